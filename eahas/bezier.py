@@ -1,0 +1,222 @@
+"""Learning curves as Bezier curves: a monotone x(t) for any network output, and decoding to epochs.
+
+A learning curve over the integer epochs 1..E is a Bezier curve of degree n (3 to 6; EA-HAS-Bench,
+NeurIPS 2022, section 3.2, uses the same family). Epochs are mapped to x = (epoch - 1) / (E - 1), so
+that the two end control points stand at x = 0 and x = 1.
+
+With the Bernstein polynomials b_k, x(t) = sum_k x_k b_k(t) and y(t) = sum_k y_k b_k(t). If the x_k
+do not decrease, then neither does x(t): its derivative is n * sum_k (x_{k+1} - x_k) b_k(t) >= 0.
+`x_control_points` therefore turns any n real numbers into n non-negative steps that sum to one.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from math import comb
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from eahas.errors import EahasError
+
+DEGREES = (3, 4, 5, 6)
+"""The degrees that are allowed."""
+
+DEFAULT_DEGREE = 5
+
+_KNOTS = 256  # cells of the grid in t on which x(t) is first inverted
+_CURVES_PER_BLOCK = 64  # keeps the work arrays of a 200-epoch block inside a core's cache
+_FLAT_SLOPE_SQUARED = 1e-10  # where dx/dt is below 1e-5 the Newton step is damped, not divided by 0
+
+Floats = NDArray[np.float64]
+
+
+def bernstein(degree: int, t: ArrayLike) -> Floats:
+    """The Bernstein basis of `degree` (any degree >= 0) at each t: shape (..., degree + 1)."""
+    t = np.asarray(t, dtype=np.float64)[..., None]
+    k = np.arange(degree + 1)
+    binomials = np.array([comb(degree, i) for i in k], dtype=np.float64)
+    basis: Floats = binomials * t**k * (1.0 - t) ** (degree - k)
+    return basis
+
+
+def x_control_points(raw: ArrayLike) -> Floats:
+    """Control points 0 = x_0 <= ... <= x_n = 1, shape (..., n + 1), from any finite (..., n).
+
+    The softmax of `raw` gives the n steps between neighbours; adding a constant to `raw` changes
+    nothing. Raises EahasError when n is not an allowed degree.
+    """
+    raw = np.asarray(raw, dtype=np.float64)
+    _check_degree(raw.shape[-1] if raw.ndim else 0, "raw")
+    with np.errstate(over="ignore"):  # -1e308 - 1e308: minus infinity is the step 0 that we want
+        steps = np.exp(raw - raw.max(axis=-1, keepdims=True))
+    x = np.zeros((*raw.shape[:-1], raw.shape[-1] + 1))
+    np.cumsum(steps, axis=-1, out=x[..., 1:])
+    x /= x[..., -1:]
+    return x
+
+
+def raw_from_x_control_points(x_ctrl: ArrayLike, min_step: float = 1e-6) -> Floats:
+    """The zero-mean `raw` (..., n) whose `x_control_points` are `x_ctrl` (..., n + 1).
+
+    Steps below `min_step` are raised to it first, so that every logarithm is finite; control points
+    whose steps are all larger come back from a round trip unchanged.
+    """
+    x = np.asarray(x_ctrl, dtype=np.float64)
+    _check_degree(x.shape[-1] - 1 if x.ndim else -1, "x_ctrl")
+    raw: Floats = np.log(np.maximum(np.diff(x, axis=-1), min_step))
+    raw -= raw.mean(axis=-1, keepdims=True)
+    return raw
+
+
+@lru_cache(maxsize=64)
+def epoch_positions(epochs: int) -> Floats:
+    """x of the epochs 1..`epochs`, shape (epochs,), read-only; a single epoch stands at 0."""
+    if epochs < 1:
+        raise EahasError(f"epochs is {epochs!r}; it must be at least 1")
+    return _frozen(np.linspace(0.0, 1.0, epochs))
+
+
+def decode(x_ctrl: ArrayLike, y_ctrl: ArrayLike, epochs: int) -> Floats:
+    """y at every epoch 1..`epochs`, shape (..., epochs), of the curves with these control points.
+
+    x_ctrl, y_ctrl: (..., n + 1), the same shape; x_ctrl as `x_control_points` gives it (0 first,
+    1 last, not decreasing). Epoch 1 is y_0 and epoch E is y_n, exactly. At every other epoch the
+    value is y(t) at a t with |x(t) - x| <= 1e-7, to within 1e-9 of the spread of y_ctrl.
+
+    Raises EahasError: the degree is not allowed, the shapes differ, x_ctrl is not monotone from 0
+    to 1 (or is NaN), or epochs < 1.
+    """
+    x, y, lead = _checked(x_ctrl, y_ctrl)
+    values = _values(x, y, epoch_positions(epochs))
+    values[:, -1] = y[:, -1]
+    values[:, 0] = y[:, 0]
+    return values.reshape(*lead, epochs)
+
+
+def decode_at(x_ctrl: ArrayLike, y_ctrl: ArrayLike, x01: ArrayLike) -> Floats:
+    """`decode` at any positions x01 (P,) in [0, 1] instead of the epochs: shape (..., P)."""
+    x, y, lead = _checked(x_ctrl, y_ctrl)
+    positions = _checked_positions(x01)
+    values = _values(x, y, positions)
+    values[:, positions == 0.0] = y[:, :1]
+    values[:, positions == 1.0] = y[:, -1:]
+    return values.reshape(*lead, positions.size)
+
+
+def solve_t(x_ctrl: ArrayLike, x01: ArrayLike) -> Floats:
+    """t in [0, 1] with x(t) = x01, shape (..., P), for positions x01 (P,) in [0, 1]."""
+    x, _, lead = _checked(x_ctrl, x_ctrl)
+    positions = _checked_positions(x01)
+    to_x, _ = _taylor_maps(x.shape[1] - 1)
+    t = _first_guess(x, positions)
+    rows = (x @ to_x).reshape(len(x), 2, -1)
+    at, slope = np.moveaxis(rows @ _powers(t, x.shape[1] - 1), 1, 0)
+    t += _newton_step(positions, at, slope)
+    t[:, positions == 0.0] = 0.0
+    t[:, positions == 1.0] = 1.0
+    return np.clip(t, 0.0, 1.0, out=t).reshape(*lead, positions.size)
+
+
+def _values(x: Floats, y: Floats, positions: Floats) -> Floats:
+    """y at the positions, (N, P), for checked control points (N, n + 1)."""
+    values = np.empty((len(x), positions.size))
+    for start in range(0, len(x), _CURVES_PER_BLOCK):
+        block = slice(start, start + _CURVES_PER_BLOCK)
+        _values_of_block(x[block], y[block], positions, values[block])
+    return values
+
+
+def _values_of_block(x: Floats, y: Floats, positions: Floats, out: Floats) -> None:
+    """Inverts x(t) on a grid, then takes one Newton step in t and follows it in y.
+
+    The grid leaves t wrong by 1e-4 at most, so the step squares an already small error, and y
+    follows by its Taylor series: the polynomials are evaluated once, in one matrix product.
+    """
+    degree = x.shape[1] - 1
+    to_x, to_y = _taylor_maps(degree)
+    t = _first_guess(x, positions)
+    rows = np.concatenate((x @ to_x, y @ to_y), axis=1).reshape(len(x), 5, degree + 1)
+    at = rows @ _powers(t, degree)
+    step = _newton_step(positions, at[:, 0], at[:, 1])
+    np.multiply(at[:, 4], step, out=out)
+    out += at[:, 3]
+    out *= step
+    out += at[:, 2]
+
+
+def _first_guess(x: Floats, positions: Floats) -> Floats:
+    knots, basis = _knots(x.shape[1] - 1)
+    x_at_knots = x @ basis
+    return np.array([np.interp(positions, row, knots) for row in x_at_knots])
+
+
+def _newton_step(positions: Floats, x: Floats, dx_dt: Floats) -> Floats:
+    step: Floats = (positions - x) * dx_dt
+    step /= dx_dt * dx_dt + _FLAT_SLOPE_SQUARED
+    return step
+
+
+def _powers(t: Floats, degree: int) -> Floats:
+    """(N, degree + 1, P): t**0 .. t**degree."""
+    powers = np.empty((t.shape[0], degree + 1, t.shape[1]))
+    powers[:, 0] = 1.0
+    powers[:, 1] = t
+    for k in range(2, degree + 1):
+        np.multiply(powers[:, k - 1], t, out=powers[:, k])
+    return powers
+
+
+@lru_cache(maxsize=len(DEGREES))
+def _knots(degree: int) -> tuple[Floats, Floats]:
+    """A grid in t, dense at both ends where x(t) may be flat, and the basis (n + 1, knots) on it."""
+    knots = np.sin(np.linspace(0.0, np.pi / 2.0, _KNOTS + 1)) ** 2
+    return _frozen(knots), _frozen(np.ascontiguousarray(bernstein(degree, knots).T))
+
+
+@lru_cache(maxsize=len(DEGREES))
+def _taylor_maps(degree: int) -> tuple[Floats, Floats]:
+    """From control points to power coefficients of [x, x'] and of [y, y', y''/2], side by side."""
+    size = degree + 1
+    value = np.zeros((size, size))
+    for k in range(size):
+        for j in range(k, size):
+            value[k, j] = comb(degree, k) * comb(degree - k, j - k) * (-1) ** (j - k)
+    derivative = np.diag(np.arange(1.0, size), k=-1)
+    first = value @ derivative
+    second = first @ derivative / 2.0
+    return _frozen(np.hstack((value, first))), _frozen(np.hstack((value, first, second)))
+
+
+def _frozen(array: Floats) -> Floats:
+    array.flags.writeable = False
+    return array
+
+
+def _check_degree(degree: int, name: str) -> None:
+    if degree not in DEGREES:
+        allowed = ", ".join(map(str, DEGREES))
+        raise EahasError(f"{name} describes a curve of degree {degree}; allowed: {allowed}")
+
+
+def _checked(x_ctrl: ArrayLike, y_ctrl: ArrayLike) -> tuple[Floats, Floats, tuple[int, ...]]:
+    """Both as (N, n + 1) float64, and the leading shape."""
+    x = np.asarray(x_ctrl, dtype=np.float64)
+    y = np.asarray(y_ctrl, dtype=np.float64)
+    if x.shape != y.shape:
+        raise EahasError(f"x_ctrl has shape {x.shape} and y_ctrl {y.shape}; they must be equal")
+    _check_degree(x.shape[-1] - 1 if x.ndim else -1, "x_ctrl")
+    lead: tuple[int, ...] = x.shape[:-1]
+    x = x.reshape(-1, x.shape[-1])
+    monotone: Any = (x[:, 1:] >= x[:, :-1]).all()
+    if not (monotone and (x[:, 0] == 0.0).all() and (x[:, -1] == 1.0).all()):
+        raise EahasError("x_ctrl must start at 0, end at 1, and not decrease in between")
+    return x, y.reshape(x.shape), lead
+
+
+def _checked_positions(x01: ArrayLike) -> Floats:
+    positions = np.asarray(x01, dtype=np.float64)
+    if positions.ndim != 1 or not ((positions >= 0.0) & (positions <= 1.0)).all():
+        raise EahasError("x01 must be one row of positions between 0 and 1")
+    return positions

@@ -1,0 +1,63 @@
+"""Every error that a user can meet, and the near-miss suggestion they share."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class EahasError(ValueError):
+    """Something the caller gave cannot be used; the message names it and what is allowed."""
+
+
+class SpecError(EahasError):
+    """A space spec is malformed."""
+
+
+class ConfigError(EahasError):
+    """A configuration does not belong to the space."""
+
+
+class RecordError(EahasError):
+    """A record or a records file does not follow the schema."""
+
+
+class CheckpointError(EahasError):
+    """A benchmark folder is missing, damaged, or of an unknown version."""
+
+
+class DataError(EahasError):
+    """A data set cannot be loaded."""
+
+
+class MeterError(EahasError):
+    """Energy could not be measured honestly."""
+
+
+class FitError(EahasError):
+    """A surrogate cannot be fitted from what was given."""
+
+
+class SweepError(EahasError):
+    """A sweep folder is not in the state that the stage needs."""
+
+
+class MissingExtraError(EahasError, ImportError):
+    """An optional dependency is not installed; the message names the extra that brings it."""
+
+    def __init__(self, what: str, package: str, extra: str) -> None:
+        super().__init__(
+            f"{what} needs {package}, which is not installed: pip install 'eahas[{extra}]'"
+        )
+
+
+def suggest(given: object, allowed: Iterable[object]) -> str:
+    """`"; did you mean 'x'?"` for the nearest allowed name, or an empty string."""
+    near = difflib.get_close_matches(str(given), [str(a) for a in allowed], n=1, cutoff=0.6)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def unknown(kind: str, given: object, allowed: Iterable[object]) -> str:
+    """The one sentence for a name that is not in a list: given, allowed, and the near miss."""
+    names = [str(a) for a in allowed]
+    return f"{kind} {given!r} is unknown; allowed: {', '.join(names)}{suggest(given, names)}"

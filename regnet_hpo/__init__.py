@@ -1,0 +1,1 @@
+"""Training one configuration and returning one record: network, data, optimiser, energy meter."""

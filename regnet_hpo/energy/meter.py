@@ -1,0 +1,381 @@
+"""Windows over energy sources: the one place where joules are read, refused or flagged."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+from typing import NamedTuple, final
+
+from eahas.errors import MeterError
+
+from .reading import DISAGREEMENT_LIMIT, ESTIMATED, EnergyReading, combine
+from .sampler import ThreadTicker, Ticker, TickerFactory
+from .source import Company, Source, Totals
+
+IDLE_S = 5.0
+
+
+class Mark(NamedTuple):
+    """An instant: wall clock, CPU clock, and the running totals of each source."""
+
+    t_s: float
+    cpu_time_s: float
+    totals: tuple[Totals, ...]
+
+
+class Span(NamedTuple):
+    """What lies between two marks, or the sum of several such stretches."""
+
+    duration_s: float
+    cpu_time_s: float
+    totals: tuple[Totals, ...]
+
+    @classmethod
+    def between(cls, first: Mark, last: Mark) -> Span:
+        """From one mark to a later one."""
+        totals = tuple(b.since(a) for a, b in zip(first.totals, last.totals, strict=True))
+        return cls(last.t_s - first.t_s, last.cpu_time_s - first.cpu_time_s, totals)
+
+    def plus(self, other: Span) -> Span:
+        """Two stretches taken together."""
+        totals = tuple(a.plus(b) for a, b in zip(self.totals, other.totals, strict=True))
+        return Span(self.duration_s + other.duration_s, self.cpu_time_s + other.cpu_time_s, totals)
+
+    @property
+    def energy_j(self) -> float:
+        """Joules over all devices."""
+        return sum(total.energy_j for total in self.totals)
+
+
+class Window:
+    """A window that is open until `stop`."""
+
+    def __init__(self, meter: Meter) -> None:
+        self._meter = meter
+        self._open = True
+        self._reading: EnergyReading | None = None
+        meter.begin()
+        try:
+            self._first = meter.mark()
+        except BaseException:
+            meter.end()
+            raise
+
+    def stop(self) -> EnergyReading:
+        """Close the window and read it.
+
+        Raises:
+            MeterError: the window is shorter than the meter's `min_window_s`, 0 J were read, the
+                device failed, or sampling failed in the meantime.
+        """
+        if not self._open:
+            raise MeterError("the window is closed already")
+        self._open = False
+        try:
+            last = self._meter.mark()
+        finally:
+            self._meter.end()
+        span = Span.between(self._first, last)
+        self._meter.refuse_short(span.duration_s)
+        self._reading = self._meter.describe(span, self._meter.company(self._first.t_s))
+        return self._reading
+
+    @property
+    def reading(self) -> EnergyReading:
+        """The reading, once the window is closed."""
+        if self._reading is None:
+            raise MeterError("the window has no reading: it is still open, or its work failed")
+        return self._reading
+
+
+@final
+class Meter:
+    """Reads energy over windows, from one source on one or more devices.
+
+    Windows may overlap. Use it as a context manager, or call `close`. `open_meter` makes one.
+
+    Args:
+        sources: one a device, all of one kind.
+        why: why each more trusted source was not used.
+        clock: seconds, monotone.
+        cpu_clock: CPU seconds of this process.
+        sleep: waits for so many seconds (used by `measure_idle`).
+        ticker: makes what polls the sources while metering lasts.
+        sync: called at each edge of a window, to wait for work that the device still has queued.
+        on_close: called once by `close`.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        *,
+        why: tuple[str, ...] = (),
+        clock: Callable[[], float] = time.perf_counter,
+        cpu_clock: Callable[[], float] = time.process_time,
+        sleep: Callable[[float], None] = time.sleep,
+        ticker: TickerFactory = ThreadTicker,
+        sync: Callable[[], None] | None = None,
+        on_close: Callable[[], None] | None = None,
+    ) -> None:
+        assert sources and len({source.facts.source for source in sources}) == 1
+        self._sources = tuple(sources)
+        self.why = why
+        self._clock = clock
+        self._cpu_clock = cpu_clock
+        self._sleep = sleep
+        self._make_ticker = ticker
+        self._sync = sync
+        self._on_close = on_close
+        periods = [s.poll_period_s for s in self._sources if s.poll_period_s is not None]
+        self._period_s = min(periods, default=None)
+        self._lock = threading.Lock()
+        self._users = 0
+        self._ticker: Ticker | None = None
+        self._failure: Exception | None = None
+        self._closed = False
+        self._idle_w: tuple[float | None, ...] = (None,) * len(self._sources)
+        self._idle_flags: tuple[str, ...] = ()
+
+    @property
+    def source(self) -> str:
+        """Name of the source, one of `SOURCES`."""
+        return self._sources[0].facts.source
+
+    @property
+    def device(self) -> str:
+        """Name of the device, or of all joined by " + "."""
+        return " + ".join(source.facts.device for source in self._sources)
+
+    @property
+    def formula(self) -> str:
+        """How joules are computed, in one line."""
+        return self._sources[0].facts.formula
+
+    @property
+    def min_window_s(self) -> float:
+        """The shortest window that is read; 0 for an estimate."""
+        return max(source.facts.min_window_s for source in self._sources)
+
+    @property
+    def idle_power_w(self) -> float | None:
+        """Mean power of all devices in `measure_idle`; None before it."""
+        known = [watts for watts in self._idle_w if watts is not None]
+        return sum(known) if known else None
+
+    def start(self) -> Window:
+        """Open a window; `Window.stop` closes it and gives the reading."""
+        return Window(self)
+
+    @contextmanager
+    def window(self) -> Iterator[Window]:
+        """A window around a `with` block; its `reading` is there after the block.
+
+        An exception in the block goes through, and then there is no reading.
+
+        Raises:
+            MeterError: as `Window.stop`.
+        """
+        window = self.start()
+        try:
+            yield window
+        except BaseException:
+            self.end()
+            raise
+        window.stop()
+
+    def measure_idle(self, seconds: float | None = None) -> float | None:
+        """Mean power in watts while nothing runs, put into every later reading.
+
+        Call it before the run. A CUDA context that is already open keeps the GPU awake, and its power
+        is then part of "idle". An estimate has no idle power: it answers None at once.
+
+        Args:
+            seconds: how long to wait; by default 5 s, or the shortest honest window if that is longer.
+
+        Raises:
+            MeterError: `seconds` is below `min_window_s`, or the measurement fails.
+        """
+        if self.source == ESTIMATED:
+            return None
+        wait_s = max(IDLE_S, self.min_window_s) if seconds is None else seconds
+        self.refuse_short(wait_s)
+        with self.window() as window:
+            self._sleep(wait_s)
+        parts = window.reading.parts or (window.reading,)
+        self._idle_w = tuple(part.mean_power_w for part in parts)
+        self._idle_flags = ("idle_not_alone",) if window.reading.other_processes else ()
+        return self.idle_power_w
+
+    def measure_repeated(
+        self, work: Callable[[], object], *, at_least_s: float = 0.0, max_repeats: int = 1_000_000
+    ) -> EnergyReading:
+        """Run `work` until an honest window is full; the reading is the mean of one run.
+
+        Args:
+            work: called with nothing; its result is dropped.
+            at_least_s: repeat for at least so long, where that is more than `min_window_s`.
+            max_repeats: give up after so many runs.
+
+        Raises:
+            MeterError: `max_repeats` runs do not fill the window, or as `Window.stop`.
+        """
+        need_s = max(at_least_s, self.min_window_s)
+        self.begin()
+        try:
+            first = self.mark()
+            repeats = 0
+            while repeats == 0 or self._clock() - first.t_s < need_s:
+                if repeats == max_repeats:
+                    raise MeterError(
+                        f"{repeats} runs took {self._clock() - first.t_s:.6g} s, which does not "
+                        f"fill a window of {need_s:.6g} s; give a larger max_repeats"
+                    )
+                work()
+                repeats += 1
+            last = self.mark()
+        finally:
+            self.end()
+        return self.describe(Span.between(first, last), self.company(first.t_s), repeats=repeats)
+
+    def close(self) -> None:
+        """Stop sampling and let the device go. A second call does nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            self._stop_ticker()
+        finally:
+            if self._on_close is not None:
+                self._on_close()
+
+    def __enter__(self) -> Meter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # What windows are made of; `EpochMeter` uses it too.
+
+    def begin(self) -> None:
+        """Start metering, unless someone else already has; pair with `end`."""
+        if self._closed:
+            raise MeterError("the meter is closed")
+        if self._users == 0:
+            self._failure = None
+            with self._lock:
+                t_s = self._clock()
+                for source in self._sources:
+                    source.begin(t_s)
+            if self._period_s is not None:
+                self._ticker = self._make_ticker(self._poll, self._period_s)
+                self._ticker.start()
+        self._users += 1
+
+    def end(self) -> None:
+        """Stop metering, when the last one who began ends."""
+        assert self._users > 0, "end without begin"
+        self._users -= 1
+        if self._users == 0:
+            self._stop_ticker()
+
+    def mark(self) -> Mark:
+        """This instant, with the totals of each source.
+
+        Raises:
+            MeterError: a source failed, now or in the sampling thread since `begin`.
+        """
+        if self._sync is not None:
+            self._sync()
+        with self._lock:
+            if self._failure is not None:
+                raise MeterError(
+                    f"sampling failed in the meantime: {self._failure}"
+                ) from self._failure
+            t_s = self._clock()
+            cpu_time_s = self._cpu_clock()
+            return Mark(t_s, cpu_time_s, tuple(s.read(t_s, cpu_time_s) for s in self._sources))
+
+    def company(self, since_s: float) -> tuple[Company, ...]:
+        """Who else was on each device since then."""
+        return tuple(source.company(since_s) for source in self._sources)
+
+    def refuse_short(self, duration_s: float) -> None:
+        """Raise MeterError for a window that is shorter than `min_window_s`."""
+        if duration_s < self.min_window_s:
+            raise MeterError(
+                f"a window of {duration_s:.6g} s is too short for {self.source} on {self.device}: "
+                f"at least {self.min_window_s:.6g} s; lengthen it, or repeat the work with "
+                f"measure_repeated"
+            )
+
+    def describe(
+        self,
+        span: Span,
+        company: Sequence[Company],
+        *,
+        repeats: int = 1,
+        flags: tuple[str, ...] = (),
+    ) -> EnergyReading:
+        """A reading of a span: per device, then summed. Raises MeterError if a device read 0 J."""
+        parts = []
+        for source, total, others, idle_w in zip(
+            self._sources, span.totals, company, self._idle_w, strict=True
+        ):
+            facts = source.facts
+            part = EnergyReading(
+                energy_j=total.energy_j / repeats,
+                duration_s=span.duration_s / repeats,
+                cpu_time_s=span.cpu_time_s / repeats,
+                source=facts.source,
+                formula=facts.formula,
+                device=facts.device,
+                samples=total.samples,
+                sampled_j=total.sampled_j / repeats if facts.compares else None,
+                driver=facts.driver,
+                power_limit_w=facts.power_limit_w,
+                idle_power_w=idle_w,
+                mig=facts.mig,
+                other_processes=others.pids,
+                systematic=facts.systematic,
+                repeats=repeats,
+            )
+            raised = {*facts.flags, *others.flags, *self._idle_flags, *flags}
+            raised.update(_flags_of(total, part))
+            parts.append(part.with_flags(raised))
+        return combine(parts)
+
+    def _poll(self) -> None:
+        """One tick of the sampling thread. A failure ends the sampling and is raised by `mark`."""
+        with self._lock:
+            if self._failure is not None:
+                return
+            try:
+                t_s = self._clock()
+                for source in self._sources:
+                    source.poll(t_s)
+            except Exception as failure:  # noqa: BLE001  kept for `mark`: a thread has nobody to raise to
+                self._failure = failure
+
+    def _stop_ticker(self) -> None:
+        ticker, self._ticker = self._ticker, None
+        if ticker is not None:
+            ticker.stop()
+
+
+def _flags_of(total: Totals, reading: EnergyReading) -> Iterator[str]:
+    if total.wraps:
+        yield "counter_wrapped"
+    if total.gaps:
+        yield "sampling_gap"
+    if reading.repeats > 1:
+        yield "repeated"
+    if reading.disagreement is not None and abs(reading.disagreement) > DISAGREEMENT_LIMIT:
+        yield "disagreement"

@@ -1,0 +1,189 @@
+"""Choosing a source: try each in its order, and keep the reason why it was passed over."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from eahas.errors import MeterError, unknown
+
+from .estimate import EstimateSource
+from .gpu import GpuSource
+from .gpus import CudaUuid, pick_gpus, torch_uuid
+from .meter import Meter
+from .nvml import Nvml
+from .rapl import POWERCAP, RaplSource
+from .reading import ESTIMATED, NVML_COUNTER, NVML_SAMPLED, RAPL, SOURCES
+from .sampler import ThreadTicker, TickerFactory
+from .source import Source
+
+AUTO = "auto"
+
+Opened = tuple[list[Source], "Callable[[], None] | None"]
+
+
+def open_meter(
+    device: str | Sequence[str] = "cpu",
+    *,
+    source: str = AUTO,
+    estimate_w_per_core: float | None = None,
+    allow_mig: bool = False,
+    sample_period_s: float = 0.1,
+    nvml: Any = None,
+    root: Path = POWERCAP,
+    environ: Mapping[str, str] | None = None,
+    own_pids: Collection[int] | None = None,
+    cuda_uuid: CudaUuid = torch_uuid,
+    sync: Callable[[], None] | None = None,
+    clock: Callable[[], float] = time.perf_counter,
+    cpu_clock: Callable[[], float] = time.process_time,
+    sleep: Callable[[float], None] = time.sleep,
+    ticker: TickerFactory = ThreadTicker,
+) -> Meter:
+    """Open the most trusted energy source that this device has.
+
+    For the CPU: RAPL, else the estimate. For GPUs: NVML's energy counter, else its power sampled; RAPL
+    and the estimate see the CPU alone, so for a GPU they are used only when named in `source`, and
+    then the reading is flagged "gpu_not_metered". `Meter.why` tells what was passed over and why.
+
+    Args:
+        device: "cpu", "cuda", "cuda:1", or several GPUs as a list; "cuda" is the current device.
+        source: "auto", or one of `SOURCES`.
+        estimate_w_per_core: watts of one busy core, for the estimate; stated by the user.
+        allow_mig: meter a GPU in MIG mode as a whole, flagged, instead of refusing.
+        sample_period_s: seconds between power samples.
+        nvml: a binding in place of pynvml.
+        root: the powercap folder.
+        environ: environment variables; by default those of the process.
+        own_pids: process ids that are ours; by default this process.
+        cuda_uuid: asks CUDA for a device's UUID; by default through torch if it is loaded.
+        sync: waits for queued work at the edges of windows; by default torch's, for GPUs.
+        clock: seconds, monotone.
+        cpu_clock: CPU seconds of this process.
+        sleep: waits.
+        ticker: makes the sampling thread.
+
+    Raises:
+        MeterError: the device or source is unknown, or no source is available; the message has the
+            reason for each.
+    """
+    if source not in (AUTO, *SOURCES):
+        raise MeterError(unknown("energy source", source, (AUTO, *SOURCES)))
+    if not sample_period_s > 0:
+        raise MeterError(f"sample_period_s must be above 0, not {sample_period_s!r}")
+    names = [device] if isinstance(device, str) else [str(name) for name in device]
+    ordinals = _ordinals(names)
+    on_gpu = ordinals is not None
+    cpu_flags = ("gpu_not_metered",) if on_gpu else ()
+
+    def gpus(kind: str) -> Opened:
+        if ordinals is None:
+            raise MeterError("NVML meters GPUs, and the device is the CPU")
+        return _open_gpus(
+            kind,
+            ordinals,
+            nvml=nvml,
+            environ=os.environ if environ is None else environ,
+            cuda_uuid=cuda_uuid,
+            allow_mig=allow_mig,
+            sample_period_s=sample_period_s,
+            own_pids={os.getpid()} if own_pids is None else own_pids,
+        )
+
+    openers: dict[str, Callable[[], Opened]] = {
+        NVML_COUNTER: partial(gpus, NVML_COUNTER),
+        NVML_SAMPLED: partial(gpus, NVML_SAMPLED),
+        RAPL: lambda: ([RaplSource(root, flags=cpu_flags)], None),
+        ESTIMATED: lambda: ([EstimateSource(estimate_w_per_core, flags=cpu_flags)], None),
+    }
+    if source != AUTO:
+        tries: tuple[str, ...] = (source,)
+    else:
+        tries = (NVML_COUNTER, NVML_SAMPLED) if on_gpu else (RAPL, ESTIMATED)
+
+    why: list[str] = []
+    for name in tries:
+        try:
+            sources, on_close = openers[name]()
+        except MeterError as error:
+            why.append(f"{name}: {error}")
+            continue
+        return Meter(
+            sources,
+            why=tuple(why),
+            clock=clock,
+            cpu_clock=cpu_clock,
+            sleep=sleep,
+            ticker=ticker,
+            sync=partial(_torch_sync, ordinals) if ordinals is not None and sync is None else sync,
+            on_close=on_close,
+        )
+    raise MeterError(f"no energy source for {', '.join(names)}: {'; '.join(why)}")
+
+
+def _open_gpus(
+    kind: str,
+    ordinals: Sequence[int | None],
+    *,
+    nvml: Any,
+    environ: Mapping[str, str],
+    cuda_uuid: CudaUuid,
+    allow_mig: bool,
+    sample_period_s: float,
+    own_pids: Collection[int],
+) -> Opened:
+    library = Nvml(nvml)
+    try:
+        known = [_current_ordinal() if ordinal is None else ordinal for ordinal in ordinals]
+        sources: list[Source] = [
+            GpuSource(
+                library,
+                handle,
+                source=kind,
+                allow_mig=allow_mig,
+                sample_period_s=sample_period_s,
+                own_pids=own_pids,
+            )
+            for handle in pick_gpus(library, known, environ, cuda_uuid)
+        ]
+    except BaseException:
+        library.close()
+        raise
+    return sources, library.close
+
+
+def _ordinals(names: Sequence[str]) -> list[int | None] | None:
+    """CUDA ordinals of the devices, None standing for the current one; None for the CPU."""
+    if list(names) == ["cpu"]:
+        return None
+    ordinals: list[int | None] = []
+    for name in names:
+        kind, _, number = name.partition(":")
+        if kind != "cuda" or not (number.isdecimal() or name == "cuda"):
+            raise MeterError(
+                f"device must be 'cpu', 'cuda' or 'cuda:N' (one or more), not {name!r}"
+            )
+        ordinals.append(int(number) if number else None)
+    if not ordinals:
+        raise MeterError("device must name at least one device")
+    return ordinals
+
+
+def _current_ordinal() -> int:
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        return int(torch.cuda.current_device())
+    return 0
+
+
+def _torch_sync(ordinals: Sequence[int | None]) -> None:
+    """Wait for what torch has queued on the GPUs; nothing if the program does not use torch."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        for ordinal in ordinals:
+            torch.cuda.synchronize(ordinal)

@@ -1,0 +1,54 @@
+"""The optimiser and the learning-rate schedule of a configuration."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from regnet_hpo.settings import TrainSettings
+
+
+def learning_rate(epoch: int, config: Mapping[str, Any], settings: TrainSettings) -> float:
+    """The learning rate of an epoch, counted from 0 (pycls' schedules).
+
+    cos 0.5(1 + cos(pi e/E)), lin 1 - e/E, both scaled to end at `min_lr` times BASE_LR; exp
+    min_lr^(e/E). The first `warmup_epochs` rise linearly from `warmup_factor`.
+    """
+    done = epoch / config["OPTIM.MAX_EPOCH"]
+    policy, least = config["OPTIM.LR_POLICY"], settings.min_lr
+    if policy == "exp":
+        factor = least**done
+    else:
+        shape = 0.5 * (1 + math.cos(math.pi * done)) if policy == "cos" else 1 - done
+        factor = (1 - least) * shape + least
+    if epoch < settings.warmup_epochs:
+        risen = epoch / settings.warmup_epochs
+        factor *= settings.warmup_factor * (1 - risen) + risen
+    return config["OPTIM.BASE_LR"] * factor
+
+
+def build_optimiser(
+    network: nn.Module, config: Mapping[str, Any], settings: TrainSettings
+) -> torch.optim.Optimizer:
+    """SGD with Nesterov momentum, Adam or AdamW. Everything but batch norm decays, biases too."""
+    norms = [p for m in network.modules() if isinstance(m, nn.BatchNorm2d) for p in m.parameters()]
+    in_norm = {id(p) for p in norms}
+    others = [p for p in network.parameters() if id(p) not in in_norm]
+    groups = [
+        {"params": others, "weight_decay": settings.weight_decay},
+        {"params": norms, "weight_decay": 0.0},
+    ]
+    name, lr = config["OPTIM.OPTIMIZER"], config["OPTIM.BASE_LR"]
+    if name == "sgd":
+        return torch.optim.SGD(groups, lr=lr, momentum=settings.momentum, nesterov=True, fused=True)
+    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[name]
+    return kind(groups, lr=lr, fused=True)
+
+
+def set_learning_rate(optimiser: torch.optim.Optimizer, lr: float) -> None:
+    for group in optimiser.param_groups:
+        group["lr"] = lr

@@ -1,0 +1,1 @@
+"""Running many trainings: sample -> launch -> collect -> report, each from folder to folder."""

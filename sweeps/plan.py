@@ -1,0 +1,145 @@
+"""The first stage: from a spec to a folder with the fixed, seeded list of runs to make.
+
+A plan holds `configs` different configurations (seed 0 each), repeats of some with further seeds,
+and one anchor configuration again and again, whose times relate machines to each other. Every run
+knows which side of the benchmark (train, valid, test) it will stand on, so that the split is fixed
+before the first result is seen.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from eahas.errors import SpecError, SweepError
+from eahas.files import write_bytes, write_json
+from eahas.spec import Spec, spec_from_dict
+
+SPEC_FILE, PLAN_FILE = "spec.json", "plan.jsonl"
+SPLIT_PATTERN = ("test", "train", "train", "valid", "train") * 2 + (
+    "test",
+    "train",
+    "train",
+    "test",
+    "train",
+)
+ANCHOR_EVERY = 50
+
+
+@dataclasses.dataclass(frozen=True)
+class PlannedRun:
+    """One run to make."""
+
+    run_id: str
+    config_id: str
+    seed: int
+    role: str  # main, repeat or anchor
+    split: str  # train, valid or test; empty for an anchor
+    config: Mapping[str, Any]  # flat
+
+
+def plan_runs(
+    spec: Spec,
+    configs: int,
+    *,
+    seed: int = 0,
+    repeats_train: int = 0,
+    repeats_test: int = 0,
+    repeat_seeds: int = 2,
+) -> list[PlannedRun]:
+    """The runs in the order in which they will be made.
+
+    Of every 15 configurations 4 are test, 2 valid and 9 train. The first `repeats_train` training
+    and `repeats_test` test configurations get `repeat_seeds` more seeds, interleaved so that at
+    any moment of the sweep about the same share of mains and repeats is done.
+    """
+    sampled = [spec.space.check(c) for c in spec.space.sample(configs, seed=seed)]
+    mains = [
+        PlannedRun(f"c{i:05d}-s0", f"c{i:05d}", 0, "main", SPLIT_PATTERN[i % 15], config)
+        for i, config in enumerate(sampled)
+    ]
+    repeated: list[PlannedRun] = []
+    for split, wanted in (("train", repeats_train), ("test", repeats_test)):
+        repeated += [run for run in mains if run.split == split][:wanted]
+    repeated.sort(key=lambda run: run.run_id)
+    repeats = [
+        dataclasses.replace(run, run_id=f"{run.config_id}-s{s}", seed=s, role="repeat")
+        for run in repeated
+        for s in range(1, repeat_seeds + 1)
+    ]
+    return list(_with_anchors(_interleaved(mains, repeats), _anchor(spec, mains)))
+
+
+def _interleaved(mains: list[PlannedRun], repeats: list[PlannedRun]) -> Iterator[PlannedRun]:
+    given = 0
+    for done, run in enumerate(mains, start=1):
+        yield run
+        due = len(repeats) * done // len(mains)
+        yield from repeats[given:due]
+        given = due
+
+
+def _anchor(spec: Spec, mains: list[PlannedRun]) -> PlannedRun:
+    """The first main run among those of the second-shortest length: short, yet no flicker."""
+    epochs = spec.space.fidelity
+    chosen = mains[0]
+    if epochs is not None:
+        lengths = sorted({run.config[epochs] for run in mains})
+        wanted = lengths[min(1, len(lengths) - 1)]
+        chosen = next(run for run in mains if run.config[epochs] == wanted)
+    return dataclasses.replace(chosen, role="anchor", split="")
+
+
+def _with_anchors(runs: Iterator[PlannedRun], anchor: PlannedRun) -> Iterator[PlannedRun]:
+    for position, run in enumerate(runs):
+        if position % ANCHOR_EVERY == 0:
+            yield dataclasses.replace(anchor, run_id=f"anchor-{position // ANCHOR_EVERY:04d}")
+        yield run
+
+
+def sample(
+    spec: Spec,
+    folder: Path,
+    configs: int,
+    *,
+    seed: int = 0,
+    repeats_train: int = 0,
+    repeats_test: int = 0,
+    repeat_seeds: int = 2,
+) -> list[PlannedRun]:
+    """Write spec.json and plan.jsonl into a folder; SweepError where another sweep lies there."""
+    runs = plan_runs(
+        spec,
+        configs,
+        seed=seed,
+        repeats_train=repeats_train,
+        repeats_test=repeats_test,
+        repeat_seeds=repeat_seeds,
+    )
+    text = "".join(json.dumps(dataclasses.asdict(run)) + "\n" for run in runs)
+    plan = folder / PLAN_FILE
+    if plan.exists() and plan.read_text(encoding="utf-8") != text:
+        raise SweepError(f"{folder} already holds another plan; sample into a new folder")
+    write_json(folder / SPEC_FILE, dict(spec.source), indent=1)
+    write_bytes(plan, text.encode())
+    return runs
+
+
+def load_plan(folder: Path) -> tuple[Spec, list[PlannedRun]]:
+    """The spec and the runs of a sweep folder; SweepError where it is none."""
+    for name in (SPEC_FILE, PLAN_FILE):
+        if not (folder / name).is_file():
+            raise SweepError(
+                f"{folder} is no sweep folder: {name} is missing; "
+                f"make one with: eahas sweep sample SPEC --out {os.fspath(folder)}"
+            )
+    try:
+        spec = spec_from_dict(json.loads((folder / SPEC_FILE).read_text(encoding="utf-8")))
+        lines = (folder / PLAN_FILE).read_text(encoding="utf-8").splitlines()
+        return spec, [PlannedRun(**json.loads(line)) for line in lines]
+    except (json.JSONDecodeError, TypeError, SpecError) as error:
+        raise SweepError(f"{folder}: {SPEC_FILE} or {PLAN_FILE} is damaged: {error}") from None

@@ -1,0 +1,91 @@
+"""The last stage: what a collected sweep covers, as facts and as a page of text."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from eahas.spec import Spec
+
+Row = Mapping[str, Any]
+
+
+def facts(spec: Spec, rows: Sequence[Row]) -> dict[str, Any]:
+    """Counts, ranges, the error-against-cost front, repeat noise and anchor drift; JSON-ready."""
+    ok = [row for row in rows if row["status"] == "ok" and row.get("role") != "anchor"]
+    anchors = [row for row in rows if row["status"] == "ok" and row.get("role") == "anchor"]
+    found: dict[str, Any] = {
+        "space": f"{spec.name}@{spec.version}",
+        "runs": len(rows),
+        "configurations": len({row["config_id"] for row in rows}),
+        "status": dict(Counter(row["status"] for row in rows)),
+        "split": dict(Counter(row.get("split", "") for row in ok)),
+        "energy_source": dict(Counter(row.get("energy_source", "") for row in ok)),
+        "ranges": {},
+    }
+    for target in spec.targets:
+        values = [final(row[target.name]) for row in ok if target.name in row]
+        if values:
+            quantiles = statistics.quantiles(values, n=20) if len(values) > 1 else values * 19
+            found["ranges"][target.name] = {
+                "min": min(values),
+                "p5": quantiles[0],
+                "median": statistics.median(values),
+                "p95": quantiles[-1],
+                "max": max(values),
+            }
+    if spec.curves and spec.scalars and ok:
+        curve = next((c.name for c in spec.curves if c.name.startswith("valid")), spec.curves[0].name)
+        front = pareto_front([(row[spec.scalars[0].name], 100 - final(row[curve])) for row in ok])
+        found["front"] = {"error": f"100 - {curve}", "cost": spec.scalars[0].name, "points": front}
+    if len(anchors) > 1 and spec.scalars:
+        times = [row[spec.scalars[0].name] for row in anchors]
+        found["anchor"] = {
+            "runs": len(times),
+            "median": statistics.median(times),
+            "relative_std": statistics.stdev(times) / statistics.fmean(times),
+        }
+    return found
+
+
+def final(value: Any) -> float:
+    """The last value of a curve, or the scalar itself."""
+    return float(value[-1] if isinstance(value, (list, tuple)) else value)
+
+
+def pareto_front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The points that no other beats in both coordinates (smaller is better), by the first."""
+    front: list[tuple[float, float]] = []
+    for point in sorted(points):
+        if not front or point[1] < front[-1][1]:
+            front.append(point)
+    return front
+
+
+def page(found: Mapping[str, Any]) -> str:
+    """The facts as text for a terminal."""
+    lines = [
+        f"{found['space']}: {found['runs']} runs of {found['configurations']} configurations",
+        "status: " + ", ".join(f"{k} {v}" for k, v in found["status"].items()),
+        "split:  " + ", ".join(f"{k} {v}" for k, v in found["split"].items()),
+        "energy: " + ", ".join(f"{k} {v}" for k, v in found["energy_source"].items()),
+        "",
+        f"{'target':16}{'min':>10}{'5 %':>10}{'median':>10}{'95 %':>10}{'max':>10}",
+    ]
+    for name, r in found["ranges"].items():
+        cells = "".join(f"{r[key]:10.4g}" for key in ("min", "p5", "median", "p95", "max"))
+        lines.append(f"{name:16}{cells}")
+    if "front" in found:
+        front = found["front"]
+        lines += ["", f"front of {front['error']} against {front['cost']}: {len(front['points'])}"]
+        lines += [f"  {cost:10.4g}  {error:6.2f}" for cost, error in front["points"]]
+    if "anchor" in found:
+        anchor = found["anchor"]
+        lines += [
+            "",
+            f"anchor: {anchor['runs']} runs, median {anchor['median']:.4g} s, "
+            f"spread {100 * anchor['relative_std']:.1f} %",
+        ]
+    return "\n".join(lines)
