@@ -1,7 +1,7 @@
 """The energy meter: how many joules a piece of work used, and how that is known.
 
-`open_meter` chooses a source and says why; `Meter` reads windows; `EpochMeter` reads the epochs of a
-training. Everything that a reading carries is explained in docs/energy.md.
+`open_meter` chooses a source and says why; `Meter` reads windows; `EpochMeter` reads the epochs of
+a training. Everything that a reading carries is explained in docs/energy.md.
 """
 
 from .epochs import EpochEnergies as EpochEnergies

@@ -50,8 +50,8 @@ class WrappingCounter:
         """Take in one reading and return `total_j`.
 
         Raises:
-            MeterError: the counter went down and a wrap cannot explain it, or it was left unread for
-                so long that it may have wrapped unseen.
+            MeterError: the counter went down and a wrap cannot explain it, or it was left unread
+                for so long that it may have wrapped unseen.
         """
         possible_j = self._max_power_w * (t_s - self._t_s + SLACK_S)
         if possible_j >= self._wraps_at[-1] * self._unit_j:
@@ -71,6 +71,6 @@ class WrappingCounter:
                 return step
         raise MeterError(
             f"{self._name} went down from {self._raw} to {raw}, which no wrap explains "
-            f"(at most {possible_j:.6g} J could have been used in between): the driver was reloaded "
-            f"or the device reset, and the energy of this window is lost"
+            f"(at most {possible_j:.6g} J could have been used in between): the driver was "
+            f"reloaded or the device reset, and the energy of this window is lost"
         )

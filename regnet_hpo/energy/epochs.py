@@ -1,11 +1,11 @@
 """Energy of each epoch of a training, with what lies between the epochs left out.
 
 An epoch may be shorter than an honest window. Then several epochs are read as one group and the
-group's joules are shared out by duration. How long must a group be? The difference of a counter over
-one epoch is off by the ticks at its two ends. Their phases are independent from epoch to epoch, so
-over n epochs these errors add up as sqrt(n), not n. A group of n epochs is therefore as honest as one
-shortest window when it lasts sqrt(n) times as long. This is unbiased as long as epochs do not lock to
-the ticks; every reading so made is flagged "apportioned".
+group's joules are shared out by duration. How long must a group be? The difference of a counter
+over one epoch is off by the ticks at its two ends. Where the phases of the ticks are independent
+from epoch to epoch, these errors add up over n epochs as sqrt(n), not n, and a group of n epochs is
+as honest as one shortest window when it lasts sqrt(n) times as long. Epochs that lock to the ticks
+break this and give a bias; so every reading made this way is flagged "apportioned".
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class EpochEnergies:
         energy_j: joules of each epoch, (E,), all positive.
         duration_s: wall-clock seconds of each epoch, (E,).
         cpu_time_s: CPU seconds of this process in each epoch, (E,).
-        groups: number of epochs in each group that was read as one; all 1 if nothing was shared out.
+        groups: number of epochs in each group that was read as one; all 1 if nothing was shared.
         reading: the whole training as one reading, with every flag.
     """
 
@@ -91,7 +91,8 @@ def apportion(total_j: float, weights_s: npt.ArrayLike) -> Array:
     weights = np.asarray(weights_s, dtype=np.float64)
     if weights.ndim != 1 or not np.all(np.isfinite(weights) & (weights >= 0)) or not weights.sum():
         raise MeterError(f"weights_s must be durations, not all 0: {weights_s!r}")
-    return total_j * (weights / weights.sum())
+    shares: Array = total_j * (weights / weights.sum())
+    return shares
 
 
 def honest_groups(duration_s: Sequence[float], min_window_s: float) -> tuple[int, ...]:
@@ -164,7 +165,7 @@ class EpochMeter:
             self._first = self._meter.mark()
 
     def pause(self) -> None:
-        """End the epoch. Raises MeterError if the device or the sampling failed, or none is open."""
+        """End the epoch. Raises MeterError if the device or sampling failed, or none is open."""
         if self._first is None:
             raise MeterError("no epoch is open: call start() before pause()")
         first, self._first = self._first, None
@@ -245,8 +246,8 @@ class EpochMeter:
             now = getattr(self._meter, field)
             if state[field] != now:
                 raise MeterError(
-                    f"{field}: the epochs so far were metered with {state[field]!r}, and this meter "
-                    f"has {now!r}; their joules cannot be added"
+                    f"{field}: the epochs so far were metered with {state[field]!r}, and this "
+                    f"meter has {now!r}; their joules cannot be added"
                 )
         self._energy_j = [float(value) for value in state["energy_j"]]
         self._duration_s = [float(value) for value in state["duration_s"]]

@@ -171,7 +171,7 @@ class ProcessWatch:
                     self._last_seen_s[process.pid] = t_s
 
     def company(self, since_s: float) -> Company:
-        """Others seen at or after `since_s`. Graphics may stay unknown: compute is what is metered."""
+        """Others seen at or after `since_s`. Graphics may stay unknown, compute may not."""
         if not self._known:
             return Company(None, ("processes_unknown",))
         others = tuple(sorted(pid for pid, t_s in self._last_seen_s.items() if t_s >= since_s))
@@ -194,8 +194,8 @@ def _mig_state(
         return False, ()
     if not allow_mig:
         raise MeterError(
-            f"{name} is in MIG mode: its counter and its power cover every instance of the GPU, not "
-            f"ours alone; allow_mig=True meters the whole GPU and flags the reading"
+            f"{name} is in MIG mode: its counter and its power cover every instance of the GPU, "
+            f"not ours alone; allow_mig=True meters the whole GPU and flags the reading"
         )
     return True, ("mig_shared",)
 
@@ -203,7 +203,7 @@ def _mig_state(
 def _power_reader(
     nvml: Nvml, handle: Any, *, needed: bool
 ) -> tuple[Callable[[], float] | None, bool]:
-    """(function giving watts, whether they may be 1 s averages); None where the GPU tells no power."""
+    """(function giving watts, whether they may be 1 s averages); None if the GPU tells no power."""
     field = getattr(nvml.binding, "NVML_FI_DEV_POWER_INSTANT", FI_DEV_POWER_INSTANT)
     try:
         # A GPU that runs draws something: 0 mW is a field that exists and is not filled.

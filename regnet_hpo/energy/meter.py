@@ -120,7 +120,7 @@ class Meter:
         sync: Callable[[], None] | None = None,
         on_close: Callable[[], None] | None = None,
     ) -> None:
-        assert sources and len({source.facts.source for source in sources}) == 1
+        assert len({source.facts.source for source in sources}) == 1
         self._sources = tuple(sources)
         self.why = why
         self._clock = clock
@@ -189,11 +189,11 @@ class Meter:
     def measure_idle(self, seconds: float | None = None) -> float | None:
         """Mean power in watts while nothing runs, put into every later reading.
 
-        Call it before the run. A CUDA context that is already open keeps the GPU awake, and its power
-        is then part of "idle". An estimate has no idle power: it answers None at once.
+        Call it before the run. A CUDA context that is already open keeps the GPU awake, and its
+        power is then part of "idle". An estimate has no idle power: it answers None at once.
 
         Args:
-            seconds: how long to wait; by default 5 s, or the shortest honest window if that is longer.
+            seconds: how long to wait; by default 5 s, or the shortest honest window if longer.
 
         Raises:
             MeterError: `seconds` is below `min_window_s`, or the measurement fails.

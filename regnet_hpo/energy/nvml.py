@@ -48,7 +48,7 @@ class Nvml:
         binding: a module like pynvml; by default pynvml of the package nvidia-ml-py is imported.
 
     Raises:
-        MeterError: the package is not installed, or NVML does not start (no driver, no library, ...).
+        MeterError: the package is not installed, or NVML does not start (no driver, say).
     """
 
     def __init__(self, binding: Any = None) -> None:

@@ -47,9 +47,10 @@ def open_meter(
 ) -> Meter:
     """Open the most trusted energy source that this device has.
 
-    For the CPU: RAPL, else the estimate. For GPUs: NVML's energy counter, else its power sampled; RAPL
-    and the estimate see the CPU alone, so for a GPU they are used only when named in `source`, and
-    then the reading is flagged "gpu_not_metered". `Meter.why` tells what was passed over and why.
+    For the CPU: RAPL, else the estimate. For GPUs: NVML's energy counter, else its power sampled;
+    RAPL and the estimate see the CPU alone, so for a GPU they are used only when named in `source`,
+    and then the reading is flagged "gpu_not_metered". `Meter.why` tells what was passed over and
+    why.
 
     Args:
         device: "cpu", "cuda", "cuda:1", or several GPUs as a list; "cuda" is the current device.

@@ -1,9 +1,9 @@
 """CPU and DRAM energy as the Linux kernel shows it: the powercap tree of RAPL.
 
 Layout: `intel-rapl:N` is a package (or `psys`, which holds the packages and is left out),
-`intel-rapl:N:M` a part of it; of the parts only `dram` is not inside the package. The tree bears the
-name `intel-rapl` on AMD machines too. `intel-rapl-mmio:*` shows the same packages a second time and
-is left out. See Documentation/power/powercap/powercap.rst of the kernel.
+`intel-rapl:N:M` a part of it; of the parts only `dram` is not inside the package. The tree bears
+the name `intel-rapl` on AMD machines too. `intel-rapl-mmio:*` shows the same packages a second time
+and is left out. See Documentation/power/powercap/powercap.rst of the kernel.
 """
 
 from __future__ import annotations

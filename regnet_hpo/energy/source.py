@@ -35,8 +35,8 @@ class Totals(NamedTuple):
 class SourceFacts:
     """What does not change while a source is open.
 
-    `edge_s` is how far in time the energy shown at an instant may lag behind it: a tick of a counter,
-    half of an averaging interval. `compares` says that power is sampled beside a counter.
+    `edge_s` is how far in time the energy shown at an instant may lag behind it: a tick of a
+    counter, half of an averaging interval. `compares` says that power is sampled beside a counter.
     """
 
     source: str
@@ -57,7 +57,7 @@ class SourceFacts:
 
 
 class Company(NamedTuple):
-    """Who else was on the device: process ids, None where nobody can say, and the flags for that."""
+    """Who else was on the device: process ids (None if nobody can say) and the flags for that."""
 
     pids: tuple[int, ...] | None = None
     flags: tuple[str, ...] = ()

@@ -1,8 +1,8 @@
 """Replay traces of a GPU's sensor. They are synthetic: made here, not recorded on a device.
 
-The load is a list of (seconds, watts); a ripple is laid over it. What the sensor shows changes only at
-its ticks, as on real devices: every 100 ms (`slow.csv`) or 20 ms (`fast.csv`). Run this file to write
-the CSV files again; a test holds them to what it writes.
+The load is a list of (seconds, watts); a ripple is laid over it. What the sensor shows changes only
+at its ticks, as on real devices: every 100 ms (`slow.csv`) or 20 ms (`fast.csv`). Run this file to
+write the CSV files again; a test holds them to what it writes.
 """
 
 from __future__ import annotations
