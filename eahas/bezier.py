@@ -25,12 +25,9 @@ DEGREES = (3, 4, 5, 6)
 DEFAULT_DEGREE = 5
 
 _KNOTS = 192  # cells of the grid in t on which x(t) is first inverted
-_CURVES_PER_BLOCK = (
-    64  # keeps the work arrays of a 200-epoch block inside a core's cache
-)
-_FLAT_SLOPE_SQUARED = (
-    1e-10  # where dx/dt is below 1e-5 the Newton step is damped, not divided by 0
-)
+_CURVES_PER_BLOCK = 64  # keeps the work arrays of a 200-epoch block inside a core's cache
+_ROUNDING = 1e-6  # a decrease that single precision may have caused is forgiven
+_FLAT_SLOPE_SQUARED = 1e-10  # where dx/dt is below 1e-5 the Newton step is damped, not divided by 0
 
 Floats = NDArray[np.float64]
 
@@ -52,9 +49,7 @@ def x_control_points(raw: ArrayLike) -> Floats:
     """
     raw = np.asarray(raw, dtype=np.float64)
     _check_degree(raw.shape[-1] if raw.ndim else 0, "raw")
-    with np.errstate(
-        over="ignore"
-    ):  # -1e308 - 1e308: minus infinity is the step 0 that we want
+    with np.errstate(over="ignore"):  # -1e308 - 1e308: minus infinity is the step 0 that we want
         steps = np.exp(raw - raw.max(axis=-1, keepdims=True))
     x = np.zeros((*raw.shape[:-1], raw.shape[-1] + 1))
     np.cumsum(steps, axis=-1, out=x[..., 1:])
@@ -86,17 +81,18 @@ def epoch_positions(epochs: int) -> Floats:
 def decode(x_ctrl: ArrayLike, y_ctrl: ArrayLike, epochs: int) -> Floats:
     """y at every epoch 1..`epochs`, shape (..., epochs), of the curves with these control points.
 
-    x_ctrl, y_ctrl: (..., n + 1), the same shape; x_ctrl as `x_control_points` gives it (0 first,
-    1 last, not decreasing). Epoch 1 is y_0 and epoch E is y_n, exactly. At every other epoch the
-    value is y(t) at a t with |x(t) - x| <= 1e-7, to within 1e-9 of the spread of y_ctrl.
+    y_ctrl: (..., n + 1). x_ctrl: the same shape, or (..., 1, n + 1) where the curves (..., C, n + 1)
+    share their spacing, which is solved once for all C. x_ctrl is as `x_control_points` gives it:
+    0 first, 1 last, not decreasing. Epoch 1 is y_0 and epoch E is y_n, exactly. At every other
+    epoch the value is y(t) at a t with |x(t) - x| <= 1e-7, to within 1e-9 of the spread of y_ctrl.
 
-    Raises EahasError: the degree is not allowed, the shapes differ, x_ctrl is not monotone from 0
-    to 1 (or is NaN), or epochs < 1.
+    Raises EahasError: the degree is not allowed, the shapes do not match, x_ctrl does not rise from
+    0 to 1 (or is NaN), or epochs < 1.
     """
     x, y, lead = _checked(x_ctrl, y_ctrl)
     values = _values(x, y, epoch_positions(epochs))
-    values[:, -1] = y[:, -1]
-    values[:, 0] = y[:, 0]
+    values[..., -1] = y[..., -1]
+    values[..., 0] = y[..., 0]
     return values.reshape(*lead, epochs)
 
 
@@ -105,30 +101,37 @@ def decode_at(x_ctrl: ArrayLike, y_ctrl: ArrayLike, x01: ArrayLike) -> Floats:
     x, y, lead = _checked(x_ctrl, y_ctrl)
     positions = _checked_positions(x01)
     values = _values(x, y, positions)
-    values[:, positions == 0.0] = y[:, :1]
-    values[:, positions == 1.0] = y[:, -1:]
+    values[..., positions == 0.0] = y[..., :1]
+    values[..., positions == 1.0] = y[..., -1:]
     return values.reshape(*lead, positions.size)
 
 
 def solve_t(x_ctrl: ArrayLike, x01: ArrayLike) -> Floats:
-    """t in [0, 1] with x(t) = x01, shape (..., P), for positions x01 (P,) in [0, 1]."""
+    """t in [0, 1] with |x(t) - x01| <= 1e-7, shape (..., P), for positions x01 (P,) in [0, 1]."""
     x, _, lead = _checked(x_ctrl, x_ctrl)
     positions = _checked_positions(x01)
-    to_x, _ = _taylor_maps(x.shape[1] - 1)
-    t = _first_guess(x, positions)
-    rows = (x @ to_x).reshape(len(x), 2, -1)
-    at, slope = np.moveaxis(rows @ _powers(t, x.shape[1] - 1), 1, 0)
-    t += _newton_step(positions, at, slope)
-    t[:, positions == 0.0] = 0.0
-    t[:, positions == 1.0] = 1.0
-    return np.clip(t, 0.0, 1.0, out=t).reshape(*lead, positions.size)
+    return _solved(x, positions).reshape(*lead, positions.size)
+
+
+def basis_at(x_ctrl: ArrayLike, x01: ArrayLike) -> Floats:
+    """The Bernstein basis at positions x01 (P,): shape (..., n + 1, P); y(x01) = y_ctrl @ basis.
+
+    It is what a least-squares fit of y_ctrl needs. Accuracy and errors are those of `decode_at`.
+    """
+    x, _, lead = _checked(x_ctrl, x_ctrl)
+    positions = _checked_positions(x01)
+    degree = x.shape[1] - 1
+    to_power, _ = np.hsplit(_taylor_maps(degree)[0], 2)
+    basis: Floats = to_power @ _powers(_solved(x, positions), degree)
+    return basis.reshape(*lead, degree + 1, positions.size)
 
 
 def _values(x: Floats, y: Floats, positions: Floats) -> Floats:
-    """y at the positions, (N, P), for checked control points (N, n + 1)."""
-    values = np.empty((len(x), positions.size))
-    for start in range(0, len(x), _CURVES_PER_BLOCK):
-        block = slice(start, start + _CURVES_PER_BLOCK)
+    """y at the positions, (N, C, P), for checked control points (N, n + 1) and (N, C, n + 1)."""
+    values = np.empty((*y.shape[:2], positions.size))
+    size = max(1, _CURVES_PER_BLOCK // max(y.shape[1], 1))
+    for first in range(0, len(x), size):
+        block = slice(first, first + size)
         _values_of_block(x[block], y[block], positions, values[block])
     return values
 
@@ -139,16 +142,28 @@ def _values_of_block(x: Floats, y: Floats, positions: Floats, out: Floats) -> No
     The grid leaves t wrong by 1e-4 at most, so the step squares an already small error, and y
     follows by its Taylor series: the polynomials are evaluated once, in one matrix product.
     """
-    degree = x.shape[1] - 1
-    to_x, to_y = _taylor_maps(degree)
+    count, channels, size = y.shape
+    to_x, to_y = _taylor_maps(size - 1)
     t = _first_guess(x, positions)
-    rows = np.concatenate((x @ to_x, y @ to_y), axis=1).reshape(len(x), 5, degree + 1)
-    at = rows @ _powers(t, degree)
-    step = _newton_step(positions, at[:, 0], at[:, 1])
-    np.multiply(at[:, 4], step, out=out)
-    out += at[:, 3]
+    rows = np.concatenate((x @ to_x, (y @ to_y).reshape(count, -1)), axis=1)
+    at = rows.reshape(count, -1, size) @ _powers(t, size - 1)
+    step = _newton_step(positions, at[:, 0], at[:, 1])[:, None]
+    of_y = at[:, 2:].reshape(count, channels, 3, positions.size)
+    np.multiply(of_y[:, :, 2], step, out=out)
+    out += of_y[:, :, 1]
     out *= step
-    out += at[:, 2]
+    out += of_y[:, :, 0]
+
+
+def _solved(x: Floats, positions: Floats) -> Floats:
+    degree = x.shape[1] - 1
+    to_x, _ = _taylor_maps(degree)
+    t = _first_guess(x, positions)
+    at = (x @ to_x).reshape(len(x), 2, degree + 1) @ _powers(t, degree)
+    t += _newton_step(positions, at[:, 0], at[:, 1])
+    t[:, positions == 0.0] = 0.0
+    t[:, positions == 1.0] = 1.0
+    return np.clip(t, 0.0, 1.0, out=t)
 
 
 def _first_guess(x: Floats, positions: Floats) -> Floats:
@@ -175,7 +190,7 @@ def _powers(t: Floats, degree: int) -> Floats:
 
 @lru_cache(maxsize=len(DEGREES))
 def _knots(degree: int) -> tuple[Floats, Floats]:
-    """A grid in t, dense at both ends where x(t) may be flat, and the basis (n + 1, knots) on it."""
+    """A grid in t, dense at the ends where x(t) may be flat, and the basis (n + 1, knots) on it."""
     knots = np.sin(np.linspace(0.0, np.pi / 2.0, _KNOTS + 1)) ** 2
     return _frozen(knots), _frozen(np.ascontiguousarray(bernstein(degree, knots).T))
 
@@ -191,9 +206,7 @@ def _taylor_maps(degree: int) -> tuple[Floats, Floats]:
     derivative = np.diag(np.arange(1.0, size), k=-1)
     first = value @ derivative
     second = first @ derivative / 2.0
-    return _frozen(np.hstack((value, first))), _frozen(
-        np.hstack((value, first, second))
-    )
+    return _frozen(np.hstack((value, first))), _frozen(np.hstack((value, first, second)))
 
 
 def _frozen(array: Floats) -> Floats:
@@ -204,35 +217,31 @@ def _frozen(array: Floats) -> Floats:
 def _check_degree(degree: int, name: str) -> None:
     if degree not in DEGREES:
         allowed = ", ".join(map(str, DEGREES))
-        raise EahasError(
-            f"{name} describes a curve of degree {degree}; allowed: {allowed}"
-        )
+        raise EahasError(f"{name} describes a curve of degree {degree}; allowed: {allowed}")
 
 
-def _checked(
-    x_ctrl: ArrayLike, y_ctrl: ArrayLike
-) -> tuple[Floats, Floats, tuple[int, ...]]:
-    """Both as (N, n + 1) float64, and the leading shape."""
+def _checked(x_ctrl: ArrayLike, y_ctrl: ArrayLike) -> tuple[Floats, Floats, tuple[int, ...]]:
+    """x (N, n + 1) and y (N, C, n + 1) in float64, and the leading shape of the values."""
     x = np.asarray(x_ctrl, dtype=np.float64)
     y = np.asarray(y_ctrl, dtype=np.float64)
-    if x.shape != y.shape:
-        raise EahasError(
-            f"x_ctrl has shape {x.shape} and y_ctrl {y.shape}; they must be equal"
-        )
     _check_degree(x.shape[-1] - 1 if x.ndim else -1, "x_ctrl")
-    lead: tuple[int, ...] = x.shape[:-1]
+    lead: tuple[int, ...] = y.shape[:-1]
+    if x.shape == y.shape:
+        y = y.reshape(-1, 1, y.shape[-1])
+    elif x.ndim > 1 and y.ndim > 1 and x.shape == (*y.shape[:-2], 1, y.shape[-1]):
+        y = y.reshape(-1, *y.shape[-2:])
+    else:
+        raise EahasError(
+            f"x_ctrl has shape {x.shape} and y_ctrl {y.shape}; "
+            "they must be equal, or x_ctrl (..., 1, n + 1) and y_ctrl (..., C, n + 1)"
+        )
     x = x.reshape(-1, x.shape[-1])
     # On so few numbers count_nonzero is several times quicker than all(); NaN fails every test.
-    rising = np.count_nonzero(x[:, 1:] >= x[:, :-1])
-    if (
-        rising < len(x) * (x.shape[1] - 1)
-        or np.count_nonzero(x[:, 0])
-        or np.count_nonzero(x[:, -1] != 1.0)
-    ):
-        raise EahasError(
-            "x_ctrl must start at 0, end at 1, and not decrease in between"
-        )
-    return x, y.reshape(x.shape), lead
+    rising = np.count_nonzero(x[:, 1:] >= x[:, :-1] - _ROUNDING)
+    ends = np.count_nonzero(x[:, 0] == 0.0) + np.count_nonzero(x[:, -1] == 1.0)
+    if rising + ends < len(x) * (x.shape[1] + 1):
+        raise EahasError("x_ctrl must start at 0, end at 1, and not decrease in between")
+    return x, y, lead
 
 
 def _checked_positions(x01: ArrayLike) -> Floats:

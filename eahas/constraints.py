@@ -4,20 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
 
-from eahas.errors import ConfigError, SpecError, unknown
+from eahas.errors import ConfigError, SpecError, shown, unknown
+from eahas.parameters import Choice, Parameter
 from eahas.regnet import (
     NetworkFacts,
+    Stages,
     complexity,
     complexity_columns,
+    generate_regnet,
     generate_regnet_columns,
-    stages_of,
 )
 
 REGNET_PARAMETERS = ("REGNET.DEPTH", "REGNET.W0", "REGNET.WA", "REGNET.WM", "REGNET.GROUP_W")
+# What the arithmetic of a RegNet can take: least, most, and whether only whole numbers.
+REGNET_DOMAIN = {
+    "REGNET.DEPTH": (1, 1_000, True),
+    "REGNET.W0": (1, 10_000, True),
+    "REGNET.WA": (0, 10_000, False),
+    "REGNET.WM": (1.001, 10, False),
+    "REGNET.GROUP_W": (1, 10_000, True),
+}
+COMPLEXITIES = ("flops", "params", "acts")
+Range = tuple[float, float]
 
 
 class Constraint(Protocol):
@@ -36,43 +49,49 @@ class RegNetConstraint:
 
     facts: NetworkFacts
     num_stages: tuple[int, int]
-    flops: tuple[float, float] | None = None
-    params: tuple[float, float] | None = None
-    acts: tuple[float, float] | None = None
+    flops: Range | None = None
+    params: Range | None = None
+    acts: Range | None = None
 
-    @property
-    def limits(self) -> dict[str, tuple[float, float]]:
+    @cached_property
+    def limits(self) -> dict[str, Range]:
         """The complexity ranges that this space has."""
         named = {"flops": self.flops, "params": self.params, "acts": self.acts}
         return {name: limit for name, limit in named.items() if limit is not None}
 
     def violation(self, config: Mapping[str, Any]) -> str | None:
-        stages = stages_of(config, self.facts)
-        low, high = self.num_stages
+        shape = map(config.__getitem__, REGNET_PARAMETERS)
+        stages = generate_regnet(*shape, self.facts.bottleneck_multiplier)
+        why = self._violated(stages)
+        if why is None:
+            return None
         given = ", ".join(f"{name}={config[name]!r}" for name in REGNET_PARAMETERS)
-        if stages.count != stages.possible:
-            return (
-                f"{given}: this RegNet uses {stages.count} of {stages.possible} possible stages; "
-                "allowed: all of them"
-            )
-        if not low <= stages.count <= high:
-            return f"{given}: this RegNet has {stages.count} stages; allowed: {low}..{high}"
+        return f"{given}: this RegNet {why}"
+
+    def _violated(self, stages: Stages) -> str | None:
+        low, high = self.num_stages
+        count = len(stages.widths)
+        if count != stages.possible:
+            return f"uses {count} of {stages.possible} possible stages; allowed: all of them"
+        if not low <= count <= high:
+            return f"has {count} stages; allowed: {low}..{high}"
         if self.limits:
             found = complexity(stages, self.facts)
             for name, (least, most) in self.limits.items():
                 value = getattr(found, name)
                 if not least <= value <= most:
-                    return f"{given}: this RegNet has {value:,} {name}; allowed: {least:,.0f}..{most:,.0f}"
+                    return f"has {value:,} {name}; allowed: {least:,.0f}..{most:,.0f}"
         return None
 
     def mask(self, columns: Mapping[str, np.ndarray]) -> np.ndarray:
+        depth, w0, wa, wm, group_w = (columns[name] for name in REGNET_PARAMETERS)
         stages = generate_regnet_columns(
-            *(columns[name] for name in REGNET_PARAMETERS), self.facts.bottleneck_multiplier
+            depth, w0, wa, wm, group_w, self.facts.bottleneck_multiplier
         )
         low, high = self.num_stages
         allowed = (stages.count == stages.possible) & (stages.count >= low) & (stages.count <= high)
         if self.limits:
-            found = dict(zip(("flops", "params", "acts"), complexity_columns(stages, self.facts)))
+            found = dict(zip(COMPLEXITIES, complexity_columns(stages, self.facts), strict=True))
             for name, (least, most) in self.limits.items():
                 allowed &= (found[name] >= least) & (found[name] <= most)
         return allowed
@@ -95,52 +114,91 @@ class Forbidden:
         return ~np.logical_and.reduce(together)
 
 
-def constraint_from_dict(given: Any, facts: NetworkFacts | None, names: Sequence[str]) -> Constraint:
+def constraint_from_dict(
+    given: Any, facts: NetworkFacts | None, parameters: Sequence[Parameter]
+) -> Constraint:
     """A constraint from its spec: `{kind: regnet, ...}` or `{kind: forbidden, values: {...}}`.
 
-    Raises SpecError for an unknown kind or field, or a name that is no parameter.
+    Raises SpecError for an unknown kind or field, a name that is no parameter, a value that the
+    parameter cannot take, and parameters that do not make a RegNet.
     """
     if not isinstance(given, Mapping):
-        raise SpecError(f"constraints: each is a mapping with a kind, got {given!r}")
-    fields = dict(given)
-    kind = fields.pop("kind", None)
+        raise SpecError(f"constraints: each is a mapping with a kind, got {shown(given)}")
+    by_name = {p.name: p for p in parameters}
+    fields = {key: value for key, value in given.items() if key != "kind"}
+    kind = given.get("kind")
     if kind == "regnet":
+        _known_fields(kind, fields, ("num_stages", *COMPLEXITIES))
         if facts is None:
             raise SpecError("constraints: kind regnet needs the spec's network section")
-        missing = [name for name in REGNET_PARAMETERS if name not in names]
-        if missing:
-            raise SpecError(f"constraints: kind regnet needs the parameters {', '.join(missing)}")
-        num_stages = _range("num_stages", fields.pop("num_stages", None), required=True)
-        limits = {name: _range(name, fields.pop(name, None)) for name in ("flops", "params", "acts")}
-        _nothing_left("regnet", fields)
-        assert num_stages is not None
-        return RegNetConstraint(facts, (int(num_stages[0]), int(num_stages[1])), **limits)
+        _check_regnet(by_name)
+        limits = {
+            name: _range(name, fields[name])
+            for name in COMPLEXITIES
+            if fields.get(name) is not None
+        }
+        return RegNetConstraint(facts, _stage_counts(fields.get("num_stages")), **limits)
     if kind == "forbidden":
-        values = fields.pop("values", None)
-        _nothing_left("forbidden", fields)
+        _known_fields(kind, fields, ("values",))
+        values = fields.get("values")
         if not isinstance(values, Mapping) or not values:
-            raise SpecError(f"constraints: forbidden needs values: {{NAME: value}}, got {values!r}")
-        for name in values:
-            if name not in names:
-                raise SpecError("constraints: " + unknown("parameter", name, names))
-        return Forbidden(tuple(values.items()))
+            raise SpecError(
+                f"constraints: forbidden needs values: {{NAME: value}}: {shown(values)}"
+            )
+        return Forbidden(tuple(_forbidden(name, v, by_name) for name, v in values.items()))
     raise SpecError("constraints: " + unknown("kind", kind, ("regnet", "forbidden")))
 
 
-def _range(name: str, given: Any, required: bool = False) -> tuple[float, float] | None:
-    if given is None and not required:
-        return None
+def _forbidden(name: Any, value: Any, by_name: Mapping[str, Parameter]) -> tuple[str, Any]:
+    if name not in by_name:
+        raise SpecError("constraints: " + unknown("parameter", name, by_name))
+    try:
+        return name, by_name[name].check(value)
+    except ConfigError as error:
+        raise SpecError(f"constraints: forbidden: {error}") from None
+
+
+def _check_regnet(by_name: Mapping[str, Parameter]) -> None:
+    missing = [name for name in REGNET_PARAMETERS if name not in by_name]
+    if missing:
+        raise SpecError(f"constraints: kind regnet needs the parameters {', '.join(missing)}")
+    for name, (least, most, whole) in REGNET_DOMAIN.items():
+        parameter = by_name[name]
+        if parameter.condition is not None:
+            raise SpecError(f"{name}: a parameter of a RegNet has no condition (when)")
+        if isinstance(parameter, Choice):
+            kinds = (int,) if whole else (int, float)
+            fits = all(type(c) in kinds and least <= c <= most for c in parameter.choices)
+        else:
+            fits = least <= parameter.low and parameter.high <= most
+            fits = fits and (parameter.integer or not whole)
+        if not fits:
+            kind = "integer" if whole else "number"
+            raise SpecError(
+                f"{name}: kind regnet needs {kind}s in {least}..{most}, got {parameter.allowed()}"
+            )
+
+
+def _range(name: str, given: Any) -> Range:
     numbers = isinstance(given, (list, tuple)) and all(
         isinstance(v, (int, float)) and not isinstance(v, bool) for v in given
     )
     if not numbers or len(given) != 2 or not given[0] <= given[1]:
-        raise SpecError(f"constraints: {name} is a range [low, high], got {given!r}")
+        raise SpecError(f"constraints: {name} is a range [low, high], got {shown(given)}")
     return float(given[0]), float(given[1])
 
 
-def _nothing_left(kind: str, fields: Mapping[str, Any]) -> None:
-    if fields:
-        raise SpecError(f"constraints: kind {kind} has no field {', '.join(map(str, fields))}")
+def _stage_counts(given: Any) -> tuple[int, int]:
+    low, high = _range("num_stages", given)
+    if low % 1 or high % 1 or low < 1:
+        raise SpecError(f"constraints: num_stages are whole numbers from 1, got {shown(given)}")
+    return int(low), int(high)
+
+
+def _known_fields(kind: str, fields: Mapping[Any, Any], allowed: Sequence[str]) -> None:
+    for field in fields:
+        if field not in allowed:
+            raise SpecError(f"constraints: {kind}: " + unknown("field", field, allowed))
 
 
 def require(constraints: Sequence[Constraint], config: Mapping[str, Any]) -> None:

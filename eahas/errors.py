@@ -51,13 +51,23 @@ class MissingExtraError(EahasError, ImportError):
         )
 
 
+def shown(value: object) -> str:
+    """`repr` for a message: never longer than a line, and never an error of its own."""
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001  a stranger's __repr__, or an integer of too many digits
+        return f"a {type(value).__name__} that cannot be shown"
+    return text if len(text) <= 100 else text[:97] + "..."
+
+
 def suggest(given: object, allowed: Iterable[object]) -> str:
     """`"; did you mean 'x'?"` for the nearest allowed name, or an empty string."""
-    near = difflib.get_close_matches(str(given), [str(a) for a in allowed], n=1, cutoff=0.6)
+    text = given[:100] if isinstance(given, str) else shown(given)
+    near = difflib.get_close_matches(text, [str(a) for a in allowed], n=1, cutoff=0.6)
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def unknown(kind: str, given: object, allowed: Iterable[object]) -> str:
     """The one sentence for a name that is not in a list: given, allowed, and the near miss."""
     names = [str(a) for a in allowed]
-    return f"{kind} {given!r} is unknown; allowed: {', '.join(names)}{suggest(given, names)}"
+    return f"{kind} {shown(given)} is unknown; allowed: {', '.join(names)}{suggest(given, names)}"

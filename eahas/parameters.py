@@ -7,18 +7,22 @@ Nothing here knows about other parameters; conditions and constraints belong to 
 
 from __future__ import annotations
 
+import contextlib
 import math
 import numbers
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from functools import cached_property
+from typing import Any, NoReturn
 
 import numpy as np
 
-from eahas.errors import ConfigError, SpecError, suggest
+from eahas.errors import ConfigError, SpecError, shown, suggest
 
 Value = Any  # bool, int, float or str; a condition can make a parameter absent (None)
+LARGEST = 2**53  # whole numbers beyond are not exact as floats
+LARGEST_TABLE = 10_000  # grids up to this size are looked up, larger ones computed
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,22 @@ class Condition:
 
     parent: str
     values: tuple[Value, ...]
+
+    def holds(self, flat: Mapping[str, Value]) -> bool:
+        return flat.get(self.parent) in self.values
+
+
+@dataclass(frozen=True)
+class Computed:
+    """Stands where a table would be too large: `[key]` computes the entry."""
+
+    entry: Callable[[Any], Any]
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.entry(key)
+
+
+Lookup = dict[Any, Any] | Computed
 
 
 @dataclass(frozen=True)
@@ -37,6 +57,7 @@ class Numeric:
     Spaces", 2020; pycls/sweep/random.py): uniform draws are rounded down from [low, high + q),
     log-uniform draws are rounded up from (low - min(q, low/2), high]. With `power_of_two_below`
     b, values below b are powers of two and values from b on are log-uniform multiples of b.
+    Raises SpecError for bounds and grids that make no sense.
     """
 
     name: str
@@ -49,24 +70,50 @@ class Numeric:
     condition: Condition | None = None
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
-            raise SpecError(
-                f"{self.name}: low and high must be finite with low < high, "
-                f"got low={self.low!r}, high={self.high!r}"
-            )
-        if (self.log or self.power_of_two_below) and self.low <= 0:
-            raise SpecError(f"{self.name}: a log scale needs low > 0, got {self.low!r}")
-        if self.quantum is not None:
-            if not self.quantum > 0:
-                raise SpecError(f"{self.name}: quantum must be positive, got {self.quantum!r}")
-            for end, value in (("low", self.low), ("high", self.high)):
-                if Decimal(str(value)) % Decimal(str(self.quantum)) != 0:
-                    raise SpecError(
-                        f"{self.name}: {end}={value!r} is not a multiple of the quantum "
-                        f"{self.quantum!r}"
-                    )
-        if self.integer and (self.low % 1 or self.high % 1):
-            raise SpecError(f"{self.name}: an integer parameter needs whole bounds")
+        for field in ("low", "high") if self.quantum is None else ("low", "high", "quantum"):
+            number = getattr(self, field)
+            if not _is_number(number):
+                self._malformed(
+                    f"{field} is a finite number (whole: at most 2^53), got {shown(number)}"
+                )
+            if self.integer and number % 1:
+                self._malformed(f"{field} of an integer is a whole number, got {number!r}")
+        if not isinstance(self.log, bool):
+            self._malformed(f"log is true or false, got {shown(self.log)}")
+        if not (self.low < self.high and math.isfinite(self.high - self.low)):
+            self._malformed(f"low < high is needed, got low={self.low!r}, high={self.high!r}")
+        if self.log and self.low <= 0:
+            self._malformed(f"a log scale needs low > 0, got {self.low!r}")
+        if self.power_of_two_below is not None:
+            self._check_power_of_two(self.power_of_two_below)
+        if self.quantum is not None and self.quantum <= 0:
+            self._malformed(f"quantum is positive, got {self.quantum!r}")
+        if self.step is not None:
+            self._check_grid(self.step)
+
+    def _check_power_of_two(self, base: Any) -> None:
+        if not isinstance(base, int) or isinstance(base, bool) or not 2 <= base <= LARGEST:
+            self._malformed(f"power_of_two_below is a whole number from 2, got {shown(base)}")
+        if not self.integer or self.quantum is not None:
+            self._malformed("power_of_two_below goes with type integer and without a quantum")
+        for field, value in (("low", int(self.low)), ("high", int(self.high))):
+            power = 0 < value < base and value & (value - 1) == 0
+            if not power and (value < base or value % base):
+                self._malformed(
+                    f"{field} is a power of two below {base} or a multiple of {base}, got {value}"
+                )
+        if self.high > LARGEST_TABLE * base:
+            self._malformed(f"high is at most {LARGEST_TABLE} times {base}, got {self.high!r}")
+
+    def _check_grid(self, step: float) -> None:
+        for field, value in (("low", self.low), ("high", self.high)):
+            if abs(value) > LARGEST * step:
+                self._malformed(f"{field}={value!r} is more than 2^53 steps of {step!r} from 0")
+            if Decimal(str(value)) % Decimal(str(step)) != 0:
+                self._malformed(f"{field}={value!r} is not a multiple of the quantum {step!r}")
+
+    def _malformed(self, why: str) -> NoReturn:
+        raise SpecError(f"{self.name}: {why}")
 
     @property
     def step(self) -> float | None:
@@ -78,141 +125,250 @@ class Numeric:
         """How many numbers encode one value."""
         return 1
 
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of a column of canonical values."""
+        return np.dtype(np.int64 if self.integer else np.float64)
+
     def allowed(self) -> str:
         """The allowed values in words, for messages."""
         kind = "integer" if self.integer else "number"
-        text = f"{kind} in {self.low:g}..{self.high:g}"
+        text = f"{kind} in {self.low:.15g}..{self.high:.15g}"
         if self.power_of_two_below:
             text += f", a power of two below {self.power_of_two_below} or a multiple of it"
         elif self.quantum is not None:
-            text += f", a multiple of {self.quantum:g}"
+            text += f", a multiple of {self.quantum:.15g}"
         return text
 
+    # Validation
+
+    @cached_property
+    def lookup(self) -> Lookup:
+        """From (type, value) of a plain value to its canonical form, KeyError or ConfigError.
+
+        The type is part of the key because True == 1 and they hash alike.
+        """
+        if self.cardinality() > LARGEST_TABLE:
+            return Computed(self._examined_key)
+        return {(kind, value): value for value in self.grid() for kind in (int, float)}
+
     def check(self, value: Value) -> Value:
-        """The canonical form of `value`; ConfigError where it is not allowed."""
+        """The canonical form of `value`; ConfigError where it is not allowed.
+
+        What rounding leaves is forgiven: a part in 10^9, and on a grid also single precision.
+        """
+        try:
+            return self.lookup[type(value), value]
+        except (KeyError, TypeError):
+            return self._examined(value)
+
+    def _examined_key(self, key: tuple[type, Value]) -> Value:
+        return self._examined(key[1])
+
+    def _examined(self, value: Value) -> Value:
         if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-            raise self._refuse(value, f"of type {type(value).__name__}")
+            raise self._refused(value, f"of type {type(value).__name__}")
         try:
             number = float(value)
         except OverflowError:
-            raise self._refuse(value, "too large") from None
+            raise self._refused(value, "out of range") from None
         if not math.isfinite(number):
-            raise self._refuse(value, "not finite")
+            raise self._refused(value, "not finite")
         if self.integer and not number.is_integer():
-            raise self._refuse(value, "not whole")
-        if not self.low - 1e-9 <= number <= self.high + 1e-9:
-            raise self._refuse(value, "out of range")
+            raise self._refused(value, "not whole")
+        slack = 1e-9 * abs(number)
+        if self.step is not None:
+            slack = min(1e-6 * max(1.0, abs(number)), 1e-3 * self.step)
+        if not self.low - slack <= number <= self.high + slack:
+            raise self._refused(value, "out of range")
         canonical = self.snap(number)
-        if abs(canonical - number) > 1e-6 * max(1.0, abs(number)):
-            raise self._refuse(value, "off the grid")
+        if abs(canonical - number) > slack:
+            raise self._refused(value, "off the grid")
         return canonical
+
+    def _refused(self, value: Value, why: str) -> ConfigError:
+        return ConfigError(f"{self.name}={shown(value)} is {why}; allowed: {self.allowed()}")
+
+    # The grid: values in order, numbered from 0
+
+    def cardinality(self) -> float:
+        """How many values there are (infinite for a continuous parameter)."""
+        if self.step is None:
+            return math.inf
+        return self._position(self.high) + 1
+
+    def grid(self) -> list[Value]:
+        """Every allowed value in order; SpecError for a continuous parameter."""
+        if self.step is None:
+            raise SpecError(f"{self.name} is continuous: it has no grid")
+        return [self._at(k) for k in range(self._position(self.high) + 1)]
 
     def snap(self, number: float) -> Value:
         """The nearest grid value inside the bounds, in the parameter's own type."""
-        if self.power_of_two_below:
-            grid = self.grid()
-            return min(grid, key=lambda g: abs(g - number))
         number = min(max(number, self.low), self.high)
-        if self.step is None:
-            return float(number)
-        steps = round(number / self.step)
+        return float(number) if self.step is None else self._at(self._position(number))
+
+    @cached_property
+    def _uneven(self) -> list[int]:
+        """The grid of `power_of_two_below`, which has no one step; else empty."""
+        base = self.power_of_two_below
+        if base is None:
+            return []
+        powers = (2**k for k in range((base - 1).bit_length()))
+        multiples = range(base, int(self.high) + 1, base)
+        return [v for v in (*powers, *multiples) if self.low <= v <= self.high]
+
+    def _at(self, position: int) -> Value:
+        if self._uneven:
+            return self._uneven[position]
+        assert self.step is not None
+        steps = round(self.low / self.step) + position
         if self.integer:
             return int(steps * self.step)
         return float(Decimal(steps) * Decimal(str(self.step)))
 
-    def grid(self) -> list[Value]:
-        """Every allowed value in order; SpecError for a continuous parameter."""
-        if self.power_of_two_below:
-            base = self.power_of_two_below
-            powers = [2**k for k in range(64) if self.low <= 2**k < min(base, self.high + 1)]
-            return powers + [v for v in range(base, int(self.high) + 1, base) if v >= self.low]
-        if self.step is None:
-            raise SpecError(f"{self.name} is continuous: it has no grid")
-        first, last = round(self.low / self.step), round(self.high / self.step)
-        return [self.snap(k * self.step) for k in range(first, last + 1)]
+    def _position(self, number: float) -> int:
+        """The position of the grid value nearest to a number inside the bounds."""
+        if self._uneven:
+            grid = self._uneven
+            return min(range(len(grid)), key=lambda k: abs(grid[k] - number))
+        assert self.step is not None
+        return round(number / self.step) - round(self.low / self.step)
 
-    def cardinality(self) -> float:
-        """How many values there are (infinite for a continuous parameter)."""
-        return float("inf") if self.step is None else len(self.grid())
+    # Moves and codes
 
     def sample(self, rng: np.random.Generator) -> Value:
         if self.power_of_two_below:
             base = self.power_of_two_below
             exponent = math.floor(rng.uniform(math.log2(self.low), math.log2(self.high) + 1))
             if 2**exponent < base:
-                return 2**exponent
+                return self.snap(2**exponent)
             return self.snap(_log_uniform(rng, max(self.low, base), self.high, base))
         if self.log:
             return self.snap(_log_uniform(rng, self.low, self.high, self.step))
         if self.step is None:
-            return float(rng.uniform(self.low, self.high))
+            return self.snap(rng.uniform(self.low, self.high))
         steps = math.floor(rng.uniform(self.low, self.high + self.step) / self.step + 1e-12)
         return self.snap(steps * self.step)
 
     def encode(self, value: Value) -> list[float]:
         return [(value - self.low) / (self.high - self.low)]
 
-    def decode(self, code: Sequence[float]) -> Value:
-        return self.snap(self.low + float(code[0]) * (self.high - self.low))
+    def encode_column(self, column: np.ndarray) -> np.ndarray:
+        """`encode` on canonical values of shape (n,): shape (n, width)."""
+        return ((column - self.low) / (self.high - self.low))[:, None]
+
+    def decode(self, code: Sequence[float] | np.ndarray) -> Value:
+        share = min(max(float(code[0]), 0.0), 1.0)
+        return self.snap(self.low + share * (self.high - self.low))
+
+    @cached_property
+    def codes(self) -> Lookup:
+        """From a canonical value to its code."""
+        if self.cardinality() > LARGEST_TABLE:
+            return Computed(self.encode)
+        return {value: self.encode(value) for value in self.grid()}
 
     def neighbours(self, value: Value) -> list[Value]:
         """The values one step away: grid neighbours, or a twentieth of the range if continuous."""
         if self.step is not None:
-            grid = self.grid()
-            at = grid.index(value)
-            return grid[max(0, at - 1) : at] + grid[at + 1 : at + 2]
+            at, last = self._position(value), self._position(self.high)
+            return [self._at(k) for k in (at - 1, at + 1) if 0 <= k <= last]
         if self.log:
-            factor = (self.high / self.low) ** 0.05
+            factor = math.exp(0.05 * (math.log(self.high) - math.log(self.low)))
             moved = [value / factor, value * factor]
         else:
             step = 0.05 * (self.high - self.low)
             moved = [value - step, value + step]
-        return [v for v in (min(max(m, self.low), self.high) for m in moved) if v != value]
+        return [v for v in map(self.snap, moved) if v != value]
 
-    def _refuse(self, value: Value, why: str) -> ConfigError:
-        return ConfigError(f"{self.name}={value!r} is {why}; allowed: {self.allowed()}")
+    def middle(self) -> Value:
+        """The value in the middle of the grid, or of the range if continuous."""
+        if self.step is None:
+            return self.decode([0.5])
+        return self._at((self._position(self.high) + 1) // 2)
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One of a few values (numbers, strings or booleans), encoded one-hot."""
+    """One of a few values (numbers, strings or booleans), encoded one-hot.
+
+    Raises SpecError for an empty list, equal values (True equals 1) and other kinds of value.
+    """
 
     name: str
     choices: tuple[Value, ...]
     condition: Condition | None = None
 
     def __post_init__(self) -> None:
-        if len(self.choices) < 1 or len(set(map(_typed, self.choices))) != len(self.choices):
-            raise SpecError(f"{self.name}: choices must be one or more distinct values")
         for choice in self.choices:
-            if not isinstance(choice, (bool, int, float, str)):
-                raise SpecError(f"{self.name}: a choice is a number, string or boolean: {choice!r}")
-            if isinstance(choice, float) and not math.isfinite(choice):
-                raise SpecError(f"{self.name}: a choice must be finite, got {choice!r}")
+            if not isinstance(choice, (bool, str)) and not _is_number(choice):
+                raise SpecError(
+                    f"{self.name}: a choice is a string, a boolean or a finite number "
+                    f"(whole: at most 2^53), got {shown(choice)}"
+                )
+        if len(self.choices) < 1 or len(set(self.choices)) != len(self.choices):
+            raise SpecError(
+                f"{self.name}: choices must be one or more distinct values (true equals 1), "
+                f"got {shown(list(self.choices))}"
+            )
 
     @property
     def width(self) -> int:
         return len(self.choices)
 
+    @cached_property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of a column: bool, int64, float64, or object for strings and mixtures."""
+        kinds = set(map(type, self.choices))
+        for kind, dtype in ((bool, np.bool_), (int, np.int64)):
+            if kinds == {kind}:
+                return np.dtype(dtype)
+        return np.dtype(np.float64 if kinds <= {int, float} else object)
+
     def allowed(self) -> str:
         return "one of " + ", ".join(repr(c) for c in self.choices)
 
+    @cached_property
+    def lookup(self) -> Lookup:
+        """From (type, value) of a plain value to the choice, or KeyError."""
+        kinds = {bool: (bool,), str: (str,)}
+        return {(k, c): c for c in self.choices for k in kinds.get(type(c), (int, float))}
+
     def index(self, value: Value) -> int:
         """The position of `value` among the choices; ConfigError where it is none of them."""
-        if isinstance(value, (bool, np.bool_)):
-            key: Any = ("bool", bool(value))
-        elif isinstance(value, numbers.Real):
-            key = ("number", float(value) if abs(value) < 2**1000 else math.inf)
-        else:
-            key = ("other", value) if isinstance(value, str) else None
-        for position, choice in enumerate(self.choices):
-            if _typed(choice) == key:
-                return position
-        near = suggest(value, self.choices) if isinstance(value, str) else ""
-        raise ConfigError(f"{self.name}={value!r} is not allowed; allowed: {self.allowed()}{near}")
+        return self._positions[self.check(value)]
+
+    @cached_property
+    def _positions(self) -> dict[Value, int]:
+        return {choice: k for k, choice in enumerate(self.choices)}
 
     def check(self, value: Value) -> Value:
-        return self.choices[self.index(value)]
+        """The choice equal to `value`, single precision forgiven; ConfigError if there is none."""
+        try:
+            return self.lookup[type(value), value]
+        except (KeyError, TypeError):
+            return self._examined(value)
+
+    def _examined(self, value: Value) -> Value:
+        truth = isinstance(value, (bool, np.bool_))
+        number = math.nan
+        if isinstance(value, numbers.Real) and not truth:
+            with contextlib.suppress(OverflowError):  # too large for any choice
+                number = float(value)
+        for choice in self.choices:
+            if isinstance(choice, str):
+                same = isinstance(value, str) and value == choice
+            elif isinstance(choice, bool):
+                same = truth and bool(value) == choice
+            else:
+                same = abs(number - choice) <= 1e-7 * abs(choice)
+            if same:
+                return choice
+        near = suggest(value, self.choices) if isinstance(value, str) else ""
+        raise ConfigError(
+            f"{self.name}={shown(value)} is not allowed; allowed: {self.allowed()}{near}"
+        )
 
     def grid(self) -> list[Value]:
         return list(self.choices)
@@ -224,31 +380,44 @@ class Choice:
         return self.choices[int(rng.integers(len(self.choices)))]
 
     def encode(self, value: Value) -> list[float]:
-        at = self.choices.index(value)
+        at = self._positions[value]
         return [1.0 if k == at else 0.0 for k in range(len(self.choices))]
 
-    def decode(self, code: Sequence[float]) -> Value:
+    def encode_column(self, column: np.ndarray) -> np.ndarray:
+        """`encode` on canonical values of shape (n,): shape (n, width)."""
+        return column[:, None] == np.array(self.choices, dtype=self.dtype)
+
+    @cached_property
+    def codes(self) -> Lookup:
+        """From a choice to its code."""
+        return {choice: self.encode(choice) for choice in self.choices}
+
+    def decode(self, code: Sequence[float] | np.ndarray) -> Value:
         return self.choices[int(np.argmax(code))]
 
     def neighbours(self, value: Value) -> list[Value]:
         return [c for c in self.choices if c != value]
 
+    def middle(self) -> Value:
+        return self.choices[len(self.choices) // 2]
+
 
 Parameter = Numeric | Choice
 
 
-def _typed(value: Value) -> tuple[str, Value]:
-    """A key under which True and 1 differ but 1 and 1.0 do not."""
-    if isinstance(value, bool):
-        return ("bool", value)
-    if isinstance(value, (int, float)):
-        return ("number", float(value))
-    return ("other", value)
+def is_active(parameter: Parameter, flat: Mapping[str, Value]) -> bool:
+    """Whether a parameter exists, given the values of the parameters before it."""
+    return parameter.condition is None or parameter.condition.holds(flat)
 
 
-def _log_uniform(
-    rng: np.random.Generator, low: float, high: float, step: float | None
-) -> float:
+def _is_number(value: Any) -> bool:
+    """A finite int or float that float64 holds."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return abs(value) <= LARGEST if isinstance(value, int) else math.isfinite(value)
+
+
+def _log_uniform(rng: np.random.Generator, low: float, high: float, step: float | None) -> float:
     """A log-uniform draw, rounded up to the grid from (low - min(step, low/2), high]."""
     if step is None:
         return math.exp(rng.uniform(math.log(low), math.log(high)))

@@ -1,16 +1,19 @@
 """RegNet as arithmetic: from (DEPTH, W0, WA, WM, GROUP_W) to stages and their complexity.
 
 Radosavovic et al., "Designing Network Design Spaces", CVPR 2020, equations 2 to 4. Pure Python on
-one configuration, where numpy's call overhead would cost more than the sum; the `_columns` twins do the same for
-whole columns. Both are held to each other and to published figures by tests.
+one configuration, where numpy's call overhead would cost more than the sum; the `_columns` twins
+do the same for whole columns. Tests hold both to each other and to published figures.
 """
 
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache, partial
+from math import log
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -50,8 +53,7 @@ class NetworkFacts:
     bottleneck_multiplier: float = 1.0
 
 
-@dataclass(frozen=True)
-class Complexity:
+class Complexity(NamedTuple):
     """Multiply-adds, parameters and activations (output elements of convolutions and linears)."""
 
     flops: int
@@ -59,30 +61,43 @@ class Complexity:
     acts: int
 
 
+@lru_cache(maxsize=1024)
 def generate_regnet(
     depth: int, w0: int, wa: float, wm: float, group_w: int, bottleneck_multiplier: float = 1.0
 ) -> Stages:
-    """The stages of a RegNet. Rounding is half to even, as in numpy and pycls."""
-    log_wm = math.log(wm)
+    """The stages of a RegNet (wm > 1). Rounding is half to even, as in numpy and pycls.
+
+    Remembered, because a query asks twice: once to validate and once for the features.
+    """
+    exponent = partial(_exponent, w0, wa, math.log(wm))
+    largest = exponent(depth - 1)
     widths: list[int] = []
     depths: list[int] = []
-    largest = 0
-    for j in range(depth):
-        s = round(math.log((w0 + wa * j) / w0) / log_wm)
-        width = round(w0 * wm**s / WIDTH_QUANTUM) * WIDTH_QUANTUM
-        largest = max(largest, s)
+    start = s = 0
+    while start < depth:  # exponents rise from 0, so bisection finds where each one ends
+        end = depth
+        if s < largest:
+            end = bisect_right(range(depth - 1), s, start + 1, key=exponent)
+        width = _quantised(w0, wm, s)
         if widths and widths[-1] == width:
-            depths[-1] += 1
+            depths[-1] += end - start
         else:
             widths.append(width)
-            depths.append(1)
-    compatible = [_compatible(w, group_w, bottleneck_multiplier) for w in widths]
-    return Stages(
-        widths=tuple(w for w, _ in compatible),
-        depths=tuple(depths),
-        group_widths=tuple(g for _, g in compatible),
-        possible=largest + 1,
-    )
+            depths.append(end - start)
+        start = end
+        s = exponent(end) if s + 1 < largest else largest
+    compatible = [_compatible(width, group_w, bottleneck_multiplier) for width in widths]
+    final_widths, group_widths = zip(*compatible, strict=True)
+    return Stages(final_widths, tuple(depths), group_widths, largest + 1)
+
+
+def _exponent(w0: float, wa: float, log_wm: float, block: int) -> int:
+    """s_j: which power of wm is nearest to the width of block j, in log space."""
+    return round(log((w0 + wa * block) / w0) / log_wm)
+
+
+def _quantised(w0: float, wm: float, s: int) -> int:
+    return round(w0 * wm**s / WIDTH_QUANTUM) * WIDTH_QUANTUM
 
 
 def stages_of(config: Mapping[str, float], facts: NetworkFacts) -> Stages:
@@ -99,10 +114,11 @@ def stages_of(config: Mapping[str, float], facts: NetworkFacts) -> Stages:
 
 def _compatible(width: int, group_w: int, multiplier: float) -> tuple[int, int]:
     """The width and group width of a stage, adjusted so that one divides the other."""
-    inner = int(max(1, width * multiplier))
-    group = min(group_w, inner)
+    inner = int(width * multiplier) or 1
+    group = group_w if group_w < inner else inner
     unit = math.lcm(group, int(multiplier)) if multiplier > 1 else group
-    inner = max(unit, round(inner / unit) * unit)
+    if inner % unit:
+        inner = max(unit, round(inner / unit) * unit)
     return int(inner / multiplier), group
 
 
@@ -113,8 +129,9 @@ def complexity(stages: Stages, facts: NetworkFacts) -> Complexity:
     """
     count, size, w_in = _stem(facts)
     for width, depth, group in zip(stages.widths, stages.depths, stages.group_widths, strict=True):
-        count = _add(count, _stage(w_in, width, depth, group, size, facts, round))
-        w_in, size = width, _strided(size, facts.stride)
+        out = _strided(size, facts.stride)
+        count = _add(count, _stage(w_in, width, depth, group, size, out, facts, round))
+        w_in, size = width, out
     return Complexity(*_add(count, _head(w_in, facts)))
 
 
@@ -138,17 +155,16 @@ def generate_regnet_columns(
     bottleneck_multiplier: float = 1.0,
 ) -> StageColumns:
     """`generate_regnet` on columns of shape (n,), one row a network."""
-    block = np.arange(int(depth.max()))
-    inside = block < depth[:, None]
-    block = np.minimum(block, depth[:, None] - 1)
-    s = np.rint(np.log((w0[:, None] + wa[:, None] * block) / w0[:, None]) / np.log(wm)[:, None])
-    quantised = np.rint(w0[:, None] * wm[:, None] ** s / WIDTH_QUANTUM) * WIDTH_QUANTUM
-    stage = np.zeros(quantised.shape, dtype=np.intp)
-    stage[:, 1:] = np.cumsum(quantised[:, 1:] != quantised[:, :-1], axis=1)
-    count = stage[:, -1] + 1
-    members = (stage[:, None, :] == np.arange(int(count.max()))[None, :, None]) & inside[:, None, :]
-    depths = members.sum(axis=2)
-    widths = (members * quantised[:, None, :]).max(axis=2)
+    blocks = np.arange(int(depth.max()))
+    inside = blocks < depth[:, None]
+    s, width = _widths_by_block(np.minimum(blocks, depth[:, None] - 1), w0, wa, wm)
+    stage = np.zeros(width.shape, dtype=np.intp)
+    np.cumsum(width[:, 1:] != width[:, :-1], axis=1, out=stage[:, 1:])
+    n, most = len(stage), int(stage[:, -1].max()) + 1
+    row = np.arange(n)[:, None]
+    depths = np.bincount((row * most + stage)[inside], minlength=n * most).reshape(n, most)
+    widths = np.zeros((n, most))
+    widths[row, stage] = width
     inner = np.maximum(1, np.floor(widths * bottleneck_multiplier))
     group = np.minimum(group_w[:, None], inner)
     unit = group
@@ -159,9 +175,32 @@ def generate_regnet_columns(
         widths=np.floor(inner / bottleneck_multiplier) * (depths > 0),
         depths=depths,
         group_widths=group,
-        count=count,
-        possible=s.max(axis=1) + 1,
+        count=stage[:, -1] + 1,
+        possible=s[:, -1] + 1,
     )
+
+
+def _widths_by_block(
+    block: np.ndarray, w0: np.ndarray, wa: np.ndarray, wm: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Exponent s_j and quantised width of every block, both of shape (n, blocks).
+
+    numpy's logarithm and power may differ from the C library's in the last bit. That matters on a
+    tie only, so blocks on a tie take the scalar functions: both twins agree on every machine.
+    """
+    ratio = np.log((w0[:, None] + wa[:, None] * block) / w0[:, None]) / np.log(wm)[:, None]
+    s = np.rint(ratio)
+    for i, j in np.argwhere(_on_tie(ratio)):
+        s[i, j] = _exponent(float(w0[i]), float(wa[i]), math.log(wm[i]), int(block[i, j]))
+    quanta = w0[:, None] * wm[:, None] ** s / WIDTH_QUANTUM
+    width = np.rint(quanta) * WIDTH_QUANTUM
+    for i, j in np.argwhere(_on_tie(quanta) & (s > 1)):  # a power of 0 or 1 is exact
+        width[i, j] = _quantised(float(w0[i]), float(wm[i]), int(s[i, j]))
+    return s, width
+
+
+def _on_tie(number: np.ndarray) -> np.ndarray:
+    return np.abs(number - np.floor(number) - 0.5) < 1e-9
 
 
 def complexity_columns(
@@ -177,11 +216,10 @@ def complexity_columns(
             stages.depths[:, k],
             stages.group_widths[:, k],
         )
-        present = depth > 0
-        added = _stage(w_in, width, depth, group, size, facts, np.rint)
+        present, out = depth > 0, _strided(size, facts.stride)
+        added = _stage(w_in, width, depth, group, size, out, facts, np.rint)
         count = _add(count, tuple(present * part for part in added))
-        w_in = np.where(present, width, w_in)
-        size = _strided(size, facts.stride)
+        w_in, size = np.where(present, width, w_in), out
     flops, params, acts = _add(count, _head(w_in, facts))
     return flops, params, acts
 
@@ -202,36 +240,34 @@ def _stem(facts: NetworkFacts) -> tuple[Count, int, int]:
 
 
 def _stage(
-    w_in: Any, width: Any, depth: Any, group: Any, size: int, facts: NetworkFacts, rint: Any
-) -> Count:
-    out = _strided(size, facts.stride)
-    projected = 1 if facts.stride != 1 else (w_in != width) * 1
-    first = _block(w_in, width, group, size, out, projected, facts, rint)
-    other = _block(width, width, group, out, out, 0, facts, rint)
-    return _add(first, tuple((depth - 1) * part for part in other))
-
-
-def _block(
     w_in: Any,
     width: Any,
+    depth: Any,
     group: Any,
     size: int,
     out: int,
-    projected: Any,
     facts: NetworkFacts,
     rint: Any,
 ) -> Count:
-    """1x1, grouped 3x3, SE and 1x1, with a projected shortcut where the shape changes."""
-    inner = rint(width * facts.bottleneck_multiplier)
-    w_se = rint(w_in * facts.se_ratio)
-    squeeze = 2 * inner * w_se + w_se + inner * (w_se > 0)
-    shortcut = projected * w_in * width
-    a, b, c = w_in * inner, 9 * inner * group, inner * width
+    """`depth` bottlenecks: 1x1, grouped 3x3, SE and 1x1; the first takes images of `size` to `out`,
+    and its shortcut is a 1x1 convolution where the shape changes."""
     area, out_area = size * size, out * out
-    flops = a * area + (b + c + shortcut) * out_area + squeeze
-    params = a + b + c + shortcut + squeeze + 4 * inner + 2 * width * (1 + projected)
-    acts = inner * area + (inner + width + projected * width) * out_area
-    return flops, params, acts + w_se + inner * (w_se > 0)
+    inner = rint(width * facts.bottleneck_multiplier)
+    more = depth - 1
+    projected = 1 if facts.stride != 1 else (w_in != width) * 1
+    shortcut = projected * w_in * width
+    first, later = w_in * inner, more * width * inner  # the 1x1 convolutions that open a block
+    rest = depth * inner * (9 * group + width) + shortcut
+    flops = first * area + (later + rest) * out_area
+    params = first + later + rest + depth * (4 * inner + 2 * width) + 2 * projected * width
+    acts = inner * area + (more * inner + depth * (inner + width) + projected * width) * out_area
+    if facts.se_ratio:
+        w_se, w_se_later = rint(w_in * facts.se_ratio), rint(width * facts.se_ratio)
+        squeezed = w_se + more * w_se_later
+        biased = squeezed + inner * ((w_se > 0) + more * (w_se_later > 0))
+        squeeze = 2 * inner * squeezed + biased
+        return flops + squeeze, params + squeeze, acts + biased
+    return flops, params, acts
 
 
 def _head(w_in: Any, facts: NetworkFacts) -> Count:

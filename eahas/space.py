@@ -7,16 +7,21 @@ canonical dictionaries are what the functions here pass among themselves.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
+from math import prod
+from operator import getitem
 from typing import Any
 
 import numpy as np
 
 from eahas.constraints import Constraint, require
-from eahas.errors import ConfigError, EahasError, SpecError, suggest
-from eahas.parameters import Choice, Numeric, Parameter
+from eahas.errors import ConfigError, EahasError, SpecError, shown, unknown
+from eahas.forms import Form, flatten, nest
+from eahas.parameters import Choice, Condition, Parameter, is_active
+from eahas.validation import examine
 
 Config = Mapping[str, Any]
 MOST_REJECTIONS = 100_000
@@ -36,19 +41,29 @@ class Space:
     fidelity: str | None = None
 
     def __post_init__(self) -> None:
-        seen: set[str] = set()
+        if not self.parameters:
+            raise SpecError(f"space {self.name} has no parameters; at least one is needed")
+        known: dict[str, Parameter] = {}
         for parameter in self.parameters:
-            if parameter.name in seen:
-                raise SpecError(f"parameter {parameter.name} stands twice in space {self.name}")
-            condition = parameter.condition
-            if condition is not None and condition.parent not in seen:
-                raise SpecError(
-                    f"{parameter.name}: its condition names {condition.parent!r}, which is not a "
-                    "parameter listed before it"
-                )
-            seen.add(parameter.name)
-        if self.fidelity is not None and self.fidelity not in seen:
-            raise SpecError(f"fidelity {self.fidelity!r} is not a parameter of space {self.name}")
+            name, condition = parameter.name, parameter.condition
+            if not isinstance(name, str) or not all(name.split(".")):
+                raise SpecError(f"parameter {shown(name)}: a name is text, SECTION.NAME if nested")
+            if name in known:
+                raise SpecError(f"parameter {name} stands twice in space {self.name}")
+            known[name] = (
+                parameter
+                if condition is None
+                else replace(parameter, condition=_checked_condition(name, condition, known))
+            )
+        for name in known:
+            if any(other.startswith(name + ".") for other in known):
+                raise SpecError(f"{name} is both a parameter and a section of space {self.name}")
+        if self.fidelity is not None:
+            if self.fidelity not in known:
+                raise SpecError(unknown("fidelity", self.fidelity, known))
+            if known[self.fidelity].condition is not None:
+                raise SpecError(f"fidelity {self.fidelity}: the epochs cannot have a condition")
+        object.__setattr__(self, "parameters", tuple(known.values()))
 
     # Names and forms
 
@@ -61,6 +76,9 @@ class Space:
         return {p.name: p for p in self.parameters}
 
     def __getitem__(self, name: str) -> Parameter:
+        """The parameter of a name; ConfigError for an unknown one."""
+        if not isinstance(name, str) or name not in self._by_name:
+            raise ConfigError(unknown(f"parameter of space {self.name}", name, self.names))
         return self._by_name[name]
 
     def flatten(self, config: Config) -> dict[str, Any]:
@@ -70,25 +88,22 @@ class Space:
                 f"a configuration is a mapping with {', '.join(self.names)}, "
                 f"got {type(config).__name__}"
             )
-        flat: dict[str, Any] = {}
-        for name, value in _walk(config, ""):
-            if name in flat:
-                raise ConfigError(f"{name} is given twice, nested and flat")
-            flat[name] = value
-        return flat
+        return flatten(config, max(name.count(".") for name in self.names))
 
     def nest(self, flat: Config) -> dict[str, Any]:
         """The nested form of a flat configuration, sections in the order of the spec."""
-        nested: dict[str, Any] = {}
-        for name in self.names:
-            if name not in flat:
-                continue
-            *sections, leaf = name.split(".")
-            at = nested
-            for section in sections:
-                at = at.setdefault(section, {})
-            at[leaf] = flat[name]
-        return nested
+        return nest({name: flat[name] for name in self.names if name in flat})
+
+    @cached_property
+    def _forms(self) -> tuple[Form, ...]:
+        """The forms that are read quickly; none where conditions can make a parameter absent."""
+        if any(p.condition is not None for p in self.parameters):
+            return ()
+        return tuple(dict.fromkeys((Form.nested(self.names), Form.flat(self.names))))
+
+    @cached_property
+    def _lookups(self) -> tuple[Any, ...]:
+        return tuple(p.lookup for p in self.parameters)
 
     # Validation
 
@@ -98,68 +113,88 @@ class Space:
         Raises ConfigError for a missing, extra or misspelled parameter, a wrong type, a value out
         of range or off its grid, and a violated constraint; the message says what is allowed.
         """
-        given = self.flatten(config)
-        for name in given:
-            if name not in self._by_name:
-                raise ConfigError(
-                    f"{name!r} is no parameter of space {self.name}{suggest(name, self.names)}; "
-                    f"allowed: {', '.join(self.names)}"
-                )
-        checked: dict[str, Any] = {}
-        for parameter in self.parameters:
-            name = parameter.name
-            if self._active(parameter, checked):
-                if name not in given:
-                    raise ConfigError(f"{name} is missing; allowed: {parameter.allowed()}")
-                checked[name] = parameter.check(given[name])
-            elif name in given:
-                assert parameter.condition is not None
-                raise ConfigError(
-                    f"{name}={given[name]!r} is given, but it exists only where "
-                    f"{parameter.condition.parent} is one of {list(parameter.condition.values)}"
-                )
+        checked = self._quickly(config)
+        if checked is None:
+            checked = examine(self.name, self._by_name, self.flatten(config))
         require(self.constraints, checked)
         return checked
 
-    def check_list(self, configs: Sequence[Config]) -> list[dict[str, Any]]:
+    def _quickly(self, config: Config) -> dict[str, Any] | None:
+        """The canonical form of a plain, complete configuration; None for anything unusual."""
+        for form in self._forms:
+            values = form.values(config)
+            if values is not None:
+                try:
+                    keys = zip(map(type, values), values, strict=True)
+                    return dict(zip(self.names, map(getitem, self._lookups, keys), strict=True))
+                except (KeyError, TypeError, ConfigError):
+                    return None
+        return None
+
+    def check_list(self, configs: Iterable[Config]) -> list[dict[str, Any]]:
         """`check` on each; the message of a ConfigError names the position in the list."""
-        if len(configs) == 0:
-            raise ConfigError("an empty list of configurations; give at least one")
         checked = []
-        for position, config in enumerate(configs):
+        for position, config in enumerate(_listed(configs)):
             try:
                 checked.append(self.check(config))
             except ConfigError as error:
                 raise ConfigError(f"configs[{position}]: {error}") from None
         return checked
 
+    def columns(self, configs: Iterable[Config]) -> dict[str, np.ndarray]:
+        """`check_list`, column by column: canonical values by name, each of shape (n,).
+
+        int64 and float64 for numbers, bool for booleans, object for strings, mixtures and
+        conditional parameters (None where inactive). Raises the same errors as `check_list`.
+        """
+        configs = _listed(configs)
+        columns = self._columns_quickly(configs)
+        if columns is None or not all(c.mask(columns).all() for c in self.constraints):
+            checked = self.check_list(configs)
+            columns = {
+                p.name: np.array([flat.get(p.name) for flat in checked], dtype=_column_type(p))
+                for p in self.parameters
+            }
+        return columns
+
+    def _columns_quickly(self, configs: Sequence[Any]) -> dict[str, np.ndarray] | None:
+        for form in self._forms:
+            given = form.columns(configs)
+            if given is not None:
+                try:
+                    return {
+                        p.name: np.array(
+                            [p.lookup[key] for key in zip(map(type, values), values, strict=True)],
+                            dtype=p.dtype,
+                        )
+                        for p, values in zip(self.parameters, given, strict=True)
+                    }
+                except (KeyError, TypeError, ConfigError):
+                    return None
+        return None
+
     def contains(self, config: Config) -> bool:
+        """Whether `check` accepts the configuration."""
         try:
             self.check(config)
         except EahasError:
             return False
         return True
 
-    @staticmethod
-    def _active(parameter: Parameter, flat: Config) -> bool:
-        condition = parameter.condition
-        return condition is None or flat.get(condition.parent) in condition.values
-
     # Drawing
 
-    def sample(
-        self, n: int | None = None, *, seed: int = 0, distinct: bool = True
-    ) -> Any:
+    def sample(self, n: int | None = None, *, seed: int = 0, distinct: bool = True) -> Any:
         """A random nested configuration, or a list of `n` (all different unless told otherwise).
 
         Parameters are drawn independently and rejected as a whole on the constraints. Raises
         SpecError where the constraints leave (almost) nothing.
         """
-        rng = np.random.default_rng(seed)
+        rng = _generator(seed)
         if n is None:
             return self.nest(self.draw(rng))
-        if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
-            raise ConfigError(f"n={n!r}: allowed are whole numbers from 1")
+        n = _whole("n", n, 1)
+        if distinct and n > self.cardinality():
+            raise SpecError(f"space {self.name} has fewer than n={n} different configurations")
         drawn: dict[tuple[Any, ...], dict[str, Any]] = {}
         for _ in range(MOST_REJECTIONS + 100 * n):
             flat = self.draw(rng)
@@ -173,7 +208,7 @@ class Space:
         for _ in range(MOST_REJECTIONS):
             flat: dict[str, Any] = {}
             for parameter in self.parameters:
-                if self._active(parameter, flat):
+                if is_active(parameter, flat):
                     flat[parameter.name] = parameter.sample(rng)
             if all(c.violation(flat) is None for c in self.constraints):
                 return flat
@@ -187,8 +222,9 @@ class Space:
     def neighbours(self, config: Config) -> list[dict[str, Any]]:
         """Every nested configuration one step away that the constraints allow.
 
-        A step changes one parameter: to a neighbouring grid value, or to any other choice. A
-        parameter that the step brings to life takes the middle of its grid.
+        A step changes one parameter: to a neighbouring grid value (a twentieth of the range where
+        there is no grid), or to any other choice. A parameter that the step brings to life takes
+        the middle of its grid.
         """
         flat = self.check(config)
         found = []
@@ -204,9 +240,9 @@ class Space:
     def mutate(self, config: Config, *, seed: int) -> dict[str, Any]:
         """A copy with one randomly chosen parameter drawn anew, constraints respected."""
         flat = self.check(config)
-        rng = np.random.default_rng(seed)
+        rng = _generator(seed)
         movable = [p for p in self.parameters if p.name in flat and p.cardinality() > 1]
-        for _ in range(MOST_REJECTIONS):
+        for _ in range(MOST_REJECTIONS if movable else 0):
             parameter = movable[int(rng.integers(len(movable)))]
             value = parameter.sample(rng)
             if value == flat[parameter.name]:
@@ -220,25 +256,29 @@ class Space:
         """Conditional parameters dropped where inactive, and set to their middle where new."""
         repaired: dict[str, Any] = {}
         for parameter in self.parameters:
-            if self._active(parameter, repaired):
-                repaired[parameter.name] = flat.get(parameter.name, _middle(parameter))
+            if is_active(parameter, repaired):
+                name = parameter.name
+                repaired[name] = flat[name] if name in flat else parameter.middle()
         return repaired
 
     def cardinality(self) -> float:
         """The number of configurations before the constraints; infinite with a continuous one."""
-        count = 1.0
-        for parameter in self.parameters:
-            condition = parameter.condition
-            share = 1.0
-            if condition is not None:
-                parent = self._by_name[condition.parent]
-                share = len(condition.values) / parent.cardinality()
-            count *= 1 + share * (parameter.cardinality() - 1)
-        return count
+        ways: dict[str, float] = {}  # of each parameter and the ones that hang on it, where active
+        for parameter in reversed(self.parameters):
+            hanging = [
+                (p.condition.values, ways[p.name])
+                for p in self.parameters
+                if p.condition is not None and p.condition.parent == parameter.name
+            ]
+            deciding = {value for values, _ in hanging for value in values}
+            ways[parameter.name] = parameter.cardinality() - len(deciding)
+            for value in deciding:
+                ways[parameter.name] += prod(n for values, n in hanging if value in values)
+        return prod(ways[p.name] for p in self.parameters if p.condition is None)
 
     def acceptance(self, *, draws: int = 2000, seed: int = 0) -> float:
         """The share of independent draws that the constraints keep."""
-        rng = np.random.default_rng(seed)
+        rng, draws = _generator(seed), _whole("draws", draws, 1)
         free = replace(self, constraints=())
         kept = sum(
             all(c.violation(flat) is None for c in self.constraints)
@@ -269,23 +309,51 @@ class Space:
         return self.encode_checked(self.check(config))
 
     def encode_checked(self, flat: Config) -> np.ndarray:
-        code: list[float] = []
+        """`encode` of a flat canonical configuration, as `check` returns it."""
+        if len(flat) == len(self.parameters):
+            codes = list(map(getitem, self._codes, map(flat.__getitem__, self.names)))
+        else:
+            codes = [
+                p.codes[flat[p.name]] if p.name in flat else [0.0] * p.width
+                for p in self.parameters
+            ]
+        return np.array([*chain.from_iterable(codes)])
+
+    @cached_property
+    def _codes(self) -> tuple[Any, ...]:
+        return tuple(p.codes for p in self.parameters)
+
+    def encode_columns(self, columns: Mapping[str, np.ndarray]) -> np.ndarray:
+        """`encode` of what `columns` returns: float64, shape (n, encoding_width)."""
+        code = np.zeros((len(columns[self.names[0]]), self.encoding_width))
+        at = 0
         for p in self.parameters:
-            code += p.encode(flat[p.name]) if p.name in flat else [0.0] * p.width
-        return np.array(code)
+            column, block = columns[p.name], code[:, at : at + p.width]
+            if p.condition is None:
+                block[:] = p.encode_column(column)
+            else:
+                active = np.array([value is not None for value in column])
+                block[active] = p.encode_column(column[active].astype(p.dtype))
+            at += p.width
+        return code
 
     def decode(self, code: Sequence[float] | np.ndarray) -> dict[str, Any]:
         """The nested configuration nearest to a code; ConfigError if a constraint excludes it."""
-        vector = np.asarray(code, dtype=float)
-        if vector.shape != (self.encoding_width,) or not np.isfinite(vector).all():
+        try:
+            vector = np.asarray(code)
+        except (TypeError, ValueError, OverflowError, RuntimeError) as error:
+            raise ConfigError(f"a code is an array of numbers: {error}") from None
+        numeric = vector.dtype.kind in "fiub" and np.isfinite(vector).all()
+        if vector.shape != (self.encoding_width,) or not numeric:
             raise ConfigError(
                 f"a code of space {self.name} is {self.encoding_width} finite numbers, "
-                f"got an array of shape {vector.shape}"
+                f"got an array of shape {vector.shape} and type {vector.dtype}: {shown(code)}"
             )
+        vector = vector.astype(float)
         flat: dict[str, Any] = {}
         at = 0
         for p in self.parameters:
-            if self._active(p, flat):
+            if is_active(p, flat):
                 flat[p.name] = p.decode(vector[at : at + p.width])
             at += p.width
         require(self.constraints, flat)
@@ -302,17 +370,43 @@ class Space:
         return to_configspace(self)
 
 
-def _walk(config: Config, prefix: str) -> Iterator[tuple[str, Any]]:
-    for key, value in config.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, Mapping):
-            yield from _walk(value, name + ".")
-        else:
-            yield name, value
+def _checked_condition(
+    name: str, condition: Condition, known: Mapping[str, Parameter]
+) -> Condition:
+    """The condition with canonical values; SpecError where it can never hold."""
+    parent = known.get(condition.parent)
+    if parent is None:
+        raise SpecError(
+            f"{name}: its condition (when) names {shown(condition.parent)}, which is not a "
+            "parameter listed before it"
+        )
+    try:
+        return Condition(parent.name, tuple(parent.check(value) for value in condition.values))
+    except ConfigError as error:
+        raise SpecError(f"{name}: its condition (when) never holds: {error}") from None
 
 
-def _middle(parameter: Parameter) -> Any:
-    if isinstance(parameter, Numeric) and parameter.step is None:
-        return parameter.decode([0.5])
-    grid = parameter.grid()
-    return grid[len(grid) // 2]
+def _column_type(parameter: Parameter) -> np.dtype[Any]:
+    return parameter.dtype if parameter.condition is None else np.dtype(object)
+
+
+def _listed(configs: Iterable[Any]) -> Sequence[Any]:
+    if isinstance(configs, (Mapping, str, bytes)) or not isinstance(configs, Iterable):
+        raise ConfigError(
+            f"a list of configurations is needed, got {type(configs).__name__}; "
+            "put a single configuration into a list"
+        )
+    listed = configs if isinstance(configs, list) else list(configs)
+    if not listed:
+        raise ConfigError("an empty list of configurations; give at least one")
+    return listed
+
+
+def _whole(name: str, given: Any, least: int) -> int:
+    if isinstance(given, bool) or not isinstance(given, (int, np.integer)) or given < least:
+        raise ConfigError(f"{name}={shown(given)}: allowed are whole numbers from {least}")
+    return int(given)
+
+
+def _generator(seed: Any) -> np.random.Generator:
+    return np.random.default_rng(_whole("seed", seed, 0))

@@ -6,16 +6,20 @@ frozen `Spec`. The format is documented in docs/space-format.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+import numbers
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 from eahas.constraints import constraint_from_dict
-from eahas.errors import SpecError, unknown
-from eahas.parameters import Choice, Condition, Numeric, Parameter
+from eahas.errors import SpecError, shown, unknown
+from eahas.parameters import LARGEST, Choice, Condition, Numeric, Parameter
 from eahas.regnet import STEM_STRIDES, NetworkFacts
 from eahas.space import Space
 
+DEEPEST, MOST_VALUES = 20, 100_000  # levels and values of a spec; more is a loop or a mistake
 SECTIONS = (
     "name",
     "version",
@@ -41,16 +45,17 @@ class Target:
     direction: str  # "maximize" or "minimize"
     low: float | None = None
     high: float | None = None
+    cumulative: bool = False  # a total over the epochs of a run
 
 
 # What the names that ship mean; a spec may define any other in full.
 KNOWN_TARGETS = {
     **{
         name: Target(name, "curve", "percent", "maximize", 0.0, 100.0)
-        for name in ("train", "valid", "test")
+        for name in ("train", "valid", "test", "valid_ema", "test_ema")
     },
-    "runtime_s": Target("runtime_s", "scalar", "s", "minimize", 0.0),
-    "train_energy_j": Target("train_energy_j", "scalar", "J", "minimize", 0.0),
+    "runtime_s": Target("runtime_s", "scalar", "s", "minimize", 0.0, cumulative=True),
+    "train_energy_j": Target("train_energy_j", "scalar", "J", "minimize", 0.0, cumulative=True),
     "test_energy_j": Target("test_energy_j", "scalar", "J", "minimize", 0.0),
 }
 
@@ -77,9 +82,13 @@ class Spec:
 
 
 def spec_from_dict(given: Any) -> Spec:
-    """The spec of a dictionary. Raises SpecError naming the section, the value and what is allowed."""
+    """The spec of a dictionary.
+
+    Raises SpecError naming the section, the value and what is allowed.
+    """
     if not isinstance(given, Mapping):
-        raise SpecError(f"a spec is a mapping of sections, got {type(given).__name__}")
+        raise SpecError(f"a spec is a mapping of sections, got {shown(given)}")
+    given = _plain(given)
     for section in given:
         if section not in SECTIONS:
             raise SpecError(unknown("section", section, SECTIONS))
@@ -87,147 +96,173 @@ def spec_from_dict(given: Any) -> Spec:
         if section not in given:
             raise SpecError(f"a spec needs the section {section}")
     name = _text("name", given["name"])
+    if not re.fullmatch(r"[A-Za-z0-9._-]+", name):
+        raise SpecError(f"name: letters, digits, '.', '_' and '-' only, got {shown(name)}")
     version = given.get("version", 1)
-    if isinstance(version, bool) or not isinstance(version, int) or version < 1:
-        raise SpecError(f"version: a whole number from 1, got {version!r}")
-    parameters = _section(given, "parameters")
-    if not parameters:
-        raise SpecError("parameters: at least one is needed")
-    parsed = tuple(parameter_from_dict(_text("parameter", n), p) for n, p in parameters.items())
-    network = _network(given["network"]) if given.get("network") is not None else None
-    constraints = given.get("constraints") or []
-    if not isinstance(constraints, (list, tuple)):
-        raise SpecError(f"constraints: a list, got {constraints!r}")
-    names = [p.name for p in parsed]
+    if not _is_whole(version) or version < 1:
+        raise SpecError(f"version: a whole number from 1, got {shown(version)}")
+    described = _section(given, "parameters")
+    parameters = tuple(parameter_from_dict(n, p) for n, p in described.items())
+    network = None if given.get("network") is None else _network(given["network"])
+    constraints = [] if given.get("constraints") is None else given["constraints"]
+    if not isinstance(constraints, list):
+        raise SpecError(f"constraints: a list, got {shown(constraints)}")
+    fidelity = given.get("fidelity")
     space = Space(
         name=name,
-        parameters=parsed,
-        constraints=tuple(constraint_from_dict(c, network, names) for c in constraints),
-        fidelity=given.get("fidelity"),
+        parameters=parameters,
+        constraints=tuple(constraint_from_dict(c, network, parameters) for c in constraints),
+        fidelity=None if fidelity is None else _text("fidelity", fidelity),
     )
-    curves, scalars = _targets(given.get("targets"))
-    if curves and space.fidelity is None:
-        raise SpecError("targets: curves need a fidelity, the parameter that holds the epochs")
     _check_fidelity(space)
+    curves, scalars = _targets(given.get("targets"))
+    _check_targets(curves, scalars, space)
     return Spec(
         name=name,
         version=version,
-        description=str(given.get("description", "")),
+        description=_text("description", given.get("description"), default=""),
         space=space,
         curves=curves,
         scalars=scalars,
         network=network,
-        data=given.get("data"),
+        data=None if given.get("data") is None else _section(given, "data"),
         training=_section(given, "training"),
         measurement=_section(given, "measurement"),
-        source=dict(given),
+        source=given,
     )
 
 
 def parameter_from_dict(name: str, given: Any) -> Parameter:
     """A parameter from `{type: integer|float|choice|boolean, ...}`; SpecError where malformed."""
     if not isinstance(given, Mapping):
-        raise SpecError(f"{name}: a mapping with a type, got {given!r}")
-    rest = dict(given)
-    kind = rest.pop("type", None)
-    when = rest.pop("when", None)
-    condition = None if when is None else _condition(name, when)
+        raise SpecError(f"{name}: a mapping with a type, got {shown(given)}")
+    kind = given.get("type")
+    allowed = {
+        "integer": ("low", "high", "log", "quantum", "power_of_two_below"),
+        "float": ("low", "high", "log", "quantum"),
+        "choice": ("choices",),
+        "boolean": (),
+    }
+    if not isinstance(kind, str) or kind not in allowed:
+        raise SpecError(f"{name}: " + unknown("type", kind, allowed))
+    _known_fields(name, given, ("type", "when", *allowed[kind]))
+    condition = None if given.get("when") is None else _condition(name, given["when"])
     if kind in ("integer", "float"):
-        low, high = (_number(name, end, rest.pop(end, None)) for end in ("low", "high"))
-        quantum = rest.pop("quantum", None)
-        base = rest.pop("power_of_two_below", None)
-        log = rest.pop("log", False)
-        _nothing_left(name, kind, rest)
-        if base is not None and (isinstance(base, bool) or not isinstance(base, int) or base < 1):
-            raise SpecError(f"{name}: power_of_two_below is a whole number, got {base!r}")
-        if not isinstance(log, bool):
-            raise SpecError(f"{name}: log is true or false, got {log!r}")
         return Numeric(
             name=name,
-            low=low,
-            high=high,
+            low=given.get("low"),  # type: ignore[arg-type]  # Numeric says what is wrong with it
+            high=given.get("high"),  # type: ignore[arg-type]
             integer=kind == "integer",
-            log=log,
-            quantum=None if quantum is None else _number(name, "quantum", quantum),
-            power_of_two_below=base,
+            log=given.get("log", False),
+            quantum=given.get("quantum"),
+            power_of_two_below=given.get("power_of_two_below"),
             condition=condition,
         )
-    if kind in ("choice", "boolean"):
-        choices = rest.pop("choices", [False, True] if kind == "boolean" else None)
-        _nothing_left(name, kind, rest)
-        if not isinstance(choices, (list, tuple)):
-            raise SpecError(f"{name}: choices is a list, got {choices!r}")
-        return Choice(name, tuple(choices), condition)
-    raise SpecError(f"{name}: " + unknown("type", kind, ("integer", "float", "choice", "boolean")))
+    choices = [False, True] if kind == "boolean" else given.get("choices")
+    if not isinstance(choices, (list, tuple)):
+        raise SpecError(f"{name}: choices is a list, got {shown(choices)}")
+    return Choice(name, tuple(choices), condition)
 
 
 def _condition(name: str, when: Any) -> Condition:
     if not isinstance(when, Mapping) or len(when) != 1:
-        raise SpecError(f"{name}: when is {{PARENT: [values]}}, got {when!r}")
+        raise SpecError(f"{name}: when is {{PARENT: [values]}}, got {shown(when)}")
     ((parent, values),) = when.items()
     if not isinstance(values, (list, tuple)) or not values:
-        raise SpecError(f"{name}: when needs a list of values of {parent}, got {values!r}")
-    return Condition(str(parent), tuple(values))
+        raise SpecError(f"{name}: when needs a list of values of {parent}, got {shown(values)}")
+    return Condition(parent, tuple(values))
 
 
 def _targets(given: Any) -> tuple[tuple[Target, ...], tuple[Target, ...]]:
     if given is None:
         return (), ()
-    if not isinstance(given, Mapping) or set(given) - {"curves", "scalars"}:
-        raise SpecError(f"targets: a mapping with curves and scalars, got {given!r}")
-    return (
-        _target_list("curve", given.get("curves") or ()),
-        _target_list("scalar", given.get("scalars") or ()),
-    )
+    if not isinstance(given, Mapping):
+        raise SpecError(f"targets: a mapping with curves and scalars, got {shown(given)}")
+    _known_fields("targets", given, ("curves", "scalars"))
+    return _target_list("curve", given.get("curves")), _target_list("scalar", given.get("scalars"))
 
 
 def _target_list(kind: str, given: Any) -> tuple[Target, ...]:
     """Targets by name (the known ones) or as a mapping name -> {unit, direction, low, high}."""
-    items = given.items() if isinstance(given, Mapping) else [(name, None) for name in given]
-    targets = []
-    for name, described in items:
-        if described is None:
-            known = KNOWN_TARGETS.get(name)
-            if known is None or known.kind != kind:
-                allowed = [t.name for t in KNOWN_TARGETS.values() if t.kind == kind]
-                raise SpecError(
-                    f"targets: {unknown(kind, name, allowed)}; describe another as "
-                    f"{name}: {{unit: ..., direction: maximize|minimize}}"
-                )
-            targets.append(known)
-            continue
-        if not isinstance(described, Mapping):
-            raise SpecError(f"targets: {name} is described by a mapping, got {described!r}")
-        allowed_fields = [f.name for f in fields(Target) if f.name not in ("name", "kind")]
-        for key in described:
-            if key not in allowed_fields:
-                raise SpecError(f"targets: {name}: " + unknown("field", key, allowed_fields))
-        direction = described.get("direction", "minimize")
-        if direction not in ("maximize", "minimize"):
-            raise SpecError(f"targets: {name}: direction is maximize or minimize: {direction!r}")
-        low, high = (
-            None if described.get(end) is None else _number(name, end, described[end])
-            for end in ("low", "high")
-        )
-        unit = str(described.get("unit", ""))
-        targets.append(Target(_text("target", name), kind, unit, direction, low, high))
-    return tuple(targets)
+    if given is None:
+        return ()
+    if not isinstance(given, (list, Mapping)):
+        raise SpecError(f"targets: {kind}s is a list or a mapping, got {shown(given)}")
+    described = given if isinstance(given, Mapping) else dict.fromkeys(_names(kind, given))
+    return tuple(_target(kind, name, described[name]) for name in described)
+
+
+def _names(kind: str, given: list[Any]) -> list[str]:
+    names = [_text(f"targets: a {kind}", name) for name in given]
+    if len(set(names)) < len(names):
+        raise SpecError(f"targets: a {kind} stands twice in {shown(names)}")
+    return names
+
+
+def _target(kind: str, name: str, given: Any) -> Target:
+    if given is None:
+        known = KNOWN_TARGETS.get(name)
+        if known is None or known.kind != kind:
+            allowed = [t.name for t in KNOWN_TARGETS.values() if t.kind == kind]
+            raise SpecError(
+                f"targets: {unknown(kind, name, allowed)}; describe another as "
+                f"{name}: {{unit: ..., direction: maximize|minimize}}"
+            )
+        return known
+    where = f"targets: {name}"
+    if not isinstance(given, Mapping):
+        raise SpecError(f"{where} is described by a mapping, got {shown(given)}")
+    own = ("cumulative",) if kind == "scalar" else ()
+    _known_fields(where, given, ("unit", "direction", "low", "high", *own))
+    direction = given.get("direction", "minimize")
+    if direction not in ("maximize", "minimize"):
+        raise SpecError(f"{where}: direction is maximize or minimize, got {shown(direction)}")
+    low, high = (_number(f"{where}: {end}", given.get(end)) for end in ("low", "high"))
+    if low is not None and high is not None and not low < high:
+        raise SpecError(f"{where}: low < high is needed, got low={low!r}, high={high!r}")
+    cumulative = given.get("cumulative", False)
+    if not isinstance(cumulative, bool):
+        raise SpecError(f"{where}: cumulative is true or false, got {shown(cumulative)}")
+    unit = _text(f"{where}: unit", given.get("unit"), default="")
+    return Target(_text("target", name), kind, unit, direction, low, high, cumulative)
+
+
+def _check_targets(curves: tuple[Target, ...], scalars: tuple[Target, ...], space: Space) -> None:
+    if curves and space.fidelity is None:
+        raise SpecError("targets: curves need a fidelity, the parameter that holds the epochs")
+    taken = set(space.names)
+    for target in curves + scalars:
+        if target.name in taken:
+            raise SpecError(f"targets: {target.name} is also another target or a parameter")
+        taken.add(target.name)
 
 
 def _network(given: Any) -> NetworkFacts:
     if not isinstance(given, Mapping):
-        raise SpecError(f"network: a mapping, got {given!r}")
-    allowed = [f.name for f in fields(NetworkFacts)]
-    for key in given:
-        if key not in allowed:
-            raise SpecError("network: " + unknown("field", key, allowed))
+        raise SpecError(f"network: a mapping, got {shown(given)}")
+    _known_fields("network", given, [f.name for f in fields(NetworkFacts)])
     required = ("image_size", "in_channels", "classes", "stem_width")
-    missing = [key for key in required if key not in given]
+    missing = [key for key in required if given.get(key) is None]
     if missing:
         raise SpecError(f"network: {', '.join(missing)} missing")
-    if given.get("stem", "res_stem_cifar") not in STEM_STRIDES:
-        raise SpecError("network: " + unknown("stem", given["stem"], STEM_STRIDES))
-    return NetworkFacts(**given)
+    facts = NetworkFacts(**given)
+    for name in (*required, "stride"):
+        value = getattr(facts, name)
+        if not _is_whole(value) or not 1 <= value <= 1_000_000:
+            raise SpecError(f"network: {name} is a whole number in 1..1000000, got {shown(value)}")
+    if not isinstance(facts.stem, str) or facts.stem not in STEM_STRIDES:
+        raise SpecError("network: " + unknown("stem", facts.stem, STEM_STRIDES))
+    se_ratio = _number("network: se_ratio", facts.se_ratio)
+    if se_ratio is None or not 0 <= se_ratio <= 1:
+        raise SpecError(f"network: se_ratio is a number in 0..1, got {shown(se_ratio)}")
+    multiplier = _number("network: bottleneck_multiplier", facts.bottleneck_multiplier)
+    whole = multiplier is not None and 1 <= multiplier <= 1_000 and multiplier % 1 == 0
+    if not whole and multiplier not in (0.5, 0.25, 0.125):
+        raise SpecError(
+            f"network: bottleneck_multiplier is 1/8, 1/4, 1/2 or a whole number in 1..1000, "
+            f"got {shown(multiplier)}"
+        )
+    return facts
 
 
 def _check_fidelity(space: Space) -> None:
@@ -236,34 +271,75 @@ def _check_fidelity(space: Space) -> None:
         return
     parameter = space[space.fidelity]
     if isinstance(parameter, Choice):
-        counts: list[Any] = list(parameter.choices)
+        whole = all(_is_whole(count) and count >= 1 for count in parameter.choices)
     else:
-        counts = [parameter.low] if parameter.integer else [0.5]
-    for count in counts:
-        whole = isinstance(count, (int, float)) and not isinstance(count, bool)
-        if not whole or count < 1 or count % 1:
-            raise SpecError(f"fidelity {space.fidelity}: epochs are whole numbers from 1")
+        whole = parameter.integer and parameter.low >= 1
+    if not whole:
+        raise SpecError(
+            f"fidelity {space.fidelity}: epochs are whole numbers from 1, got {parameter.allowed()}"
+        )
+
+
+def _plain(given: Mapping[Any, Any]) -> dict[str, Any]:
+    """A deep copy made of text, finite numbers, booleans, null, lists and mappings.
+
+    What JSON cannot hold, and what contains itself, is refused here once for all sections.
+    """
+    left = iter(range(MOST_VALUES))
+
+    def copied(value: Any, where: str, depth: int) -> Any:
+        if depth > DEEPEST or next(left, None) is None:
+            raise SpecError(
+                f"{where[:100]}: a spec has at most {DEEPEST} levels and {MOST_VALUES} values"
+            )
+        if isinstance(value, Mapping):
+            for key in value:
+                if not isinstance(key, str):
+                    raise SpecError(f"{where}: a name is text (quoted in YAML), got {shown(key)}")
+            inside = f"{where}: " if depth else ""
+            return {key: copied(v, f"{inside}{key}", depth + 1) for key, v in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [copied(v, where, depth + 1) for v in value]
+        if value is None or isinstance(value, (str, bool)):
+            return value
+        if isinstance(value, numbers.Integral) and abs(value) <= LARGEST:
+            return int(value)
+        if isinstance(value, float) and math.isfinite(value):
+            return float(value)
+        raise SpecError(
+            f"{where}: allowed are text, finite numbers (whole: at most 2^53), true, false, null, "
+            f"lists and mappings, got {shown(value)}"
+        )
+
+    return copied(given, "spec", 0)
 
 
 def _section(given: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    section = given.get(name) or {}
+    section = {} if given.get(name) is None else given[name]
     if not isinstance(section, Mapping):
-        raise SpecError(f"{name}: a mapping, got {section!r}")
+        raise SpecError(f"{name}: a mapping, got {shown(section)}")
     return section
 
 
-def _text(what: str, given: Any) -> str:
-    if not isinstance(given, str) or not given:
-        raise SpecError(f"{what}: a name, got {given!r}")
+def _known_fields(where: str, given: Mapping[Any, Any], allowed: Iterable[str]) -> None:
+    for key in given:
+        if key not in allowed:
+            raise SpecError(f"{where}: " + unknown("field", key, allowed))
+
+
+def _text(what: str, given: Any, default: str | None = None) -> str:
+    if given is None and default is not None:
+        return default
+    if not isinstance(given, str) or not (given or default is not None):
+        raise SpecError(f"{what}: text, got {shown(given)}")
     return given
 
 
-def _number(name: str, end: str, given: Any) -> float:
-    if isinstance(given, bool) or not isinstance(given, (int, float)):
-        raise SpecError(f"{name}: {end} is a number, got {given!r}")
+def _number(what: str, given: Any) -> float | None:
+    if isinstance(given, bool) or not isinstance(given, (int, float, type(None))):
+        raise SpecError(f"{what} is a number, got {shown(given)}")
     return given
 
 
-def _nothing_left(name: str, kind: Any, rest: Mapping[str, Any]) -> None:
-    if rest:
-        raise SpecError(f"{name}: type {kind} has no field {', '.join(map(str, rest))}")
+def _is_whole(given: Any) -> bool:
+    return isinstance(given, int) and not isinstance(given, bool)

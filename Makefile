@@ -1,0 +1,51 @@
+# Every target works in one virtual environment, .venv. Two stamp files in it say what is installed:
+# a second call installs nothing, and a changed description of the package installs again.
+# Another interpreter: `make clean`, then `make test PYTHON=python3.12`.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+DESCRIPTION := pyproject.toml setup.py constraints.txt
+BENCHMARKS := $(sort $(filter-out benchmarks/_%,$(wildcard benchmarks/*.py)))
+
+.PHONY: help demo test docs bench lint format clean
+.NOTPARALLEL:
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile
+
+demo: $(VENV)/run.stamp  ## install and see it work: query, sweep, fit
+	$(BIN)/python -m eahas demo
+
+test: $(VENV)/dev.stamp  ## all tests, in parallel; one of them: make test ARGS="tests/eahas -k bezier"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
+
+docs: $(VENV)/dev.stamp  ## run every code block of the documentation
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/docs
+
+bench: $(VENV)/dev.stamp  ## the performance suite, one script after the other
+	@set -e; for script in $(BENCHMARKS); do echo "== $$script"; $(BIN)/python $$script; done
+
+lint: $(VENV)/dev.stamp  ## ruff and mypy
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: $(VENV)/dev.stamp  ## let ruff repair and format
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+clean:  ## remove the environment and everything that was built
+	rm -rf $(VENV) build dist *.egg-info demo-out .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/run.stamp: $(DESCRIPTION)
+	$(PYTHON) -m venv $(VENV)
+	$(INSTALL) --editable '.[train,records,plot]'
+	touch $@
+
+$(VENV)/dev.stamp: $(DESCRIPTION)
+	$(PYTHON) -m venv $(VENV)
+	$(INSTALL) --editable '.[test,dev]'
+	touch $@ $(VENV)/run.stamp

@@ -1,0 +1,109 @@
+"""What a surrogate sees of a configuration: its code, and quantities derived from it.
+
+`one` serves a single query in plain Python, `many` a list of them in columns; a test holds the two
+to each other. Nothing is scaled here: a fit folds its scaling into the first layer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from eahas.constraints import REGNET_PARAMETERS, RegNetConstraint
+from eahas.errors import SpecError
+from eahas.parameters import Choice
+from eahas.regnet import (
+    complexity,
+    complexity_columns,
+    generate_regnet_columns,
+    stages_of,
+)
+from eahas.space import Space
+
+
+@dataclass(frozen=True)
+class Features:
+    """The features of a space: its encoding, then `logs` (log10 of numbers), then RegNet's.
+
+    RegNet's are, for each stage up to the most that the space allows, log2 of the width, the depth
+    and log2 of the group width, and then log10 of multiply-adds, parameters and activations.
+    """
+
+    space: Space
+    logs: tuple[str, ...] = ()
+    regnet: bool = False
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """What each feature is, in order."""
+        names = list(self.space.encoding_names) + [f"log10 {name}" for name in self.logs]
+        if self.regnet:
+            for k in range(1, self._most_stages + 1):
+                names += [f"log2 width {k}", f"depth {k}", f"log2 group width {k}"]
+            names += ["log10 flops", "log10 params", "log10 acts"]
+        return tuple(names)
+
+    @cached_property
+    def _constraint(self) -> RegNetConstraint:
+        for constraint in self.space.constraints:
+            if isinstance(constraint, RegNetConstraint):
+                return constraint
+        raise SpecError(f"space {self.space.name} has no regnet constraint to derive features from")
+
+    @cached_property
+    def _most_stages(self) -> int:
+        return self._constraint.num_stages[1]
+
+    def one(self, flat: Mapping[str, Any]) -> np.ndarray:
+        """The features of one checked configuration, shape (F,), float64."""
+        code: list[float] = self.space.encode_checked(flat).tolist()
+        code += [math.log10(flat[name]) for name in self.logs]
+        if self.regnet:
+            facts = self._constraint.facts
+            stages = stages_of(flat, facts)
+            for width, depth, group in zip(stages.widths, stages.depths, stages.group_widths):
+                code += (math.log2(width), depth, math.log2(group))
+            code += [0.0] * (3 * (self._most_stages - stages.count))
+            cx = complexity(stages, facts)
+            code += (math.log10(cx.flops), math.log10(cx.params), math.log10(cx.acts))
+        return np.array(code)
+
+    def many(self, columns: Mapping[str, np.ndarray]) -> np.ndarray:
+        """The features of checked columns, shape (n, F), float64."""
+        parts = [self.space.encode_columns(columns)]
+        parts += [np.log10(columns[name].astype(float))[:, None] for name in self.logs]
+        if self.regnet:
+            facts = self._constraint.facts
+            stages = generate_regnet_columns(
+                *(columns[name] for name in REGNET_PARAMETERS), facts.bottleneck_multiplier
+            )
+            per_stage = np.zeros((len(stages.count), 3 * self._most_stages))
+            present = stages.depths > 0
+            width = np.where(present, stages.widths, 1.0)
+            group = np.where(present, stages.group_widths, 1.0)
+            columns_used = 3 * stages.widths.shape[1]
+            per_stage[:, 0:columns_used:3] = np.log2(width)
+            per_stage[:, 1:columns_used:3] = stages.depths
+            per_stage[:, 2:columns_used:3] = np.log2(group)
+            parts += [per_stage, np.log10(np.stack(complexity_columns(stages, facts), axis=1))]
+        return np.concatenate(parts, axis=1)
+
+
+def default_features(space: Space) -> Features:
+    """Every positive numeric choice on a log scale, and RegNet's features where the space has them."""
+    logs = tuple(
+        p.name
+        for p in space.parameters
+        if isinstance(p, Choice)
+        and p.condition is None
+        and all(
+            isinstance(c, (int, float)) and not isinstance(c, bool) and c > 0 for c in p.choices
+        )
+    )
+    regnet = any(isinstance(c, RegNetConstraint) for c in space.constraints)
+    return Features(space, logs, regnet)

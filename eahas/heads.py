@@ -1,0 +1,98 @@
+"""From the raw outputs of a network to targets: one head for curves, one for scalars.
+
+A head says how many outputs it needs and turns outputs of any leading shape, (member, ..., outputs),
+into locations and noise per target. It is numpy alone; `surrogates` has the torch twins for fitting.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from eahas import bezier
+from eahas.distribution import on_log_scale
+from eahas.spec import Target
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class CurveHead:
+    """Every curve of a run as a Bezier curve of one degree; they share their x control points.
+
+    Outputs, in order: n raw steps of x, then for each of C curves n + 1 raw y control points, then
+    for each curve the log standard deviation of the noise at its first and its last epoch.
+    """
+
+    curves: tuple[Target, ...]
+    degree: int
+    low: tuple[float, ...]  # every y control point lies between these: the targets' bounds, or for
+    high: tuple[float, ...]  # an unbounded target the range of its training data with a margin
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        return self.curves
+
+    @property
+    def outputs(self) -> int:
+        return self.degree + len(self.curves) * (self.degree + 1) + 2 * len(self.curves)
+
+    def control_points(self, out: Array) -> tuple[Array, Array]:
+        """x (..., n + 1) and y (..., C, n + 1), y between `low` and `high`."""
+        n, c = self.degree, len(self.curves)
+        x = bezier.x_control_points(out[..., :n])
+        raw = out[..., n : n + c * (n + 1)].reshape(*out.shape[:-1], c, n + 1)
+        low, high = np.array(self.low)[:, None], np.array(self.high)[:, None]
+        return x, low + (high - low) * sigmoid(raw)
+
+    def locations(self, out: Array, epochs: int) -> Array:
+        """Curves at the epochs 1..E of outputs (..., outputs): shape (..., C, E)."""
+        x, y = self.control_points(out)
+        return bezier.decode(np.broadcast_to(x[..., None, :], y.shape), y, epochs)
+
+    def noise(self, out: Array, epochs: int) -> Array:
+        """Standard deviation of the run-to-run noise, shape (..., C, E), linear in the epoch."""
+        c = len(self.curves)
+        ends = np.exp(np.minimum(out[..., -2 * c :], 10.0)).reshape(*out.shape[:-1], c, 2)
+        along = bezier.epoch_positions(epochs)
+        return ends[..., :1] + (ends[..., 1:] - ends[..., :1]) * along
+
+
+@dataclass(frozen=True)
+class ScalarHead:
+    """T scalars: T locations (logarithms for positive targets), then T log noise deviations.
+
+    The location of a cumulative target is that of one epoch; the log of the epochs is added.
+    """
+
+    scalars: tuple[Target, ...]
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        return self.scalars
+
+    @property
+    def outputs(self) -> int:
+        return 2 * len(self.scalars)
+
+    @property
+    def per_epoch(self) -> Array:
+        """1 for each cumulative target on a log scale, else 0; shape (T,)."""
+        return np.array([float(t.cumulative and on_log_scale(t)) for t in self.scalars])
+
+    def locations(self, out: Array) -> Array:
+        """Linked locations of outputs (..., outputs): shape (..., T)."""
+        return out[..., : len(self.scalars)]
+
+    def noise(self, out: Array) -> Array:
+        """Standard deviations of the noise on the linked scale: shape (..., T)."""
+        return np.exp(np.minimum(out[..., len(self.scalars) :], 10.0))
+
+
+Head = CurveHead | ScalarHead
+
+
+def sigmoid(raw: Array) -> Array:
+    """The logistic function, clipped where float32 would overflow."""
+    return 1.0 / (1.0 + np.exp(-np.clip(raw, -30.0, 30.0)))

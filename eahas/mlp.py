@@ -1,0 +1,104 @@
+"""An ensemble of small networks as arrays: the members are an axis, numpy is all it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from eahas.errors import CheckpointError
+
+ROWS_AT_ONCE = 512  # keeps the hidden layers of a long list inside the processor's cache
+
+
+@dataclass(frozen=True)
+class MlpEnsemble:
+    """M networks of one shape: ReLU between layers, none after the last.
+
+    `weights[k]` is (M, inputs, outputs), `biases[k]` is (M, outputs), both float32.
+    """
+
+    weights: tuple[np.ndarray, ...]
+    biases: tuple[np.ndarray, ...]
+
+    @property
+    def members(self) -> int:
+        return len(self.biases[0])
+
+    @property
+    def inputs(self) -> int:
+        return self.weights[0].shape[1]
+
+    @property
+    def outputs(self) -> int:
+        return self.weights[-1].shape[2]
+
+    @cached_property
+    def _first(self) -> tuple[np.ndarray, np.ndarray]:
+        """The first layers side by side, (inputs, M * hidden): one product serves all members."""
+        side_by_side = np.concatenate(list(self.weights[0]), axis=1)
+        return np.ascontiguousarray(side_by_side), self.biases[0].reshape(-1)
+
+    def one(self, x: np.ndarray) -> np.ndarray:
+        """Outputs of every member for one row of features (F,): shape (M, outputs)."""
+        weight, bias = self._first
+        h = x.astype(np.float32) @ weight
+        h += bias
+        h = h.reshape(self.members, 1, -1)
+        for layer_weight, layer_bias in zip(self.weights[1:], self._row_biases, strict=True):
+            np.maximum(h, 0.0, out=h)
+            h = np.matmul(h, layer_weight)
+            h += layer_bias
+        return h[:, 0]
+
+    @cached_property
+    def _row_biases(self) -> tuple[np.ndarray, ...]:
+        return tuple(bias[:, None, :] for bias in self.biases[1:])
+
+    def many(self, x: np.ndarray) -> np.ndarray:
+        """Outputs of every member for n rows of features (n, F): shape (M, n, outputs)."""
+        out = np.empty((self.members, len(x), self.outputs), dtype=np.float32)
+        x = x.astype(np.float32)
+        for start in range(0, len(x), ROWS_AT_ONCE):
+            rows = slice(start, start + ROWS_AT_ONCE)
+            for member in range(self.members):
+                h = x[rows]
+                for k, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+                    if k:
+                        np.maximum(h, 0.0, out=h)
+                    h = h @ weight[member]
+                    h += bias[member]
+                out[member, rows] = h
+        return out
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        """The arrays by the names they have in a checkpoint."""
+        named = {f"weight.{k}": w for k, w in enumerate(self.weights)}
+        return named | {f"bias.{k}": b for k, b in enumerate(self.biases)}
+
+
+def mlp_from_tensors(tensors: Mapping[str, np.ndarray]) -> MlpEnsemble:
+    """The ensemble of a checkpoint's arrays; CheckpointError where they do not fit together."""
+    depth = sum(name.startswith("weight.") for name in tensors)
+    wanted = [f"{kind}.{k}" for kind in ("weight", "bias") for k in range(depth)]
+    if not depth or sorted(tensors) != sorted(wanted):
+        raise CheckpointError(f"weights hold the arrays {sorted(tensors)}; wanted {sorted(wanted)}")
+    weights = tuple(np.ascontiguousarray(tensors[f"weight.{k}"]) for k in range(depth))
+    biases = tuple(np.ascontiguousarray(tensors[f"bias.{k}"]) for k in range(depth))
+    _check_shapes(weights, biases)
+    return MlpEnsemble(weights, biases)
+
+
+def _check_shapes(weights: Sequence[np.ndarray], biases: Sequence[np.ndarray]) -> None:
+    width = None
+    for k, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
+        fits = weight.ndim == 3 and bias.shape == (weight.shape[0], weight.shape[2])
+        if not fits or weight.dtype != np.float32 or bias.dtype != np.float32:
+            raise CheckpointError(f"weight.{k} {weight.shape} and bias.{k} {bias.shape} do not fit")
+        if width is not None and weight.shape[:2] != width:
+            raise CheckpointError(f"weight.{k} {weight.shape} does not follow the layer before it")
+        width = (weight.shape[0], weight.shape[2])
+        if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
+            raise CheckpointError(f"weight.{k} or bias.{k} holds a number that is not finite")

@@ -1,0 +1,60 @@
+"""EA-HAS-Bench's interface with EA-HAS-Bench's meaning, so that its search code runs unchanged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from eahas.benchmark import Benchmark
+from eahas.ensemble import Ensemble, warn_estimated
+from eahas.errors import EahasError
+
+J_PER_KWH = 3.6e6
+
+
+@dataclass(frozen=True)
+class ReferenceModel:
+    """One of the four models: an ensemble whose answer is converted to EA-HAS-Bench's unit.
+
+    `predict` takes what `Ensemble.predict` takes.
+    """
+
+    ensemble: Ensemble
+    quantity: str  # test_error_percent, runtime_s_per_epoch, train_energy_kwh_per_epoch, ...
+
+    def predict(self, config: Any, *args: Any, **options: Any) -> Any:
+        """The quantity of one configuration, or of a list with one more axis in front."""
+        value = self.ensemble.predict(config, *args, **options)
+        if self.quantity == "test_error_percent":
+            return 100.0 - value
+        if self.quantity.endswith("per_epoch"):
+            value = value / self._epochs(config, bool(options.get("encoded")))
+        return value / J_PER_KWH if "kwh" in self.quantity else value
+
+    def _epochs(self, config: Any, encoded: bool) -> Any:
+        single, configs = self.ensemble._configs(config, encoded)
+        fidelity = self.ensemble.space.fidelity
+        assert fidelity is not None
+        epochs = self.ensemble.space.columns(configs)[fidelity].astype(float)
+        return float(epochs[0]) if single else epochs
+
+
+def reference_models(benchmark: Benchmark) -> list[ReferenceModel]:
+    """Learning curve, runtime, training energy, test energy, in EA-HAS-Bench's order.
+
+    Raises EahasError where the benchmark lacks one of them. Warns once where joules are estimated.
+    """
+    names = [t.name for t in benchmark.spec.targets]
+    curve = "test_ema" if "test_ema" in names else "test"
+    wanted = {
+        curve: "test_error_percent",
+        "runtime_s": "runtime_s_per_epoch",
+        "train_energy_j": "train_energy_kwh_per_epoch",
+        "test_energy_j": "test_energy_kwh",
+    }
+    missing = [name for name in wanted if name not in names]
+    if missing:
+        raise EahasError(f"benchmark {benchmark.id} has no {', '.join(missing)}")
+    if benchmark.energy_source == "estimated":
+        warn_estimated(benchmark.id, benchmark.manifest["energy"]["formula"])
+    return [ReferenceModel(benchmark.model(name), quantity) for name, quantity in wanted.items()]

@@ -1,0 +1,1 @@
+"""From records to checkpoints: data sets, Bezier fits, model families, metrics."""

@@ -1,0 +1,158 @@
+"""Records as arrays: what a surrogate is fitted to and judged on.
+
+Failed runs are left out: they say nothing about the configuration. A diverged run keeps its curve up
+to the last finished epoch and stands at chance accuracy from there on, which is what a user of that
+configuration would see; it is left out of time and energy. Both counts go into the manifest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from eahas.errors import FitError
+from eahas.features import Features, default_features
+from eahas.records import config_of
+from eahas.spec import Spec
+
+SPLIT_SHARES = (("test", 0.25), ("valid", 0.15))  # for records whose sweep fixed no split
+
+
+@dataclass(frozen=True)
+class Runs:
+    """n runs of one space as arrays.
+
+    x (n, F) float64; epochs (n,); curves (n, C, longest) padded with NaN; scalars (n, T) with NaN
+    where a run has none; split, config_id (n,) of str; seed (n,).
+    """
+
+    spec: Spec
+    features: Features
+    configs: tuple[Mapping[str, Any], ...]
+    x: np.ndarray
+    epochs: np.ndarray
+    curves: np.ndarray
+    scalars: np.ndarray
+    split: np.ndarray
+    config_id: np.ndarray
+    seed: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def where(self, mask: np.ndarray) -> Runs:
+        """The runs at which a boolean mask (n,) is true."""
+        rows = np.flatnonzero(mask)
+        return Runs(
+            self.spec,
+            self.features,
+            tuple(self.configs[i] for i in rows),
+            self.x[rows],
+            self.epochs[rows],
+            self.curves[rows],
+            self.scalars[rows],
+            self.split[rows],
+            self.config_id[rows],
+            self.seed[rows],
+        )
+
+    def side(self, split: str) -> Runs:
+        """The runs of one split."""
+        return self.where(self.split == split)
+
+    def first_seeds(self) -> Runs:
+        """One run a configuration: the one with the smallest seed."""
+        order = np.lexsort((self.seed, self.config_id))
+        _, first = np.unique(self.config_id[order], return_index=True)
+        mask = np.zeros(len(self), dtype=bool)
+        mask[order[first]] = True
+        return self.where(mask)
+
+    @cached_property
+    def weight(self) -> np.ndarray:
+        """(n,): the runs of one configuration together weigh as much as any other's one run."""
+        counts = Counter(self.config_id.tolist())
+        return np.array([1.0 / counts[name] for name in self.config_id.tolist()])
+
+    def columns(self) -> dict[str, np.ndarray]:
+        """The configurations as columns."""
+        return self.spec.space.columns(self.configs)
+
+
+def runs_from_records(rows: Sequence[Mapping[str, Any]], spec: Spec) -> Runs:
+    """The arrays of checked records; anchors and failed runs left out.
+
+    Raises FitError where nothing is left to learn from.
+    """
+    kept = [row for row in rows if row.get("role") != "anchor" and _usable(row, spec)]
+    if not kept:
+        raise FitError(f"none of the {len(rows)} records can be learned from: all failed or diverged")
+    configs = tuple(config_of(row, spec) for row in kept)
+    features = default_features(spec.space)
+    columns = spec.space.columns(configs)
+    fidelity = spec.space.fidelity
+    epochs = columns[fidelity].astype(int) if fidelity else np.ones(len(kept), dtype=int)
+    splits = [row.get("split") or split_of(row["config_id"]) for row in kept]
+    return Runs(
+        spec=spec,
+        features=features,
+        configs=configs,
+        x=features.many(columns),
+        epochs=epochs,
+        curves=_curves(kept, spec, epochs),
+        scalars=_scalars(kept, spec),
+        split=np.array(splits),
+        config_id=np.array([row["config_id"] for row in kept]),
+        seed=np.array([row["seed"] for row in kept]),
+    )
+
+
+def split_of(config_id: str) -> str:
+    """A side fixed by the configuration's name alone, so that new runs move no old one."""
+    digest = hashlib.sha256(config_id.encode()).digest()
+    share = int.from_bytes(digest[:8], "big") / 2**64
+    for side, part in SPLIT_SHARES:
+        if share < part:
+            return side
+        share -= part
+    return "train"
+
+
+def chance_percent(spec: Spec) -> float | None:
+    """Accuracy of guessing, where the spec says how many classes there are."""
+    return None if spec.network is None else 100.0 / spec.network.classes
+
+
+def _usable(row: Mapping[str, Any], spec: Spec) -> bool:
+    if row["status"] == "ok":
+        return True
+    return row["status"] == "diverged" and bool(spec.curves) and chance_percent(spec) is not None
+
+
+def _curves(rows: Sequence[Mapping[str, Any]], spec: Spec, epochs: np.ndarray) -> np.ndarray:
+    curves = np.full((len(rows), len(spec.curves), int(epochs.max())), np.nan)
+    for i, row in enumerate(rows):
+        for k, target in enumerate(spec.curves):
+            values = np.asarray(row.get(target.name, ()), dtype=float)
+            curves[i, k, : len(values)] = values
+            if len(values) < epochs[i]:
+                curves[i, k, len(values) : epochs[i]] = chance_percent(spec)
+    return curves
+
+
+def _scalars(rows: Sequence[Mapping[str, Any]], spec: Spec) -> np.ndarray:
+    """Times and energies of other machines are divided by the machine's factor."""
+    scalars = np.full((len(rows), len(spec.scalars)), np.nan)
+    for i, row in enumerate(rows):
+        if row["status"] != "ok":
+            continue
+        for k, target in enumerate(spec.scalars):
+            scaled = row.get("machine_factor", 1.0) if target.unit in ("s", "J") else 1.0
+            scalars[i, k] = row[target.name] / scaled
+    return scalars

@@ -1,0 +1,95 @@
+"""The torch twins of `eahas.mlp` and `eahas.heads`: what is fitted here is queried there."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from eahas import bezier
+from eahas.mlp import MlpEnsemble
+
+
+class MemberMlp(nn.Module):
+    """M networks of one shape, trained side by side: (M, batch, inputs) -> (M, batch, outputs)."""
+
+    def __init__(
+        self, members: int, sizes: tuple[int, ...], dropout: float, generator: torch.Generator
+    ) -> None:
+        super().__init__()
+        self.weights = nn.ParameterList()
+        self.biases = nn.ParameterList()
+        for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True):
+            weight = torch.randn(members, inputs, outputs, generator=generator)
+            self.weights.append(nn.Parameter(weight * math.sqrt(2.0 / inputs)))
+            self.biases.append(nn.Parameter(torch.zeros(members, 1, outputs)))
+        with torch.no_grad():
+            self.weights[-1].mul_(0.1)  # start near the bias, which knows the mean
+        self.dropout = dropout
+
+    def forward(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        for k, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            if k:
+                x = torch.relu(x)
+                if self.dropout and generator is not None:
+                    kept = torch.rand(x.shape, generator=generator) >= self.dropout
+                    x = x * kept / (1.0 - self.dropout)
+            x = torch.baddbmm(bias, x, weight)
+        return x
+
+    def to_numpy(
+        self, mean: np.ndarray, std: np.ndarray, scale: np.ndarray, shift: np.ndarray
+    ) -> MlpEnsemble:
+        """The same function on raw features and in raw units.
+
+        Features were standardised with `mean` and `std` (F,); outputs are to be multiplied by
+        `scale` and moved by `shift` (outputs,). Both are folded into the outer layers.
+        """
+        weights = [w.detach().double().numpy() for w in self.weights]
+        biases = [b.detach().double().numpy()[:, 0] for b in self.biases]
+        biases[0] = biases[0] - np.einsum("f,mfh->mh", mean / std, weights[0])
+        weights[0] = weights[0] / std[:, None]
+        weights[-1] = weights[-1] * scale
+        biases[-1] = biases[-1] * scale + shift
+        return MlpEnsemble(
+            tuple(w.astype(np.float32) for w in weights),
+            tuple(b.astype(np.float32) for b in biases),
+        )
+
+
+def x_control_points(raw: Tensor) -> Tensor:
+    """`eahas.bezier.x_control_points` with gradients: (..., n) -> (..., n + 1)."""
+    steps = torch.softmax(raw, dim=-1)
+    inner = torch.cumsum(steps, dim=-1)[..., :-1]
+    zero = torch.zeros_like(raw[..., :1])
+    return torch.cat((zero, inner, zero + 1.0), dim=-1)
+
+
+def decode_at(x_ctrl: Tensor, y_ctrl: Tensor, positions: Tensor) -> Tensor:
+    """Curves at positions in [0, 1], with gradients through both kinds of control points.
+
+    x_ctrl (..., n + 1), y_ctrl (..., C, n + 1), positions (P,): result (..., C, P). t with
+    x(t) = position is found without gradients; one Newton step from there carries the exact
+    derivative of the inverse function.
+    """
+    degree = x_ctrl.shape[-1] - 1
+    with torch.no_grad():
+        solved = bezier.solve_t(x_ctrl.detach().double().numpy(), positions.double().numpy())
+        t = torch.from_numpy(solved).to(x_ctrl.dtype)
+        value, slope = _bernstein(degree, t), _bernstein(degree - 1, t)
+        steps = degree * (x_ctrl[..., 1:] - x_ctrl[..., :-1])
+        dx = (slope * steps[..., None, :]).sum(-1).clamp_min(1e-3)
+    x = (value * x_ctrl[..., None, :]).sum(-1)
+    t = t - (x - positions) / dx
+    basis = _bernstein(degree, t.clamp(0.0, 1.0))
+    return torch.einsum("...pk,...ck->...cp", basis, y_ctrl)
+
+
+def _bernstein(degree: int, t: Tensor) -> Tensor:
+    """(..., P) -> (..., P, degree + 1)."""
+    binomials = torch.tensor([math.comb(degree, k) for k in range(degree + 1)], dtype=t.dtype)
+    k = torch.arange(degree + 1, dtype=t.dtype)
+    t = t[..., None]
+    return binomials * t**k * (1.0 - t) ** (degree - k)

@@ -1,0 +1,276 @@
+"""Fitting an ensemble of networks: members side by side, each with its own seed and fold."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from eahas.ensemble import Ensemble
+from eahas.errors import FitError
+from eahas.heads import CurveHead, ScalarHead
+from surrogates.dataset import Runs
+from surrogates.networks import MemberMlp, decode_at, x_control_points
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """How a network ensemble is fitted. Every field is a hyperparameter of the fit."""
+
+    members: int = 5
+    hidden: tuple[int, ...] = (128, 128)
+    degree: int = 5
+    steps: int = 3000
+    batch_size: int = 128
+    learning_rate: float = 3e-3
+    weight_decay: float = 1e-2
+    dropout: float = 0.0
+    positions: int = 24
+    last_epoch_weight: float = 0.5
+    seed: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def fit_curves(runs: Runs, settings: FitSettings, progress: Progress | None = None) -> Ensemble:
+    """An ensemble of Bezier networks for every curve of the spec, fitted to these runs.
+
+    The loss is taken on the decoded curve, at random epochs and the last one, not on control points.
+    Raises FitError for fewer configurations than members (each member leaves one fold out).
+    """
+    spec = runs.spec
+    low, high = _curve_bounds(runs)
+    head = CurveHead(spec.curves, settings.degree, low, high)
+    lows, spans = torch.tensor(low).float()[:, None], _spans(low, high)
+    targets = torch.from_numpy(runs.curves).float()
+    groups = {int(e): np.flatnonzero(runs.epochs == e) for e in np.unique(runs.epochs)}
+    rng = np.random.default_rng(settings.seed)
+    n, c = settings.degree, len(spec.curves)
+
+    def batch_loss(network: MemberMlp, data: _Data, generator: torch.Generator) -> Tensor:
+        length, rows = _one_group(groups, settings.batch_size, rng)
+        at = _positions(length, settings.positions, rng)
+        positions = torch.from_numpy(at / max(length - 1, 1)).float()
+        out = network(data.x[:, rows], generator)
+        x_ctrl = x_control_points(out[..., :n])
+        y_ctrl = torch.sigmoid(out[..., n : n + c * (n + 1)].unflatten(-1, (c, n + 1)))
+        predicted = decode_at(x_ctrl, y_ctrl, positions)
+        wanted = ((targets[rows][:, :, at] - lows) / spans).clamp(0.0, 1.0)
+        error = predicted - wanted
+        ends = out[..., -2 * c :].unflatten(-1, (c, 2)).exp()
+        noise = ends[..., :1] + (ends[..., 1:] - ends[..., :1]) * positions
+        share = torch.full((len(at),), 1.0 / len(at))
+        share[-1] += settings.last_epoch_weight
+        loss = _loss(error, noise, share)
+        return (loss.mean(-1) * data.weight[:, rows]).sum() / data.weight[:, rows].sum()
+
+    bias = np.zeros(head.outputs)
+    bias[:n] = np.log(np.diff((np.arange(n + 1) / n) ** 2.0))  # curves bend early
+    bias[-2 * c :] = math.log(0.03)
+    network, data = _fitted(runs, head.outputs, bias, batch_loss, settings, progress)
+    scale, shift = np.ones(head.outputs), np.zeros(head.outputs)
+    shift[-2 * c :] = np.repeat(np.log(spans.numpy()[:, 0]), 2)  # noise in the target's unit
+    name = next((t.name for t in spec.curves if t.name in ("valid_ema",)), None)
+    primary = name or next((t.name for t in spec.curves if t.name == "valid"), spec.curves[0].name)
+    return Ensemble(
+        spec=spec,
+        name="learning_curve",
+        features=runs.features,
+        mlp=network.to_numpy(data.mean, data.std, scale, shift),
+        head=head,
+        calibration=(1.0,) * c,
+        primary=primary,
+        manifest={"family": "bezier_nn_STAR", "settings": settings.to_dict()},
+    )
+
+
+def fit_scalars(runs: Runs, settings: FitSettings, progress: Progress | None = None) -> Ensemble:
+    """An ensemble for every scalar of the spec, on a log scale and per epoch where that is its kind.
+
+    Raises FitError as `fit_curves`, and for a target that is not positive though its kind is.
+    """
+    spec = runs.spec
+    head = ScalarHead(spec.scalars)
+    from eahas.distribution import on_log_scale
+
+    logs = np.array([on_log_scale(t) for t in spec.scalars])
+    runs = runs.where(np.isfinite(runs.scalars).all(axis=1))
+    if not (runs.scalars[:, logs] > 0).all():
+        raise FitError("a scalar target on a log scale holds a value that is not positive")
+    linked = np.where(logs, np.log(np.where(logs, runs.scalars, 1.0)), runs.scalars)
+    linked -= np.log(runs.epochs)[:, None] * head.per_epoch
+    mean, std = linked.mean(axis=0), np.maximum(linked.std(axis=0), 1e-6)
+    targets = torch.from_numpy((linked - mean) / std).float()
+    rng = np.random.default_rng(settings.seed)
+    count = len(spec.scalars)
+
+    def batch_loss(network: MemberMlp, data: _Data, generator: torch.Generator) -> Tensor:
+        rows = rng.choice(len(runs), min(settings.batch_size, len(runs)), replace=False)
+        out = network(data.x[:, rows], generator)
+        error = out[..., :count] - targets[rows]
+        loss = _loss(error, out[..., count:].exp(), torch.full((count,), 1.0 / count))
+        return (loss * data.weight[:, rows]).sum() / data.weight[:, rows].sum()
+
+    bias = np.concatenate([np.zeros(count), np.full(count, math.log(0.2))])
+    network, data = _fitted(runs, head.outputs, bias, batch_loss, settings, progress)
+    scale = np.concatenate([std, np.ones(count)])
+    shift = np.concatenate([mean, np.log(std)])
+    return Ensemble(
+        spec=spec,
+        name="costs",
+        features=runs.features,
+        mlp=network.to_numpy(data.mean, data.std, scale, shift),
+        head=head,
+        calibration=(1.0,) * count,
+        primary=spec.scalars[0].name,
+        manifest={"family": "nn_E", "settings": settings.to_dict()},
+    )
+
+
+@dataclass(frozen=True)
+class _Data:
+    x: Tensor  # (M, n, F), standardised
+    weight: Tensor  # (M, n), zero where a member leaves the run out
+    mean: np.ndarray
+    std: np.ndarray
+
+
+def _fitted(
+    runs: Runs,
+    outputs: int,
+    bias: np.ndarray,
+    batch_loss: Callable[[MemberMlp, _Data, torch.Generator], Tensor],
+    settings: FitSettings,
+    progress: Progress | None,
+) -> tuple[MemberMlp, _Data]:
+    """AdamW under a cosine schedule; the same settings and runs give the same weights."""
+    data = _data(runs, settings)
+    generator = torch.Generator().manual_seed(settings.seed)
+    sizes = (runs.x.shape[1], *settings.hidden, outputs)
+    network = MemberMlp(settings.members, sizes, settings.dropout, generator)
+    with torch.no_grad():
+        network.biases[-1].copy_(torch.from_numpy(bias).float().expand_as(network.biases[-1]))
+    optimiser = torch.optim.AdamW(
+        network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+    )
+    for step in range(settings.steps):
+        done = step / settings.steps
+        for group in optimiser.param_groups:
+            rise = min(1.0, (step + 1) / (0.05 * settings.steps))
+            group["lr"] = settings.learning_rate * rise * 0.5 * (1 + math.cos(math.pi * done))
+        loss = batch_loss(network, data, generator)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 10.0)
+        optimiser.step()
+        if progress is not None:
+            progress(step + 1, settings.steps)
+    return network, data
+
+
+def _data(runs: Runs, settings: FitSettings) -> _Data:
+    mean, std = runs.x.mean(axis=0), runs.x.std(axis=0)
+    std = np.where(std > 1e-6, std, 1.0)
+    x = torch.from_numpy((runs.x - mean) / std).float()
+    fold = folds(runs, settings.members, settings.seed)
+    kept = torch.from_numpy(fold[None, :] != np.arange(settings.members)[:, None])
+    weight = torch.from_numpy(runs.weight).float() * kept
+    return _Data(x.expand(settings.members, -1, -1), weight, mean, std)
+
+
+def folds(runs: Runs, count: int, seed: int) -> np.ndarray:
+    """The fold of each run, (n,); the runs of one configuration share it.
+
+    Raises FitError for fewer configurations than folds.
+    """
+    names, inverse = np.unique(runs.config_id, return_inverse=True)
+    if len(names) < count:
+        raise FitError(
+            f"{len(names)} training configurations for {count} folds; give at least one a fold, or "
+            "fewer members"
+        )
+    order = np.random.default_rng(seed).permutation(len(names)) % count
+    return order[inverse]
+
+
+def _loss(error: Tensor, noise: Tensor, share: Tensor) -> Tensor:
+    """Squared error, and the likelihood of the noise with the error held fixed.
+
+    Held fixed, because a joint likelihood lets a network excuse what it could learn (Seitzer et
+    al., "On the Pitfalls of Heteroscedastic Uncertainty Estimation", 2022).
+    """
+    fixed = error.detach()
+    noise = noise.clamp_min(1e-4)
+    likelihood = 0.5 * (fixed / noise) ** 2 + noise.log()
+    return ((error**2 * 20.0 + 0.02 * likelihood) * share).sum(-1)
+
+
+def _one_group(
+    groups: dict[int, np.ndarray], size: int, rng: np.random.Generator
+) -> tuple[int, np.ndarray]:
+    """Runs of one length, the lengths drawn by how many runs they have."""
+    lengths = list(groups)
+    counts = np.array([len(groups[length]) for length in lengths], dtype=float)
+    length = lengths[int(rng.choice(len(lengths), p=counts / counts.sum()))]
+    rows = groups[length]
+    return length, rng.choice(rows, min(size, len(rows)), replace=False)
+
+
+def _positions(length: int, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Sorted random epochs from 0, the first and the last among them; all if there are few."""
+    if length <= count:
+        return np.arange(length)
+    inner = rng.choice(np.arange(1, length - 1), count - 2, replace=False)
+    return np.sort(np.concatenate([[0], inner, [length - 1]]))
+
+
+def _curve_bounds(runs: Runs) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Each curve's bounds; where it has none, its range in the data with a tenth more each side."""
+    lows, highs = [], []
+    for k, target in enumerate(runs.spec.curves):
+        seen_low, seen_high = np.nanmin(runs.curves[:, k]), np.nanmax(runs.curves[:, k])
+        margin = 0.1 * (seen_high - seen_low) or 1.0
+        lows.append(float(seen_low - margin if target.low is None else target.low))
+        highs.append(float(seen_high + margin if target.high is None else target.high))
+    return tuple(lows), tuple(highs)
+
+
+def _spans(low: tuple[float, ...], high: tuple[float, ...]) -> Tensor:
+    return torch.tensor([b - a for a, b in zip(low, high, strict=True)]).float()[:, None]
+
+
+def calibrated(ensemble: Ensemble, runs: Runs, level: float = 0.9) -> Ensemble:
+    """The ensemble with deviations scaled so that `level` intervals hold on these runs.
+
+    One factor a target: the quantile of |error| / deviation over that of the normal law (split
+    conformal prediction with a normalised score; Lei et al., 2018). For a curve the score of a run
+    is its root mean square over epochs.
+    """
+    from eahas.distribution import half_width
+
+    found = ensemble.distribution(runs.configs)
+    factors = []
+    for k, target in enumerate(ensemble.targets):
+        belief = found[target.name]
+        if isinstance(ensemble.head, CurveHead):
+            seen = runs.curves[:, k, : belief.location.shape[1]]
+            score = np.abs(seen - belief.location) / belief.scale
+            score = score[np.isfinite(score)]
+        else:
+            seen = runs.scalars[:, k]
+            seen = np.log(seen) if belief.log else seen
+            score = np.abs(seen - belief.location) / belief.scale
+            score = score[np.isfinite(score)]
+        if len(score) == 0:
+            factors.append(1.0)
+            continue
+        factors.append(float(np.quantile(score, level) / half_width(level)))
+    return replace(ensemble, calibration=tuple(factors))

@@ -1,0 +1,150 @@
+"""The rooms import one way, and the light core stays light.
+
+The first half reads the import statements of every module; the second imports the core in a fresh
+interpreter and looks at what came with it.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+MAY_IMPORT = {
+    "eahas": set(),
+    "regnet_hpo": {"eahas"},
+    "surrogates": {"eahas"},
+    "sweeps": {"eahas", "regnet_hpo"},
+}
+LIGHT = {"numpy", "safetensors"}
+HEAVY = {"matplotlib", "pandas", "pyarrow", "scipy", "sklearn", "torch", "yaml"}
+COMMAND = "eahas.cli"  # the only way up: its functions load the other rooms
+
+
+class Import(NamedTuple):
+    """`deferred`: in a function or under TYPE_CHECKING, so not run when the module is imported."""
+
+    package: str
+    line: int
+    deferred: bool
+    for_types: bool
+
+
+def imports_of(source: str) -> list[Import]:
+    """The absolute imports of a module, by statement or by `import_module("...")`.
+
+    Relative imports stay inside their room and are left out.
+    """
+    return list(_walk(ast.parse(source), deferred=False, for_types=False))
+
+
+def _walk(node: ast.AST, *, deferred: bool, for_types: bool) -> Iterator[Import]:
+    for name in _imported(node):
+        yield Import(name.split(".")[0], node.lineno, deferred or for_types, for_types)
+    if isinstance(node, ast.If) and _asks_for_types(node.test):
+        parts = [(child, True) for child in node.body]
+        parts += [(child, for_types) for child in node.orelse]
+    else:
+        parts = [(child, for_types) for child in ast.iter_child_nodes(node)]
+    inside = deferred or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+    for child, typed in parts:
+        yield from _walk(child, deferred=inside, for_types=typed)
+
+
+def _imported(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom) and node.level == 0:
+        return [str(node.module)]
+    if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+        called = ast.unparse(node.func).split(".")[-1]
+        if called in ("import_module", "__import__"):
+            return [str(node.args[0].value)]
+    return []
+
+
+def _asks_for_types(test: ast.expr) -> bool:
+    return ast.unparse(test).split(".")[-1] == "TYPE_CHECKING"
+
+
+def modules_of(room: str) -> Iterator[tuple[str, Path]]:
+    for path in sorted((ROOT / room).rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
+
+
+def is_command(module: str) -> bool:
+    return module == COMMAND or module.startswith(COMMAND + ".")
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("import torch.nn", Import("torch", 1, False, False)),
+        ("from sweeps.plan import load_plan", Import("sweeps", 1, False, False)),
+        ("try:\n  import yaml\nexcept ImportError: ...", Import("yaml", 2, False, False)),
+        ("class A:\n  import yaml", Import("yaml", 2, False, False)),
+        ("def f():\n  import yaml", Import("yaml", 2, True, False)),
+        ("if TYPE_CHECKING:\n  import yaml", Import("yaml", 2, True, True)),
+        ("importlib.import_module('sweeps.plan')", Import("sweeps", 1, False, False)),
+    ],
+)
+def test_every_kind_of_import_is_seen(source: str, expected: Import) -> None:
+    assert imports_of(source) == [expected]
+
+
+def test_relative_imports_stay_in_their_room() -> None:
+    assert imports_of("from . import a\nfrom .b import c") == []
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_a_room_imports_only_the_rooms_below_it(room: str) -> None:
+    above = MAY_IMPORT.keys() - MAY_IMPORT[room] - {room}
+    breaches = [
+        f"{module}:{found.line} imports {found.package}"
+        for module, path in modules_of(room)
+        for found in imports_of(path.read_text(encoding="utf-8"))
+        if found.package in above
+        and not (is_command(module) and found.deferred and not found.for_types)
+    ]
+    assert breaches == []
+
+
+def test_the_core_imports_only_numpy_and_safetensors_at_the_top() -> None:
+    allowed = LIGHT | sys.stdlib_module_names | {"eahas"}
+    breaches = [
+        f"{module}:{found.line} imports {found.package}"
+        for module, path in modules_of("eahas")
+        for found in imports_of(path.read_text(encoding="utf-8"))
+        if not found.deferred and found.package not in allowed
+    ]
+    assert breaches == []
+
+
+def test_importing_the_whole_core_loads_nothing_heavy() -> None:
+    modules = [name for name, _ in modules_of("eahas") if not name.endswith("__main__")]
+    code = f"import sys, json, {', '.join(modules)}\nprint(json.dumps(list(sys.modules)))"
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    loaded = {name.split(".")[0] for name in json.loads(answer.stdout)}
+    assert "eahas" in loaded
+    assert loaded & (HEAVY | (MAY_IMPORT.keys() - {"eahas"})) == set()
+
+
+def test_the_version_is_read_without_numpy() -> None:
+    code = "import sys, eahas\nprint(eahas.__version__, 'numpy' in sys.modules)"
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    version, loaded = answer.stdout.split()
+    assert version[0].isdigit()
+    assert loaded == "False"
