@@ -102,25 +102,30 @@ def tensor_bytes(tensors: Mapping[str, np.ndarray]) -> bytes:
     return save({name: np.ascontiguousarray(array) for name, array in tensors.items()})
 
 
-def save_folder(folder: Path, manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> None:
-    """Write a whole folder aside and move it into place; an old one there is replaced.
-
-    `manifest` gets the fields `format_version` and `files` (size and SHA-256 of each).
-    """
-    folder = Path(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
+def manifest_bytes(manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> bytes:
+    """A manifest with `format_version` and `files` (size and SHA-256 of each) added, as JSON."""
     vouched = {
         name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
         for name, content in files.items()
     }
     whole = {**manifest, "format_version": FORMAT_VERSION, "files": vouched}
-    text = json.dumps(whole, indent=1, allow_nan=False) + "\n"
+    return (json.dumps(whole, indent=1, allow_nan=False) + "\n").encode()
+
+
+def with_manifest(manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """A whole folder's content: the files and the manifest that vouches for them."""
+    return {**files, MANIFEST: manifest_bytes(manifest, files)}
+
+
+def save_folder(folder: Path, manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> None:
+    """Write a whole folder aside and move it into place; an old one there is replaced."""
+    folder = Path(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:
         os.chmod(aside, 0o755)
-        for name, content in files.items():
+        for name, content in with_manifest(manifest, files).items():
             write_bytes(aside / name, content)
-        write_bytes(aside / MANIFEST, text.encode())
         _move_into_place(aside, folder)
     finally:
         shutil.rmtree(aside, ignore_errors=True)

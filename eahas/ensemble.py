@@ -253,6 +253,12 @@ def load(folder: Path) -> Ensemble:
 
 def save(ensemble: Ensemble, folder: Path) -> None:
     """Write an ensemble as a folder, atomically."""
+    manifest, files = contents(ensemble)
+    save_folder(folder, manifest, files)
+
+
+def contents(ensemble: Ensemble) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """The manifest and the files of an ensemble's folder."""
     head = ensemble.head
     described: dict[str, Any] = {"targets": [t.name for t in head.targets]}
     if isinstance(head, CurveHead):
@@ -276,7 +282,7 @@ def save(ensemble: Ensemble, folder: Path) -> None:
         "calibration": list(ensemble.calibration),
         "spec": dict(ensemble.spec.source),
     }
-    save_folder(folder, manifest, {WEIGHTS: tensor_bytes(ensemble.mlp.tensors())})
+    return manifest, {WEIGHTS: tensor_bytes(ensemble.mlp.tensors())}
 
 
 def _head(described: Mapping[str, Any], spec: Spec) -> Head:

@@ -140,18 +140,22 @@ def check_rows(rows: Iterable[Mapping[str, Any]], spec: Spec) -> list[dict[str, 
 
 
 def write_records(path: Path, rows: Sequence[Mapping[str, Any]], spec: Spec) -> None:
-    """Check the rows and write them as Parquet (zstd), the spec's name in the file's metadata."""
+    """Check the rows and write them as Parquet, atomically."""
+    write_bytes(Path(path), records_bytes(rows, spec))
+
+
+def records_bytes(rows: Sequence[Mapping[str, Any]], spec: Spec) -> bytes:
+    """Checked rows as the content of a Parquet file (zstd), the spec's name in its metadata."""
     pyarrow = _pyarrow()
     import io
 
     import pyarrow.parquet as parquet
 
     checked = check_rows(rows, spec)
-    schema = _schema(spec, checked)
-    table = pyarrow.Table.from_pylist(checked, schema=schema)
+    table = pyarrow.Table.from_pylist(checked, schema=_schema(spec, checked))
     buffer = io.BytesIO()
     parquet.write_table(table, buffer, compression="zstd", compression_level=15)
-    write_bytes(Path(path), buffer.getvalue())
+    return buffer.getvalue()
 
 
 def read_records(path: Path | str, spec: Spec) -> list[dict[str, Any]]:

@@ -302,7 +302,7 @@ def _plain(given: Mapping[Any, Any]) -> dict[str, Any]:
             return [copied(v, where, depth + 1) for v in value]
         if value is None or isinstance(value, (str, bool)):
             return value
-        if isinstance(value, numbers.Integral) and abs(value) <= LARGEST:
+        if isinstance(value, numbers.Integral) and abs(int(value)) <= LARGEST:
             return int(value)
         if isinstance(value, float) and math.isfinite(value):
             return float(value)

@@ -6,7 +6,7 @@ search are the n - 1 degrees of freedom of the spacing. They are searched in two
 
 1. A library holds every non-decreasing choice of interior x control points from a ladder of levels.
    Its bases are orthonormal, so the residuals of all curves under all spacings are one matrix
-   product. The bases overlap much: some 40 directions span them all, and the product is taken there.
+   product. The bases overlap much: some 25 directions span them all, and the product is taken there.
 2. From the best spacings, Levenberg-Marquardt steps in the raw parameters of
    `eahas.bezier.x_control_points`, for all curves at once, with Kaufman's approximation (1975).
 """
@@ -38,7 +38,7 @@ MIN_STEP = 1e-3
 
 _LEVELS = {3: 60, 4: 22, 5: 14, 6: 10}  # levels of the ladder: about 2000 spacings for each degree
 _LEVEL_POWER = 3.0  # learning curves bend in their first epochs, so the ladder is dense near 0
-_KEPT_DIRECTION = 1e-4  # directions that hold less of the library's bases (rms) are left out
+_KEPT_DIRECTION = 1e-3  # directions that hold less of the library's bases (rms) are left out
 _RIDGE = 1e-9  # per epoch; pulls y control points that the epochs do not determine to a line
 _CURVES_PER_BLOCK = 64
 _FIRST_DAMPING = 1e-2
@@ -58,7 +58,7 @@ class BezierFit:
 
 
 def fit(
-    curves: ArrayLike, degree: int = DEFAULT_DEGREE, *, starts: int = 1, iterations: int = 2
+    curves: ArrayLike, degree: int = DEFAULT_DEGREE, *, starts: int = 1, iterations: int = 1
 ) -> BezierFit:
     """Least-squares Bezier curves of `degree` for curves (N, E) of one length, E >= 1.
 
@@ -235,9 +235,11 @@ class _Library:
         parts = (bent @ self.directions).astype(np.float32) @ self.bases
         np.square(parts, out=parts)
         explained = parts.reshape(len(bent), -1, len(self.raw)).sum(axis=1)
-        if count == 1:
-            return explained.argmax(axis=1)[:, None]
-        return np.argsort(-explained, axis=1)[:, :count]
+        best = np.empty((len(bent), min(count, len(self.raw))), dtype=np.intp)
+        for k in range(best.shape[1]):  # a few passes cost less than a sort
+            best[:, k] = explained.argmax(axis=1)
+            np.put_along_axis(explained, best[:, k : k + 1], -1.0, axis=1)
+        return best
 
 
 @lru_cache(maxsize=16)

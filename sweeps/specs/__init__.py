@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from eahas.errors import SpecError, unknown
+from eahas.errors import MissingExtraError, SpecError, shown, unknown
 from eahas.spec import Spec, spec_from_dict
+
+if TYPE_CHECKING:
+    from importlib.abc import Traversable
 
 
 def list_specs() -> list[str]:
@@ -19,33 +24,67 @@ def list_specs() -> list[str]:
 def load_spec(name_or_path: str | Path) -> Spec:
     """A spec by its shipped name, or from a `.yaml`, `.yml` or `.json` file.
 
-    Raises SpecError for an unknown name, a missing file, broken YAML or JSON, or a malformed spec.
+    Raises SpecError for an unknown name, a file that is missing or cannot be read, broken YAML or
+    JSON, a key that stands twice, or a malformed spec.
     """
     given = str(name_or_path)
     path = Path(given)
-    if path.suffix in (".yaml", ".yml", ".json"):
-        if not path.is_file():
-            raise SpecError(f"spec file {given} does not exist")
-        text = path.read_text(encoding="utf-8")
-    elif given in list_specs():
-        text = resources.files(__name__).joinpath(f"{given}.yaml").read_text(encoding="utf-8")
-    else:
-        raise SpecError(unknown("spec", given, list_specs()) + ", or a path to .yaml or .json")
+    is_file = path.suffix in (".yaml", ".yml", ".json")
+    if not is_file and given not in list_specs():
+        raise SpecError(f"{unknown('spec', given, list_specs())} (or a path to .yaml or .json)")
     try:
-        return spec_from_dict(_parse(text, path.suffix == ".json"))
+        text = _read(path if is_file else resources.files(__name__) / f"{given}.yaml")
+        return spec_from_dict(_from_json(text) if path.suffix == ".json" else _from_yaml(text))
     except SpecError as error:
-        raise SpecError(f"spec {given}: {error}") from None
+        raise SpecError(f"spec {shown(given)}: {error}") from None
 
 
-def _parse(text: str, as_json: bool) -> object:
-    if as_json:
-        try:
-            return json.loads(text)
-        except json.JSONDecodeError as error:
-            raise SpecError(f"not JSON: {error}") from None
-    import yaml
+def _read(path: Traversable) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise SpecError("the file does not exist") from None
+    except (OSError, ValueError) as error:
+        raise SpecError(f"the file cannot be read as UTF-8 text: {error}") from None
+
+
+def _from_json(text: str) -> object:
+    try:
+        return json.loads(text, object_pairs_hook=_distinct)
+    except SpecError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise SpecError(f"not JSON: {error}") from None
+
+
+def _from_yaml(text: str) -> object:
+    try:
+        import yaml
+    except ImportError:
+        raise MissingExtraError("reading a YAML spec", "PyYAML", "train") from None
+
+    class Loader(yaml.SafeLoader):
+        """SafeLoader, made to complain where it would let the last of two equal keys win."""
+
+        def compose_mapping_node(self, anchor: Any) -> Any:
+            node = super().compose_mapping_node(anchor)
+            keys = [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+            _distinct((key.value, key) for key in keys)
+            return node
 
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise SpecError(f"not YAML: {str(error).splitlines()[0]}") from None
+        return yaml.load(text, Loader)
+    except SpecError:
+        raise
+    except (yaml.YAMLError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as e:
+        raise SpecError(f"not YAML: {' '.join(str(e).split())[:200]}") from None
+
+
+def _distinct(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """A dictionary of the pairs; SpecError for a key that stands twice."""
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise SpecError(f"the key {shown(key)} stands twice")
+        found[key] = value
+    return found

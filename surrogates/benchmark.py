@@ -1,0 +1,150 @@
+"""From checked records to a benchmark folder: fit, calibrate, judge, save."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import eahas
+from eahas import ensemble as ensembles
+from eahas.benchmark import RECORDS
+from eahas.checkpoint import BENCHMARK, save_folder, with_manifest
+from eahas.ensemble import Ensemble
+from eahas.errors import FitError
+from eahas.records import records_bytes
+from eahas.spec import Spec
+from surrogates.dataset import Runs, runs_from_records
+from surrogates.quality import on_repeated, quality, references
+from surrogates.training import FitSettings, calibrated, fit_curves, fit_scalars
+
+CURVES = FitSettings()
+SCALARS = FitSettings(hidden=(64, 64), steps=2000)
+Report = Callable[[str, int, int], None]  # what is being done, done, of how many
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The ensembles of a benchmark, the runs they came from, and how good they are."""
+
+    spec: Spec
+    runs: Runs
+    models: tuple[Ensemble, ...]
+    quality: Mapping[str, Any]
+
+
+def fit(
+    spec: Spec,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    curves: FitSettings = CURVES,
+    scalars: FitSettings = SCALARS,
+    resamples: int = 200,
+    report: Report | None = None,
+) -> Fitted:
+    """Fit every target of a spec to checked records.
+
+    Trained on the split `train`, calibrated on `valid`, judged on `test`. Raises FitError where a
+    side is empty or there are fewer training configurations than folds.
+    """
+    runs = runs_from_records(rows, spec)
+    train, valid = runs.side("train"), runs.side("valid")
+    for side, part in (("train", train), ("valid", valid)):
+        if not len(part):
+            raise FitError(
+                f"no {side} runs among {len(runs)} usable ones "
+                f"({dict(Counter(runs.split.tolist()))}); collect more"
+            )
+    models = []
+    for name, targets, fitter, settings in (
+        ("curves", spec.curves, fit_curves, curves),
+        ("costs", spec.scalars, fit_scalars, scalars),
+    ):
+        if not targets:
+            continue
+
+        def progress(done: int, total: int, name: str = name) -> None:
+            if report is not None:
+                report(f"fit {name}", done, total)
+
+        models.append(calibrated(fitter(train, settings, progress), valid))
+    if report is not None:
+        report("judge on held-out runs", 0, 1)
+    judged = {
+        "held_out": quality(models, runs.side("test"), resamples=resamples),
+        "repeated": on_repeated(models, runs, resamples=resamples),
+        "references": references(runs, resamples=resamples),
+    }
+    if report is not None:
+        report("judge on held-out runs", 1, 1)
+    return Fitted(spec, runs, tuple(models), judged)
+
+
+def save(fitted: Fitted, rows: Sequence[Mapping[str, Any]], folder: Path) -> None:
+    """Write the benchmark folder: manifest, one folder a model, the records."""
+    spec = fitted.spec
+    records = records_bytes(rows, spec)
+    files = {RECORDS: records}
+    manifest = {
+        "format": BENCHMARK,
+        "version": spec.version,
+        "spec": dict(spec.source),
+        "targets": [
+            {"name": t.name, "kind": t.kind, "unit": t.unit, "direction": t.direction}
+            for t in spec.targets
+        ],
+        "fidelity": spec.space.fidelity,
+        "models": [model.name for model in fitted.models],
+        "energy": energy_facts(rows),
+        "provenance": provenance(rows, records),
+        "quality": fitted.quality,
+    }
+    for model in fitted.models:
+        whole = with_manifest(*ensembles.contents(model))
+        files |= {f"{model.name}/{name}": content for name, content in whole.items()}
+    save_folder(folder, manifest, files)
+
+
+def energy_facts(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The source of the joules: one name, or `mixed`; with the formula and the flags seen."""
+    ok = [row for row in rows if row["status"] == "ok"]
+    sources = sorted({row["energy_source"] for row in ok if row.get("energy_source")})
+    formulas = sorted({row["energy_formula"] for row in ok if row.get("energy_formula")})
+    flags = sorted({f for row in ok for f in row.get("energy_flags", "").split(",") if f})
+    source = "none" if not sources else sources[0] if len(sources) == 1 else "mixed"
+    return {"source": source, "formula": "; ".join(formulas), "flags": flags}
+
+
+def provenance(rows: Sequence[Mapping[str, Any]], records: bytes) -> dict[str, Any]:
+    """Where the records come from and what they are, enough to tell two fits apart."""
+    machines: dict[str, Any] = {}
+    for row in rows:
+        if row.get("machine") and row["machine"] not in machines:
+            machines[row["machine"]] = json.loads(row.get("machine_facts", "{}"))
+    starts = sorted(row["started_at"] for row in rows if row.get("started_at"))
+    return {
+        "runs": len(rows),
+        "configurations": len({row["config_id"] for row in rows}),
+        "status": dict(Counter(row["status"] for row in rows)),
+        "split": dict(Counter(row.get("split", "") for row in rows)),
+        "machines": machines,
+        "software": sorted({row["software"] for row in rows if row.get("software")}),
+        "first_run": starts[0] if starts else None,
+        "last_run": starts[-1] if starts else None,
+        "records_sha256": hashlib.sha256(records).hexdigest(),
+        "fitted_with": f"eahas {eahas.__version__}",
+        "fitted_at": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+    }
+
+
+def with_settings(settings: FitSettings, **changes: Any) -> FitSettings:
+    """Settings with some fields changed; FitError naming an unknown field."""
+    for name in changes:
+        if name not in settings.to_dict():
+            raise FitError(f"fit setting {name!r} is unknown; allowed: {', '.join(settings.to_dict())}")
+    return replace(settings, **changes)

@@ -1,0 +1,177 @@
+"""How good a fitted benchmark is on held-out runs, beside what any predictor could reach.
+
+The ceilings come from configurations that were run with several seeds: how well one seed's run
+predicts another's, and how well the mean of two predicts a third. The floor is the mean of the
+training runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from eahas.ensemble import Ensemble
+from eahas.spec import Target
+from surrogates.dataset import Runs
+from surrogates.metrics import (
+    METRICS,
+    best_quarter_tau,
+    bootstrap,
+    kendall_tau,
+    last_epoch,
+    mean_over_epochs,
+)
+
+Array = np.ndarray
+LEVELS = (0.5, 0.8, 0.9, 0.95)
+
+
+def quality(models: Sequence[Ensemble], held_out: Runs, *, resamples: int = 200) -> dict[str, Any]:
+    """Metrics of every target on the first seed of each held-out configuration; JSON-ready.
+
+    Per target: `last` (or `value` for scalars) with 95 % bootstrap intervals, tau within the best
+    quarter, by length, the mean over epochs of curves, and the coverage of intervals.
+    """
+    runs = held_out.first_seeds()
+    found: dict[str, Any] = {"runs": len(runs), "targets": {}}
+    if len(runs) < 2:
+        return found
+    for model in models:
+        beliefs = model.distribution(runs.configs)
+        for target in model.targets:
+            belief = beliefs[target.name]
+            seen = _seen(runs, target)
+            facts = _judged(target, belief.value, seen, runs.epochs, resamples)
+            facts["coverage"] = {
+                f"{level:g}": _coverage(*belief.interval(level), seen) for level in LEVELS
+            }
+            found["targets"][target.name] = facts
+    return found
+
+
+def references(all_runs: Runs, *, resamples: int = 200) -> dict[str, Any]:
+    """The same metrics for predictors that need no model, on the held-out runs with three seeds.
+
+    `one_seed` predicts a run by another seed's run, `two_seeds` by the mean of two others', `mean`
+    by the mean of the training runs of the same length.
+    """
+    held_out = all_runs.side("test")
+    groups = [g for g in _by_config(held_out) if len(g) >= 3]
+    found: dict[str, Any] = {"configurations": len(groups), "targets": {}}
+    if len(groups) < 2:
+        return found
+    first, second, third = (np.array([g[k] for g in groups]) for k in range(3))
+    epochs = held_out.epochs[third]
+    training = all_runs.side("train")
+    for target in all_runs.spec.targets:
+        seen = _seen(held_out, target)
+        predicted = {
+            "one_seed": seen[first],
+            "two_seeds": 0.5 * (seen[first] + seen[second]),
+            "mean": _mean_of_length(_seen(training, target), training.epochs, epochs, target),
+        }
+        found["targets"][target.name] = {
+            name: _judged(target, value, seen[third], epochs, resamples)
+            for name, value in predicted.items()
+        }
+    return found
+
+
+def on_repeated(models: Sequence[Ensemble], all_runs: Runs, *, resamples: int = 200) -> dict[str, Any]:
+    """The models' metrics on exactly the runs that `references` judges: the third seeds."""
+    held_out = all_runs.side("test")
+    groups = [g for g in _by_config(held_out) if len(g) >= 3]
+    mask = np.zeros(len(held_out), dtype=bool)
+    mask[[g[2] for g in groups]] = True
+    if mask.sum() < 2:
+        return {"configurations": int(mask.sum()), "targets": {}}
+    found = quality(models, held_out.where(mask), resamples=resamples)
+    return {"configurations": found["runs"], "targets": found["targets"]}
+
+
+def _seen(runs: Runs, target: Target) -> Array:
+    if target.kind == "curve":
+        return runs.curves[:, [t.name for t in runs.spec.curves].index(target.name)]
+    return runs.scalars[:, [t.name for t in runs.spec.scalars].index(target.name)]
+
+
+def _judged(
+    target: Target, predicted: Array, seen: Array, epochs: Array, resamples: int
+) -> dict[str, Any]:
+    curve = target.kind == "curve"
+    now = last_epoch(predicted, epochs) if curve else predicted
+    then = last_epoch(seen, epochs) if curve else seen
+    kept = np.isfinite(then)
+    now, then, lengths = now[kept], then[kept], epochs[kept]
+    found: dict[str, Any] = {
+        "last" if curve else "value": {
+            **{
+                name: _with_interval(bootstrap(metric, now, then, resamples=resamples))
+                for name, metric in METRICS.items()
+            },
+            "best_quarter_tau": _number(
+                best_quarter_tau(now, then, target.direction == "maximize")
+            ),
+        },
+        "by_length": {
+            str(length): {
+                "runs": int((lengths == length).sum()),
+                **{
+                    name: _number(metric(now[lengths == length], then[lengths == length]))
+                    for name, metric in METRICS.items()
+                },
+            }
+            for length in np.unique(lengths)
+            if (lengths == length).sum() > 1
+        },
+    }
+    if curve:
+        longest = min(predicted.shape[1], seen.shape[1])
+        found["mean"] = {
+            name: _number(
+                mean_over_epochs(metric, predicted[kept, :longest], seen[kept, :longest], lengths)
+            )
+            for name, metric in METRICS.items()
+            if metric is not kendall_tau or len(lengths) < 2000
+        }
+    return found
+
+
+def _coverage(low: Array, high: Array, seen: Array) -> float | None:
+    width = min(low.shape[-1], seen.shape[-1]) if seen.ndim > 1 else None
+    low, high, seen = (a[..., :width] if width else a for a in (low, high, seen))
+    known = np.isfinite(seen) & np.isfinite(low)
+    if not known.any():
+        return None
+    return float(((low <= seen) & (seen <= high))[known].mean())
+
+
+def _mean_of_length(values: Array, lengths: Array, wanted: Array, target: Target) -> Array:
+    """The training mean of each wanted length, or of all runs where the length is new."""
+    means = {
+        int(n): np.nanmean(values[lengths == n], axis=0) if (lengths == n).any() else None
+        for n in np.unique(wanted)
+    }
+    overall = np.nanmean(values, axis=0)
+    rows = [means[int(n)] if means[int(n)] is not None else overall for n in wanted]
+    return np.stack(rows) if target.kind == "curve" else np.array(rows)
+
+
+def _by_config(runs: Runs) -> list[list[int]]:
+    """The rows of each configuration, by seed."""
+    rows: dict[str, list[int]] = {}
+    for i in np.lexsort((runs.seed, runs.config_id)):
+        rows.setdefault(str(runs.config_id[i]), []).append(int(i))
+    return list(rows.values())
+
+
+def _with_interval(value: tuple[float, float, float]) -> Mapping[str, float | None]:
+    found, low, high = value
+    return {"value": _number(found), "low": _number(low), "high": _number(high)}
+
+
+def _number(value: float) -> float | None:
+    """JSON has no NaN."""
+    return None if value != value else round(float(value), 6)
