@@ -78,8 +78,8 @@ class Benchmark:
         scalars = {}
         if (model := self.scalar_model) is not None:
             location, scale = model.pooled_one(model.mlp.one(features[1]), epochs)
-            for k, target in enumerate(model.targets):
-                scalars[target.name] = model.wrap(target, location[k], scale[k])
+            for target, at, spread in zip(model.targets, location.tolist(), scale.tolist()):
+                scalars[target.name] = model.wrap(target, at, spread)
 
         def decode() -> dict[str, Any]:
             model = self.curve_model

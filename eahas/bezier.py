@@ -81,10 +81,11 @@ def epoch_positions(epochs: int) -> Floats:
 def decode(x_ctrl: ArrayLike, y_ctrl: ArrayLike, epochs: int) -> Floats:
     """y at every epoch 1..`epochs`, shape (..., epochs), of the curves with these control points.
 
-    y_ctrl: (..., n + 1). x_ctrl: the same shape, or (..., 1, n + 1) where the curves (..., C, n + 1)
-    share their spacing, which is solved once for all C. x_ctrl is as `x_control_points` gives it:
-    0 first, 1 last, not decreasing. Epoch 1 is y_0 and epoch E is y_n, exactly. At every other
-    epoch the value is y(t) at a t with |x(t) - x| <= 1e-7, to within 1e-9 of the spread of y_ctrl.
+    y_ctrl: (..., n + 1). x_ctrl: the same shape, or (..., 1, n + 1) where y_ctrl (..., C, n + 1)
+    holds C curves that share a spacing, which is then solved once for all C. x_ctrl is as
+    `x_control_points` gives it: 0 first, 1 last, not decreasing. Epoch 1 is y_0 and epoch E is y_n,
+    exactly. At every other epoch the value is y(t) at a t with |x(t) - x| <= 1e-7, to within 1e-9
+    of the spread of y_ctrl.
 
     Raises EahasError: the degree is not allowed, the shapes do not match, x_ctrl does not rise from
     0 to 1 (or is NaN), or epochs < 1.

@@ -231,6 +231,7 @@ def load(folder: Path) -> Ensemble:
         features = Features(
             spec.space,
             tuple(manifest["features"]["logs"]),
+            tuple((number, choice) for number, choice in manifest["features"]["crosses"]),
             bool(manifest["features"]["regnet"]),
         )
         head = _head(manifest["head"], spec)
@@ -277,7 +278,11 @@ def contents(ensemble: Ensemble) -> tuple[dict[str, Any], dict[str, bytes]]:
         "primary": ensemble.primary,
         "members": ensemble.members,
         **{k: v for k, v in ensemble.manifest.items() if k not in ("files", "format_version")},
-        "features": {"logs": list(ensemble.features.logs), "regnet": ensemble.features.regnet},
+        "features": {
+            "logs": list(ensemble.features.logs),
+            "crosses": [list(cross) for cross in ensemble.features.crosses],
+            "regnet": ensemble.features.regnet,
+        },
         "head": described,
         "calibration": list(ensemble.calibration),
         "spec": dict(ensemble.spec.source),

@@ -28,25 +28,38 @@ from eahas.space import Space
 
 @dataclass(frozen=True)
 class Features:
-    """The features of a space: its encoding, then `logs` (log10 of numbers), then RegNet's.
+    """The features of a space: its encoding, `logs` (log10 of numbers), `crosses`, then RegNet's.
 
-    RegNet's are, for each stage up to the most that the space allows, log2 of the width, the depth
+    A cross of a logged number with a choice is the logarithm where the choice has each of its values
+    and 0 elsewhere: the learning rate of each optimiser, say. RegNet's are, for each stage up to the most that the space allows, log2 of the width, the depth
     and log2 of the group width, and then log10 of multiply-adds, parameters and activations.
     """
 
     space: Space
     logs: tuple[str, ...] = ()
+    crosses: tuple[tuple[str, str], ...] = ()
     regnet: bool = False
 
     @cached_property
     def names(self) -> tuple[str, ...]:
         """What each feature is, in order."""
         names = list(self.space.encoding_names) + [f"log10 {name}" for name in self.logs]
+        for number, choice in self.crosses:
+            names += [f"log10 {number} where {choice}={value}" for value in self._values(choice)]
         if self.regnet:
             for k in range(1, self._most_stages + 1):
                 names += [f"log2 width {k}", f"depth {k}", f"log2 group width {k}"]
             names += ["log10 flops", "log10 params", "log10 acts"]
         return tuple(names)
+
+    def _values(self, choice: str) -> tuple[Any, ...]:
+        parameter = self.space[choice]
+        assert isinstance(parameter, Choice)
+        return parameter.choices
+
+    @cached_property
+    def _cross_plan(self) -> tuple[tuple[str, str, tuple[Any, ...]], ...]:
+        return tuple((number, choice, self._values(choice)) for number, choice in self.crosses)
 
     @cached_property
     def _constraint(self) -> RegNetConstraint:
@@ -63,6 +76,9 @@ class Features:
         """The features of one checked configuration, shape (F,), float64."""
         code: list[float] = self.space.encode_checked(flat).tolist()
         code += [math.log10(flat[name]) for name in self.logs]
+        for number, choice, values in self._cross_plan:
+            log, given = math.log10(flat[number]), flat[choice]
+            code += [log if value == given else 0.0 for value in values]
         if self.regnet:
             facts = self._constraint.facts
             stages = stages_of(flat, facts)
@@ -77,6 +93,9 @@ class Features:
         """The features of checked columns, shape (n, F), float64."""
         parts = [self.space.encode_columns(columns)]
         parts += [np.log10(columns[name].astype(float))[:, None] for name in self.logs]
+        for number, choice, values in self._cross_plan:
+            log = np.log10(columns[number].astype(float))
+            parts.append(np.stack([log * (columns[choice] == v) for v in values], axis=1))
         if self.regnet:
             facts = self._constraint.facts
             stages = generate_regnet_columns(
@@ -95,15 +114,18 @@ class Features:
 
 
 def default_features(space: Space) -> Features:
-    """Every positive numeric choice on a log scale, and RegNet's features where the space has them."""
-    logs = tuple(
-        p.name
-        for p in space.parameters
-        if isinstance(p, Choice)
-        and p.condition is None
-        and all(
-            isinstance(c, (int, float)) and not isinstance(c, bool) and c > 0 for c in p.choices
-        )
-    )
+    """What the fits use unless told otherwise.
+
+    Every positive numeric choice on a log scale, each crossed with every choice among words, and
+    RegNet's features where the space has them.
+    """
+    choices = [p for p in space.parameters if isinstance(p, Choice) and p.condition is None]
+    logs = [p.name for p in choices if all(_is_positive(c) for c in p.choices)]
+    words = [p.name for p in choices if all(isinstance(c, str) for c in p.choices)]
+    crosses = [(number, choice) for number in logs for choice in words]
     regnet = any(isinstance(c, RegNetConstraint) for c in space.constraints)
-    return Features(space, logs, regnet)
+    return Features(space, tuple(logs), tuple(crosses), regnet)
+
+
+def _is_positive(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0

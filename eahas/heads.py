@@ -7,6 +7,7 @@ into locations and noise per target. It is numpy alone; `surrogates` has the tor
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -76,7 +77,7 @@ class ScalarHead:
     def outputs(self) -> int:
         return 2 * len(self.scalars)
 
-    @property
+    @cached_property
     def per_epoch(self) -> Array:
         """1 for each cumulative target on a log scale, else 0; shape (T,)."""
         return np.array([float(t.cumulative and on_log_scale(t)) for t in self.scalars])

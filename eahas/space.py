@@ -271,7 +271,7 @@ class Space:
                 if p.condition is not None and p.condition.parent == parameter.name
             ]
             deciding = {value for values, _ in hanging for value in values}
-            ways[parameter.name] = parameter.cardinality() - len(deciding)
+            ways[parameter.name] = float(parameter.cardinality() - len(deciding))
             for value in deciding:
                 ways[parameter.name] += prod(n for values, n in hanging if value in values)
         return prod(ways[p.name] for p in self.parameters if p.condition is None)

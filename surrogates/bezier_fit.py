@@ -1,22 +1,22 @@
-"""Fitting Bezier curves to learning curves: a library of spacings first, then a few Newton steps.
+"""Fitting Bezier curves to learning curves: a library of spacings first, then Gauss-Newton steps.
 
 For given x control points the parameter t of every epoch is known, and the best y control points
-are a linear least-squares problem (variable projection, Golub and Pereyra 1973). What is left to
+are a linear least-squares problem (variable projection: Golub and Pereyra, 1973). What is left to
 search are the n - 1 degrees of freedom of the spacing. They are searched in two stages:
 
 1. A library holds every non-decreasing choice of interior x control points from a ladder of levels.
    Its bases are orthonormal, so the residuals of all curves under all spacings are one matrix
-   product. The bases overlap much: some 25 directions span them all, and the product is taken there.
+   product. The bases overlap: some 25 directions span them all, and the product is taken there.
 2. From the best spacings, Levenberg-Marquardt steps in the raw parameters of
    `eahas.bezier.x_control_points`, for all curves at once, with Kaufman's approximation (1975).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations_with_replacement
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -31,7 +31,7 @@ from eahas.bezier import (
 )
 from eahas.errors import FitError
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating[Any]]
 
 MIN_STEP = 1e-3
 """The least distance between neighbouring x control points of a fit, as a fraction of the run."""
@@ -40,7 +40,7 @@ _LEVELS = {3: 60, 4: 22, 5: 14, 6: 10}  # levels of the ladder: about 2000 spaci
 _LEVEL_POWER = 3.0  # learning curves bend in their first epochs, so the ladder is dense near 0
 _KEPT_DIRECTION = 1e-3  # directions that hold less of the library's bases (rms) are left out
 _RIDGE = 1e-9  # per epoch; pulls y control points that the epochs do not determine to a line
-_CURVES_PER_BLOCK = 64
+_CURVES_PER_BLOCK = 128
 _FIRST_DAMPING = 1e-2
 _LONGEST_STEP = 2.0  # in the raw parameters: a step between control points changes by e**2 at most
 
@@ -69,7 +69,7 @@ def fit(
     that is not finite (the row is named), or degree, starts or iterations is out of range.
     """
     values = _checked(curves, degree, starts, iterations)
-    count, epochs = values.shape
+    count = len(values)
     x_ctrl = np.empty((count, degree + 1))
     y_ctrl = np.empty((count, degree + 1))
     rmse = np.empty(count)
@@ -104,11 +104,12 @@ def _fit_block(
     chosen = library.best_spacings(bent, starts)
     if epochs <= degree + 1:
         iterations = 0  # the one spacing of this library already meets every epoch
-    best = _refined(bent, library.raw[chosen[:, 0]], iterations)
+    best = _refined(bent, library.spacings.take(chosen[:, 0]), iterations)
     for start in range(1, chosen.shape[1]):
-        best.take_better(_refined(bent, library.raw[chosen[:, start]], iterations))
-    y_ctrl = scale * best.coefficients + line[:, :1] + line[:, 1:] * best.x
-    return best.x, y_ctrl, scale[:, 0] * np.sqrt(best.cost / epochs)
+        best.take_better(_refined(bent, library.spacings.take(chosen[:, start]), iterations))
+    x = best.spacings.x
+    y = scale * best.coefficients + line[:, :1] + line[:, 1:] * x
+    return x, y, scale[:, 0] * np.sqrt(best.cost / epochs)
 
 
 def _without_line(values: Floats) -> tuple[Floats, Floats, Floats]:
@@ -128,13 +129,38 @@ def _without_line(values: Floats) -> tuple[Floats, Floats, Floats]:
 
 
 @dataclass
+class _Spacings:
+    """S choices of the x control points, and what follows from them alone."""
+
+    raw: Floats  # (S, n)
+    x: Floats  # (S, n + 1)
+    chain: Floats  # (S, n - 1, n), d x_k / d raw_j for 0 < k < n
+    basis: Floats  # (S, n + 1, E)
+    inverse: Floats  # (S, n + 1, n + 1), of the basis' Gram matrix
+
+    def take(self, rows: NDArray[np.intp] | slice) -> _Spacings:
+        return _Spacings(*(array[rows] for array in vars(self).values()))
+
+
+def _spacings(raw: Floats, epochs: int) -> _Spacings:
+    n = raw.shape[1]
+    free = 1.0 - n * MIN_STEP
+    share = x_control_points(raw)
+    x = free * share + MIN_STEP * np.arange(n + 1)
+    x[:, -1] = 1.0
+    below = np.tri(n - 1, n)  # step j lies before x_k
+    chain = free * np.diff(share, axis=1)[:, None, :] * (below - share[:, 1:-1, None])
+    basis = basis_at(x, epoch_positions(epochs))
+    gram = basis @ basis.transpose(0, 2, 1)
+    gram[:, range(n + 1), range(n + 1)] += _RIDGE * epochs
+    return _Spacings(raw, x, chain, basis, np.linalg.inv(gram))
+
+
+@dataclass
 class _Projections:
     """The best y control points of m curves for one spacing each."""
 
-    raw: Floats  # (m, n)
-    x: Floats  # (m, n + 1)
-    basis: Floats  # (m, n + 1, E)
-    inverse: Floats  # (m, n + 1, n + 1), of the basis' Gram matrix
+    spacings: _Spacings
     coefficients: Floats  # (m, n + 1)
     residual: Floats  # (m, E)
     cost: Floats  # (m,) sum of squared residuals
@@ -142,39 +168,36 @@ class _Projections:
     def take_better(self, other: _Projections) -> NDArray[np.bool_]:
         """Overwrites the curves for which `other` has the lower cost; says which these were."""
         better = other.cost < self.cost
-        for name, mine in vars(self).items():
+        pairs = [(vars(self.spacings)[k], theirs) for k, theirs in vars(other.spacings).items()]
+        pairs.append((self.coefficients, other.coefficients))
+        pairs.append((self.residual, other.residual))
+        pairs.append((self.cost, other.cost))
+        for mine, theirs in pairs:
             where = better.reshape(-1, *[1] * (mine.ndim - 1))
-            np.copyto(mine, getattr(other, name), where=where)
+            np.copyto(mine, theirs, where=where)
         return better
 
 
-def _projected(bent: Floats, raw: Floats) -> _Projections:
-    x = _spacing(raw)[0]
-    basis = basis_at(x, epoch_positions(bent.shape[1]))
-    transposed = basis.transpose(0, 2, 1)
-    gram = basis @ transposed
-    diagonal = np.arange(gram.shape[1])
-    gram[:, diagonal, diagonal] += _RIDGE * bent.shape[1]
-    inverse = np.linalg.inv(gram)
-    coefficients = inverse @ (basis @ bent[:, :, None])
-    residual = bent - (coefficients.transpose(0, 2, 1) @ basis)[:, 0]
-    cost = (residual * residual).sum(axis=1)
-    return _Projections(raw, x, basis, inverse, coefficients[:, :, 0], residual, cost)
+def _projected(bent: Floats, spacings: _Spacings) -> _Projections:
+    basis = spacings.basis
+    coefficients = (spacings.inverse @ (basis @ bent[:, :, None]))[:, :, 0]
+    residual = bent - (coefficients[:, None, :] @ basis)[:, 0]
+    return _Projections(spacings, coefficients, residual, (residual * residual).sum(axis=1))
 
 
-def _refined(bent: Floats, raw: Floats, iterations: int) -> _Projections:
+def _refined(bent: Floats, start: _Spacings, iterations: int) -> _Projections:
     """Levenberg-Marquardt in raw, all curves at once, each with its own damping."""
-    best = _projected(bent, raw)
-    damping = np.full(len(raw), _FIRST_DAMPING)
-    diagonal = np.arange(raw.shape[1])
+    best = _projected(bent, start)
+    damping = np.full(len(bent), _FIRST_DAMPING)
     for _ in range(iterations):
         gradient, curvature = _descent(best)
-        size = curvature[:, diagonal, diagonal].mean(axis=1) + 1e-12
-        curvature[:, diagonal, diagonal] += (damping * size)[:, None]
+        diagonal = np.einsum("mii->mi", curvature)  # a view
+        diagonal += (damping * (diagonal.mean(axis=1) + 1e-12))[:, None]
         step = np.linalg.solve(curvature, gradient)[:, :, 0]
         longest = np.abs(step).max(axis=1, keepdims=True)
         step *= _LONGEST_STEP / np.maximum(longest, _LONGEST_STEP)
-        better = best.take_better(_projected(bent, best.raw + step))
+        trial = _spacings(best.spacings.raw + step, bent.shape[1])
+        better = best.take_better(_projected(bent, trial))
         damping *= np.where(better, 0.2, 6.0)
     return best
 
@@ -185,29 +208,15 @@ def _descent(at: _Projections) -> tuple[Floats, Floats]:
     Moving x_k by d moves the curve by -(dy/dx) * b_k * d at a fixed position x: what is left after
     the y control points have followed is the part orthogonal to the basis.
     """
-    n = at.raw.shape[1]
-    rates = np.stack((_derivative(at.coefficients), _derivative(at.x)), axis=1) @ at.basis
+    x, basis, chain = at.spacings.x, at.spacings.basis, at.spacings.chain
+    rates = np.stack((_derivative(at.coefficients), _derivative(x)), axis=1) @ basis
     slope = rates[:, 0] / np.maximum(rates[:, 1], MIN_STEP)
-    moved = at.basis[:, 1:n] * -slope[:, None, :]
-    overlap = moved @ at.basis.transpose(0, 2, 1)
+    moved = basis[:, 1:-1] * -slope[:, None, :]
+    overlap = moved @ basis.transpose(0, 2, 1)
     curvature = moved @ moved.transpose(0, 2, 1)
-    curvature -= overlap @ at.inverse @ overlap.transpose(0, 2, 1)
-    chain = _spacing(at.raw)[1]
+    curvature -= overlap @ at.spacings.inverse @ overlap.transpose(0, 2, 1)
     to_raw = chain.transpose(0, 2, 1)
     return to_raw @ (moved @ at.residual[:, :, None]), to_raw @ curvature @ chain
-
-
-def _spacing(raw: Floats) -> tuple[Floats, Floats]:
-    """x (m, n + 1) with steps of at least MIN_STEP, and d x_k / d raw_j for 0 < k < n."""
-    n = raw.shape[1]
-    free = 1.0 - n * MIN_STEP
-    share = x_control_points(raw)
-    steps = np.diff(share, axis=1)
-    x = free * share + MIN_STEP * np.arange(n + 1)
-    x[:, -1] = 1.0
-    below = np.tri(n - 1, n)  # step j lies before x_k
-    chain = free * steps[:, None, :] * (below - share[:, 1:-1, None])
-    return x, chain
 
 
 def _derivative(control: Floats) -> Floats:
@@ -223,8 +232,7 @@ def _derivative(control: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class _Library:
-    raw: Floats
-    """(S, n): the spacings, in the raw parameters."""
+    spacings: _Spacings
     directions: Floats
     """(E, R): orthonormal; they span the bent part of every spacing's curves."""
     bases: NDArray[np.float32]
@@ -234,26 +242,30 @@ class _Library:
         """The `count` spacings that explain most of each curve: (m, count), the best first."""
         parts = (bent @ self.directions).astype(np.float32) @ self.bases
         np.square(parts, out=parts)
-        explained = parts.reshape(len(bent), -1, len(self.raw)).sum(axis=1)
-        best = np.empty((len(bent), min(count, len(self.raw))), dtype=np.intp)
+        explained = parts.reshape(len(bent), -1, len(self.spacings.raw)).sum(axis=1)
+        best = np.empty((len(bent), min(count, explained.shape[1])), dtype=np.intp)
         for k in range(best.shape[1]):  # a few passes cost less than a sort
             best[:, k] = explained.argmax(axis=1)
             np.put_along_axis(explained, best[:, k : k + 1], -1.0, axis=1)
         return best
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=4)
 def _library(degree: int, epochs: int) -> _Library:
-    """Built once for each degree and number of epochs: about 0.2 s for 200 epochs."""
+    """Built once for a degree and a number of epochs: for 200 epochs 0.2 s and 24 MB."""
     raw = _ladder(degree) if epochs > degree + 1 else np.zeros((1, degree))
+    spacings = _spacings(raw, epochs)
     # A part of the spacings is enough to find the directions: neighbours hardly differ.
-    sample = np.concatenate([*_bent_bases(raw[::8], epochs)])
-    gram = np.einsum("seb,sfb->ef", sample, sample) / sample.shape[0]
-    strength, vectors = np.linalg.eigh(gram)
+    sample = _bent_bases(spacings.take(slice(None, None, 8)).basis)
+    columns = sample.transpose(1, 0, 2).reshape(epochs, -1)
+    strength, vectors = np.linalg.eigh(columns @ columns.T / len(sample))
     directions = vectors[:, strength > _KEPT_DIRECTION**2]
-    reduced = np.concatenate([directions.T @ block for block in _bent_bases(raw, epochs)])
+    blocks = range(0, len(raw), _CURVES_PER_BLOCK)
+    reduced = np.concatenate(
+        [directions.T @ _bent_bases(spacings.basis[k : k + _CURVES_PER_BLOCK]) for k in blocks]
+    )
     bases = reduced.transpose(1, 2, 0).reshape(directions.shape[1], -1)
-    return _Library(raw, directions, np.ascontiguousarray(bases, dtype=np.float32))
+    return _Library(spacings, directions, np.ascontiguousarray(bases, dtype=np.float32))
 
 
 def _ladder(degree: int) -> Floats:
@@ -264,13 +276,13 @@ def _ladder(degree: int) -> Floats:
     return raw_from_x_control_points(x, min_step=MIN_STEP)
 
 
-def _bent_bases(raw: Floats, epochs: int) -> Iterator[Floats]:
-    """(block, E, B): orthonormal bases of each spacing's curves without the straight lines."""
-    positions = epoch_positions(epochs)
-    for first in range(0, len(raw), _CURVES_PER_BLOCK):
-        x = _spacing(raw[first : first + _CURVES_PER_BLOCK])[0]
-        columns = basis_at(x, positions).transpose(0, 2, 1).copy()
-        columns[:, :, 0] = 1.0  # with a constant and x itself, the first and the last basis
-        columns[:, :, -1] = positions  # function are no longer needed to span the curves
-        lines_first = np.roll(columns, 1, axis=2)[:, :, [1, 0, *range(2, columns.shape[2])]]
-        yield np.linalg.qr(lines_first).Q[:, :, 2:]
+def _bent_bases(basis: Floats) -> Floats:
+    """From (S, n + 1, E) orthonormal bases (S, E, B) of the same curves without straight lines.
+
+    With a constant and x itself the first and the last basis function are no longer needed.
+    """
+    count, _, epochs = basis.shape
+    ones = np.ones((count, epochs, 1))
+    line = np.broadcast_to(epoch_positions(epochs)[:, None], ones.shape)
+    columns = np.concatenate((ones, line, basis[:, 1:-1].transpose(0, 2, 1)), axis=2)
+    return np.linalg.qr(columns).Q[:, :, 2:]

@@ -63,7 +63,7 @@ def _from_yaml(text: str) -> object:
     except ImportError:
         raise MissingExtraError("reading a YAML spec", "PyYAML", "train") from None
 
-    class Loader(yaml.SafeLoader):
+    class Loader(yaml.SafeLoader):  # type: ignore[misc]  # yaml comes without types
         """SafeLoader, made to complain where it would let the last of two equal keys win."""
 
         def compose_mapping_node(self, anchor: Any) -> Any:

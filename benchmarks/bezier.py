@@ -1,0 +1,235 @@
+"""Bezier learning curves: our decode and fit beside EA-HAS-Bench's, in time and in quality.
+
+    python -m benchmarks.bezier [--records runs.parquet] [--degree 5] [--brute 30]
+
+Times are CPU seconds of this process, the best of several runs. EA-HAS-Bench's two algorithms are
+written anew here, after its paper and code (Li et al., ICLR 2023; `BSC/bezier_vis.py`):
+
+- its fit gives each epoch a t by the chord lengths of the observed curve, and takes the control
+  points from the pseudo-inverse of the Bernstein matrix at these t;
+- its decode intersects the curve with one vertical line after the other; an epoch without a crossing
+  gets the curve's mid-point.
+
+Without --records the curves are synthetic, and every line of quality says so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections import Counter
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import least_squares
+from scipy.special import comb
+
+from eahas.bezier import basis_at, decode, epoch_positions, x_control_points
+from surrogates.bezier_fit import MIN_STEP, fit
+
+Floats = NDArray[np.float64]
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--records", help="a records file with a column valid_acc (list<float>)")
+    parser.add_argument("--degree", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=200, help="length of the synthetic curves")
+    parser.add_argument("--curves", type=int, default=1000, help="how many at most")
+    parser.add_argument("--brute", type=int, default=30, help="curves of the brute-force search")
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args(argv)
+
+    if args.records:
+        curves, source = recorded_curves(args.records, args.curves), args.records
+    else:
+        rng = np.random.default_rng(args.seed)
+        curves = synthetic_curves(args.curves, args.epochs, rng)
+        source = f"synthetic, seed {args.seed}"
+    print(f"{len(curves)} curves of {curves.shape[1]} epochs ({source}), degree {args.degree}\n")
+    report_times(curves, args.degree)
+    report_quality(curves[: args.brute], args.degree, args.seed, source)
+
+
+def report_times(curves: Floats, degree: int) -> None:
+    epochs = curves.shape[1]
+    fitted = fit(curves, degree)
+    x, y = fitted.x_ctrl, fitted.y_ctrl
+    few = curves[:10]
+    theirs = [reference_fit(curve, degree) for curve in few]
+
+    fit_us = cpu_us(lambda: fit(curves, degree)) / len(curves)
+    their_fit_us = cpu_us(lambda: [reference_fit(c, degree) for c in few]) / len(few)
+    decode_us = cpu_us(lambda: decode(x, y, epochs)) / len(curves)
+    their_decode_us = cpu_us(lambda: [reference_decode(c, epochs) for c in theirs]) / len(few)
+    three_us = cpu_us(lambda: [decode(x[:3], y[:3], epochs) for _ in range(100)]) / 100
+    shared_us = cpu_us(lambda: [decode(x[:1], y[:3], epochs) for _ in range(100)]) / 100
+
+    print(f"{'us of CPU a curve':<34}{'ours':>10}{'EA-HAS':>10}{'ratio':>10}")
+    for name, ours, their in (
+        (f"fit, a batch of {len(curves)}", fit_us, their_fit_us),
+        (f"decode, a batch of {len(curves)}", decode_us, their_decode_us),
+        ("decode, 3 curves in one call", three_us / 3, their_decode_us),
+    ):
+        print(f"{name:<34}{ours:>10.1f}{their:>10.1f}{their / ours:>9.0f}x")
+    print(
+        f"One call for 3 curves: {three_us:.1f} us; if they share a spacing: {shared_us:.1f} us\n"
+    )
+
+
+def report_quality(curves: Floats, degree: int, seed: int, source: str) -> None:
+    if not len(curves):
+        return
+    epochs = curves.shape[1]
+    brute = np.array([brute_force_fit(c, degree, seed + k) for k, c in enumerate(curves)])
+    theirs = np.array([rmse(c, reference_decode(reference_fit(c, degree), epochs)) for c in curves])
+    rows = {
+        "ours": fit(curves, degree).rmse,
+        "ours, 3 starts, 8 steps": fit(curves, degree, starts=3, iterations=8).rmse,
+        "brute force": brute,
+        "even spacing of x": np.array([even_spacing_rmse(c, degree) for c in curves]),
+        "EA-HAS pseudo-inverse": theirs,
+    }
+    print(f"RMSE on {len(curves)} curves ({source})")
+    print(f"{'':<28}{'median':>10}{'mean of ratio to brute force':>32}")
+    for name, values in rows.items():
+        print(f"{name:<28}{np.median(values):>10.4f}{np.mean(values / brute):>32.3f}")
+
+
+def brute_force_fit(curve: Floats, degree: int, seed: int, restarts: int = 25) -> float:
+    """The least RMSE that scipy finds over the spacings from many random starts.
+
+    Slow and independent of our search: its derivatives are finite differences. The steps between x
+    control points have the same lower bound as in `fit`.
+    """
+    rng = np.random.default_rng(seed)
+    positions = epoch_positions(len(curve))
+
+    def residual(raw: Floats) -> Floats:
+        x = (1.0 - degree * MIN_STEP) * x_control_points(raw) + MIN_STEP * np.arange(degree + 1)
+        x[-1] = 1.0
+        span = np.linalg.qr(basis_at(x, positions).T).Q
+        return curve - span @ (span.T @ curve)
+
+    even = np.linspace(0.0, 1.0, degree + 1)
+    powers = [np.log(np.diff(even**p)) for p in (1, 2, 3, 4)]
+    random = [2.0 * rng.standard_normal(degree) for _ in range(restarts - len(powers))]
+    costs = [
+        least_squares(
+            residual, start - start.mean(), bounds=(-12, 12), max_nfev=60, xtol=1e-6, ftol=1e-7
+        ).cost
+        for start in (*powers, *random)
+    ]
+    return float(np.sqrt(2.0 * min(costs) / len(curve)))
+
+
+def even_spacing_rmse(curve: Floats, degree: int) -> float:
+    """With evenly spaced x control points x(t) = t: a polynomial of the epoch."""
+    span = np.linalg.qr(basis_at(np.linspace(0, 1, degree + 1), epoch_positions(len(curve))).T).Q
+    return rmse(curve, span @ (span.T @ curve))
+
+
+def reference_fit(curve: Floats, degree: int) -> Floats:
+    """EA-HAS-Bench's fit, restated: control points (n + 1, 2) in epochs and the curve's unit."""
+    points = np.column_stack((np.arange(1, len(curve) + 1), curve))
+    chords = np.sqrt((np.diff(points, axis=0) ** 2).sum(axis=1))
+    t = np.concatenate(([0.0], np.cumsum(chords / chords.sum())))
+    matrix = [
+        [comb(degree, k) * u**k * (1 - u) ** (degree - k) for k in range(degree + 1)] for u in t
+    ]
+    control: Floats = np.linalg.pinv(np.array(matrix)) @ points
+    control[[0, -1]] = points[[0, -1]]
+    return control
+
+
+def reference_decode(control: Floats, epochs: int) -> Floats:
+    """EA-HAS-Bench's decode, restated: one search for a crossing an epoch."""
+    t = np.linspace(0.0, 1.0, 1001)
+    dense_x = np.array([_point(control, u)[0] for u in t[::20]])
+    dense_x = np.interp(t, t[::20], dense_x)
+    values = [control[0, 1]]
+    for epoch in range(2, epochs):
+        before = np.flatnonzero((dense_x[:-1] - epoch) * (dense_x[1:] - epoch) <= 0.0)
+        crossing = 0.5
+        if before.size:
+            k = int(before[0])
+            rise = dense_x[k + 1] - dense_x[k]
+            crossing = t[k] + (epoch - dense_x[k]) / (rise or 1.0) * (t[k + 1] - t[k])
+        values.append(_point(control, crossing)[1])
+    return np.array([*values, control[-1, 1]])[:epochs]
+
+
+def _point(control: Floats, t: float) -> Floats:
+    while len(control) > 1:
+        control = (1.0 - t) * control[:-1] + t * control[1:]
+    return control[0]
+
+
+def synthetic_curves(count: int, epochs: int, rng: np.random.Generator) -> Floats:
+    """Accuracies in percent (count, epochs) that look like those of small networks on CIFAR-10.
+
+    A power law in the summed learning rate, lowered by noise that the learning rate scales; some
+    smoothed as a weight average is, some at chance, some that collapse.
+    """
+    epoch = np.arange(epochs)
+    share = epoch / epochs
+    schedules = (0.5 * (1 + np.cos(np.pi * share)), 1 - share, 1e-6**share)
+    warm_up = np.minimum(1.0, 0.1 + 0.9 * epoch / 5)
+    curves = np.empty((count, epochs))
+    for row in curves:
+        rate = schedules[rng.integers(3)] * warm_up
+        progress = np.cumsum(rate * rng.uniform(0.3, 1.0) + 0.05)
+        speed, shape = 10 ** rng.uniform(-1.3, 0.5), rng.uniform(0.5, 1.5)
+        learned = 1 - (1 + progress * speed) ** -shape
+        learned /= 1 - (1 + 1e3 * speed) ** -shape
+        row[:] = 10 + (rng.uniform(60, 95) - 10) * learned * (
+            1 - 10 ** rng.uniform(-1.5, -0.3) * rate
+        )
+        row += 10 ** rng.uniform(-1.3, 0.7) * (rate + 0.03) * rng.standard_normal(epochs)
+        row -= (rng.random(epochs) < 0.02) * rng.exponential(8, epochs) * rate
+        kind = rng.random()
+        if kind < 0.35:
+            weight, mean = rng.uniform(0.1, 0.6), 10.0
+            for k in range(epochs):
+                mean += weight * (row[k] - mean)
+                row[k] = mean
+        elif kind < 0.40:
+            row[:] = 10 + rng.normal(0, 0.05, epochs)
+        elif kind < 0.45:
+            end = int(rng.integers(epochs))
+            row[end:] = 10 + rng.normal(0, 0.05, epochs - end)
+    return np.round(np.clip(curves, 0, 100), 2)
+
+
+def recorded_curves(path: str, count: int) -> Floats:
+    """The first complete valid_acc curves of the commonest length in a records file."""
+    import pyarrow.parquet as pq
+
+    column = pq.read_table(path, columns=["valid_acc"])["valid_acc"].to_pylist()
+    whole = [c for c in column if c and None not in c and np.isfinite(c).all()]
+    if not whole:
+        raise SystemExit(f"{path} holds no complete valid_acc curve")
+    length = Counter(map(len, whole)).most_common(1)[0][0]
+    chosen = [c for c in whole if len(c) == length][:count]
+    print(f"{len(column)} records, {len(whole)} whole curves, {len(chosen)} used")
+    return np.array(chosen, dtype=np.float64)
+
+
+def rmse(curve: Floats, other: Floats) -> float:
+    return float(np.sqrt(np.mean((curve - other) ** 2)))
+
+
+def cpu_us(work: Callable[[], object], runs: int = 7) -> float:
+    """Microseconds of CPU time of one call, the best of several, after one to warm up."""
+    work()
+    best = np.inf
+    for _ in range(runs):
+        start = time.process_time()
+        work()
+        best = min(best, time.process_time() - start)
+    return float(best * 1e6)
+
+
+if __name__ == "__main__":
+    main()

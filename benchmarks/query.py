@@ -1,0 +1,147 @@
+"""Query speed: ours beside YAHPO Gym's lcbench surrogate, both in this run, and their ratios.
+
+    python benchmarks/query.py --peer-python VENV/bin/python --peer-data DATA/yahpo
+
+YAHPO Gym wants numpy < 2, so it runs under its own interpreter: a virtual environment with
+`pip install yahpo-gym "numpy<2"`. Without --peer-python ours is printed alone. Each figure is the
+median over repetitions; the two sides take turns, so that a drifting machine moves both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import textwrap
+
+ROUNDS = 5
+
+OURS = """
+import json, resource, sys, time
+start = time.perf_counter()
+from eahas import api
+bench = api.load_benchmark("regnet-digits")
+config = bench.space.sample(seed=0)
+bench.predict(config).runtime_s
+first_s = time.perf_counter() - start
+torch_loaded = "torch" in sys.modules
+configs = bench.space.sample(300, seed=1)
+
+def median(call, items):
+    call(items[0])
+    taken = []
+    for item in items:
+        begun = time.perf_counter()
+        call(item)
+        taken.append(time.perf_counter() - begun)
+    return sorted(taken)[len(taken) // 2]
+
+def scalars(config):
+    p = bench.predict(config)
+    return [(getattr(p, t.name), p.std[t.name]) for t in bench.spec.scalars]
+
+def curves(config):
+    p = bench.predict(config)
+    return [(getattr(p, t.name), p.std[t.name]) for t in bench.spec.scalars], dict(p.curves)
+
+single_s = median(scalars, configs)
+curves_s = median(curves, configs)
+memory_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+many = bench.space.sample(10_000, seed=2)
+bench.predict(many[:100])
+
+def throughput(call):
+    taken = []
+    for _ in range(3):
+        begun = time.perf_counter()
+        call(bench.predict(many))
+        taken.append(time.perf_counter() - begun)
+    return len(many) / sorted(taken)[1]
+
+print(json.dumps({
+    "first_s": first_s, "torch_loaded": torch_loaded, "single_s": single_s, "curves_s": curves_s,
+    "list_per_s": throughput(lambda p: [getattr(p, t.name) for t in bench.spec.scalars]),
+    "list_with_curves_per_s": throughput(lambda p: [p.runtime_s, p.learning_curve]),
+    "memory_mb": memory_mb,
+}))
+"""
+
+PEER = """
+import json, sys, time
+start = time.perf_counter()
+from yahpo_gym import BenchmarkSet, local_config
+local_config.init_config()
+local_config.set_data_path(sys.argv[1])
+bench = BenchmarkSet("lcbench", instance="3945")
+space = bench.get_opt_space()
+space.seed(0)
+bench.objective_function(space.sample_configuration().get_dictionary())
+first_s = time.perf_counter() - start
+configs = [c.get_dictionary() for c in space.sample_configuration(1000)]
+taken = []
+for config in configs[:300]:
+    begun = time.perf_counter()
+    bench.objective_function(config)
+    taken.append(time.perf_counter() - begun)
+rates = []
+for _ in range(3):
+    begun = time.perf_counter()
+    bench.objective_function(configs)
+    rates.append(len(configs) / (time.perf_counter() - begun))
+print(json.dumps({"first_s": first_s, "single_s": sorted(taken)[150], "list_per_s": sorted(rates)[1]}))
+"""
+
+
+def run(python: str, code: str, *arguments: str) -> dict[str, float]:
+    """The JSON that a fresh interpreter prints last."""
+    done = subprocess.run(
+        [python, "-W", "ignore", "-c", textwrap.dedent(code), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    result: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
+    return result
+
+
+def median(rounds: list[dict[str, float]]) -> dict[str, float]:
+    return {key: sorted(r[key] for r in rounds)[len(rounds) // 2] for key in rounds[0]}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--peer-python", help="interpreter of an environment with yahpo-gym")
+    parser.add_argument("--peer-data", help="folder that holds lcbench/")
+    arguments = parser.parse_args()
+    ours, peers = [], []
+    for _ in range(ROUNDS):
+        ours.append(run(sys.executable, OURS))
+        if arguments.peer_python:
+            peers.append(run(arguments.peer_python, PEER, arguments.peer_data))
+    us = median(ours)
+    peer = median(peers) if peers else None
+
+    def line(name: str, value: float, unit: str, theirs: float | None, better: str) -> None:
+        text = f"{name:44}{value:12.1f} {unit}"
+        if theirs is not None:
+            text += f"{theirs:12.1f} {unit}   ours/peer {value / theirs:6.2f}  ({better})"
+        print(text)
+
+    print(f"{'':44}{'ours':>12}{'YAHPO lcbench' if peer else '':>20}")
+    single = None if peer is None else peer["single_s"] * 1e6
+    first = None if peer is None else peer["first_s"] * 1e3
+    rate = None if peer is None else peer["list_per_s"]
+    line("import, load, first predict", us["first_s"] * 1e3, "ms", first, "bar: ours <= 250 ms")
+    line("one predict, scalars with std", us["single_s"] * 1e6, "us", single, "bar: <= 0.5")
+    line("one predict, and all curves", us["curves_s"] * 1e6, "us", single, "bar: <= 1")
+    line("list of 10,000, scalars", us["list_per_s"], "/s", rate, "bar: >= 10")
+    line("list of 10,000, and curves", us["list_with_curves_per_s"], "/s", rate, "no bar")
+    line("resident memory, one at a time", us["memory_mb"], "MB", None, "bar: <= 120")
+    print(f"torch loaded: {bool(us['torch_loaded'])}")
+
+
+if __name__ == "__main__":
+    main()

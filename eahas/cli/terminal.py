@@ -1,0 +1,109 @@
+"""A learning curve in a terminal: a line and its band in braille, or a table where that cannot be."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import sys
+from typing import TextIO
+
+import numpy as np
+
+from eahas.text import number
+
+Array = np.ndarray
+HEIGHT = 12  # rows of text
+NARROWEST, WIDEST = 40, 100
+DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])  # Unicode, U+2800
+
+
+def width(stream: TextIO | None = None) -> int:
+    """Columns to write in: the terminal's, or 80; $COLUMNS overrides both."""
+    return min(WIDEST, max(NARROWEST, shutil.get_terminal_size((80, 24)).columns))
+
+
+def can_draw(stream: TextIO | None = None) -> bool:
+    """Whether braille can be written to a stream (default: stdout)."""
+    encoding = getattr(sys.stdout if stream is None else stream, "encoding", None) or ""
+    return encoding.lower().replace("-", "") == "utf8"
+
+
+def curve(value: Array, low: Array, high: Array, *, columns: int, drawn: bool) -> str:
+    """A curve over the epochs 1..E with its band, each (E,), as lines of text."""
+    return plot(value, low, high, columns=columns) if drawn else table(value, low, high)
+
+
+def plot(value: Array, low: Array, high: Array, *, columns: int, rows: int = HEIGHT) -> str:
+    """The curve as a line of dots, its band as a light pattern, with both axes labelled."""
+    bottom, top, step = _axis(float(low.min()), float(high.max()), rows)
+    ticks = {_row(y, bottom, top, rows): y for y in np.arange(bottom, top + step / 2, step)}
+    margin = max(len(number(y)) for y in ticks.values())
+    cells = _cells(value, low, high, bottom, top, rows, columns - margin - 2)
+    lines = []
+    for r, text in enumerate(cells):
+        tick = f"{number(ticks[r]):>{margin}} ┤" if r in ticks else " " * margin + " │"
+        lines.append((tick + text).rstrip())
+    inner = columns - margin - 2
+    last = f"{len(value)} epochs" if len(value) > 1 else ""
+    lines.append(" " * margin + " └" + "─" * inner)
+    lines.append(" " * (margin + 2) + "1" + last.rjust(inner - 1))
+    return "\n".join(lines)
+
+
+def table(value: Array, low: Array, high: Array, rows: int = 10) -> str:
+    """The same at a few epochs, in plain ASCII."""
+    epochs = np.unique(np.linspace(1, len(value), min(rows, len(value))).round().astype(int))
+    lines = [f"{'epoch':>8}{'value':>10}{'low':>10}{'high':>10}"]
+    for e in epochs:
+        cells = (number(float(a[e - 1])) for a in (value, low, high))
+        lines.append(f"{e:>8}" + "".join(f"{cell:>10}" for cell in cells))
+    return "\n".join(lines)
+
+
+def _cells(
+    value: Array, low: Array, high: Array, bottom: float, top: float, rows: int, columns: int
+) -> list[str]:
+    """Rows of braille. A cell that the line passes shows the line alone, so that it stands out."""
+    across, down = 2 * columns, 4 * rows
+    at = np.linspace(1, len(value), across)
+    epochs = np.arange(1, len(value) + 1)
+
+    def heights(y: Array) -> Array:
+        share = (top - np.interp(at, epochs, y)) / (top - bottom)
+        return np.clip(np.rint(share * (down - 1)), 0, down - 1).astype(int)
+
+    line = np.zeros((down, across), dtype=bool)
+    band = np.zeros_like(line)
+    middle, upper, lower = heights(value), heights(high), heights(low)
+    for x in range(across):
+        before = middle[max(0, x - 1)]  # the stroke reaches from the last dot to this one
+        first, last = sorted((int(before), int(middle[x])))
+        line[first + (first < last and before < middle[x]) : last + 1, x] = True
+        band[upper[x] : lower[x] + 1, x] = True
+    sparse = np.zeros_like(band)
+    sparse[::2, ::2] = True
+    drawn, shaded = _code(line), _code(band & sparse)
+    codes = np.where(drawn > 0, drawn, shaded)
+    return ["".join(chr(0x2800 + code) if code else " " for code in row) for row in codes]
+
+
+def _code(dots: Array) -> Array:
+    """Dots (4 rows, 2 columns a cell) as braille code points above U+2800."""
+    rows, columns = dots.shape[0] // 4, dots.shape[1] // 2
+    cells = dots.reshape(rows, 4, columns, 2)
+    return np.einsum("rack,ak->rc", cells, DOTS).astype(int)
+
+
+def _axis(low: float, high: float, rows: int) -> tuple[float, float, float]:
+    """Round ends of an axis that holds both values, and the step of its ticks."""
+    reach = max(high - low, 1e-9 * max(abs(low), abs(high), 1.0))
+    rough = reach / (rows / 3)
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= rough * (1 - 1e-9))
+    return math.floor(low / step) * step, math.ceil(high / step) * step, step
+
+
+def _row(y: float, bottom: float, top: float, rows: int) -> int:
+    """The row of text in which a value lies."""
+    share = (top - y) / (top - bottom)
+    return min(rows - 1, int(round(share * (4 * rows - 1))) // 4)
