@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 DESCRIPTION := pyproject.toml setup.py constraints.txt
-BENCHMARKS := $(sort $(filter-out benchmarks/_%,$(wildcard benchmarks/*.py)))
+BENCHMARKS := $(subst /,.,$(basename $(sort $(filter-out benchmarks/_%,$(wildcard benchmarks/*.py)))))
 
 .PHONY: help demo test docs bench lint format clean
 .NOTPARALLEL:
@@ -25,7 +25,7 @@ docs: $(VENV)/dev.stamp  ## run every code block of the documentation
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/docs
 
 bench: $(VENV)/dev.stamp  ## the performance suite, one script after the other
-	@set -e; for script in $(BENCHMARKS); do echo "== $$script"; $(BIN)/python $$script; done
+	@set -e; for script in $(BENCHMARKS); do echo "== $$script"; $(BIN)/python -m $$script; done
 
 lint: $(VENV)/dev.stamp  ## ruff and mypy
 	$(BIN)/ruff check

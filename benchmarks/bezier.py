@@ -7,7 +7,7 @@ written anew here, after its paper and code (Li et al., ICLR 2023; `BSC/bezier_v
 
 - its fit gives each epoch a t by the chord lengths of the observed curve, and takes the control
   points from the pseudo-inverse of the Bernstein matrix at these t;
-- its decode intersects the curve with one vertical line after the other; an epoch without a crossing
+- its decode intersects the curve with a vertical line, epoch by epoch; an epoch without a crossing
   gets the curve's mid-point.
 
 Without --records the curves are synthetic, and every line of quality says so.
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from scipy.optimize import least_squares
 from scipy.special import comb
 
-from eahas.bezier import basis_at, decode, epoch_positions, x_control_points
+from eahas.bezier import basis_at, bernstein, decode, epoch_positions, x_control_points
 from surrogates.bezier_fit import MIN_STEP, fit
 
 Floats = NDArray[np.float64]
@@ -138,68 +138,68 @@ def reference_fit(curve: Floats, degree: int) -> Floats:
     matrix = [
         [comb(degree, k) * u**k * (1 - u) ** (degree - k) for k in range(degree + 1)] for u in t
     ]
-    control: Floats = np.linalg.pinv(np.array(matrix)) @ points
+    control = np.linalg.pinv(np.array(matrix, dtype=np.float64)) @ points
     control[[0, -1]] = points[[0, -1]]
     return control
 
 
 def reference_decode(control: Floats, epochs: int) -> Floats:
-    """EA-HAS-Bench's decode, restated: one search for a crossing an epoch."""
+    """EA-HAS-Bench's decode, restated: for each epoch one search for a crossing."""
     t = np.linspace(0.0, 1.0, 1001)
-    dense_x = np.array([_point(control, u)[0] for u in t[::20]])
-    dense_x = np.interp(t, t[::20], dense_x)
+    dense_x = bernstein(len(control) - 1, t) @ control[:, 0]
     values = [control[0, 1]]
     for epoch in range(2, epochs):
-        before = np.flatnonzero((dense_x[:-1] - epoch) * (dense_x[1:] - epoch) <= 0.0)
-        crossing = 0.5
-        if before.size:
-            k = int(before[0])
+        crossings = np.flatnonzero((dense_x[:-1] - epoch) * (dense_x[1:] - epoch) <= 0.0)
+        at = 0.5
+        if crossings.size:
+            k = int(crossings[0])
             rise = dense_x[k + 1] - dense_x[k]
-            crossing = t[k] + (epoch - dense_x[k]) / (rise or 1.0) * (t[k + 1] - t[k])
-        values.append(_point(control, crossing)[1])
+            at = t[k] + (epoch - dense_x[k]) / (rise or 1.0) * (t[k + 1] - t[k])
+        values.append(_point(control, at)[1])
     return np.array([*values, control[-1, 1]])[:epochs]
 
 
 def _point(control: Floats, t: float) -> Floats:
+    """The point (x, y) at t by de Casteljau's scheme."""
     while len(control) > 1:
         control = (1.0 - t) * control[:-1] + t * control[1:]
     return control[0]
 
 
 def synthetic_curves(count: int, epochs: int, rng: np.random.Generator) -> Floats:
-    """Accuracies in percent (count, epochs) that look like those of small networks on CIFAR-10.
+    """Accuracies in percent (count, epochs) that look like those of small networks on CIFAR-10."""
+    curves = [_synthetic_curve(epochs, rng) for _ in range(count)]
+    return np.round(np.clip(curves, 0.0, 100.0), 2)
 
-    A power law in the summed learning rate, lowered by noise that the learning rate scales; some
-    smoothed as a weight average is, some at chance, some that collapse.
+
+def _synthetic_curve(epochs: int, rng: np.random.Generator) -> Floats:
+    """A power law in the summed learning rate, with noise and dips that the learning rate scales.
+
+    35 % are smoothed as an average of weights is, 5 % stay at chance, 5 % fall back to it.
     """
     epoch = np.arange(epochs)
     share = epoch / epochs
     schedules = (0.5 * (1 + np.cos(np.pi * share)), 1 - share, 1e-6**share)
-    warm_up = np.minimum(1.0, 0.1 + 0.9 * epoch / 5)
-    curves = np.empty((count, epochs))
-    for row in curves:
-        rate = schedules[rng.integers(3)] * warm_up
-        progress = np.cumsum(rate * rng.uniform(0.3, 1.0) + 0.05)
-        speed, shape = 10 ** rng.uniform(-1.3, 0.5), rng.uniform(0.5, 1.5)
-        learned = 1 - (1 + progress * speed) ** -shape
-        learned /= 1 - (1 + 1e3 * speed) ** -shape
-        row[:] = 10 + (rng.uniform(60, 95) - 10) * learned * (
-            1 - 10 ** rng.uniform(-1.5, -0.3) * rate
-        )
-        row += 10 ** rng.uniform(-1.3, 0.7) * (rate + 0.03) * rng.standard_normal(epochs)
-        row -= (rng.random(epochs) < 0.02) * rng.exponential(8, epochs) * rate
-        kind = rng.random()
-        if kind < 0.35:
-            weight, mean = rng.uniform(0.1, 0.6), 10.0
-            for k in range(epochs):
-                mean += weight * (row[k] - mean)
-                row[k] = mean
-        elif kind < 0.40:
-            row[:] = 10 + rng.normal(0, 0.05, epochs)
-        elif kind < 0.45:
-            end = int(rng.integers(epochs))
-            row[end:] = 10 + rng.normal(0, 0.05, epochs - end)
-    return np.round(np.clip(curves, 0, 100), 2)
+    rate = schedules[rng.integers(3)] * np.minimum(1.0, 0.1 + 0.9 * epoch / 5)
+    progress = np.cumsum(rate * rng.uniform(0.3, 1.0) + 0.05)
+    speed, shape = 10 ** rng.uniform(-1.3, 0.5), rng.uniform(0.5, 1.5)
+    learned = (1 - (1 + progress * speed) ** -shape) / (1 - (1 + 1e3 * speed) ** -shape)
+    penalty = 1 - 10 ** rng.uniform(-1.5, -0.3) * rate
+    curve = 10 + (rng.uniform(60, 95) - 10) * learned * penalty
+    curve += 10 ** rng.uniform(-1.3, 0.7) * (rate + 0.03) * rng.standard_normal(epochs)
+    curve -= (rng.random(epochs) < 0.02) * rng.exponential(8, epochs) * rate
+    chance = 10 + rng.normal(0, 0.05, epochs)
+    kind = rng.random()
+    if kind < 0.35:
+        weight, average = rng.uniform(0.1, 0.6), 10.0
+        for k in range(epochs):
+            average += weight * (curve[k] - average)
+            curve[k] = average
+    elif kind < 0.40:
+        curve = chance
+    elif kind < 0.45:
+        curve = np.where(epoch < rng.integers(epochs), curve, chance)
+    return np.asarray(curve)
 
 
 def recorded_curves(path: str, count: int) -> Floats:

@@ -12,12 +12,12 @@ import numpy as np
 
 from eahas import ensemble as ensembles
 from eahas.checkpoint import BENCHMARK, read_file, read_manifest
-from eahas.ensemble import Ensemble
+from eahas.ensemble import Belief, Ensemble
 from eahas.errors import CheckpointError, ConfigError, EahasError, MissingExtraError, unknown
 from eahas.heads import CurveHead, ScalarHead
 from eahas.prediction import Prediction
 from eahas.space import Space
-from eahas.spec import Spec, spec_from_dict
+from eahas.spec import Spec, Target, spec_from_dict
 
 RECORDS = "records.parquet"
 
@@ -51,9 +51,17 @@ class Benchmark:
         return str(self.manifest["energy"]["source"])
 
     @cached_property
+    def curve_targets(self) -> tuple[Target, ...]:
+        return () if self.curve_model is None else self.curve_model.targets
+
+    @cached_property
+    def curve_names(self) -> tuple[str, ...]:
+        return tuple(t.name for t in self.curve_targets)
+
+    @cached_property
     def main_curve(self) -> str:
         """The curve that is called the learning curve."""
-        names = [t.name for t in self.spec.curves]
+        names = self.curve_names
         if not names:
             raise EahasError(f"benchmark {self.id} has no curves")
         return next((name for name in ("valid_ema", "valid") if name in names), names[0])
@@ -74,21 +82,17 @@ class Benchmark:
     def _predict_one(self, config: Mapping[str, Any]) -> Prediction:
         flat = self.space.check(config)
         epochs = self._epochs(flat)
-        features = self._features_one(flat)
+        for_curves, for_scalars = self._features_one(flat)
         scalars = {}
         if (model := self.scalar_model) is not None:
-            location, scale = model.pooled_one(model.mlp.one(features[1]), epochs)
-            for target, at, spread in zip(model.targets, location.tolist(), scale.tolist()):
-                scalars[target.name] = model.wrap(target, at, spread)
+            belief = model.belief_one(model.mlp.one(for_scalars), epochs)
+            ends = zip(model.targets, belief.location.tolist(), belief.scale.tolist(), strict=True)
+            scalars = {t.name: model.wrap(t, location, scale) for t, location, scale in ends}
 
-        def decode() -> dict[str, Any]:
+        def decode() -> Belief:
             model = self.curve_model
-            if model is None:
-                return {}
-            location, scale = model.pooled_one(model.mlp.one(features[0]), epochs)
-            return {
-                t.name: model.wrap(t, location[k], scale[k]) for k, t in enumerate(model.targets)
-            }
+            assert model is not None
+            return model.belief_one(model.mlp.one(for_curves), epochs)
 
         return Prediction(self, [config], True, epochs, scalars, decode)
 
@@ -106,13 +110,16 @@ class Benchmark:
         }
         scalars = {}
         if (model := self.scalar_model) is not None:
-            scalars = model.pooled_many(model.mlp.many(seen[model.features]), epochs)
+            belief = model.belief_many(model.mlp.many(seen[model.features]), epochs)
+            scalars = {
+                t.name: model.wrap(t, belief.location[:, k], belief.scale[:, k])
+                for k, t in enumerate(model.targets)
+            }
 
-        def decode() -> dict[str, Any]:
+        def decode() -> Belief:
             model = self.curve_model
-            if model is None:
-                return {}
-            return model.pooled_many(model.mlp.many(seen[model.features]), epochs)
+            assert model is not None
+            return model.belief_many(model.mlp.many(seen[model.features]), epochs)
 
         return Prediction(self, list(configs), False, epochs, scalars, decode)
 

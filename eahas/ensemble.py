@@ -1,13 +1,14 @@
 """One fitted surrogate: features, an ensemble of networks, a head. Loaded from a folder, numpy alone.
 
 Shapes: M members, n configurations, C curves, E epochs, T scalars. Every ensemble predicts with the
-member axis first; locations, deviations and intervals are derived from it in one place, `_pooled`.
+member axis first; locations and deviations are derived from it in one place, `Belief`.
 """
 
 from __future__ import annotations
 
+import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -101,7 +102,12 @@ class Ensemble:
         """What the ensemble believes about each target of a list: (n, longest) or (n,) each."""
         columns = self.space.columns(configs)
         out = self.mlp.many(self.features.many(columns))
-        return self.pooled_many(out, self._epochs(columns, len(configs)))
+        belief = self.belief_many(out, self._epochs(columns, len(configs)))
+        axis = -2 if isinstance(self.head, CurveHead) else -1
+        return {
+            t.name: self.wrap(t, belief.location.take(k, axis), belief.scale.take(k, axis))
+            for k, t in enumerate(self.targets)
+        }
 
     def predict_members(self, config: Any) -> dict[str, Array]:
         """Each member's own prediction, (M, MAX_EPOCH) a curve and (M,) a scalar.
@@ -111,65 +117,53 @@ class Ensemble:
         single, configs = self._configs(config, encoded=False)
         columns = self.space.columns(configs)
         out = self.mlp.many(self.features.many(columns))
-        epochs = self._epochs(columns, len(configs))
+        members = self.belief_many(out, self._epochs(columns, len(configs))).members
         if isinstance(self.head, CurveHead):
-            values = self._curve_locations(self.head, out, epochs)
-            named = {t.name: values[:, :, k] for k, t in enumerate(self.targets)}
+            named = {t.name: members[:, :, k] for k, t in enumerate(self.targets)}
         else:
-            linked = self.head.locations(out) + np.log(epochs)[:, None] * self.head.per_epoch
             named = {
-                t.name: np.exp(linked[..., k]) if on_log_scale(t) else linked[..., k]
+                t.name: np.exp(members[..., k]) if on_log_scale(t) else members[..., k]
                 for k, t in enumerate(self.targets)
             }
         return {name: values[:, 0] for name, values in named.items()} if single else named
 
-    # From outputs to distributions; the benchmark calls these with outputs it already has
+    # From outputs to beliefs; the benchmark calls these with outputs that it already has
 
-    def pooled_one(self, out: Array, epochs: int) -> tuple[Array, Array]:
-        """Location and scale of every target, (C, E) or (T,), of one configuration's outputs."""
-        if isinstance(self.head, CurveHead):
-            locations = self.head.locations(out, epochs)
-            location, scale = _pooled(locations, self.head.noise(out, epochs))
-            return location, scale * self._calibration[:, None]
-        location, scale = _pooled(self.head.locations(out), self.head.noise(out))
-        if epochs > 1:
-            location = location + self.head.per_epoch * np.log(epochs)
-        return location, scale * self._calibration
-
-    def pooled_many(self, out: Array, epochs: Array) -> dict[str, Distribution]:
-        """The distribution of every target from outputs (M, n, outputs) and epochs (n,)."""
-        if isinstance(self.head, ScalarHead):
-            location, scale = _pooled(self.head.locations(out), self.head.noise(out))
-            location = location + np.log(epochs)[:, None] * self.head.per_epoch
-            scale = scale * self._calibration
-            return {
-                t.name: self.wrap(t, location[:, k], scale[:, k])
-                for k, t in enumerate(self.targets)
-            }
-        n, longest = len(epochs), int(epochs.max())
-        location = np.full((n, len(self.targets), longest), np.nan)
-        scale = np.full_like(location, np.nan)
-        for length in np.unique(epochs):
-            rows = np.flatnonzero(epochs == length)
-            part = out[:, rows]
-            location[rows, :, :length], scale[rows, :, :length] = _pooled(
-                self.head.locations(part, int(length)), self.head.noise(part, int(length))
+    def belief_one(self, out: Array, epochs: int) -> Belief:
+        """The belief from the outputs (M, outputs) of one configuration: (C, E) or (T,)."""
+        head = self.head
+        if isinstance(head, CurveHead):
+            return Belief(
+                head.locations(out, epochs),
+                lambda: head.noise(out, epochs),
+                self._calibration[:, None],
             )
-        scale *= self._calibration[:, None]
-        return {
-            t.name: self.wrap(t, location[:, k], scale[:, k]) for k, t in enumerate(self.targets)
-        }
+        members = head.locations(out)
+        if epochs > 1:
+            members = members + head.per_epoch * math.log(epochs)
+        return Belief(members, lambda: head.noise(out), self._calibration)
 
-    @staticmethod
-    def wrap(target: Target, location: Array, scale: Array) -> Distribution:
+    def belief_many(self, out: Array, epochs: Array) -> Belief:
+        """The belief from outputs (M, n, outputs) and epochs (n,): (n, C, longest) or (n, T)."""
+        head = self.head
+        if isinstance(head, CurveHead):
+            return Belief(
+                self._by_length(head.locations, out, epochs),
+                lambda: self._by_length(head.noise, out, epochs),
+                self._calibration[:, None],
+            )
+        members = head.locations(out) + np.log(epochs)[:, None] * head.per_epoch
+        return Belief(members, lambda: head.noise(out), self._calibration)
+
+    def wrap(self, target: Target, location: Any, scale: Any) -> Distribution:
         return Distribution(location, scale, on_log_scale(target), target.low, target.high)
 
-    @staticmethod
-    def _curve_locations(head: CurveHead, out: Array, epochs: Array) -> Array:
-        values = np.full((*out.shape[:2], len(head.curves), int(epochs.max())), np.nan)
+    def _by_length(self, decode: Callable[..., Array], out: Array, epochs: Array) -> Array:
+        """Curves of outputs (M, n, outputs), decoded length by length: (M, n, C, longest), NaN past."""
+        values = np.full((*out.shape[:2], len(self.targets), int(epochs.max())), np.nan)
         for length in np.unique(epochs):
             rows = np.flatnonzero(epochs == length)
-            values[:, rows, :, :length] = head.locations(out[:, rows], int(length))
+            values[:, rows, :, :length] = decode(out[:, rows], int(length))
         return values
 
     @cached_property
@@ -211,13 +205,30 @@ REPRESENTATIONS = ("arch_str", "dict", "config", "encoded")  # all name the dict
 SEARCH_SPACES = ("nbgreen", "nbgreen_tiny", "nbtoy", "regnet")  # EA-HAS-Bench's own names for its space
 
 
-def _pooled(locations: Array, noise: Array) -> tuple[Array, Array]:
-    """Mean over the members, and the deviation of members and noise together."""
-    members = len(locations)
-    location = np.add.reduce(locations, axis=0) / members
-    spread = locations - location
-    variance = np.add.reduce(spread * spread + noise * noise, axis=0) / members
-    return location, np.sqrt(variance)
+@dataclass(frozen=True)
+class Belief:
+    """What the members say together, on the linked scale; the deviation is computed when asked for.
+
+    `members` is (M, ...); `noise` gives the deviation of the run-to-run noise in the same shape.
+    """
+
+    members: Array
+    noise: Callable[[], Array]
+    calibration: Array
+
+    @cached_property
+    def location(self) -> Array:
+        """The members' mean."""
+        mean: Array = np.add.reduce(self.members, axis=0) / len(self.members)
+        return mean
+
+    @cached_property
+    def scale(self) -> Array:
+        """The deviation of members and noise together, calibrated."""
+        spread, noise = self.members - self.location, self.noise()
+        variance = np.add.reduce(spread * spread + noise * noise, axis=0) / len(self.members)
+        calibrated: Array = np.sqrt(variance) * self.calibration
+        return calibrated
 
 
 # To and from a folder

@@ -50,7 +50,7 @@ class CurveHead:
     def locations(self, out: Array, epochs: int) -> Array:
         """Curves at the epochs 1..E of outputs (..., outputs): shape (..., C, E)."""
         x, y = self.control_points(out)
-        return bezier.decode(np.broadcast_to(x[..., None, :], y.shape), y, epochs)
+        return bezier.decode(x[..., None, :], y, epochs)
 
     def noise(self, out: Array, epochs: int) -> Array:
         """Standard deviation of the run-to-run noise, shape (..., C, E), linear in the epoch."""

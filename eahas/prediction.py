@@ -15,6 +15,7 @@ from eahas.spec import Target
 
 if TYPE_CHECKING:
     from eahas.benchmark import Benchmark
+    from eahas.ensemble import Belief
 
 Array = np.ndarray
 
@@ -55,15 +56,25 @@ class Prediction:
     single: bool
     epochs: Any  # int, or (n,)
     _scalars: Mapping[str, Distribution] = field(repr=False)
-    _decode: Callable[[], Mapping[str, Distribution]] = field(repr=False)
+    _decode: Callable[[], Belief] = field(repr=False)
 
     @cached_property
-    def _distributions(self) -> Mapping[str, Distribution]:
-        return {**self._decode(), **self._scalars}
+    def _belief(self) -> Belief:
+        """Every curve, (C, E) or (n, C, longest)."""
+        return self._decode()
 
     def _of(self, name: str) -> Distribution:
-        """A scalar's distribution without decoding the curves."""
-        return self._scalars[name] if name in self._scalars else self._distributions[name]
+        """A target's distribution; a scalar's without decoding the curves."""
+        if name in self._scalars:
+            return self._scalars[name]
+        at = self._curve_names.index(name)
+        target, belief = self.benchmark.curve_targets[at], self._belief
+        location, scale = belief.location[..., at, :], belief.scale[..., at, :]
+        return Distribution(location, scale, False, target.low, target.high)
+
+    def _curve(self, name: str) -> Array:
+        """A curve without its deviation, which costs more than the curve."""
+        return self._belief.location[..., self._curve_names.index(name), :]
 
     def __getattr__(self, name: str) -> Any:
         # Only called for names that are no field: the scalar targets.
@@ -78,7 +89,7 @@ class Prediction:
 
     @property
     def curves(self) -> Mapping[str, Array]:
-        return Lazy(self._curve_names, lambda name: self._of(name).value)
+        return Lazy(self._curve_names, self._curve)
 
     @property
     def std(self) -> Mapping[str, Any]:
@@ -97,7 +108,7 @@ class Prediction:
 
     @property
     def _curve_names(self) -> tuple[str, ...]:
-        return tuple(t.name for t in self.benchmark.spec.curves)
+        return self.benchmark.curve_names
 
     @property
     def _names(self) -> tuple[str, ...]:

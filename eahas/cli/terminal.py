@@ -17,7 +17,7 @@ NARROWEST, WIDEST = 40, 100
 DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])  # Unicode, U+2800
 
 
-def width(stream: TextIO | None = None) -> int:
+def width() -> int:
     """Columns to write in: the terminal's, or 80; $COLUMNS overrides both."""
     return min(WIDEST, max(NARROWEST, shutil.get_terminal_size((80, 24)).columns))
 
@@ -37,11 +37,11 @@ def plot(value: Array, low: Array, high: Array, *, columns: int, rows: int = HEI
     """The curve as a line of dots, its band as a light pattern, with both axes labelled."""
     bottom, top, step = _axis(float(low.min()), float(high.max()), rows)
     ticks = {_row(y, bottom, top, rows): y for y in np.arange(bottom, top + step / 2, step)}
-    margin = max(len(number(y)) for y in ticks.values())
+    margin = max(len(f"{y:g}") for y in ticks.values())
     cells = _cells(value, low, high, bottom, top, rows, columns - margin - 2)
     lines = []
     for r, text in enumerate(cells):
-        tick = f"{number(ticks[r]):>{margin}} ┤" if r in ticks else " " * margin + " │"
+        tick = f"{ticks[r]:>{margin}g} ┤" if r in ticks else " " * margin + " │"
         lines.append((tick + text).rstrip())
     inner = columns - margin - 2
     last = f"{len(value)} epochs" if len(value) > 1 else ""
@@ -81,7 +81,7 @@ def _cells(
         line[first + (first < last and before < middle[x]) : last + 1, x] = True
         band[upper[x] : lower[x] + 1, x] = True
     sparse = np.zeros_like(band)
-    sparse[::2, ::2] = True
+    sparse[2::4, ::2] = True  # one dot a cell
     drawn, shaded = _code(line), _code(band & sparse)
     codes = np.where(drawn > 0, drawn, shaded)
     return ["".join(chr(0x2800 + code) if code else " " for code in row) for row in codes]

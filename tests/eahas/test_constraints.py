@@ -53,7 +53,7 @@ def test_mask_and_violation_agree(constraint: RegNetConstraint) -> None:
     ("config", "constraint", "says"),
     [
         (ONE_STAGE, CIFAR10, "has 1 stages; allowed: 2..2"),
-        (regnet(15, 48, 32.0, 2.5, 8), CIFAR10, "has 3 stages; allowed: 2..2"),
+        (regnet(15, 48, 32.0, 2.5, 8), CIFAR10, "has 4 stages; allowed: 2..2"),
         (TWO_STAGES, CIFAR10, "flops; allowed: 120,000,000..130,000,000"),
         (TWO_STAGES, RegNetConstraint(FACTS, (2, 2), params=(0, 9)), "params; allowed: 0..9"),
         (TWO_STAGES, RegNetConstraint(FACTS, (2, 2), acts=(0, 9)), "acts; allowed: 0..9"),
