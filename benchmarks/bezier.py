@@ -140,7 +140,7 @@ def reference_fit(curve: Floats, degree: int) -> Floats:
     ]
     control = np.linalg.pinv(np.array(matrix, dtype=np.float64)) @ points
     control[[0, -1]] = points[[0, -1]]
-    return control
+    return np.asarray(control, dtype=np.float64)
 
 
 def reference_decode(control: Floats, epochs: int) -> Floats:
@@ -163,7 +163,7 @@ def _point(control: Floats, t: float) -> Floats:
     """The point (x, y) at t by de Casteljau's scheme."""
     while len(control) > 1:
         control = (1.0 - t) * control[:-1] + t * control[1:]
-    return control[0]
+    return np.asarray(control[0], dtype=np.float64)
 
 
 def synthetic_curves(count: int, epochs: int, rng: np.random.Generator) -> Floats:
@@ -199,7 +199,7 @@ def _synthetic_curve(epochs: int, rng: np.random.Generator) -> Floats:
         curve = chance
     elif kind < 0.45:
         curve = np.where(epoch < rng.integers(epochs), curve, chance)
-    return np.asarray(curve)
+    return np.asarray(curve, dtype=np.float64)
 
 
 def recorded_curves(path: str, count: int) -> Floats:

@@ -7,27 +7,41 @@ docs/record-schema.md explains each for users.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from eahas.errors import ConfigError, MissingExtraError, RecordError
+import numpy as np
+
+from eahas.errors import ConfigError, MissingExtraError, RecordError, shown, unknown
 from eahas.files import write_bytes
+from eahas.parameters import Choice, Parameter
 from eahas.spec import Spec
 
 STATUSES = ("ok", "diverged", "failed")
 SPLITS = ("train", "valid", "test", "")
+ROLES = ("main", "repeat", "anchor", "")
+LARGEST = 2**63 - 1  # an int64
+SINGLE = 1e-7  # relative; what a bound forgives, because a file holds curves in single precision
+ALLOWED = {
+    "text": "text",
+    "int": "a whole number",
+    "float": "a finite number, or null where there is none",
+    "floats": "a list of finite numbers, one an epoch",
+}
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column that is no parameter and no target: name, kind and meaning."""
+    """A column that is no parameter and no target: name, kind, meaning and unit."""
 
     name: str
-    kind: str  # "text", "int", "float", "bool" or "floats" (one number an epoch)
+    kind: str  # "text", "int", "float" or "floats" (one number an epoch)
     meaning: str
+    unit: str = ""
     required: bool = False
 
 
@@ -42,17 +56,20 @@ COLUMNS = (
     Column("split", "text", "train, valid or test side of the benchmark; empty: undecided"),
     Column("role", "text", "main, repeat or anchor"),
     Column("epochs", "int", "epochs that were finished", required=True),
-    Column("epoch_time_s", "floats", "training wall time of each epoch"),
-    Column("epoch_cpu_s", "floats", "training CPU time of each epoch"),
-    Column("epoch_energy_j", "floats", "training energy of each epoch"),
-    Column("wall_s", "float", "training wall time in total"),
-    Column("cpu_time_s", "float", "training CPU time in total"),
-    Column("eval_time_s", "float", "wall time of precise BN and evaluation in total"),
-    Column("test_time_s", "float", "wall time of one inference pass over the test set"),
+    Column("epoch_time_s", "floats", "training wall time of each epoch", "s"),
+    Column("epoch_cpu_s", "floats", "training CPU time of each epoch", "s"),
+    Column("epoch_energy_j", "floats", "training energy of each epoch", "J"),
+    Column("wall_s", "float", "training wall time in total", "s"),
+    Column("cpu_time_s", "float", "training CPU time in total", "s"),
+    Column("eval_time_s", "float", "wall time of precise BN and evaluation in total", "s"),
+    Column("eval_energy_j", "float", "energy of precise BN and evaluation in total", "J"),
+    Column("test_time_s", "float", "time of one inference pass over the test set", "s"),
     Column("energy_source", "text", "nvml_counter, nvml_sampled, rapl or estimated"),
     Column("energy_flags", "text", "flags of the readings, comma-separated"),
     Column("energy_formula", "text", "how the joules were computed"),
-    Column("idle_power_w", "float", "power before the run"),
+    Column("energy_missing", "text", "why an energy is empty, else empty"),
+    Column("energy_reading", "text", "the whole reading of the training energy, as JSON"),
+    Column("idle_power_w", "float", "power before the run", "W"),
     Column("energy_samples", "int", "power or counter readings behind the training energy"),
     Column("energy_disagreement", "float", "relative difference of counter and samples"),
     Column("flops", "float", "multiply-adds of one image"),
@@ -69,56 +86,129 @@ KINDS = {c.name: c.kind for c in COLUMNS}
 
 
 def check_row(row: Mapping[str, Any], spec: Spec) -> dict[str, Any]:
-    """The canonical form of one row; RecordError naming the run, the field and what is allowed."""
-    run = f"record {row.get('run_id', '?')!r}"
+    """The canonical form of one row: plain Python values, nulls and unknown columns left out.
+
+    Raises RecordError naming the run, the field, what was given and what is allowed.
+    """
+    if not isinstance(row, Mapping):
+        raise RecordError(f"a record is a mapping, got {shown(row)}")
+    try:
+        return _checked(row, spec)
+    except (RecordError, ConfigError) as error:
+        raise RecordError(f"record {shown(row.get('run_id'))}: {error}") from None
+
+
+def _checked(row: Mapping[str, Any], spec: Spec) -> dict[str, Any]:
+    _check_names(spec)
     for column in COLUMNS:
         if column.required and row.get(column.name) is None:
-            raise RecordError(f"{run}: {column.name} is missing ({column.meaning})")
-    if row["space"] != spec.name or row["space_version"] != spec.version:
+            raise RecordError(f"{column.name} is missing ({column.meaning})")
+    targets = {t.name: "floats" if t.kind == "curve" else "float" for t in spec.targets}
+    values = {
+        name: _value(name, kind, row[name])
+        for name, kind in (KINDS | targets).items()
+        if row.get(name) is not None
+    }
+    if (values["space"], values["space_version"]) != (spec.name, spec.version):
         raise RecordError(
-            f"{run}: belongs to {row['space']}@{row['space_version']}, "
+            f"belongs to {values['space']}@{values['space_version']}, "
             f"not to {spec.name}@{spec.version}"
         )
-    if row["status"] not in STATUSES:
-        raise RecordError(f"{run}: status {row['status']!r}; allowed: {', '.join(STATUSES)}")
-    if row.get("split", "") not in SPLITS:
-        raise RecordError(f"{run}: split {row['split']!r}; allowed: {', '.join(SPLITS[:3])}")
-    try:
-        config = spec.space.check(config_of(row, spec))
-    except ConfigError as error:
-        raise RecordError(f"{run}: {error}") from None
-    _check_targets(run, row, spec, config)
-    checked = {name: row[name] for name in KINDS if row.get(name) is not None}
-    checked |= config
-    checked |= {t.name: row[t.name] for t in spec.targets if row.get(t.name) is not None}
-    return checked
+    for name, allowed in (("status", STATUSES), ("split", SPLITS), ("role", ROLES)):
+        if values.get(name, allowed[-1]) not in allowed:
+            raise RecordError(unknown(name, values[name], [a for a in allowed if a]))
+    config = spec.space.check(config_of(row, spec))
+    _check_epochs(values, config, spec)
+    _check_targets(values, spec)
+    ordered = {name: values[name] for name in KINDS if name in values and name not in targets}
+    return ordered | config | {name: values[name] for name in targets if name in values}
 
 
-def _check_targets(
-    run: str, row: Mapping[str, Any], spec: Spec, config: Mapping[str, Any]
-) -> None:
-    epochs, ok = row["epochs"], row["status"] == "ok"
-    if ok and spec.space.fidelity is not None and epochs != config[spec.space.fidelity]:
-        raise RecordError(
-            f"{run}: status ok with {epochs} of {config[spec.space.fidelity]} epochs; "
-            "a run that ended early is diverged or failed"
-        )
+def _check_names(spec: Spec) -> None:
+    """A target may be one of the columns (`test_time_s`, say); nothing else may share a name."""
+    for name in spec.space.names:
+        if name in KINDS:
+            raise RecordError(
+                f"{spec.name}: the parameter {name} has the name of a record column; rename it"
+            )
     for target in spec.targets:
-        value = row.get(target.name)
-        if value is None:
-            if ok:
-                raise RecordError(f"{run}: {target.name} is missing from a run with status ok")
+        kind = "floats" if target.kind == "curve" else "float"
+        if KINDS.get(target.name, kind) != kind:
+            raise RecordError(
+                f"{spec.name}: the target {target.name} has the name of a record column of "
+                f"another kind ({KINDS[target.name]}); rename it"
+            )
+
+
+def _value(name: str, kind: str, given: Any) -> Any:
+    """A value as plain Python; RecordError where it is not of its kind."""
+    if kind == "text" and isinstance(given, str):
+        return given
+    if kind == "floats" and isinstance(given, (list, tuple, np.ndarray)):
+        return _numbers(name, given).tolist()
+    if kind in ("int", "float") and _is_number(given):
+        number = float(given) if kind == "float" else int(given)
+        if number == given:
+            return number
+    raise RecordError(f"{name} is {shown(given)}; allowed: {ALLOWED[kind]}")
+
+
+def _is_number(given: Any) -> bool:
+    """Finite and no larger than an int64; a truth is no number."""
+    if isinstance(given, bool) or not isinstance(given, (int, float, np.integer, np.floating)):
+        return False
+    return bool(-LARGEST <= given <= LARGEST)
+
+
+def _numbers(name: str, given: Sequence[Any] | np.ndarray) -> np.ndarray:
+    """float64 (n,), all finite. Strings, nulls and truths are no numbers."""
+    try:
+        values = np.asarray(given)
+    except (ValueError, OverflowError):
+        values = np.asarray(None)
+    if values.ndim != 1 or values.dtype.kind not in "fiu":
+        raise RecordError(f"{name} is {shown(given)}; allowed: {ALLOWED['floats']}")
+    values = values.astype(np.float64)
+    if not np.isfinite(values).all():
+        at = int(np.flatnonzero(~np.isfinite(values))[0])
+        raise RecordError(f"{name}: value {at + 1} is {values[at]}; allowed: {ALLOWED['floats']}")
+    return values
+
+
+def _check_epochs(values: Mapping[str, Any], config: Mapping[str, Any], spec: Spec) -> None:
+    epochs, status = values["epochs"], values["status"]
+    if epochs < 0:
+        raise RecordError(f"epochs is {epochs}; allowed: whole numbers from 0")
+    if status != "ok" and not values.get("reason"):
+        raise RecordError(f"a run with status {status} needs its reason")
+    if spec.space.fidelity is not None:
+        planned = config[spec.space.fidelity]
+        if epochs > planned:
+            raise RecordError(f"{epochs} epochs where {spec.space.fidelity} is {planned}")
+        if status == "ok" and epochs != planned:
+            raise RecordError(
+                f"status ok with {epochs} of {planned} epochs; "
+                "a run that ended early is diverged or failed"
+            )
+    for name, value in values.items():
+        if isinstance(value, list) and len(value) != epochs:
+            raise RecordError(f"{name} has {len(value)} values for {epochs} epochs")
+
+
+def _check_targets(values: Mapping[str, Any], spec: Spec) -> None:
+    for target in spec.targets:
+        if target.name not in values:
+            if values["status"] == "ok":
+                raise RecordError(f"{target.name} is missing from a run with status ok")
             continue
-        values = list(value) if target.kind == "curve" else [value]
-        if target.kind == "curve" and len(values) != epochs:
-            raise RecordError(f"{run}: {target.name} has {len(values)} values for {epochs} epochs")
-        for number in values:
-            low = -math.inf if target.low is None else target.low
-            high = math.inf if target.high is None else target.high
-            if not math.isfinite(number) or not low <= number <= high:
-                raise RecordError(
-                    f"{run}: {target.name} holds {number!r}; allowed: finite, {low:g}..{high:g}"
-                )
+        low = -math.inf if target.low is None else target.low
+        high = math.inf if target.high is None else target.high
+        found = np.atleast_1d(values[target.name])
+        outside = (found < low - SINGLE * abs(low)) | (found > high + SINGLE * abs(high))
+        if outside.any():
+            raise RecordError(
+                f"{target.name} holds {found[outside][0]:g}; allowed: {low:g}..{high:g}"
+            )
 
 
 def config_of(row: Mapping[str, Any], spec: Spec) -> dict[str, Any]:
@@ -127,15 +217,28 @@ def config_of(row: Mapping[str, Any], spec: Spec) -> dict[str, Any]:
 
 
 def check_rows(rows: Iterable[Mapping[str, Any]], spec: Spec) -> list[dict[str, Any]]:
-    """`check_row` on each, and no run twice."""
+    """`check_row` on each, and the whole: no run twice, a configuration's runs on one side."""
     checked = [check_row(row, spec) for row in rows]
-    seen: set[str] = set()
-    for row in checked:
-        if row["run_id"] in seen:
-            raise RecordError(f"record {row['run_id']!r} stands twice")
-        seen.add(row["run_id"])
     if not checked:
         raise RecordError("no records; a sweep's collect stage writes them")
+    seen: set[str] = set()
+    sides: dict[str, tuple[dict[str, Any], str]] = {}
+    for row in checked:
+        name = f"record {row['run_id']!r}"
+        if row["run_id"] in seen:
+            raise RecordError(f"{name} stands twice")
+        seen.add(row["run_id"])
+        if row.get("role") == "anchor":
+            continue
+        config, split = config_of(row, spec), row.get("split", "")
+        first = sides.setdefault(row["config_id"], (config, split))
+        if first[0] != config:
+            raise RecordError(f"{name}: config_id {row['config_id']!r} is another configuration's")
+        if first[1] != split:
+            raise RecordError(
+                f"{name}: split {split!r}, but another run of its configuration is in "
+                f"{first[1]!r}; all runs of one stand on one side"
+            )
     return checked
 
 
@@ -145,13 +248,21 @@ def write_records(path: Path, rows: Sequence[Mapping[str, Any]], spec: Spec) -> 
 
 
 def records_bytes(rows: Sequence[Mapping[str, Any]], spec: Spec) -> bytes:
-    """Checked rows as the content of a Parquet file (zstd), the spec's name in its metadata."""
+    """Checked rows as the content of a Parquet file (zstd), the spec's name in its metadata.
+
+    Numbers an epoch are stored in single precision.
+    """
     pyarrow = _pyarrow()
     import io
 
     import pyarrow.parquet as parquet
 
     checked = check_rows(rows, spec)
+    for parameter in spec.space.parameters:
+        if _is_mixed(parameter):
+            for row in checked:
+                if parameter.name in row:
+                    row[parameter.name] = json.dumps(row[parameter.name])
     table = pyarrow.Table.from_pylist(checked, schema=_schema(spec, checked))
     buffer = io.BytesIO()
     parquet.write_table(table, buffer, compression="zstd", compression_level=15)
@@ -171,11 +282,29 @@ def read_rows(path: Path | str) -> list[dict[str, Any]]:
     if not Path(path).is_file():
         raise RecordError(f"records file {path} does not exist")
     try:
-        rows = parquet.read_table(path).to_pylist()
-    except (pyarrow.ArrowException, OSError) as error:
+        with parquet.ParquetFile(path) as file:
+            table = file.read()
+            rows = table.to_pylist()
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise RecordError(f"records file {path} is not readable as Parquet: {reason}") from None
-    return [{k: v for k, v in row.items() if v is not None} for row in rows]
+    mixed = {f.name for f in table.schema if (f.metadata or {}).get(AS_JSON) == b"true"}
+    return [
+        {k: json.loads(v) if k in mixed else v for k, v in row.items() if v is not None}
+        for row in rows
+    ]
+
+
+AS_JSON = b"eahas.json"  # on a column of mixed types, which Parquet has not: values as JSON text
+
+
+def _is_mixed(parameter: Parameter) -> bool:
+    """Whether its choices are neither all text nor of one numeric type."""
+    return (
+        isinstance(parameter, Choice)
+        and parameter.dtype == object
+        and not all(isinstance(choice, str) for choice in parameter.choices)
+    )
 
 
 def _schema(spec: Spec, rows: Sequence[Mapping[str, Any]]) -> Any:
@@ -184,16 +313,18 @@ def _schema(spec: Spec, rows: Sequence[Mapping[str, Any]]) -> Any:
         "text": pyarrow.string(),
         "int": pyarrow.int64(),
         "float": pyarrow.float64(),
-        "bool": pyarrow.bool_(),
         "floats": pyarrow.list_(pyarrow.float32()),
     }
+    plain = {"b": pyarrow.bool_(), "i": types["int"], "f": types["float"], "O": types["text"]}
     present = set().union(*(row.keys() for row in rows))
-    named = [(c.name, types[c.kind]) for c in COLUMNS if c.name in present]
-    for name in spec.space.names:
-        values = [row[name] for row in rows if name in row]
-        named.append((name, pyarrow.array(values).type if values else pyarrow.null()))
+    targets = {t.name for t in spec.targets}
+    named = [pyarrow.field(c.name, types[c.kind]) for c in COLUMNS if c.name in present - targets]
+    for parameter in spec.space.parameters:
+        mark = {AS_JSON: b"true"} if _is_mixed(parameter) else None
+        named.append(pyarrow.field(parameter.name, plain[parameter.dtype.kind], metadata=mark))
     for target in spec.targets:
-        named.append((target.name, types["floats" if target.kind == "curve" else "float"]))
+        kind = "floats" if target.kind == "curve" else "float"
+        named.append(pyarrow.field(target.name, types[kind]))
     metadata = {"eahas.space": f"{spec.name}@{spec.version}"}
     return pyarrow.schema(named, metadata=metadata)
 

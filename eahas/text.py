@@ -16,7 +16,7 @@ LABELS = {
     "test_ema": "test accuracy (EMA)",
     "runtime_s": "training time",
     "train_energy_j": "training energy",
-    "test_energy_j": "inference energy",
+    "test_energy_j": "inference energy, test set",
 }
 UNITS = {"percent": "%"}
 

@@ -55,6 +55,11 @@ def _check_names(space: str, parameters: Mapping[str, Parameter], given: Mapping
             f"no parameter of space {space} is among {shown(strange)}; is it a configuration of "
             f"another space? {allowed}"
         )
+    if any(name.startswith(strange[0] + ".") for name in parameters):
+        raise ConfigError(
+            f"{strange[0]} is a section of space {space} and holds a mapping, "
+            f"got {shown(given[strange[0]])}"
+        )
     missing = [name for name in parameters if name not in given]
     near = suggest(strange[0], missing) or suggest(strange[0], parameters)
     raise ConfigError(f"{shown(strange[0])} is no parameter of space {space}{near}; {allowed}")

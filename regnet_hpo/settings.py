@@ -2,37 +2,53 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
-from eahas.errors import SpecError, unknown
+from eahas.errors import SpecError, shown, unknown
 from eahas.spec import Spec
+from regnet_hpo.energy import SOURCES
+
+OPTIMISERS = ("sgd", "adam", "adamw")
+LR_POLICIES = ("cos", "exp", "lin")
+RUNTIMES = ("wall", "cpu_time")
+
+
+def _within(default: float, low: float = 0, high: float = math.inf) -> Any:
+    """A number with a default and the bounds that it is checked against."""
+    return field(default=default, metadata={"low": low, "high": high})
 
 
 @dataclass(frozen=True)
 class EmaSettings:
     """Exponential moving average of the weights (pycls' schedule, see `regnet_hpo.ema`)."""
 
-    alpha: float = 2.5e-4
-    update_period: int = 32
+    alpha: float = _within(2.5e-4)
+    update_period: int = _within(32, 1)
 
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """The fixed part of the training recipe; the rest stands in the configuration."""
+    """The fixed part of the training recipe; the rest stands in the configuration.
 
-    batch_size: int = 1024
-    eval_batch_size: int = 1000
-    label_smoothing: float = 0.1
-    weight_decay: float = 5e-4
-    momentum: float = 0.9
-    warmup_epochs: int = 5
-    warmup_factor: float = 0.1
-    min_lr: float = 1e-6
-    crop_padding: int = 4
-    flip: float = 0.5
-    precise_bn_samples: int = 8192
+    `min_lr` is a fraction of the base rate. `precise_bn_samples` is how many training images the
+    batch-norm statistics of an evaluation are taken from; below one batch, the running averages
+    are used. `mixed_precision` is bfloat16 autocast in training, on a GPU alone.
+    """
+
+    batch_size: int = _within(1024, 2)
+    eval_batch_size: int = _within(1000, 1)
+    label_smoothing: float = _within(0.1, 0, 1)
+    weight_decay: float = _within(5e-4)
+    momentum: float = _within(0.9, 1e-6, 1)  # Nesterov's has to be above 0
+    warmup_epochs: int = _within(5)
+    warmup_factor: float = _within(0.1)
+    min_lr: float = _within(1e-6, 0, 1)
+    crop_padding: int = _within(4)
+    flip: float = _within(0.5, 0, 1)
+    precise_bn_samples: int = _within(8192)
     ema: EmaSettings | None = None
     mixed_precision: bool = False
 
@@ -42,15 +58,17 @@ class MeasureSettings:
     """How time and energy are taken.
 
     `runtime` is `wall`, or `cpu_time` where one pinned thread does all the work, so that its CPU
-    time is the wall time on an idle core whatever else the machine does. `test_window_s` is the
+    time is the wall time on an idle core whatever else the machine does. `idle_s` is how long a
+    measuring meter looks at the idle device before each run (0: not at all), `test_window_s` the
     least time over which inference is repeated.
     """
 
-    threads: int = 0  # 0: leave torch's own choice
+    threads: int = _within(0)  # 0: leave torch's own choice
     runtime: str = "wall"
     energy: str = "auto"
-    estimate_w_per_core: float = 10.0
-    test_window_s: float = 0.1
+    estimate_w_per_core: float = _within(10.0)
+    idle_s: float = _within(5.0)
+    test_window_s: float = _within(0.1)
 
 
 def train_settings(spec: Spec) -> TrainSettings:
@@ -64,8 +82,9 @@ def train_settings(spec: Spec) -> TrainSettings:
 def measure_settings(spec: Spec) -> MeasureSettings:
     """The measurement section of a spec. Raises SpecError naming an unknown field or value."""
     settings = _build("measurement", MeasureSettings, spec.measurement)
-    if settings.runtime not in ("wall", "cpu_time"):
-        raise SpecError("measurement: " + unknown("runtime", settings.runtime, ("wall", "cpu_time")))
+    for name, allowed in (("runtime", RUNTIMES), ("energy", ("auto", *SOURCES))):
+        if getattr(settings, name) not in allowed:
+            raise SpecError("measurement: " + unknown(name, getattr(settings, name), allowed))
     return settings
 
 
@@ -74,19 +93,22 @@ T = TypeVar("T")
 
 def _build(section: str, cls: type[T], given: Any) -> T:
     if not isinstance(given, Mapping):
-        raise SpecError(f"{section}: a mapping, got {given!r}")
-    defaults = {f.name: f.default for f in fields(cls)}  # type: ignore[arg-type]
+        raise SpecError(f"{section}: a mapping, got {shown(given)}")
+    known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
     for key, value in given.items():
-        if key not in defaults:
-            raise SpecError(f"{section}: " + unknown("field", key, defaults))
-        default = defaults[key]
-        if default is None:
-            continue
-        number = isinstance(default, (int, float)) and not isinstance(default, bool)
-        if isinstance(value, bool) if number else not isinstance(value, type(default)):
-            raise SpecError(f"{section}: {key} is like {default!r}, got {value!r}")
-        if number and (not isinstance(value, (int, float)) or not value >= 0):
-            raise SpecError(f"{section}: {key} is a number from 0, got {value!r}")
-        if isinstance(default, int) and not isinstance(default, bool) and value % 1:
-            raise SpecError(f"{section}: {key} is a whole number, got {value!r}")
+        if key not in known:
+            raise SpecError(f"{section}: " + unknown("field", key, known))
+        default, bounds = known[key].default, known[key].metadata
+        if bounds:
+            _check_number(f"{section}: {key}", value, isinstance(default, int), **bounds)
+        elif default is not None and type(value) is not type(default):
+            raise SpecError(f"{section}: {key} is like {default!r}, got {shown(value)}")
     return cls(**given)
+
+
+def _check_number(what: str, value: Any, whole: bool, low: float, high: float) -> None:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or (whole and not isinstance(value, int)) or not low <= value <= high:
+        kind = "a whole number" if whole else "a number"
+        limit = f"from {low:g}" if high == math.inf else f"in {low:g}..{high:g}"
+        raise SpecError(f"{what} is {kind} {limit}, got {shown(value)}")

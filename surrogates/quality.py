@@ -134,7 +134,6 @@ def _judged(
                 mean_over_epochs(metric, predicted[kept, :longest], seen[kept, :longest], lengths)
             )
             for name, metric in METRICS.items()
-            if metric is not kendall_tau or len(lengths) < 2000
         }
     return found
 
@@ -150,13 +149,18 @@ def _coverage(low: Array, high: Array, seen: Array) -> float | None:
 
 def _mean_of_length(values: Array, lengths: Array, wanted: Array, target: Target) -> Array:
     """The training mean of each wanted length, or of all runs where the length is new."""
-    means = {
-        int(n): np.nanmean(values[lengths == n], axis=0) if (lengths == n).any() else None
-        for n in np.unique(wanted)
-    }
-    overall = np.nanmean(values, axis=0)
-    rows = [means[int(n)] if means[int(n)] is not None else overall for n in wanted]
+    rows = []
+    for length in wanted:
+        same = lengths == length
+        rows.append(_known_mean(values[same] if same.any() else values))
     return np.stack(rows) if target.kind == "curve" else np.array(rows)
+
+
+def _known_mean(values: Array) -> Array:
+    """The mean over rows of what is not NaN; NaN where a column has nothing."""
+    known = np.isfinite(values)
+    total = np.where(known, values, 0.0).sum(axis=0)
+    return np.where(known.any(axis=0), total / np.maximum(known.sum(axis=0), 1), np.nan)
 
 
 def _by_config(runs: Runs) -> list[list[int]]:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from eahas.distribution import half_width, on_log_scale
 from eahas.ensemble import Ensemble
 from eahas.errors import FitError
 from eahas.heads import CurveHead, ScalarHead
@@ -99,8 +100,6 @@ def fit_scalars(runs: Runs, settings: FitSettings, progress: Progress | None = N
     """
     spec = runs.spec
     head = ScalarHead(spec.scalars)
-    from eahas.distribution import on_log_scale
-
     logs = np.array([on_log_scale(t) for t in spec.scalars])
     runs = runs.where(np.isfinite(runs.scalars).all(axis=1))
     if not (runs.scalars[:, logs] > 0).all():
@@ -251,26 +250,19 @@ def calibrated(ensemble: Ensemble, runs: Runs, level: float = 0.9) -> Ensemble:
     """The ensemble with deviations scaled so that `level` intervals hold on these runs.
 
     One factor a target: the quantile of |error| / deviation over that of the normal law (split
-    conformal prediction with a normalised score; Lei et al., 2018). For a curve the score of a run
-    is its root mean square over epochs.
+    conformal prediction with a normalised score; Lei et al., 2018). For a curve every epoch of every
+    run counts.
     """
-    from eahas.distribution import half_width
-
     found = ensemble.distribution(runs.configs)
     factors = []
     for k, target in enumerate(ensemble.targets):
         belief = found[target.name]
         if isinstance(ensemble.head, CurveHead):
             seen = runs.curves[:, k, : belief.location.shape[1]]
-            score = np.abs(seen - belief.location) / belief.scale
-            score = score[np.isfinite(score)]
         else:
-            seen = runs.scalars[:, k]
-            seen = np.log(seen) if belief.log else seen
-            score = np.abs(seen - belief.location) / belief.scale
-            score = score[np.isfinite(score)]
-        if len(score) == 0:
-            factors.append(1.0)
-            continue
-        factors.append(float(np.quantile(score, level) / half_width(level)))
+            seen = np.log(runs.scalars[:, k]) if belief.log else runs.scalars[:, k]
+        score = np.abs(seen - belief.location) / belief.scale
+        score = score[np.isfinite(score)]
+        factor = np.quantile(score, level) / half_width(level) if len(score) else 1.0
+        factors.append(float(ensemble.calibration[k] * factor))
     return replace(ensemble, calibration=tuple(factors))

@@ -35,7 +35,6 @@ class Import(NamedTuple):
     package: str
     line: int
     deferred: bool
-    for_types: bool
 
 
 def imports_of(source: str) -> list[Import]:
@@ -43,20 +42,16 @@ def imports_of(source: str) -> list[Import]:
 
     Relative imports stay inside their room and are left out.
     """
-    return list(_walk(ast.parse(source), deferred=False, for_types=False))
+    return list(_walk(ast.parse(source), deferred=False))
 
 
-def _walk(node: ast.AST, *, deferred: bool, for_types: bool) -> Iterator[Import]:
+def _walk(node: ast.AST, *, deferred: bool) -> Iterator[Import]:
     for name in _imported(node):
-        yield Import(name.split(".")[0], node.lineno, deferred or for_types, for_types)
-    if isinstance(node, ast.If) and _asks_for_types(node.test):
-        parts = [(child, True) for child in node.body]
-        parts += [(child, for_types) for child in node.orelse]
-    else:
-        parts = [(child, for_types) for child in ast.iter_child_nodes(node)]
+        yield Import(name.split(".")[0], node.lineno, deferred)
     inside = deferred or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-    for child, typed in parts:
-        yield from _walk(child, deferred=inside, for_types=typed)
+    for child in ast.iter_child_nodes(node):
+        typing = isinstance(node, ast.If) and child in node.body and _asks_for_types(node.test)
+        yield from _walk(child, deferred=inside or typing)
 
 
 def _imported(node: ast.AST) -> list[str]:
@@ -85,16 +80,25 @@ def is_command(module: str) -> bool:
     return module == COMMAND or module.startswith(COMMAND + ".")
 
 
+def printed_by(code: str) -> str:
+    """What a fresh interpreter prints."""
+    command = [sys.executable, "-c", code]
+    answer = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT)
+    assert answer.returncode == 0, answer.stderr
+    return answer.stdout
+
+
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        ("import torch.nn", Import("torch", 1, False, False)),
-        ("from sweeps.plan import load_plan", Import("sweeps", 1, False, False)),
-        ("try:\n  import yaml\nexcept ImportError: ...", Import("yaml", 2, False, False)),
-        ("class A:\n  import yaml", Import("yaml", 2, False, False)),
-        ("def f():\n  import yaml", Import("yaml", 2, True, False)),
-        ("if TYPE_CHECKING:\n  import yaml", Import("yaml", 2, True, True)),
-        ("importlib.import_module('sweeps.plan')", Import("sweeps", 1, False, False)),
+        ("import torch.nn", Import("torch", 1, False)),
+        ("from sweeps.plan import load_plan", Import("sweeps", 1, False)),
+        ("try:\n  import yaml\nexcept ImportError: ...", Import("yaml", 2, False)),
+        ("class A:\n  import yaml", Import("yaml", 2, False)),
+        ("def f():\n  import yaml", Import("yaml", 2, True)),
+        ("if TYPE_CHECKING:\n  import yaml", Import("yaml", 2, True)),
+        ("if TYPE_CHECKING: ...\nelse:\n  import yaml", Import("yaml", 3, False)),
+        ("importlib.import_module('sweeps.plan')", Import("sweeps", 1, False)),
     ],
 )
 def test_every_kind_of_import_is_seen(source: str, expected: Import) -> None:
@@ -112,8 +116,7 @@ def test_a_room_imports_only_the_rooms_below_it(room: str) -> None:
         f"{module}:{found.line} imports {found.package}"
         for module, path in modules_of(room)
         for found in imports_of(path.read_text(encoding="utf-8"))
-        if found.package in above
-        and not (is_command(module) and found.deferred and not found.for_types)
+        if found.package in above and not (is_command(module) and found.deferred)
     ]
     assert breaches == []
 
@@ -132,19 +135,13 @@ def test_the_core_imports_only_numpy_and_safetensors_at_the_top() -> None:
 def test_importing_the_whole_core_loads_nothing_heavy() -> None:
     modules = [name for name, _ in modules_of("eahas") if not name.endswith("__main__")]
     code = f"import sys, json, {', '.join(modules)}\nprint(json.dumps(list(sys.modules)))"
-    answer = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
-    )
-    loaded = {name.split(".")[0] for name in json.loads(answer.stdout)}
+    loaded = {name.split(".")[0] for name in json.loads(printed_by(code))}
     assert "eahas" in loaded
     assert loaded & (HEAVY | (MAY_IMPORT.keys() - {"eahas"})) == set()
 
 
 def test_the_version_is_read_without_numpy() -> None:
     code = "import sys, eahas\nprint(eahas.__version__, 'numpy' in sys.modules)"
-    answer = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
-    )
-    version, loaded = answer.stdout.split()
+    version, loaded = printed_by(code).split()
     assert version[0].isdigit()
     assert loaded == "False"

@@ -41,11 +41,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[zipfile.ZipFile]
         else:
             shutil.copy(source, copy)
     out = tmp_path_factory.mktemp("dist")
-    subprocess.run(
-        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", out, copy],
-        check=True,
-        capture_output=True,
-    )
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", out, copy]
+    build = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert build.returncode == 0, build.stdout + build.stderr
     with zipfile.ZipFile(next(out.glob("*.whl"))) as built:
         yield built
 

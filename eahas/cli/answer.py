@@ -1,0 +1,105 @@
+"""A prediction as a person reads it: the curve, the costs, and what stands behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from eahas.benchmark import Benchmark
+from eahas.cli import terminal
+from eahas.prediction import Prediction, is_energy
+from eahas.spec import Target
+from eahas.text import UNITS, energy_words, held_out_r2, label, number, quantity, span
+
+LABEL, VALUE, SPAN, R2, CELL = 34, 10, 20, 13, 28
+
+
+def answer(prediction: Prediction, level: float, *, drawn: bool, columns: int) -> str:
+    """The answer for one configuration: its learning curve, a line a target, the evidence."""
+    bench = prediction.benchmark
+    lines = [f"{bench.id}: {_epochs(prediction)}", ""]
+    if bench.spec.curves:
+        main = next(t for t in bench.spec.curves if t.name == bench.main_curve)
+        low, high = prediction.interval(level)[main.name]
+        lines += [
+            f"{label(main)} in {main.unit or 'its own unit'}, with its {_percent(level)} interval",
+            terminal.curve(
+                prediction.curves[main.name], low, high, columns=columns, drawn=drawn
+            ),
+            "",
+        ]
+    head = f"{_percent(level)} interval"
+    lines.append(f"{'':{LABEL}}{'predicted':>{VALUE}}{head:>{SPAN}}{'held-out R2':>{R2}}")
+    targets = bench.spec.scalars + bench.spec.curves
+    lines += [_row(prediction, target, level) for target in targets]
+    return "\n".join([*lines, "", evidence(bench)])
+
+
+def answers(prediction: Prediction, level: float) -> str:
+    """The answers for a list of configurations: one line each, the last epoch of the curve."""
+    bench, interval = prediction.benchmark, prediction.interval(level)
+    targets = [*(t for t in bench.spec.curves if t.name == bench.main_curve), *bench.spec.scalars]
+    heads = "".join(f"{label(t):>{CELL}}" for t in targets)
+    units = "".join(
+        f"{UNITS.get(t.unit, t.unit) + _flag(prediction, t, ', '):>{CELL}}" for t in targets
+    )
+    lines = [f"{bench.id}: {len(prediction.configs)} configurations", "", f"{'':10}{heads}"]
+    lines.append(f"{'':4}epochs{units}")
+    for i, epochs in enumerate(prediction.epochs):
+        cells = ""
+        for t in targets:
+            at = (i, epochs - 1) if t.kind == "curve" else i
+            values = prediction.curves[t.name] if t.kind == "curve" else getattr(prediction, t.name)
+            low, high = (number(end[at]) for end in interval[t.name])
+            cells += f"{number(values[at])} [{low}, {high}]".rjust(CELL)
+        lines.append(f"{i:<4}{epochs:>6}{cells}")
+    return "\n".join([*lines, "", f"brackets: {_percent(level)} interval", evidence(bench)])
+
+
+def reached(prediction: Prediction, found: Mapping[str, float]) -> str:
+    """What `Benchmark.query` says about one epoch."""
+    lines = [f"at the end of epoch {found['epoch']:g} of {prediction.epochs}"]
+    spec = prediction.benchmark.spec
+    for target in spec.scalars + spec.curves:
+        value = quantity(found[target.name], target.unit)
+        lines.append(f"{label(target):{LABEL}}{value:>{VALUE}}{_flag(prediction, target)}")
+    return "\n".join([*lines, "", evidence(prediction.benchmark)])
+
+
+def evidence(bench: Benchmark) -> str:
+    """The runs behind a benchmark, how it was judged, and where its joules come from."""
+    made, judged = bench.manifest["provenance"], bench.manifest["quality"]["held_out"]["runs"]
+    lines = [
+        f"behind it: {made['runs']:,} real runs of {made['configurations']:,} configurations; "
+        f"R2 on {judged:,} held-out ones"
+    ]
+    if any(is_energy(target) for target in bench.spec.scalars):
+        lines.append(energy_words(bench.manifest))
+    return "\n".join(lines)
+
+
+def _row(prediction: Prediction, target: Target, level: float) -> str:
+    curve = target.kind == "curve"
+    value = prediction.curves[target.name][-1] if curve else getattr(prediction, target.name)
+    low, high = prediction.interval(level)[target.name]
+    ends = (low[-1], high[-1]) if curve else (low, high)
+    what = label(target) + (", last epoch" if curve else "")
+    r2 = number(held_out_r2(prediction.benchmark.manifest, target))
+    return (
+        f"{what:{LABEL}}{quantity(value, target.unit):>{VALUE}}"
+        f"{span(*ends, target.unit):>{SPAN}}{r2:>{R2}}{_flag(prediction, target)}"
+    ).rstrip()
+
+
+def _flag(prediction: Prediction, target: Target, before: str = "  ") -> str:
+    """Where joules come from; nothing for other targets."""
+    return before + prediction.benchmark.energy_source if is_energy(target) else ""
+
+
+def _epochs(prediction: Prediction) -> str:
+    fidelity = prediction.benchmark.space.fidelity
+    return "one configuration" if fidelity is None else f"{prediction.epochs} epochs of training"
+
+
+def _percent(level: float) -> str:
+    return f"{100 * level:g} %"

@@ -1,0 +1,176 @@
+"""`eahas demo`: ask the benchmark that ships, then make a small one from nothing."""
+
+from __future__ import annotations
+
+import copy
+import os
+from argparse import Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from eahas import api
+from eahas.benchmark import Benchmark
+from eahas.cli import terminal
+from eahas.cli.answer import answer
+from eahas.cli.arguments import add_command, whole
+from eahas.cli.inputs import Rows, free_for_checkpoint
+from eahas.cli.progress import Bars
+from eahas.cli.scores import summary
+from eahas.cli.sweep import counted, make_runs
+from eahas.spec import Spec, spec_from_dict
+from eahas.text import label, number, quantity
+
+if TYPE_CHECKING:
+    from surrogates.benchmark import Fitted
+
+BENCHMARK = "regnet-digits"
+EPOCHS = (10, 25)  # of the small sweep: short, so that it takes a minute or two
+FEWEST = 6  # configurations: the first six hold a validation and two test ones
+MEMBERS, STEPS, MOST_WORKERS = 3, 400, 4
+
+
+def add_to(commands: Any) -> None:
+    command = add_command(
+        commands,
+        "demo",
+        run,
+        "see it work: ask the benchmark that ships, then sweep, fit and judge a small one",
+        "eahas demo",
+        "eahas demo --out /tmp/demo --configs 32",
+    )
+    command.add_argument("--out", metavar="DIR", default="demo-out", help="default: demo-out")
+    command.add_argument(
+        "--configs",
+        metavar="N",
+        type=whole(FEWEST),
+        default=16,
+        help=f"configurations of the small sweep, {FEWEST} or more; default: 16",
+    )
+
+
+def run(arguments: Namespace) -> None:
+    out = Path(arguments.out)
+    bench = api.load_benchmark(BENCHMARK)
+    ask(bench, out)
+    make(bench, out, arguments.configs)
+
+
+def ask(bench: Benchmark, out: Path) -> None:
+    """The first half: one prediction, as text and as a picture."""
+    _heading(1, "Ask the benchmark that ships")
+    prediction = bench.predict(bench.space.sample(seed=0))
+    print(answer(prediction, 0.9, drawn=terminal.can_draw(), columns=terminal.width()))
+    _draw(prediction, out / "prediction.png")
+
+
+def make(shipped: Benchmark, out: Path, configs: int) -> None:
+    """The second half: sample, train for real, collect, fit, load, judge."""
+    from sweeps import plan
+    from sweeps.collect import RECORDS_FILE, collect
+
+    spec = small_spec(shipped.spec)
+    sweep, folder = out / f"sweep-{configs}", out / f"benchmark-{configs}"
+    _heading(2, "Make a benchmark, small")
+    print(
+        f"The space is {shipped.name}'s, but trainings take {' or '.join(map(str, EPOCHS))} epochs "
+        "only, to be quick."
+    )
+    free_for_checkpoint(folder)
+
+    runs = plan.sample(spec, sweep, configs, seed=0)
+    print(f"sample   {configs} configurations, {len(runs)} runs: {sweep}")
+    finished, _ = make_runs(sweep, min(MOST_WORKERS, len(os.sched_getaffinity(0))), "cpu")
+    print(f"launch   {finished} runs trained on handwritten digits")
+    spec, rows = collect(sweep)
+    statuses = [row["status"] for row in rows]
+    found = {status: statuses.count(status) for status in dict.fromkeys(statuses)}
+    print(f"collect  {counted(found)}: {sweep / RECORDS_FILE}")
+    fitted = fit_small(spec, rows, folder)
+    print(f"fit      {MEMBERS} networks for the curves, {MEMBERS} for the costs: {folder}")
+
+    bench = api.load_benchmark(folder)
+    print(f"load     {bench.id}; its predictions for the configurations that it has never seen:\n")
+    print(side_by_side(bench, rows))
+    print("\n" + summary(fitted.quality["held_out"], spec.targets))
+    print(
+        f"\nWith {configs} configurations these figures say that the pipeline works, and nothing "
+        f"about how good a\nbenchmark can be. For that ask for the shipped one's: eahas evaluate "
+        f"{shipped.name}"
+    )
+    row = held_out(rows)[-1]
+    seen = {t.name: row[t.name] for t in spec.curves}
+    _draw(bench.predict(config_of(row, spec)), out / "held-out.png", seen)
+
+
+def small_spec(shipped: Spec) -> Spec:
+    """The shipped space with short trainings alone, under a name of its own."""
+    source = copy.deepcopy(dict(shipped.source))
+    source["name"] += "-demo"
+    source["description"] = f"{shipped.name} with short trainings alone, for a demonstration"
+    source["parameters"][shipped.space.fidelity]["choices"] = list(EPOCHS)
+    return spec_from_dict(source)
+
+
+def fit_small(spec: Spec, rows: Rows, folder: Path) -> Fitted:
+    """Fit with settings that suit a handful of runs, and save the benchmark folder."""
+    from surrogates.benchmark import CURVES, SCALARS, fit, save, with_settings
+
+    small = {"members": MEMBERS, "steps": STEPS}
+    with Bars() as bars:
+        fitted = fit(
+            spec,
+            rows,
+            curves=with_settings(CURVES, **small),
+            scalars=with_settings(SCALARS, **small),
+            report=bars,
+        )
+    save(fitted, rows, folder)
+    return fitted
+
+
+def held_out(rows: Rows) -> Rows:
+    """The finished runs of the test side."""
+    return [row for row in rows if row["status"] == "ok" and row.get("split") == "test"]
+
+
+def config_of(row: dict[str, Any], spec: Spec) -> dict[str, Any]:
+    from eahas.records import config_of
+
+    return config_of(row, spec)
+
+
+def side_by_side(bench: Benchmark, rows: Rows) -> str:
+    """Predicted and real values of the held-out runs, one line each."""
+    main = next(t for t in bench.spec.curves if t.name == bench.main_curve)
+    targets = [main, *bench.spec.scalars]
+    head = "".join(f"{label(t):>24}" for t in targets)
+    under = "".join(f"{'predicted':>12}{'real':>12}" for _ in targets)
+    lines = [f"{'':8}{head}", f"{'epochs':8}{under}"]
+    for row in held_out(rows):
+        prediction = bench.predict(config_of(row, bench.spec))
+        cells = f"{prediction.epochs:<8}"
+        for target in targets:
+            curve = target.kind == "curve"
+            value = prediction.learning_curve[-1] if curve else getattr(prediction, target.name)
+            real = row[target.name][-1] if curve else row[target.name]
+            cells += f"{number(value):>12}{quantity(real, target.unit):>12}"
+        lines.append(cells)
+    return "\n".join(lines)
+
+
+def _draw(prediction: Any, path: Path, seen: Any = None) -> None:
+    """A picture, where matplotlib is installed."""
+    from eahas.errors import MissingExtraError
+    from eahas.plotting import plot_prediction, save_figure
+
+    try:
+        figure = plot_prediction(prediction, seen=seen)
+    except MissingExtraError as missing:
+        print(f"\nno picture: {missing}")
+        return
+    print(f"\nwrote {save_figure(figure, path)}")
+
+
+def _heading(step: int, text: str) -> None:
+    title = f"{step} of 2: {text}"
+    print(f"\n{title}\n{'=' * len(title)}")

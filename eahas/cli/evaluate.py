@@ -1,0 +1,75 @@
+"""`eahas evaluate`: how good a benchmark is, computed anew from its own records."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from typing import Any
+
+from eahas import api
+from eahas.benchmark import RECORDS, Benchmark
+from eahas.checkpoint import read_file
+from eahas.cli.arguments import add_command, whole
+from eahas.cli.inputs import Rows, read_records_of
+from eahas.cli.progress import Bars
+from eahas.cli.scores import tables
+from eahas.ensemble import warn_estimated
+from eahas.prediction import is_energy
+
+
+def add_to(commands: Any) -> None:
+    command = add_command(
+        commands,
+        "evaluate",
+        run,
+        "how well a benchmark predicts the runs that its fit never saw",
+        "eahas evaluate regnet-digits",
+        "eahas evaluate my-benchmark --records new-sweep/records.parquet --json",
+    )
+    command.add_argument("benchmark", metavar="BENCH", help="name, name@version or folder")
+    command.add_argument(
+        "--records",
+        metavar="RECORDS",
+        help="judge on these runs (Parquet file or sweep folder), not on the benchmark's own",
+    )
+    command.add_argument(
+        "--resamples", type=whole(1), default=200, help="of the bootstrap; default: 200"
+    )
+    command.add_argument("--json", action="store_true", help="as JSON, for programs")
+
+
+def run(arguments: Namespace) -> None:
+    bench = api.load_benchmark(arguments.benchmark)
+    judged = judge(bench, arguments.records, arguments.resamples)
+    if bench.energy_source == "estimated" and any(map(is_energy, bench.spec.targets)):
+        warn_estimated(bench.id, bench.manifest["energy"]["formula"])
+    if arguments.json:
+        facts = {"benchmark": bench.id, "energy_source": bench.energy_source, **judged}
+        print(json.dumps(facts, allow_nan=False))
+    else:
+        print(f"{bench.id}\n{tables(judged, bench.spec.targets)}")
+
+
+def judge(bench: Benchmark, records: str | None, resamples: int) -> dict[str, Any]:
+    """The `quality` of a manifest, on a benchmark's own records or on others of its space."""
+    from surrogates.dataset import runs_from_records
+    from surrogates.quality import on_repeated, quality, references
+
+    rows = own_records(bench) if records is None else read_records_of(records, bench.spec)
+    runs = runs_from_records(rows, bench.spec)
+    models = [model for model in (bench.curve_model, bench.scalar_model) if model is not None]
+    with Bars() as bars:
+        bars("judge", 0, 3)
+        held_out = quality(models, runs.side("test"), resamples=resamples)
+        bars("judge", 1, 3)
+        repeated = on_repeated(models, runs, resamples=resamples)
+        bars("judge", 2, 3)
+        compared = references(runs, resamples=resamples)
+        bars("judge", 3, 3)
+    return {"held_out": held_out, "repeated": repeated, "references": compared}
+
+
+def own_records(bench: Benchmark) -> Rows:
+    """The records in a benchmark's folder, held against its manifest first."""
+    read_file(bench.folder, RECORDS, bench.manifest)
+    return read_records_of(bench.folder / RECORDS, bench.spec)

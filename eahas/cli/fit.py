@@ -1,0 +1,88 @@
+"""`eahas fit`: from records to a benchmark folder."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from eahas.cli.arguments import Parser, add_command, whole
+from eahas.cli.inputs import free_for_checkpoint, read_json, read_records_of
+from eahas.cli.progress import Bars
+from eahas.cli.scores import summary
+from eahas.errors import FitError, unknown
+
+GROUPS = ("curves", "scalars")
+SETTINGS = ("members", "steps", "seed", "degree")
+
+
+def add_to(commands: Any) -> None:
+    command = add_command(
+        commands,
+        "fit",
+        run,
+        "fit a benchmark to records and judge it on the runs that it has not seen",
+        "eahas fit regnet-digits my-sweep/records.parquet --out my-benchmark",
+        "eahas fit my-space.yaml my-sweep --out my-benchmark --members 10 --steps 6000",
+    )
+    command.add_argument("spec", metavar="SPEC", help="a spec that ships, or a .yaml or .json file")
+    command.add_argument("records", metavar="RECORDS", help="a Parquet file or a sweep folder")
+    command.add_argument("--out", metavar="DIR", required=True, help="the benchmark folder")
+    add_settings(command)
+    command.add_argument(
+        "--settings",
+        metavar="JSON",
+        help='more of the fit: {"curves": {"hidden": [64, 64]}, "scalars": {"steps": 1000}}',
+    )
+    command.add_argument(
+        "--resamples", metavar="N", type=whole(1), default=200, help="of the bootstrap; default: 200"
+    )
+
+
+def add_settings(command: Parser) -> None:
+    """The settings that have an option of their own; they change both kinds of model."""
+    command.add_argument("--members", metavar="N", type=whole(1), help="networks in an ensemble")
+    command.add_argument("--steps", metavar="N", type=whole(1), help="of the optimiser")
+    command.add_argument("--seed", metavar="N", type=whole(0), help="of folds, weights and batches")
+    command.add_argument("--degree", metavar="N", type=whole(1), help="of the Bezier curves")
+
+
+def given_settings(arguments: Namespace) -> dict[str, int]:
+    """Those of them that were given."""
+    given = {name: getattr(arguments, name) for name in SETTINGS}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def run(arguments: Namespace) -> None:
+    folder = free_for_checkpoint(arguments.out)
+    detailed: Any = {} if arguments.settings is None else read_json(arguments.settings)
+    if not isinstance(detailed, dict):
+        raise FitError(f"{arguments.settings}: an object with {' and '.join(GROUPS)}")
+    for name in detailed:
+        if name not in GROUPS:
+            raise FitError(f"{arguments.settings}: {unknown('group', name, GROUPS)}")
+
+    from surrogates.benchmark import CURVES, SCALARS, fit, save
+    from surrogates.families import configured
+    from sweeps.specs import load_spec
+
+    common = given_settings(arguments)
+    spec = load_spec(arguments.spec)
+    rows = read_records_of(arguments.records, spec)
+    with Bars() as bars:
+        fitted = fit(
+            spec,
+            rows,
+            curves=configured(CURVES, {**common, **detailed.get("curves", {})}),
+            scalars=configured(SCALARS, {**common, **detailed.get("scalars", {})}),
+            resamples=arguments.resamples,
+            report=bars,
+        )
+    save(fitted, rows, folder)
+    print(summary(fitted.quality["held_out"], spec.targets))
+    print(f"\nwrote {folder}; ask it: eahas predict {path_of(folder)} --sample 0")
+
+
+def path_of(folder: Path) -> str:
+    """A folder as a command reads it back, never to be taken for the name of what ships."""
+    return str(folder) if len(folder.parts) > 1 else f"./{folder}"

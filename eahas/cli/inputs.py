@@ -1,0 +1,96 @@
+"""What the commands read and where they may write."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from eahas.checkpoint import MANIFEST
+from eahas.errors import CheckpointError, ConfigError, EahasError
+from eahas.spec import Spec
+
+Rows = list[dict[str, Any]]
+
+
+def read_json(source: str) -> Any:
+    """The content of a JSON file, or of stdin for `-`; ConfigError where it cannot be read."""
+    name = "stdin" if source == "-" else source
+    try:
+        text = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8")
+        return json.loads(text)
+    except OSError as error:
+        raise ConfigError(f"{name} cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{name} is not JSON: {error}") from None
+
+
+def read_records_of(source: str | Path, spec: Spec) -> Rows:
+    """The checked rows of a Parquet file, or of what a sweep folder has finished."""
+    from eahas.records import read_records
+
+    if not Path(source).is_dir():
+        return read_records(source, spec)
+    from sweeps.collect import collect
+
+    _, rows = collect(Path(source))
+    return _belonging(rows, spec)
+
+
+def read_with_spec(source: str | Path, spec: str | None) -> tuple[Spec, Rows]:
+    """Rows with the spec that they belong to: the sweep folder's, or the one that is named.
+
+    A Parquet file of a spec that ships needs no name.
+    """
+    from eahas.records import check_rows, read_rows
+    from sweeps.collect import collect
+    from sweeps.specs import list_specs, load_spec
+
+    if Path(source).is_dir():
+        own, rows = collect(Path(source))
+        if spec is None:
+            return own, rows
+        return load_spec(spec), _belonging(rows, load_spec(spec))
+    rows = read_rows(source)
+    if spec is None:
+        spec = str(rows[0].get("space")) if rows else None
+        if spec not in list_specs():
+            raise EahasError(f"{source} holds runs of {spec}, no spec that ships: give --spec FILE")
+    found = load_spec(spec)
+    return found, check_rows(rows, found)
+
+
+def _belonging(rows: Rows, spec: Spec) -> Rows:
+    from eahas.records import check_rows
+
+    return check_rows(rows, spec)
+
+
+def free_for_checkpoint(folder: str | Path) -> Path:
+    """A folder that a checkpoint may be written to.
+
+    Saving replaces a folder as a whole. So it must be new, empty, or hold an earlier checkpoint and
+    nothing beside it; CheckpointError otherwise.
+    """
+    path = Path(folder)
+    if path.exists() and not path.is_dir():
+        raise CheckpointError(f"{path} is a file; name a folder")
+    found = {f.relative_to(path).as_posix() for f in path.rglob("*") if not f.is_dir()}
+    strangers = sorted(found - _vouched(path / MANIFEST))
+    if strangers:
+        raise CheckpointError(
+            f"{path} holds {strangers[0]}, which is no part of a checkpoint and would be lost; "
+            "name a new or an empty folder"
+        )
+    return path
+
+
+def _vouched(manifest: Path) -> set[str]:
+    """The files of an earlier checkpoint; none where there is no such thing."""
+    try:
+        content = json.loads(manifest.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return set()
+    ours = isinstance(content, dict) and str(content.get("format", "")).startswith("eahas-")
+    return {MANIFEST, *content["files"]} if ours else set()

@@ -1,0 +1,40 @@
+"""`eahas list`: what ships."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from typing import Any
+
+from eahas import api
+from eahas.cli.arguments import add_command
+from eahas.text import UNITS
+
+
+def add_to(commands: Any) -> None:
+    command = add_command(
+        commands,
+        "list",
+        run,
+        "the benchmarks that ship",
+        "eahas list",
+        "eahas list --json",
+    )
+    command.add_argument("--json", action="store_true", help="as JSON, for programs")
+
+
+def run(arguments: Namespace) -> None:
+    found = api.list_benchmarks()
+    if arguments.json:
+        print(json.dumps(found))
+        return
+    if not found:
+        print("no benchmark ships with this installation")
+    for bench in found:
+        targets = (f"{name} [{UNITS.get(u, u)}]" for name, u in bench["targets"].items())
+        print(f"{bench['name']}@{bench['version']}")
+        if bench["description"]:
+            print(f"  about    {bench['description']}")
+        print(f"  targets  {', '.join(targets)}")
+        print(f"  energy   {bench['energy_source']}")
+        print(f"  runs     {bench['runs']:,}")

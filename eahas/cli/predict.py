@@ -1,0 +1,72 @@
+"""`eahas predict`: ask a benchmark about a configuration, or a list of them."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from typing import Any
+
+from eahas import api
+from eahas.cli import terminal
+from eahas.cli.answer import answer, answers, reached
+from eahas.cli.arguments import UsageError, add_command, probability, whole
+from eahas.cli.inputs import read_json
+
+
+def add_to(commands: Any) -> None:
+    command = add_command(
+        commands,
+        "predict",
+        run,
+        "learning curve, time and energy of a configuration",
+        "eahas predict regnet-digits --sample 0",
+        "eahas predict regnet-digits --config config.json --plot prediction.png",
+        "eahas predict regnet-digits --config - --at 10 --json < config.json",
+    )
+    command.add_argument("benchmark", metavar="BENCH", help="name, name@version or folder")
+    given = command.add_mutually_exclusive_group(required=True)
+    given.add_argument(
+        "--config", metavar="JSON", help="a configuration, or a list of them; - reads stdin"
+    )
+    given.add_argument(
+        "--sample", metavar="SEED", type=whole(0), help="a random configuration of the space"
+    )
+    command.add_argument("--at", metavar="EPOCH", type=whole(1), help="stop there; default: the end")
+    command.add_argument(
+        "--level", type=probability, default=0.9, help="of the intervals; default: 0.9"
+    )
+    command.add_argument("--plot", metavar="FILE", help="draw the curves as .png, .svg or .pdf")
+    command.add_argument("--json", action="store_true", help="everything as JSON, for programs")
+
+
+def run(arguments: Namespace) -> None:
+    bench = api.load_benchmark(arguments.benchmark)
+    if arguments.config is not None:
+        config = read_json(arguments.config)
+    else:
+        config = bench.space.sample(seed=arguments.sample)
+    prediction = bench.predict(config)
+    found = None
+    if arguments.at is not None:
+        if not prediction.single:
+            raise UsageError("--at takes one configuration, not a list")
+        found = bench.query(config, at=arguments.at)
+    picture = None
+    if arguments.plot is not None:
+        from eahas.plotting import save_figure
+
+        picture = save_figure(prediction.plot(arguments.level), arguments.plot)
+    if arguments.json:
+        at = {} if found is None else {"at": found}
+        print(json.dumps(prediction.to_dict(arguments.level) | at, allow_nan=False))
+    elif found is not None:
+        print(reached(prediction, found))
+    elif prediction.single:
+        drawn, columns = terminal.can_draw(), terminal.width()
+        if arguments.sample is not None:
+            print(json.dumps(config))
+        print(answer(prediction, arguments.level, drawn=drawn, columns=columns))
+    else:
+        print(answers(prediction, arguments.level))
+    if picture is not None and not arguments.json:
+        print(f"\nwrote {picture}")

@@ -1,0 +1,100 @@
+"""How good a fit is, as tables: what `fit`, `evaluate` and `demo` print."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from eahas.spec import Target
+from eahas.text import UNITS, label, number
+
+METRICS = {"r2": "R2", "kendall_tau": "Kendall tau", "spearman": "Spearman", "rmse": "RMSE"}
+REFERENCES = {
+    "surrogate": "surrogate",
+    "one_seed": "another seed's run",
+    "two_seeds": "mean of two other seeds",
+    "mean": "mean of the training runs",
+}
+LABEL, CELL = 34, 22
+
+
+def summary(held_out: Mapping[str, Any], targets: Sequence[Target]) -> str:
+    """One line a target: R2, Kendall tau, RMSE and the coverage of the 90 % interval."""
+    if not held_out["targets"]:
+        return f"{held_out['runs']} held-out configurations: too few to judge the fit"
+    head = f"{'R2':>8}{'Kendall tau':>13}{'RMSE':>12}{'90 % holds':>12}"
+    lines = [f"{_on(held_out['runs']):{LABEL}}{head}"]
+    for target in targets:
+        judged = held_out["targets"][target.name]
+        values = _values(judged["last" if target.kind == "curve" else "value"])
+        holds = judged["coverage"]["0.9"]
+        unit = UNITS.get(target.unit, target.unit)
+        lines.append(
+            f"{_name(target):{LABEL}}{number(values['r2']):>8}"
+            f"{number(values['kendall_tau']):>13}{number(values['rmse']) + ' ' + unit:>12}"
+            f"{'-' if holds is None else f'{100 * holds:.0f} %':>12}"
+        )
+    return "\n".join(lines)
+
+
+def tables(judged: Mapping[str, Any], targets: Sequence[Target]) -> str:
+    """For each target every metric with its interval: overall, by length, beside the references."""
+    held_out, repeated = judged["held_out"], judged["repeated"]
+    references = judged["references"]["targets"]
+    if not held_out["targets"]:
+        return f"{held_out['runs']} held-out configurations: too few to judge the fit"
+    blocks = [f"{_on(held_out['runs'])}, which the fit never saw; brackets: 95 % bootstrap interval"]
+    for target in targets:
+        unit = UNITS.get(target.unit, target.unit)
+        head = "".join(f"{name:>{CELL}}" for name in METRICS.values())
+        lines = [f"{label(target) + f' [{unit}]':{LABEL}}{head}{'best-quarter tau':>18}"]
+        lines += _of_one(held_out["targets"][target.name], target)
+        if target.name in references:
+            rows = {"surrogate": repeated["targets"][target.name], **references[target.name]}
+            lines.append(f"  on {repeated['configurations']} that were run with three seeds")
+            lines += [
+                _row(f"    {name}", rows[key]["last" if target.kind == "curve" else "value"])
+                for key, name in REFERENCES.items()
+            ]
+        blocks.append("\n".join(lines))
+    return "\n\n".join(blocks)
+
+
+def _of_one(judged: Mapping[str, Any], target: Target) -> Iterator[str]:
+    if target.kind == "curve":
+        yield _row("  last epoch", judged["last"])
+        yield _row("  mean over epochs", judged["mean"])
+    else:
+        yield _row("  all", judged["value"])
+    for length, metrics in judged["by_length"].items():
+        yield _row(f"  {length} epochs ({metrics['runs']})", metrics)
+    covered = ", ".join(
+        f"{100 * float(level):g} %: {'-' if share is None else f'{100 * share:.0f} %'}"
+        for level, share in judged["coverage"].items()
+    )
+    yield f"  share of values inside the interval of {covered}"
+
+
+def _row(name: str, metrics: Mapping[str, Any]) -> str:
+    cells = "".join(f"{_with_interval(metrics.get(key)):>{CELL}}" for key in METRICS)
+    last = number(metrics["best_quarter_tau"]) if "best_quarter_tau" in metrics else ""
+    return f"{name:{LABEL}}{cells}{last:>18}".rstrip()
+
+
+def _with_interval(metric: Any) -> str:
+    if isinstance(metric, Mapping):
+        low, high = (number(metric[end], 2) for end in ("low", "high"))
+        return f"{number(metric['value'])} [{low}, {high}]"
+    return number(metric)
+
+
+def _values(metrics: Mapping[str, Any]) -> dict[str, float | None]:
+    return {key: metrics[key]["value"] for key in METRICS}
+
+
+def _name(target: Target) -> str:
+    return label(target) + (", last epoch" if target.kind == "curve" else "")
+
+
+def _on(configurations: int) -> str:
+    return f"on {configurations:,} held-out configurations"

@@ -1,0 +1,221 @@
+"""`eahas sweep`: the four stages from a spec to records, each from folder to folder."""
+
+from __future__ import annotations
+
+import json
+import re
+from argparse import Namespace
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from eahas.cli.arguments import add_command, seconds, whole
+from eahas.cli.inputs import Rows, read_with_spec
+from eahas.cli.progress import Bars
+from eahas.ensemble import warn_estimated
+from eahas.errors import SweepError
+from eahas.prediction import is_energy
+from eahas.text import label
+
+if TYPE_CHECKING:
+    from eahas.spec import Spec
+
+
+def add_to(commands: Any) -> None:
+    group = add_command(commands, "sweep", _no_stage, "train many configurations and collect them")
+    stages = group.add_subparsers(title="stages", metavar="STAGE", required=True)
+
+    command = add_command(
+        stages,
+        "sample",
+        sample,
+        "plan a sweep: a fixed, seeded list of runs in a new folder",
+        "eahas sweep sample regnet-digits --out my-sweep --configs 200 --repeats-test 20",
+    )
+    command.add_argument("spec", metavar="SPEC", help="a spec that ships, or a .yaml or .json file")
+    command.add_argument("--out", metavar="DIR", required=True, help="the sweep folder")
+    command.add_argument("--configs", metavar="N", type=whole(1), required=True)
+    command.add_argument("--seed", type=whole(0), default=0, help="of the drawing; default: 0")
+    for side in ("train", "test"):
+        command.add_argument(
+            f"--repeats-{side}",
+            metavar="N",
+            type=whole(0),
+            default=0,
+            help=f"{side} configurations to train with further seeds; default: 0",
+        )
+    command.add_argument(
+        "--repeat-seeds", metavar="N", type=whole(1), default=2, help="how many; default: 2"
+    )
+
+    command = add_command(
+        stages,
+        "launch",
+        launch,
+        "train what is not trained yet; call it again to continue",
+        "eahas sweep launch my-sweep",
+        "eahas sweep launch my-sweep --workers 1 --device cuda --budget-s 3600",
+    )
+    command.add_argument("folder", metavar="DIR", help="a sweep folder")
+    command.add_argument(
+        "--workers",
+        metavar="N",
+        type=whole(0),
+        help="processes, each on its own core; 0: this one; default: as many as cores",
+    )
+    command.add_argument("--device", default="cpu", help="cpu, cuda, cuda:0, ...; default: cpu")
+    command.add_argument(
+        "--budget-s", metavar="S", type=seconds, help="start no run after this many seconds"
+    )
+
+    command = add_command(
+        stages,
+        "collect",
+        collect,
+        "check every finished run and write them as one Parquet file",
+        "eahas sweep collect my-sweep",
+    )
+    command.add_argument("folder", metavar="DIR", help="a sweep folder")
+    command.add_argument("--out", metavar="FILE", help="default: DIR/records.parquet")
+
+    command = add_command(
+        stages,
+        "report",
+        report,
+        "what a sweep covers, and its front of error against cost",
+        "eahas sweep report my-sweep --plot front.png",
+        "eahas sweep report records.parquet --spec my-space.yaml --json",
+    )
+    command.add_argument("records", metavar="RECORDS", help="a sweep folder or a Parquet file")
+    command.add_argument("--spec", help="needed for a Parquet file of a spec of your own")
+    command.add_argument("--plot", metavar="FILE", help="draw the front as .png, .svg or .pdf")
+    command.add_argument("--json", action="store_true", help="as JSON, for programs")
+
+
+def _no_stage(arguments: Namespace) -> None:
+    raise AssertionError("a stage is required")
+
+
+def sample(arguments: Namespace) -> None:
+    from sweeps import plan
+    from sweeps.specs import load_spec
+
+    folder = Path(arguments.out)
+    runs = plan.sample(
+        load_spec(arguments.spec),
+        folder,
+        arguments.configs,
+        seed=arguments.seed,
+        repeats_train=arguments.repeats_train,
+        repeats_test=arguments.repeats_test,
+        repeat_seeds=arguments.repeat_seeds,
+    )
+    roles = Counter(run.role for run in runs)
+    print(f"{folder}: {len(runs)} runs planned ({counted(roles)})")
+    print(f"next: eahas sweep launch {folder}")
+
+
+def launch(arguments: Namespace) -> None:
+    folder = Path(arguments.folder)
+    try:
+        finished, planned = make_runs(
+            folder, arguments.workers, arguments.device, arguments.budget_s
+        )
+    except KeyboardInterrupt:
+        print(f"what is finished is safe; continue with: eahas sweep launch {folder}")
+        raise
+    print(f"{folder}: {finished} of {planned} runs finished")
+    again = f"launch {folder} to continue" if finished < planned else f"collect {folder}"
+    print(f"next: eahas sweep {again}")
+
+
+def make_runs(
+    folder: Path, workers: int | None, device: str, budget_s: float | None = None
+) -> tuple[int, int]:
+    """Launch a sweep under a progress bar; how many runs are finished, and how many planned.
+
+    What every run needs is looked for first: a missing data set or device is one error, and not one
+    a run.
+    """
+    from regnet_hpo.datasets import load_dataset
+    from sweeps.launch import launch
+    from sweeps.plan import load_plan
+
+    spec, runs = load_plan(folder)
+    _require_device(device)
+    load_dataset(spec.data)
+    with Bars() as bars:
+        finished = launch(
+            folder,
+            workers=workers,
+            device=device,
+            budget_s=budget_s,
+            progress=lambda done, total: bars("runs", done, total),
+        )
+    return finished, len(runs)
+
+
+def _require_device(device: str) -> None:
+    import torch
+
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
+        raise SweepError(f"device {device!r} is unknown; allowed: cpu, cuda, cuda:0, ...")
+    seen, index = torch.cuda.device_count(), int(device.partition(":")[2] or 0)
+    if device != "cpu" and index >= seen:
+        raise SweepError(f"device {device!r}: torch sees {seen} CUDA devices; use cpu")
+
+
+def collect(arguments: Namespace) -> None:
+    from sweeps.collect import RECORDS_FILE
+    from sweeps.collect import collect as collected
+
+    folder = Path(arguments.folder)
+    out = folder / RECORDS_FILE if arguments.out is None else Path(arguments.out)
+    spec, rows = collected(folder, out)
+    print(f"{out}: {len(rows)} runs of {spec.name} ({counted(Counter(r['status'] for r in rows))})")
+    print(f"next: eahas fit {spec.name} {out} --out my-benchmark")
+
+
+def report(arguments: Namespace) -> None:
+    from sweeps.report import facts, page
+
+    spec, rows = read_with_spec(arguments.records, arguments.spec)
+    found = facts(spec, rows)
+    if "front" in found and "estimated" in found["energy_source"]:
+        cost = next(t for t in spec.targets if t.name == found["front"]["cost"])
+        if is_energy(cost):
+            warn_estimated(found["space"], "CPU time x stated power")
+    print(json.dumps(found, allow_nan=False) if arguments.json else page(found))
+    if arguments.plot is not None:
+        from eahas.plotting import save_figure
+
+        path = save_figure(front_figure(spec, rows, found), arguments.plot)
+        if not arguments.json:
+            print(f"\nwrote {path}")
+
+
+def front_figure(spec: Spec, rows: Rows, found: dict[str, Any]) -> Any:
+    """Error against cost of every run, with its front, coloured by the number of epochs."""
+    from eahas.plotting import plot_front
+    from sweeps.report import final
+
+    if "front" not in found:
+        raise SweepError(f"{spec.name}: a front needs a curve, a cost and a finished run")
+    front = found["front"]
+    curve = next(t for t in spec.curves if front["error"].endswith(t.name))
+    cost = next(t for t in spec.scalars if t.name == front["cost"])
+    shown = [row for row in rows if row["status"] == "ok" and row.get("role") != "anchor"]
+    source = f" ({', '.join(found['energy_source'])})" if is_energy(cost) else ""
+    return plot_front(
+        [(row[cost.name], 100 - final(row[curve.name])) for row in shown],
+        front["points"],
+        [int(row["epochs"]) for row in shown],
+        title=found["space"],
+        cost=f"{label(cost)} [{cost.unit}]{source}",
+        error=f"{label(curve).replace('accuracy', 'error')} [%]",
+    )
+
+
+def counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in counts.items())

@@ -1,0 +1,84 @@
+"""Fit one surrogate to records and judge it on held-out runs; EA-HAS-Bench's command and options.
+
+    python fit_model.py --model bezier_nn_STAR --search_space regnet-digits \
+        --data_path my-sweep/records.parquet --log_dir my-curves
+
+The folder is loaded with `eahas.api.load_ensemble("my-curves")`. A whole benchmark, curves and costs
+with the records behind them, is fitted by `eahas fit`.
+"""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+
+from eahas import ensemble as ensembles
+from eahas.cli import run_command
+from eahas.cli.arguments import Parser, whole
+from eahas.cli.inputs import free_for_checkpoint, read_json, read_records_of
+from eahas.cli.progress import Bars
+from eahas.cli.scores import summary
+from eahas.errors import FitError
+
+
+def parser() -> Parser:
+    """EA-HAS-Bench's options, and what the data are."""
+    command = Parser(prog="fit_model.py", description="Fit one surrogate to records.")
+    command.add_argument(
+        "--model",
+        default="bezier_nn_STAR",
+        help="bezier_nn_STAR for learning curves (default), nn_E for time and energy",
+    )
+    command.add_argument(
+        "--search_space", default="regnet-digits", help="a spec that ships, or a .yaml or .json file"
+    )
+    command.add_argument(
+        "--data_path", required=True, help="records: a Parquet file or a sweep folder"
+    )
+    command.add_argument("--log_dir", required=True, help="where the ensemble is written")
+    command.add_argument("--seed", type=whole(0), default=6, help="default: 6")
+    command.add_argument("--model_config_path", help="JSON object of fit settings")
+    command.add_argument("--ensemble", metavar="N", type=whole(1), help="members of the ensemble")
+    return command
+
+
+def fit_one(arguments: Namespace) -> None:
+    """Fit on the split train, calibrate on valid, judge on test, save."""
+    folder = free_for_checkpoint(arguments.log_dir)
+    path = arguments.model_config_path
+    changes = {} if path is None else read_json(path)
+
+    from surrogates.dataset import runs_from_records
+    from surrogates.families import configured, family
+    from surrogates.quality import quality
+    from surrogates.training import calibrated
+    from sweeps.specs import load_spec
+
+    chosen = family(arguments.model)
+    settings = configured(chosen.settings, {"seed": arguments.seed})
+    settings = configured(settings, changes)
+    if arguments.ensemble is not None:
+        settings = configured(settings, {"members": arguments.ensemble})
+    spec = load_spec(arguments.search_space)
+    runs = runs_from_records(read_records_of(arguments.data_path, spec), spec)
+    for side in ("train", "valid"):
+        if not len(runs.side(side)):
+            raise FitError(f"no {side} runs among {len(runs)} usable ones; collect more")
+    with Bars() as bars:
+        fitted = chosen.fit(
+            runs.side("train"), settings, lambda done, total: bars(f"fit {chosen.name}", done, total)
+        )
+    model = calibrated(fitted, runs.side("valid"))
+    print(summary(quality([model], runs.side("test")), model.targets))
+    ensembles.save(model, folder)
+    print(f'\nwrote {folder}; load it: eahas.api.load_ensemble("{folder}")')
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The exit status, as of the `eahas` command."""
+    return run_command("fit_model.py", lambda: fit_one(parser().parse_args(argv)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,94 @@
+"""Records in, a benchmark folder out, and the folder answers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from eahas import api
+from eahas.errors import FitError
+from surrogates import benchmark
+from surrogates.training import FitSettings
+
+QUICK = FitSettings(members=3, hidden=(16,), steps=60, batch_size=64, dropout=0.0)
+
+
+@pytest.fixture(scope="module")
+def fitted(spec, rows):
+    return benchmark.fit(spec, rows, curves=QUICK, scalars=QUICK, resamples=20)
+
+
+@pytest.fixture(scope="module")
+def folder(fitted, rows, tmp_path_factory):
+    path = tmp_path_factory.mktemp("bench") / "toy"
+    benchmark.save(fitted, rows, path)
+    return path
+
+
+def test_the_saved_folder_predicts_as_the_fit_did(fitted, folder, spec) -> None:
+    bench = api.load_benchmark(folder)
+    configs = spec.space.sample(5, seed=9)
+    prediction = bench.predict(configs)
+    model = fitted.models[0].distribution(configs)
+    np.testing.assert_allclose(prediction.curves["valid"], model["valid"].value)
+    np.testing.assert_allclose(prediction.std["loss"], model["loss"].std)
+    assert prediction.runtime_s.shape == (5,)
+
+
+def test_the_manifest_says_what_it_is_made_of(folder) -> None:
+    bench = api.load_benchmark(folder)
+    assert bench.energy_source == "estimated"
+    assert bench.manifest["provenance"]["runs"] == 300
+    assert bench.manifest["provenance"]["configurations"] == 100
+    assert set(bench.manifest["quality"]) == {"held_out", "repeated", "references"}
+
+
+def test_the_records_come_back(folder) -> None:
+    frame = api.load_benchmark(folder).records()
+    assert len(frame) == 300
+    assert {"valid", "runtime_s", "a", "status"} <= set(frame.columns)
+
+
+def test_references_bracket_what_can_be_known(fitted) -> None:
+    valid = fitted.quality["references"]["targets"]["valid"]
+    two, one, mean = (valid[k]["last"]["r2"]["value"] for k in ("two_seeds", "one_seed", "mean"))
+    assert two > mean and one > mean
+    assert fitted.quality["references"]["configurations"] == 20
+    assert fitted.quality["repeated"]["configurations"] == 20
+
+
+def test_quality_covers_every_target_with_intervals(fitted) -> None:
+    found = fitted.quality["held_out"]
+    assert found["runs"] == 20
+    assert set(found["targets"]) == {"valid", "loss", "runtime_s", "test_energy_j"}
+    r2 = found["targets"]["runtime_s"]["value"]["r2"]
+    assert r2["low"] <= r2["value"] <= r2["high"]
+    assert set(found["targets"]["valid"]["by_length"]) == {"4", "12"}
+
+
+def test_a_missing_side_is_an_error(spec, rows) -> None:
+    training = [row for row in rows if row["split"] == "train"]
+    with pytest.raises(FitError, match="no valid runs"):
+        benchmark.fit(spec, training, curves=QUICK, scalars=QUICK)
+
+
+def test_a_spec_without_curves_or_without_scalars_fits(spec, rows, tmp_path) -> None:
+    from eahas.spec import spec_from_dict
+
+    for kept in ("curves", "scalars"):
+        source = dict(spec.source)
+        source["targets"] = {kept: source["targets"][kept]}
+        part = spec_from_dict(source)
+        quick = replace(QUICK, steps=3)
+        fitted = benchmark.fit(part, rows, curves=quick, scalars=quick, resamples=5)
+        benchmark.save(fitted, rows, tmp_path / kept)
+        prediction = api.load_benchmark(tmp_path / kept).predict(part.space.sample(seed=0))
+        assert len(prediction.to_dict()["targets"]) == 2
+
+
+def test_energy_facts_name_one_source_or_mixed(rows) -> None:
+    assert benchmark.energy_facts(rows)["source"] == "estimated"
+    other = [{**rows[0], "energy_source": "rapl"}, rows[1]]
+    assert benchmark.energy_facts(other)["source"] == "mixed"

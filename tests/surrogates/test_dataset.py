@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from eahas.errors import FitError
+from surrogates.dataset import runs_from_records, split_of
+
+
+def test_arrays_have_the_documented_shapes(runs) -> None:
+    n = len(runs)
+    assert n == 300
+    assert runs.x.shape == (n, len(runs.features.names))
+    assert runs.curves.shape == (n, 2, 12)
+    assert runs.scalars.shape == (n, 2)
+    short = runs.epochs == 4
+    assert np.isnan(runs.curves[short][:, :, 4:]).all()
+    assert np.isfinite(runs.curves[short][:, :, :4]).all()
+
+
+def test_anchors_and_failed_runs_are_left_out(spec, rows) -> None:
+    changed = [dict(row) for row in rows[:10]]
+    changed[0]["role"] = "anchor"
+    changed[1] |= {"status": "failed", "epochs": 0}
+    assert len(runs_from_records(changed, spec)) == 8
+
+
+def test_nothing_to_learn_from_is_an_error(spec, rows) -> None:
+    with pytest.raises(FitError, match="none of the 1 records"):
+        runs_from_records([{**rows[0], "status": "failed"}], spec)
+
+
+def test_a_diverged_run_stands_at_chance_and_has_no_cost(regnet_rows, regnet_spec) -> None:
+    runs = runs_from_records(regnet_rows, regnet_spec)
+    valid = [t.name for t in regnet_spec.curves].index("valid")
+    assert runs.curves[1, valid, 0] == 55.0
+    assert (runs.curves[1, valid, 1:10] == 10.0).all()
+    assert np.isnan(runs.scalars[1]).all()
+    assert np.isfinite(runs.scalars[0]).all()
+
+
+def test_times_of_another_machine_are_divided_by_its_factor(spec, rows) -> None:
+    slow = {**rows[0], "machine_factor": 2.0}
+    a, b = (runs_from_records([row], spec).scalars[0, 0] for row in (rows[0], slow))
+    assert b == pytest.approx(a / 2)
+
+
+def test_runs_of_one_configuration_weigh_as_one(runs) -> None:
+    assert runs.weight.sum() == pytest.approx(100)
+    assert len(runs.first_seeds()) == 100
+    assert set(runs.first_seeds().seed) == {0}
+
+
+def test_a_split_by_name_is_stable_and_has_all_sides() -> None:
+    sides = [split_of(f"c{i}") for i in range(2000)]
+    assert sides == [split_of(f"c{i}") for i in range(2000)]
+    shares = {side: sides.count(side) / 2000 for side in set(sides)}
+    assert shares == pytest.approx({"train": 0.6, "valid": 0.15, "test": 0.25}, abs=0.04)
+
+
+@pytest.fixture
+def regnet_spec():
+    from sweeps.specs import load_spec
+
+    return load_spec("regnet-digits")
+
+
+@pytest.fixture
+def regnet_rows(regnet_spec):
+    rows = []
+    for i, nested in enumerate(regnet_spec.space.sample(2, seed=0)):
+        nested["OPTIM"]["MAX_EPOCH"] = 10
+        rows.append(
+            {
+                "run_id": f"r{i}",
+                "config_id": f"r{i}",
+                "space": regnet_spec.name,
+                "space_version": regnet_spec.version,
+                "seed": 0,
+                "status": "ok",
+                "epochs": 10,
+                **{t.name: [55.0] * 10 for t in regnet_spec.curves},
+                **{t.name: 1.0 for t in regnet_spec.scalars},
+                **regnet_spec.space.check(nested),
+            }
+        )
+    rows[1] |= {"status": "diverged", "epochs": 1, "reason": "loss is nan in epoch 2"}
+    for target in regnet_spec.curves:
+        rows[1][target.name] = [55.0]
+    return rows

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from eahas.errors import FitError
+from surrogates.metrics import kendall_tau, last_epoch, r2
+from surrogates.training import FitSettings, calibrated, fit_curves, fit_scalars, folds
+
+QUICK = FitSettings(members=3, hidden=(32,), degree=4, steps=400, batch_size=64, dropout=0.0)
+
+
+@pytest.fixture(scope="module")
+def curves(runs):
+    return fit_curves(runs.side("train"), QUICK)
+
+
+@pytest.fixture(scope="module")
+def scalars(runs):
+    return fit_scalars(runs.side("train"), QUICK)
+
+
+def test_curves_are_learned(curves, runs) -> None:
+    test = runs.side("test").first_seeds()
+    belief = curves.distribution(test.configs)
+    predicted = last_epoch(belief["valid"].value, test.epochs)
+    seen = last_epoch(test.curves[:, 0], test.epochs)
+    assert r2(predicted, seen) > 0.9
+    assert kendall_tau(predicted, seen) > 0.8
+
+
+def test_an_unbounded_curve_is_learned_on_its_own_range(curves, runs) -> None:
+    test = runs.side("test").first_seeds()
+    predicted = last_epoch(curves.distribution(test.configs)["loss"].value, test.epochs)
+    assert r2(predicted, last_epoch(test.curves[:, 1], test.epochs)) > 0.9
+
+
+def test_scalars_are_learned_and_positive(scalars, runs) -> None:
+    test = runs.side("test").first_seeds()
+    belief = scalars.distribution(test.configs)
+    assert r2(belief["runtime_s"].value, test.scalars[:, 0]) > 0.95
+    assert (belief["runtime_s"].interval(0.99)[0] > 0).all()
+
+
+def test_the_same_seed_gives_the_same_weights(runs) -> None:
+    settings = replace(QUICK, steps=5)
+    a, b = (fit_curves(runs.side("train"), settings) for _ in range(2))
+    c = fit_curves(runs.side("train"), replace(settings, seed=1))
+    for one, two in zip(a.mlp.weights, b.mlp.weights, strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert not np.array_equal(a.mlp.weights[0], c.mlp.weights[0])
+
+
+def test_members_differ(curves) -> None:
+    weights = curves.mlp.weights[0]
+    assert not np.allclose(weights[0], weights[1])
+
+
+def test_folds_keep_a_configuration_together_and_are_even(runs) -> None:
+    fold = folds(runs, 5, seed=0)
+    for name in set(runs.config_id.tolist()):
+        assert len(set(fold[runs.config_id == name].tolist())) == 1
+    counts = np.bincount(fold, minlength=5)
+    assert counts.max() - counts.min() <= 3
+
+
+def test_fewer_configurations_than_folds_is_an_error(runs) -> None:
+    few = runs.where(np.isin(runs.config_id, ["c0", "c1"]))
+    with pytest.raises(FitError, match="2 training configurations for 3 folds"):
+        fit_curves(few, QUICK)
+
+
+def test_calibration_makes_intervals_hold_on_the_runs_it_saw(curves, runs) -> None:
+    valid = runs.side("valid")
+    fitted = calibrated(curves, valid)
+    low, high = fitted.distribution(valid.configs)["valid"].interval(0.9)
+    seen = valid.curves[:, 0, : low.shape[1]]
+    known = np.isfinite(seen)
+    share = ((low <= seen) & (seen <= high))[known].mean()
+    assert share == pytest.approx(0.9, abs=0.02)
+    again = calibrated(fitted, valid)
+    assert again.calibration == pytest.approx(fitted.calibration)
+
+
+def test_a_single_run_length_and_a_single_epoch_work(spec, rows) -> None:
+    from surrogates.dataset import runs_from_records
+
+    short = runs_from_records([r for r in rows if r["epochs"] == 4], spec)
+    model = fit_curves(short, replace(QUICK, steps=5))
+    assert model.predict(config=spec.space.nest(short.configs[0])).shape == (4,)
+
+
+def test_a_scalar_that_is_not_positive_is_refused(runs) -> None:
+    broken = replace(runs, scalars=np.where(runs.scalars > 1e9, runs.scalars, -1.0))
+    with pytest.raises(FitError, match="not positive"):
+        fit_scalars(broken, QUICK)
