@@ -3,8 +3,8 @@
     python fit_model.py --model bezier_nn_STAR --search_space regnet-digits \
         --data_path my-sweep/records.parquet --log_dir my-curves
 
-The folder is loaded with `eahas.api.load_ensemble("my-curves")`. A whole benchmark, curves and costs
-with the records behind them, is fitted by `eahas fit`.
+The folder is loaded with `eahas.api.load_ensemble("my-curves")`. A whole benchmark, curves and
+costs with the records behind them, is fitted by `eahas fit`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ def parser() -> Parser:
         help="bezier_nn_STAR for learning curves (default), nn_E for time and energy",
     )
     command.add_argument(
-        "--search_space", default="regnet-digits", help="a spec that ships, or a .yaml or .json file"
+        "--search_space",
+        default="regnet-digits",
+        help="a spec that ships, or a .yaml or .json file",
     )
     command.add_argument(
         "--data_path", required=True, help="records: a Parquet file or a sweep folder"
@@ -67,7 +69,9 @@ def fit_one(arguments: Namespace) -> None:
             raise FitError(f"no {side} runs among {len(runs)} usable ones; collect more")
     with Bars() as bars:
         fitted = chosen.fit(
-            runs.side("train"), settings, lambda done, total: bars(f"fit {chosen.name}", done, total)
+            runs.side("train"),
+            settings,
+            lambda done, total: bars(f"fit {chosen.name}", done, total),
         )
     model = calibrated(fitted, runs.side("valid"))
     print(summary(quality([model], runs.side("test")), model.targets))

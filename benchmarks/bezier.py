@@ -1,6 +1,6 @@
 """Bezier learning curves: our decode and fit beside EA-HAS-Bench's, in time and in quality.
 
-    python -m benchmarks.bezier [--records runs.parquet] [--degree 5] [--brute 30]
+    python benchmarks/bezier.py [--records runs.parquet] [--degree 5] [--brute 30]
 
 Times are CPU seconds of this process, the best of several runs. EA-HAS-Bench's two algorithms are
 written anew here, after its paper and code (Li et al., ICLR 2023; `BSC/bezier_vis.py`):
@@ -33,7 +33,8 @@ Floats = NDArray[np.float64]
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--records", help="a records file with a column valid_acc (list<float>)")
+    parser.add_argument("--records", help="a records file (Parquet) to take the curves from")
+    parser.add_argument("--column", default="valid_acc", help="its column of curves (list<float>)")
     parser.add_argument("--degree", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=200, help="length of the synthetic curves")
     parser.add_argument("--curves", type=int, default=1000, help="how many at most")
@@ -42,7 +43,8 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
 
     if args.records:
-        curves, source = recorded_curves(args.records, args.curves), args.records
+        curves = recorded_curves(args.records, args.column, args.curves)
+        source = f"{args.column} of {args.records}"
     else:
         rng = np.random.default_rng(args.seed)
         curves = synthetic_curves(args.curves, args.epochs, rng)
@@ -93,8 +95,9 @@ def report_quality(curves: Floats, degree: int, seed: int, source: str) -> None:
     }
     print(f"RMSE on {len(curves)} curves ({source})")
     print(f"{'':<28}{'median':>10}{'mean of ratio to brute force':>32}")
+    floor = np.maximum(brute, 1e-9)
     for name, values in rows.items():
-        print(f"{name:<28}{np.median(values):>10.4f}{np.mean(values / brute):>32.3f}")
+        print(f"{name:<28}{np.median(values):>10.4f}{np.mean(values / floor):>32.3f}")
 
 
 def brute_force_fit(curve: Floats, degree: int, seed: int, restarts: int = 25) -> float:
@@ -168,8 +171,8 @@ def _point(control: Floats, t: float) -> Floats:
 
 def synthetic_curves(count: int, epochs: int, rng: np.random.Generator) -> Floats:
     """Accuracies in percent (count, epochs) that look like those of small networks on CIFAR-10."""
-    curves = [_synthetic_curve(epochs, rng) for _ in range(count)]
-    return np.round(np.clip(curves, 0.0, 100.0), 2)
+    curves = np.array([_synthetic_curve(epochs, rng) for _ in range(count)])
+    return curves.clip(0.0, 100.0).round(2)
 
 
 def _synthetic_curve(epochs: int, rng: np.random.Generator) -> Floats:
@@ -202,17 +205,20 @@ def _synthetic_curve(epochs: int, rng: np.random.Generator) -> Floats:
     return np.asarray(curve, dtype=np.float64)
 
 
-def recorded_curves(path: str, count: int) -> Floats:
-    """The first complete valid_acc curves of the commonest length in a records file."""
+def recorded_curves(path: str, column: str, count: int) -> Floats:
+    """The first complete curves of the commonest length in a records file."""
     import pyarrow.parquet as pq
 
-    column = pq.read_table(path, columns=["valid_acc"])["valid_acc"].to_pylist()
-    whole = [c for c in column if c and None not in c and np.isfinite(c).all()]
+    present = pq.read_schema(path).names
+    if column not in present:
+        raise SystemExit(f"{path} has no column {column!r}; it has {', '.join(present)}")
+    rows = pq.read_table(path, columns=[column])[column].to_pylist()
+    whole = [c for c in rows if c and None not in c and np.isfinite(c).all()]
     if not whole:
-        raise SystemExit(f"{path} holds no complete valid_acc curve")
+        raise SystemExit(f"{path} holds no complete {column} curve")
     length = Counter(map(len, whole)).most_common(1)[0][0]
     chosen = [c for c in whole if len(c) == length][:count]
-    print(f"{len(column)} records, {len(whole)} whole curves, {len(chosen)} used")
+    print(f"{len(rows)} records, {len(whole)} complete curves, {len(chosen)} used")
     return np.array(chosen, dtype=np.float64)
 
 

@@ -61,7 +61,7 @@ def _hyperparameter(library: Any, parameter: Parameter, default: Any) -> Any:
         return library.UniformIntegerHyperparameter(name, **bounds, default_value=default)
     if parameter.cardinality() > LARGEST_TABLE:
         raise SpecError(
-            f"{name}: a grid of {parameter.cardinality():,.0f} values is too large for ConfigSpace; "
+            f"{name}: a grid of {parameter.cardinality():,} values is too large for ConfigSpace; "
             f"allowed: {LARGEST_TABLE:,}"
         )
     return library.OrdinalHyperparameter(name, parameter.grid(), default_value=default)

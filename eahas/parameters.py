@@ -159,7 +159,7 @@ class Numeric:
         """
         try:
             return self.lookup[type(value), value]
-        except (KeyError, TypeError):
+        except (KeyError, TypeError, ValueError):  # unknown, or cannot be hashed
             return self._examined(value)
 
     def _examined_key(self, key: tuple[type, Value]) -> Value:
@@ -347,7 +347,7 @@ class Choice:
         """The choice equal to `value`, single precision forgiven; ConfigError if there is none."""
         try:
             return self.lookup[type(value), value]
-        except (KeyError, TypeError):
+        except (KeyError, TypeError, ValueError):  # unknown, or cannot be hashed
             return self._examined(value)
 
     def _examined(self, value: Value) -> Value:

@@ -74,10 +74,18 @@ def plot_front(
     at = np.asarray(points, dtype=float)
     for length, colour in zip(lengths, _shades(len(lengths)), strict=True):
         rows = np.array([e == length for e in epochs])
-        axes.scatter(*at[rows].T, s=16, color=colour, alpha=0.75, linewidths=0, label=f"{length}")
+        axes.scatter(
+            at[rows, 0],
+            at[rows, 1],
+            s=16,
+            color=colour,
+            alpha=0.75,
+            linewidths=0,
+            label=f"{length}",
+        )
     line = np.asarray(front, dtype=float)
     axes.step(*line.T, where="post", color=COLOURS[1], linewidth=1.6, zorder=3)
-    axes.scatter(*line.T, s=26, color=COLOURS[1], zorder=4, label="front")
+    axes.scatter(line[:, 0], line[:, 1], s=26, color=COLOURS[1], zorder=4, label="front")
     if (at[:, 0] > 0).all() and at[:, 0].max() > 20 * at[:, 0].min():
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
@@ -134,7 +142,9 @@ def _curves(
         )
         if target.name in seen:
             at = np.arange(1, len(seen[target.name]) + 1)
-            axes.plot(at, seen[target.name], "o", color=colour, markersize=3, alpha=0.8, mew=0)
+            axes.plot(
+                at, seen[target.name], "o", color=colour, ms=3.5, alpha=0.8, mew=0, clip_on=False
+            )
     if any(name in seen for name in colours):
         axes.plot([], [], "o", color=GREY, markersize=3, label="a real run")
     handles, labels = axes.get_legend_handles_labels()
@@ -195,7 +205,10 @@ def _side(figure: Figure, prediction: Prediction, level: float) -> None:
     bench = prediction.benchmark
     (_costs if prediction.single else _key)(figure, prediction, level)
     made = bench.manifest["provenance"]
-    notes = [f"bands and ranges: {100 * level:g} % interval", f"fitted to {made['runs']:,} real runs"]
+    notes = [
+        f"bands and ranges: {100 * level:g} % interval",
+        f"{made['runs']:,} real runs behind it",
+    ]
     if prediction.single and any(is_energy(target) for target in bench.spec.scalars):
         notes.append(energy_words(bench.manifest))
     lines = [line for note in notes for line in textwrap.wrap(note, 36)]
@@ -206,7 +219,10 @@ def _costs(figure: Figure, prediction: Prediction, level: float) -> None:
     """Each scalar of one configuration, with its unit, its interval and the source of joules."""
     bench, y = prediction.benchmark, 0.84
     for target in bench.spec.scalars:
-        value, (low, high) = getattr(prediction, target.name), prediction.interval(level)[target.name]
+        value, (low, high) = (
+            getattr(prediction, target.name),
+            prediction.interval(level)[target.name],
+        )
         source = f" ({bench.energy_source})" if is_energy(target) else ""
         figure.text(SIDE, y, label(target) + source, fontsize=9, color=GREY, va="top")
         worth = quantity(value, target.unit)

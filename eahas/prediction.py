@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -131,9 +130,10 @@ class Prediction:
                 "unit": target.unit,
                 **({"source": bench.energy_source} if is_energy(target) else {}),
             }
+        configs = [bench.space.nest(bench.space.check(config)) for config in self.configs]
         return {
             "benchmark": bench.id,
-            "config": json.loads(json.dumps(self.configs[0] if self.single else list(self.configs))),
+            "config": configs[0] if self.single else configs,
             "epochs": _json(self.epochs),
             "level": level,
             "targets": targets,

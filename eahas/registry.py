@@ -1,4 +1,4 @@
-"""Where benchmarks lie and how their names are read: `name`, `name@version`, `name/model`, a path."""
+"""Where benchmarks lie and how they are named: `name`, `name@version`, `name/model`, a path."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def locate(name_or_path: str | Path) -> tuple[Path, str | None]:
     path = Path(name_or_path)
     if (path / MANIFEST).is_file():
         return path, None
-    if (path.parent / MANIFEST).is_file() and path.parent != path:
+    if len(path.parts) > 1 and (path.parent / MANIFEST).is_file():
         return path.parent, path.name
     given = str(name_or_path).replace("\\", "/").removeprefix("./").removeprefix(PREFIX)
     name, _, model = given.strip("/").partition("/")
@@ -55,7 +55,7 @@ def locate(name_or_path: str | Path) -> tuple[Path, str | None]:
     if path.exists():
         read_manifest(path, BENCHMARK)  # says what is wrong with the folder
     allowed = sorted({*newest, *ships})
-    raise CheckpointError(f"{unknown('benchmark', str(name_or_path), allowed)}. {HOW_TO_MAKE}")
+    raise CheckpointError(f"{unknown('benchmark', str(name_or_path), allowed)}; {HOW_TO_MAKE}")
 
 
 def describe(folder: Path) -> dict[str, Any]:

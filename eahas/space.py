@@ -127,7 +127,7 @@ class Space:
                 try:
                     keys = zip(map(type, values), values, strict=True)
                     return dict(zip(self.names, map(getitem, self._lookups, keys), strict=True))
-                except (KeyError, TypeError, ConfigError):
+                except (KeyError, TypeError, ValueError):  # unknown, or cannot be hashed
                     return None
         return None
 
@@ -169,7 +169,7 @@ class Space:
                         )
                         for p, values in zip(self.parameters, given, strict=True)
                     }
-                except (KeyError, TypeError, ConfigError):
+                except (KeyError, TypeError, ValueError):  # unknown, or cannot be hashed
                     return None
         return None
 
@@ -391,12 +391,17 @@ def _column_type(parameter: Parameter) -> np.dtype[Any]:
 
 
 def _listed(configs: Iterable[Any]) -> Sequence[Any]:
-    if isinstance(configs, (Mapping, str, bytes)) or not isinstance(configs, Iterable):
+    try:
+        single = isinstance(configs, (Mapping, str, bytes))
+        each = None if single else iter(configs)
+    except TypeError:
+        each = None
+    if each is None:
         raise ConfigError(
             f"a list of configurations is needed, got {type(configs).__name__}; "
             "put a single configuration into a list"
         )
-    listed = configs if isinstance(configs, list) else list(configs)
+    listed = configs if isinstance(configs, list) else list(each)
     if not listed:
         raise ConfigError("an empty list of configurations; give at least one")
     return listed

@@ -102,6 +102,8 @@ def spec_from_dict(given: Any) -> Spec:
     if not _is_whole(version) or version < 1:
         raise SpecError(f"version: a whole number from 1, got {shown(version)}")
     described = _section(given, "parameters")
+    if not described:
+        raise SpecError("parameters: at least one is needed")
     parameters = tuple(parameter_from_dict(n, p) for n, p in described.items())
     network = None if given.get("network") is None else _network(given["network"])
     constraints = [] if given.get("constraints") is None else given["constraints"]

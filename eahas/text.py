@@ -53,7 +53,7 @@ def span(low: float | None, high: float | None, unit: str) -> str:
 
 
 def held_out_r2(manifest: Mapping[str, Any], target: Target) -> float | None:
-    """R2 of a target on the held-out configurations, of a curve at its last epoch; None if unknown."""
+    """R2 of a target on the held-out configurations, of a curve at its last epoch."""
     judged = manifest["quality"]["held_out"]["targets"].get(target.name, {})
     part = judged.get("last" if target.kind == "curve" else "value", {})
     return part.get("r2", {}).get("value")

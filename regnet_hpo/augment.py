@@ -50,7 +50,7 @@ def _cutout(images: Tensor, generator: torch.Generator, side: int) -> Tensor:
         (torch.arange(size, device=images.device) - (centre[:, None] - side // 2))
         for size, centre in ((height, row), (width, column))
     ]
-    inside = [(0 <= distance) & (distance < side) for distance in near]
+    inside = [(distance >= 0) & (distance < side) for distance in near]
     square = inside[0][:, :, None] & inside[1][:, None, :]
     return images.masked_fill(square[:, None], 0.0)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from eahas.errors import DataError, unknown
+from eahas.errors import DataError, MissingExtraError, shown, unknown
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def load_dataset(data: Mapping[str, Any] | None) -> DataSet:
     split once, stratified by label. Raises DataError for an unknown name or impossible sizes.
     """
     if not isinstance(data, Mapping) or "name" not in data:
-        raise DataError(f"data: a mapping with a name, got {data!r}")
+        raise DataError(f"data: a mapping with a name, got {shown(data)}")
     fields = dict(data)
     name = fields.pop("name")
     if name == "digits":
@@ -58,22 +58,33 @@ def _checked(fields: dict[str, Any]) -> dict[str, int]:
     for key in wanted[:3]:
         value = fields.get(key)
         if isinstance(value, bool) or not isinstance(value, int) or value < 10:
-            raise DataError(f"data: {key} is a whole number from 10, got {value!r}")
+            raise DataError(f"data: {key} is a whole number from 10, got {shown(value)}")
+    seed = fields.get("split_seed", 0)
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
+        raise DataError(f"data: split_seed is a whole number in 0..2^32-1, got {shown(seed)}")
     return {"split_seed": 0, **fields}
 
 
 def _digits(train: int, valid: int, test: int, split_seed: int) -> DataSet:
-    from sklearn.datasets import load_digits
-    from sklearn.model_selection import train_test_split
+    try:
+        from sklearn.datasets import load_digits
+        from sklearn.model_selection import train_test_split
+    except ImportError:
+        raise MissingExtraError("the data set digits", "scikit-learn", "train") from None
 
     images, labels = load_digits(return_X_y=True)
     if train + valid + test > len(labels):
         raise DataError(
             f"data: train + valid + test = {train + valid + test}; digits has {len(labels)} images"
         )
-    kept, _ = _stratified(train_test_split, labels, train + valid + test, split_seed)
-    fit, rest = _stratified(train_test_split, labels, train, split_seed, kept)
-    check, final = _stratified(train_test_split, labels, valid, split_seed, rest)
+    try:
+        kept, _ = _stratified(train_test_split, labels, train + valid + test, split_seed)
+        fit, rest = _stratified(train_test_split, labels, train, split_seed, kept)
+        check, final = _stratified(train_test_split, labels, valid, split_seed, rest)
+    except ValueError as error:  # a rest too small to hold every label
+        raise DataError(
+            f"data: digits cannot be split into {train}, {valid} and {test}, stratified: {error}"
+        ) from None
     mean, std = images[fit].mean(), images[fit].std()
     pixels = ((images - mean) / std).astype(np.float32).reshape(-1, 1, 8, 8)
     target = labels.astype(np.int64)
@@ -87,7 +98,5 @@ def _stratified(
     positions = np.arange(len(labels)) if among is None else among
     if size == len(positions):
         return positions, positions[:0]
-    part, rest = split(
-        positions, train_size=size, random_state=seed, stratify=labels[positions]
-    )
+    part, rest = split(positions, train_size=size, random_state=seed, stratify=labels[positions])
     return np.sort(part), np.sort(rest)

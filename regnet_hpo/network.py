@@ -51,9 +51,7 @@ class SqueezeExcite(nn.Module):
 class Bottleneck(nn.Module):
     """Residual bottleneck: 1x1, grouped 3x3, SE, 1x1; the shortcut is projected where needed."""
 
-    def __init__(
-        self, w_in: int, width: int, stride: int, group: int, facts: NetworkFacts
-    ) -> None:
+    def __init__(self, w_in: int, width: int, stride: int, group: int, facts: NetworkFacts) -> None:
         super().__init__()
         inner = round(width * facts.bottleneck_multiplier)
         squeezed = round(w_in * facts.se_ratio)
@@ -108,7 +106,9 @@ def initialise(network: RegNet, generator: torch.Generator) -> None:
                 fan_out = module.kernel_size[0] * module.kernel_size[1] * module.out_channels
                 module.weight.normal_(0.0, math.sqrt(2.0 / fan_out), generator=generator)
             elif isinstance(module, nn.Linear) and module is not network.head:
-                module.weight.normal_(0.0, math.sqrt(2.0 / module.out_features), generator=generator)
+                module.weight.normal_(
+                    0.0, math.sqrt(2.0 / module.out_features), generator=generator
+                )
                 bound = 1.0 / math.sqrt(module.in_features)
                 module.bias.uniform_(-bound, bound, generator=generator)
         network.head.weight.normal_(0.0, 0.01, generator=generator)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from regnet_hpo.settings import TrainSettings
+from regnet_hpo.settings import LR_POLICIES, OPTIMISERS, TrainSettings
 
 
 def learning_rate(epoch: int, config: Mapping[str, Any], settings: TrainSettings) -> float:
@@ -20,6 +20,7 @@ def learning_rate(epoch: int, config: Mapping[str, Any], settings: TrainSettings
     """
     done = epoch / config["OPTIM.MAX_EPOCH"]
     policy, least = config["OPTIM.LR_POLICY"], settings.min_lr
+    assert policy in LR_POLICIES, policy
     if policy == "exp":
         factor = least**done
     else:
@@ -43,6 +44,7 @@ def build_optimiser(
         {"params": norms, "weight_decay": 0.0},
     ]
     name, lr = config["OPTIM.OPTIMIZER"], config["OPTIM.BASE_LR"]
+    assert name in OPTIMISERS, name
     if name == "sgd":
         return torch.optim.SGD(groups, lr=lr, momentum=settings.momentum, nesterov=True, fused=True)
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[name]

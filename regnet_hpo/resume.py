@@ -15,8 +15,8 @@ from eahas.files import write_bytes
 def save_state(path: Path, state: dict[str, Any]) -> None:
     """Write the state aside and move it into place.
 
-    Without fsync: this guards against the death of the process, once an epoch; a machine that dies
-    costs at most the run it was in.
+    Without fsync: this guards against the death of the process, once an epoch. The death of the
+    machine may leave a damaged file, which `load_state` refuses.
     """
     buffer = io.BytesIO()
     torch.save(state, buffer)
@@ -26,12 +26,19 @@ def save_state(path: Path, state: dict[str, Any]) -> None:
 def load_state(path: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
     """The saved state, or None where there is none.
 
-    Raises RecordError where the file belongs to another run: `identity` is the configuration, the
-    seed and the settings that the state was saved under.
+    Raises RecordError where the file is damaged or belongs to another run: `identity` is the
+    configuration, the seed and all that is fixed around them when the state was saved.
     """
-    if not path.exists():
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
         return None
-    state = torch.load(path, weights_only=True, map_location="cpu")
-    if state["identity"] != identity:
+    try:
+        state = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
+    except Exception as error:  # noqa: BLE001  torch raises many kinds for a damaged file
+        raise RecordError(
+            f"{path} is damaged ({type(error).__name__}); remove it to begin anew"
+        ) from None
+    if not isinstance(state, dict) or state.get("identity") != identity:
         raise RecordError(f"{path} is the resume file of another run; remove it or name another")
     return state

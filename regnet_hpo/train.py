@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,16 +13,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from eahas.errors import DataError
+from eahas.errors import ConfigError, MeterError, RecordError, shown
 from eahas.regnet import NetworkFacts, complexity, stages_of
 from eahas.spec import Spec
 from regnet_hpo.augment import augment
+from regnet_hpo.costs import inference_costs, training_energy, training_times
 from regnet_hpo.datasets import DataSet, Split, load_dataset
 from regnet_hpo.ema import Ema
-from regnet_hpo.energy import EnergyReading, EpochMeter, Meter, open_meter
+from regnet_hpo.energy import EpochMeter, Meter
 from regnet_hpo.evaluate import correct, percent, precise_batch_norm
 from regnet_hpo.network import RegNet, initialise
 from regnet_hpo.optim import build_optimiser, learning_rate, set_learning_rate
+from regnet_hpo.preflight import check_device, check_fit, check_trainable, meter_for
 from regnet_hpo.resume import load_state, save_state
 from regnet_hpo.settings import MeasureSettings, TrainSettings, measure_settings, train_settings
 
@@ -35,7 +36,6 @@ class Progress:
     """What a run has produced so far; plain lists, so that a resume file can hold it."""
 
     curves: dict[str, list[float]]
-    eval_time_s: float = 0.0
     diverged: str = ""
 
     @property
@@ -57,9 +57,14 @@ def train(
     """Train `config` and return its record, without the fields that only a sweep knows.
 
     With `resume_file` the state is saved there after each epoch and continued from there: on a CPU
-    the result equals an unbroken run's bit for bit, the times apart. A run whose loss is no longer
-    finite ends early with status `diverged`. Raises ConfigError for a configuration outside the
-    space, DataError for a device that is not there.
+    the result equals an unbroken run's bit for bit, the times apart. `on_epoch` is told the
+    progress after each epoch that was saved. A run whose loss is no longer finite ends early with
+    status `diverged`; what its finished epochs cost is recorded as far as it can be metered.
+
+    Raises ConfigError for a configuration outside the space or a seed that is none, SpecError for a
+    spec that cannot be trained, DataError for data or a device that is not there, RecordError for a
+    resume file that cannot be continued, MeterError where an energy that the spec predicts cannot
+    be metered.
     """
     return Trainer(spec, config, seed, device=device, dataset=dataset).run(resume_file, on_epoch)
 
@@ -76,13 +81,16 @@ class Trainer:
         device: str = "cpu",
         dataset: DataSet | None = None,
     ) -> None:
-        assert spec.network is not None, "a spec without a network section cannot be trained"
-        self.spec, self.seed = spec, seed
+        check_trainable(spec)
+        check_device(device)
+        assert spec.network is not None
+        self.spec, self.seed = spec, _checked_seed(seed)
         self.config = spec.space.check(config)
         self.settings: TrainSettings = train_settings(spec)
         self.measure: MeasureSettings = measure_settings(spec)
-        self.device = _device(device)
+        self.device = torch.device(device)
         self.data = dataset if dataset is not None else load_dataset(spec.data)
+        check_fit(self.data, spec)
         self.facts: NetworkFacts = spec.network
         self.stages = stages_of(self.config, self.facts)
         if self.measure.threads:
@@ -90,7 +98,8 @@ class Trainer:
 
         network = RegNet(self.stages, self.facts)
         initialise(network, _generator(seed, INIT))
-        self.network = network.to(self.device, memory_format=torch.channels_last)
+        channels_last: Any = {"memory_format": torch.channels_last}  # torch's stub lacks it
+        self.network = network.to(self.device, **channels_last)
         self.optimiser = build_optimiser(self.network, self.config, self.settings)
         self.ema: Ema | None = None
         if self.settings.ema is not None:
@@ -111,12 +120,8 @@ class Trainer:
         }
         names = ["train", "valid", "test"] + (["valid_ema", "test_ema"] if self.ema else [])
         self.progress = Progress({name: [] for name in names})
-        self.meter: Meter = open_meter(
-            str(self.device),
-            estimate_w_per_core=self.measure.estimate_w_per_core,
-            source=self.measure.energy,
-        )
-        self.epoch_meter = EpochMeter(self.meter)
+        self.meter: Meter = meter_for(device, self.measure)
+        self.train_meter, self.eval_meter = EpochMeter(self.meter), EpochMeter(self.meter)
 
     @property
     def max_epoch(self) -> int:
@@ -125,9 +130,11 @@ class Trainer:
     def run(
         self, resume_file: Path | None, on_epoch: Callable[[Progress], None] | None
     ) -> dict[str, Any]:
-        if resume_file is not None:
-            self._resume(resume_file)
         try:
+            if resume_file is not None:
+                self._resume(resume_file)
+            if self.measure.idle_s:
+                self.meter.measure_idle(max(self.measure.idle_s, self.meter.min_window_s))
             while self.progress.epochs < self.max_epoch:
                 epoch = self.progress.epochs
                 train_accuracy = self._train_epoch(epoch)
@@ -154,7 +161,7 @@ class Trainer:
         steps = len(labels) // size  # the last short batch is dropped
         self.network.train()
 
-        self.epoch_meter.start()
+        self.train_meter.start()
         for step in range(steps):
             batch = order[step * size : (step + 1) * size]
             inputs = augment(
@@ -171,9 +178,9 @@ class Trainer:
                 self.ema.update(self.network, epoch, step)
         mean_loss = loss_sum.item() / steps  # waits for the device
         if math.isfinite(mean_loss):
-            self.epoch_meter.pause()
+            self.train_meter.pause()
         else:
-            self.epoch_meter.drop()
+            self.train_meter.drop()
             self.progress.diverged = f"loss is {mean_loss} in epoch {epoch + 1}"
         return 100.0 * right.item() / (steps * size)
 
@@ -192,15 +199,14 @@ class Trainer:
 
     def _evaluate(self, epoch: int, train_accuracy: float) -> None:
         """Precise batch norm, then accuracy on valid and test, of the weights and of their EMA."""
-        started = time.perf_counter()
-        batches = self._precise_batches(epoch)
         found = {"train": train_accuracy}
-        found |= self._accuracies(self.network, batches, "")
-        if self.ema is not None:
-            found |= self._accuracies(self.ema.network, batches, "_ema")
+        with self.eval_meter.epoch():
+            batches = self._precise_batches(epoch)
+            found |= self._accuracies(self.network, batches, "")
+            if self.ema is not None:
+                found |= self._accuracies(self.ema.network, batches, "_ema")
         for name, accuracy in found.items():
             self.progress.curves[name].append(accuracy)
-        self.progress.eval_time_s += time.perf_counter() - started
 
     def _precise_batches(self, epoch: int) -> list[Tensor]:
         """Training batches for the statistics, drawn and augmented as in training."""
@@ -231,17 +237,6 @@ class Trainer:
             for name in ("valid", "test")
         }
 
-    def _measure_test(self) -> EnergyReading:
-        """The mean reading of one inference pass over the test set."""
-        images, labels = self.splits["test"]
-        size = self.settings.eval_batch_size
-
-        def one_pass() -> None:
-            correct(self.network, images, labels, size).sum().item()
-
-        one_pass()  # the first pass pays for caches
-        return self.meter.measure_repeated(one_pass, at_least_s=self.measure.test_window_s)
-
     # State and record
 
     def _identity(self) -> dict[str, Any]:
@@ -250,6 +245,8 @@ class Trainer:
             "config": dict(self.config),
             "seed": self.seed,
             "settings": dataclasses.asdict(self.settings),
+            "network": dataclasses.asdict(self.facts),
+            "data": None if self.spec.data is None else dict(self.spec.data),
         }
 
     def _state(self) -> dict[str, Any]:
@@ -259,19 +256,24 @@ class Trainer:
             "optimiser": self.optimiser.state_dict(),
             "ema": self.ema.network.state_dict() if self.ema is not None else {},
             "progress": dataclasses.asdict(self.progress),
-            "meter": self.epoch_meter.state_dict(),
+            "train_meter": self.train_meter.state_dict(),
+            "eval_meter": self.eval_meter.state_dict(),
         }
 
     def _resume(self, path: Path) -> None:
         state = load_state(path, self._identity())
         if state is None:
             return
+        try:
+            self.train_meter.load_state_dict(state["train_meter"])
+            self.eval_meter.load_state_dict(state["eval_meter"])
+        except MeterError as error:
+            raise RecordError(f"{path} cannot be continued here: {error}") from None
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
         if self.ema is not None:
             self.ema.network.load_state_dict(state["ema"])
         self.progress = Progress(**state["progress"])
-        self.epoch_meter.load_state_dict(state["meter"])
 
     def _record(self) -> dict[str, Any]:
         cx = complexity(self.stages, self.facts)
@@ -284,58 +286,51 @@ class Trainer:
             "epochs": self.progress.epochs,
             **self.config,
             **self.progress.curves,
-            "eval_time_s": self.progress.eval_time_s,
             "flops": float(cx.flops),
             "params": float(cx.params),
             "acts": float(cx.acts),
             "device": str(self.device),
         }
         if self.progress.epochs:
-            record |= self._training_costs()
-        if not self.progress.diverged:
-            record |= self._inference_costs()
-        return record
+            record |= training_times(self.train_meter, self.eval_meter, self.measure)
+        return record | self._energies()
 
-    def _training_costs(self) -> dict[str, Any]:
-        energies = self.epoch_meter.finish()
-        reading = energies.reading
-        wall_s, cpu_time_s = energies.duration_s.sum(), energies.cpu_time_s.sum()
-        on_cpu_time = self.measure.runtime == "cpu_time"
-        return {
-            "runtime_s": float(cpu_time_s if on_cpu_time else wall_s),
-            "wall_s": float(wall_s),
-            "cpu_time_s": float(cpu_time_s),
-            "epoch_time_s": energies.duration_s.tolist(),
-            "epoch_cpu_s": energies.cpu_time_s.tolist(),
-            "train_energy_j": energies.total_j,
-            "epoch_energy_j": energies.energy_j.tolist(),
-            "energy_source": reading.source,
-            "energy_formula": reading.formula,
-            "energy_flags": ",".join(reading.flags),
-            "energy_samples": reading.samples,
-            "energy_disagreement": reading.disagreement,
-            "idle_power_w": reading.idle_power_w,
+    def _energies(self) -> dict[str, Any]:
+        """The energies, and why one is missing. A run that ends well has what the spec predicts."""
+        needed: set[str] = set()
+        if not self.progress.diverged:
+            needed = {target.name for target in self.spec.scalars}
+        measured: dict[str, Callable[[], dict[str, Any]]] = {
+            "train_energy_j": lambda: training_energy(self.train_meter),
+            "eval_energy_j": lambda: {"eval_energy_j": self.eval_meter.finish().total_j},
         }
+        if not self.progress.diverged:
+            measured["test_energy_j"] = self._inference_costs
+        found: dict[str, Any] = {}
+        missing = []
+        for name, measure in measured.items():
+            try:
+                found |= measure()
+            except MeterError as error:
+                if name in needed:
+                    raise
+                missing.append(f"{name}: {error}")
+        return found | {"energy_missing": "; ".join(missing)}
 
     def _inference_costs(self) -> dict[str, Any]:
-        reading = self._measure_test()
-        on_cpu_time = self.measure.runtime == "cpu_time"
-        return {
-            "test_energy_j": reading.energy_j,
-            "test_time_s": reading.cpu_time_s if on_cpu_time else reading.duration_s,
-        }
+        images, labels = self.splits["test"]
+        size = self.settings.eval_batch_size
+
+        def one_pass() -> None:
+            correct(self.network, images, labels, size).sum().item()
+
+        return inference_costs(one_pass, self.meter, self.measure)
 
 
-def _device(name: str) -> torch.device:
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise DataError(f"device {name!r} is unknown; allowed: cpu, cuda, cuda:0, ...") from None
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise DataError(
-            f"device {name!r}: torch sees {torch.cuda.device_count()} CUDA devices; use cpu"
-        )
-    return device
+def _checked_seed(seed: int) -> int:
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**63:
+        raise ConfigError(f"seed is {shown(seed)}; allowed: whole numbers from 0 below 2^63")
+    return int(seed)
 
 
 def _images(split: Split, device: torch.device) -> Tensor:

@@ -42,6 +42,7 @@ _KEPT_DIRECTION = 4e-3  # directions that hold less of the library's bases (rms)
 _RIDGE = 1e-9  # per epoch; pulls y control points that the epochs do not determine to a line
 _CURVES_PER_BLOCK = 128
 _FIRST_DAMPING = 1e-2
+_LEAST_DAMPING = 1e-8  # a constant added to raw changes nothing, so some is always needed
 _LONGEST_STEP = 2.0  # in the raw parameters: a step between control points changes by e**2 at most
 
 
@@ -98,18 +99,24 @@ def _checked(curves: ArrayLike, degree: int, starts: int, iterations: int) -> Fl
 def _fit_block(
     values: Floats, degree: int, starts: int, iterations: int
 ) -> tuple[Floats, Floats, Floats]:
-    epochs = values.shape[1]
+    count, epochs = values.shape
     line, bent, scale = _without_line(values)
-    library = _library(degree, epochs)
-    chosen = library.best_spacings(bent, starts)
-    if epochs <= degree + 1:
-        iterations = 0  # the one spacing of this library already meets every epoch
-    best = _refined(bent, library.spacings.take(chosen[:, 0]), iterations)
-    for start in range(1, chosen.shape[1]):
-        best.take_better(_refined(bent, library.spacings.take(chosen[:, start]), iterations))
+    if epochs <= degree + 1:  # as many control points as epochs: any spacing meets them all
+        best = _projected(bent, _spacings(np.zeros((count, degree)), epochs))
+    else:
+        best = _searched(bent, degree, starts, iterations)
     x = best.spacings.x
     y = scale * best.coefficients + line[:, :1] + line[:, 1:] * x
     return x, y, scale[:, 0] * np.sqrt(best.cost / epochs)
+
+
+def _searched(bent: Floats, degree: int, starts: int, iterations: int) -> _Projections:
+    library = _library(degree, bent.shape[1])
+    chosen = library.best_spacings(bent, starts)
+    best = _refined(bent, library.spacings.take(chosen[:, 0]), iterations)
+    for start in range(1, chosen.shape[1]):
+        best.take_better(_refined(bent, library.spacings.take(chosen[:, start]), iterations))
+    return best
 
 
 def _without_line(values: Floats) -> tuple[Floats, Floats, Floats]:
@@ -201,7 +208,7 @@ def _refined(bent: Floats, start: _Spacings, iterations: int) -> _Projections:
         step *= _LONGEST_STEP / np.maximum(longest, _LONGEST_STEP)
         trial = _spacings(best.spacings.raw + step, bent.shape[1])
         better = best.take_better(_projected(bent, trial))
-        damping *= np.where(better, 0.2, 6.0)
+        damping = np.maximum(damping * np.where(better, 0.2, 6.0), _LEAST_DAMPING)
     return best
 
 
@@ -255,15 +262,14 @@ class _Library:
 
 @lru_cache(maxsize=4)
 def _library(degree: int, epochs: int) -> _Library:
-    """Built once for a degree and a number of epochs: for 200 epochs 0.2 s and 20 MB."""
-    raw = _ladder(degree) if epochs > degree + 1 else np.zeros((1, degree))
-    spacings = _spacings(raw, epochs)
+    """Built once for a degree and a number of epochs: for 200 epochs 0.1 s and 20 MB."""
+    spacings = _spacings(_ladder(degree), epochs)
     # A part of the spacings is enough to find the directions: neighbours hardly differ.
     sample = _bent_bases(spacings.take(slice(None, None, 8)).basis)
     columns = sample.transpose(1, 0, 2).reshape(epochs, -1)
     strength, vectors = np.linalg.eigh(columns @ columns.T / len(sample))
     directions = vectors[:, strength > _KEPT_DIRECTION**2]
-    blocks = range(0, len(raw), _CURVES_PER_BLOCK)
+    blocks = range(0, len(spacings.raw), _CURVES_PER_BLOCK)
     reduced = np.concatenate(
         [directions.T @ _bent_bases(spacings.basis[k : k + _CURVES_PER_BLOCK]) for k in blocks]
     )

@@ -1,7 +1,8 @@
-"""Model families by name: what they fit, with which settings, and how settings are given as JSON."""
+"""Model families by name: what they fit, and with which settings."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,6 +12,9 @@ from eahas.errors import FitError, shown, unknown
 from surrogates.benchmark import CURVES, SCALARS
 from surrogates.dataset import Runs
 from surrogates.training import FitSettings, Progress, fit_curves, fit_scalars
+
+# Where a whole number may start from another than 1, and where a number must end before infinity.
+LEAST, BELOW = {"seed": 0, "positions": 2}, {"dropout": 1.0}
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,7 @@ class Family:
     def fit(
         self, runs: Runs, settings: FitSettings | None = None, progress: Progress | None = None
     ) -> Ensemble:
-        """An uncalibrated ensemble fitted to these runs; FitError where the spec has no target for it."""
+        """An uncalibrated ensemble of these runs; FitError where the spec has no target for it."""
         if not getattr(runs.spec, self.targets):
             raise FitError(f"model {self.name} fits {self.targets}; {runs.spec.name} has none")
         fitter = fit_curves if self.targets == "curves" else fit_scalars
@@ -79,14 +83,15 @@ def _value(name: str, default: Any, given: Any) -> Any:
             return tuple(given)
         raise FitError(f"fit setting {name}: a list of whole numbers from 1, got {shown(given)}")
     if isinstance(default, int):
-        least = 0 if name == "seed" else 1
+        least = LEAST.get(name, 1)
         if _is_whole(given, least):
             return given
         raise FitError(f"fit setting {name}: a whole number from {least}, got {shown(given)}")
+    below = BELOW.get(name, math.inf)
     number = isinstance(given, (int, float)) and not isinstance(given, bool)
-    if number and 0 <= given < float("inf"):
+    if number and 0 <= given < below:
         return float(given)
-    raise FitError(f"fit setting {name}: a number from 0, got {shown(given)}")
+    raise FitError(f"fit setting {name}: a number from 0 to below {below:g}, got {shown(given)}")
 
 
 def _is_whole(given: Any, least: int) -> bool:

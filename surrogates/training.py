@@ -26,13 +26,13 @@ class FitSettings:
     """How a network ensemble is fitted. Every field is a hyperparameter of the fit."""
 
     members: int = 5
-    hidden: tuple[int, ...] = (128, 128)
+    hidden: tuple[int, ...] = (64, 64)
     degree: int = 5
     steps: int = 3000
     batch_size: int = 128
     learning_rate: float = 3e-3
-    weight_decay: float = 1e-2
-    dropout: float = 0.0
+    weight_decay: float = 1.0
+    dropout: float = 0.1
     positions: int = 24
     last_epoch_weight: float = 0.5
     seed: int = 0

@@ -38,9 +38,11 @@ def _processor() -> str:
     cpuinfo = Path("/proc/cpuinfo")
     if not cpuinfo.exists():
         return model
-    found = {}
+    found: dict[str, str] = {}
     for line in cpuinfo.read_text(encoding="utf-8").splitlines():
         key, _, value = line.partition(":")
         found.setdefault(key.strip(), value.strip())
     named = ("model", "stepping", "cache size")
-    return ", ".join([found.get("model name", model), *(f"{k} {found[k]}" for k in named if k in found)])
+    return ", ".join(
+        [found.get("model name", model), *(f"{k} {found[k]}" for k in named if k in found)]
+    )

@@ -11,15 +11,17 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from eahas.errors import SpecError, SweepError
+from eahas.errors import SweepError, shown
 from eahas.files import write_bytes, write_json
 from eahas.spec import Spec, spec_from_dict
 
 SPEC_FILE, PLAN_FILE = "spec.json", "plan.jsonl"
+DONE, WORK = "done", "work"  # folders: one record a finished run, one folder a run in the making
 SPLIT_PATTERN = ("test", "train", "train", "valid", "train") * 2 + (
     "test",
     "train",
@@ -56,7 +58,18 @@ def plan_runs(
     Of every 15 configurations 4 are test, 2 valid and 9 train. The first `repeats_train` training
     and `repeats_test` test configurations get `repeat_seeds` more seeds, interleaved so that at
     any moment of the sweep about the same share of mains and repeats is done.
+
+    Raises SweepError for counts that are no whole numbers from 0 (`configs`, `repeat_seeds`: from
+    1), SpecError where the space has too few configurations.
     """
+    for name, given, least in (
+        ("configs", configs, 1),
+        ("repeats_train", repeats_train, 0),
+        ("repeats_test", repeats_test, 0),
+        ("repeat_seeds", repeat_seeds, 1),
+    ):
+        if isinstance(given, bool) or not isinstance(given, int) or given < least:
+            raise SweepError(f"{name}={shown(given)}; allowed are whole numbers from {least}")
     sampled = [spec.space.check(c) for c in spec.space.sample(configs, seed=seed)]
     mains = [
         PlannedRun(f"c{i:05d}-s0", f"c{i:05d}", 0, "main", SPLIT_PATTERN[i % 15], config)
@@ -111,7 +124,11 @@ def sample(
     repeats_test: int = 0,
     repeat_seeds: int = 2,
 ) -> list[PlannedRun]:
-    """Write spec.json and plan.jsonl into a folder; SweepError where another sweep lies there."""
+    """Write spec.json and plan.jsonl into a folder.
+
+    Raises SweepError where another sweep lies there, by its plan or by its spec; else as
+    `plan_runs`.
+    """
     runs = plan_runs(
         spec,
         configs,
@@ -121,11 +138,13 @@ def sample(
         repeat_seeds=repeat_seeds,
     )
     text = "".join(json.dumps(dataclasses.asdict(run)) + "\n" for run in runs)
-    plan = folder / PLAN_FILE
-    if plan.exists() and plan.read_text(encoding="utf-8") != text:
-        raise SweepError(f"{folder} already holds another plan; sample into a new folder")
+    if (folder / PLAN_FILE).exists():
+        there, planned = load_plan(folder)
+        if there.source != spec.source or planned != runs:
+            raise SweepError(f"{folder} already holds another sweep; sample into a new folder")
+        return runs
     write_json(folder / SPEC_FILE, dict(spec.source), indent=1)
-    write_bytes(plan, text.encode())
+    write_bytes(folder / PLAN_FILE, text.encode())
     return runs
 
 
@@ -139,7 +158,39 @@ def load_plan(folder: Path) -> tuple[Spec, list[PlannedRun]]:
             )
     try:
         spec = spec_from_dict(json.loads((folder / SPEC_FILE).read_text(encoding="utf-8")))
-        lines = (folder / PLAN_FILE).read_text(encoding="utf-8").splitlines()
-        return spec, [PlannedRun(**json.loads(line)) for line in lines]
-    except (json.JSONDecodeError, TypeError, SpecError) as error:
-        raise SweepError(f"{folder}: {SPEC_FILE} or {PLAN_FILE} is damaged: {error}") from None
+    except ValueError as error:
+        raise SweepError(f"{folder / SPEC_FILE} is damaged: {error}") from None
+    runs = []
+    lines = (folder / PLAN_FILE).read_bytes().splitlines()
+    for number, line in enumerate(lines, start=1):
+        try:
+            run = PlannedRun(**json.loads(line))
+            _check_run(run, spec)
+        except (ValueError, TypeError) as error:
+            raise SweepError(f"{folder / PLAN_FILE}, line {number}: {error}") from None
+        runs.append(run)
+    if not runs:
+        raise SweepError(f"{folder / PLAN_FILE} is empty")
+    if len({run.run_id for run in runs}) < len(runs):
+        raise SweepError(f"{folder / PLAN_FILE}: a run_id stands twice")
+    return spec, runs
+
+
+def _check_run(run: PlannedRun, spec: Spec) -> None:
+    if not isinstance(run.run_id, str) or not re.fullmatch(r"[\w-][\w.-]*", run.run_id):
+        raise SweepError(f"run_id: letters, digits, '.', '_' and '-' only, got {shown(run.run_id)}")
+    if not isinstance(run.seed, int) or run.seed < 0:
+        raise SweepError(f"{run.run_id}: seed is a whole number from 0, got {shown(run.seed)}")
+    if spec.space.check(run.config) != run.config:
+        raise SweepError(f"{run.run_id}: the configuration is not in its flat, canonical form")
+
+
+def require_planned(run: PlannedRun, row: Mapping[str, Any], where: str) -> None:
+    """Raise SweepError unless a record is the planned run's: configuration, seed and place."""
+    fields = {name: getattr(run, name) for name in ("config_id", "seed", "role", "split")}
+    for name, wanted in {"run_id": run.run_id, **fields, **run.config}.items():
+        if row.get(name) != wanted:
+            raise SweepError(
+                f"{where}: {run.run_id} has {name} {shown(row.get(name))}, and the plan has "
+                f"{shown(wanted)}; it belongs to another sweep"
+            )

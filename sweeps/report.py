@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -28,7 +29,9 @@ def facts(spec: Spec, rows: Sequence[Row]) -> dict[str, Any]:
     for target in spec.targets:
         values = [final(row[target.name]) for row in ok if target.name in row]
         if values:
-            quantiles = statistics.quantiles(values, n=20) if len(values) > 1 else values * 19
+            quantiles = values * 19
+            if len(values) > 1:
+                quantiles = statistics.quantiles(values, n=20, method="inclusive")
             found["ranges"][target.name] = {
                 "min": min(values),
                 "p5": quantiles[0],
@@ -37,17 +40,45 @@ def facts(spec: Spec, rows: Sequence[Row]) -> dict[str, Any]:
                 "max": max(values),
             }
     if spec.curves and spec.scalars and ok:
-        curve = next((c.name for c in spec.curves if c.name.startswith("valid")), spec.curves[0].name)
+        curve = next(
+            (c.name for c in spec.curves if c.name.startswith("valid")), spec.curves[0].name
+        )
         front = pareto_front([(row[spec.scalars[0].name], 100 - final(row[curve])) for row in ok])
         found["front"] = {"error": f"100 - {curve}", "cost": spec.scalars[0].name, "points": front}
+    noise = _noise(spec, ok)
+    if noise["configurations"]:
+        found["repeats"] = noise
     if len(anchors) > 1 and spec.scalars:
-        times = [row[spec.scalars[0].name] for row in anchors]
+        times = [row[spec.scalars[0].name] / row.get("machine_factor", 1.0) for row in anchors]
         found["anchor"] = {
             "runs": len(times),
             "median": statistics.median(times),
             "relative_std": statistics.stdev(times) / statistics.fmean(times),
         }
     return found
+
+
+def _noise(spec: Spec, rows: Sequence[Row]) -> dict[str, Any]:
+    """How far runs of one configuration lie apart: the pooled standard deviation of each target."""
+    runs: dict[str, list[Row]] = {}
+    for row in rows:
+        runs.setdefault(row["config_id"], []).append(row)
+    groups = [group for group in runs.values() if len(group) > 1]
+    free = sum(len(group) - 1 for group in groups)
+    return {
+        "configurations": len(groups),
+        "std": {
+            target.name: math.sqrt(
+                sum(
+                    (len(group) - 1) * statistics.variance(final(row[target.name]) for row in group)
+                    for group in groups
+                )
+                / free
+            )
+            for target in spec.targets
+            if groups
+        },
+    }
 
 
 def final(value: Any) -> float:
@@ -81,6 +112,10 @@ def page(found: Mapping[str, Any]) -> str:
         front = found["front"]
         lines += ["", f"front of {front['error']} against {front['cost']}: {len(front['points'])}"]
         lines += [f"  {cost:10.4g}  {error:6.2f}" for cost, error in front["points"]]
+    if "repeats" in found:
+        noise = found["repeats"]
+        lines += ["", f"spread of {noise['configurations']} configurations with several seeds:"]
+        lines += [f"  {name:14}{std:10.4g}" for name, std in noise["std"].items()]
     if "anchor" in found:
         anchor = found["anchor"]
         lines += [

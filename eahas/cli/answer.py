@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from eahas.benchmark import Benchmark
 from eahas.cli import terminal
@@ -23,9 +22,7 @@ def answer(prediction: Prediction, level: float, *, drawn: bool, columns: int) -
         low, high = prediction.interval(level)[main.name]
         lines += [
             f"{label(main)} in {main.unit or 'its own unit'}, with its {_percent(level)} interval",
-            terminal.curve(
-                prediction.curves[main.name], low, high, columns=columns, drawn=drawn
-            ),
+            terminal.curve(prediction.curves[main.name], low, high, columns=columns, drawn=drawn),
             "",
         ]
     head = f"{_percent(level)} interval"

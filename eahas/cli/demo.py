@@ -59,7 +59,7 @@ def ask(bench: Benchmark, out: Path) -> None:
     """The first half: one prediction, as text and as a picture."""
     _heading(1, "Ask the benchmark that ships")
     prediction = bench.predict(bench.space.sample(seed=0))
-    print(answer(prediction, 0.9, drawn=terminal.can_draw(), columns=terminal.width()))
+    say(answer(prediction, 0.9, drawn=terminal.can_draw(), columns=terminal.width()))
     _draw(prediction, out / "prediction.png")
 
 
@@ -71,28 +71,28 @@ def make(shipped: Benchmark, out: Path, configs: int) -> None:
     spec = small_spec(shipped.spec)
     sweep, folder = out / f"sweep-{configs}", out / f"benchmark-{configs}"
     _heading(2, "Make a benchmark, small")
-    print(
-        f"The space is {shipped.name}'s, but trainings take {' or '.join(map(str, EPOCHS))} epochs "
+    say(
+        f"The space of {shipped.name}, but trainings of {' or '.join(map(str, EPOCHS))} epochs "
         "only, to be quick."
     )
     free_for_checkpoint(folder)
 
     runs = plan.sample(spec, sweep, configs, seed=0)
-    print(f"sample   {configs} configurations, {len(runs)} runs: {sweep}")
+    say(f"sample   {configs} configurations, {len(runs)} runs: {sweep}")
     finished, _ = make_runs(sweep, min(MOST_WORKERS, len(os.sched_getaffinity(0))), "cpu")
-    print(f"launch   {finished} runs trained on handwritten digits")
+    say(f"launch   {finished} runs trained on handwritten digits")
     spec, rows = collect(sweep)
     statuses = [row["status"] for row in rows]
     found = {status: statuses.count(status) for status in dict.fromkeys(statuses)}
-    print(f"collect  {counted(found)}: {sweep / RECORDS_FILE}")
+    say(f"collect  {counted(found)}: {sweep / RECORDS_FILE}")
     fitted = fit_small(spec, rows, folder)
-    print(f"fit      {MEMBERS} networks for the curves, {MEMBERS} for the costs: {folder}")
+    say(f"fit      {MEMBERS} networks for the curves, {MEMBERS} for the costs: {folder}")
 
     bench = api.load_benchmark(folder)
-    print(f"load     {bench.id}; its predictions for the configurations that it has never seen:\n")
-    print(side_by_side(bench, rows))
-    print("\n" + summary(fitted.quality["held_out"], spec.targets))
-    print(
+    say(f"load     {bench.id}; its predictions for the configurations that it has never seen:\n")
+    say(side_by_side(bench, rows))
+    say("\n" + summary(fitted.quality["held_out"], spec.targets))
+    say(
         f"\nWith {configs} configurations these figures say that the pipeline works, and nothing "
         f"about how good a\nbenchmark can be. For that ask for the shipped one's: eahas evaluate "
         f"{shipped.name}"
@@ -113,15 +113,16 @@ def small_spec(shipped: Spec) -> Spec:
 
 def fit_small(spec: Spec, rows: Rows, folder: Path) -> Fitted:
     """Fit with settings that suit a handful of runs, and save the benchmark folder."""
-    from surrogates.benchmark import CURVES, SCALARS, fit, save, with_settings
+    from surrogates.benchmark import CURVES, SCALARS, fit, save
+    from surrogates.families import configured
 
     small = {"members": MEMBERS, "steps": STEPS}
     with Bars() as bars:
         fitted = fit(
             spec,
             rows,
-            curves=with_settings(CURVES, **small),
-            scalars=with_settings(SCALARS, **small),
+            curves=configured(CURVES, small),
+            scalars=configured(SCALARS, small),
             report=bars,
         )
     save(fitted, rows, folder)
@@ -143,8 +144,8 @@ def side_by_side(bench: Benchmark, rows: Rows) -> str:
     """Predicted and real values of the held-out runs, one line each."""
     main = next(t for t in bench.spec.curves if t.name == bench.main_curve)
     targets = [main, *bench.spec.scalars]
-    head = "".join(f"{label(t):>24}" for t in targets)
-    under = "".join(f"{'predicted':>12}{'real':>12}" for _ in targets)
+    head = "".join(f"{label(t):>28}" for t in targets)
+    under = "".join(f"{'predicted':>15}{'real':>13}" for _ in targets)
     lines = [f"{'':8}{head}", f"{'epochs':8}{under}"]
     for row in held_out(rows):
         prediction = bench.predict(config_of(row, bench.spec))
@@ -153,7 +154,7 @@ def side_by_side(bench: Benchmark, rows: Rows) -> str:
             curve = target.kind == "curve"
             value = prediction.learning_curve[-1] if curve else getattr(prediction, target.name)
             real = row[target.name][-1] if curve else row[target.name]
-            cells += f"{number(value):>12}{quantity(real, target.unit):>12}"
+            cells += f"{number(value):>15}{quantity(real, target.unit):>13}"
         lines.append(cells)
     return "\n".join(lines)
 
@@ -166,11 +167,16 @@ def _draw(prediction: Any, path: Path, seen: Any = None) -> None:
     try:
         figure = plot_prediction(prediction, seen=seen)
     except MissingExtraError as missing:
-        print(f"\nno picture: {missing}")
+        say(f"\nno picture: {missing}")
         return
-    print(f"\nwrote {save_figure(figure, path)}")
+    say(f"\nwrote {save_figure(figure, path)}")
+
+
+def say(text: str) -> None:
+    """Written at once, so that it stands before the progress that follows it, in a log too."""
+    print(text, flush=True)
 
 
 def _heading(step: int, text: str) -> None:
     title = f"{step} of 2: {text}"
-    print(f"\n{title}\n{'=' * len(title)}")
+    say(f"\n{title}\n{'=' * len(title)}")

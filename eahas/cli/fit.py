@@ -35,7 +35,11 @@ def add_to(commands: Any) -> None:
         help='more of the fit: {"curves": {"hidden": [64, 64]}, "scalars": {"steps": 1000}}',
     )
     command.add_argument(
-        "--resamples", metavar="N", type=whole(1), default=200, help="of the bootstrap; default: 200"
+        "--resamples",
+        metavar="N",
+        type=whole(1),
+        default=200,
+        help="of the bootstrap; default: 200",
     )
 
 
@@ -73,8 +77,8 @@ def run(arguments: Namespace) -> None:
         fitted = fit(
             spec,
             rows,
-            curves=configured(CURVES, {**common, **detailed.get("curves", {})}),
-            scalars=configured(SCALARS, {**common, **detailed.get("scalars", {})}),
+            curves=configured(configured(CURVES, detailed.get("curves", {})), common),
+            scalars=configured(configured(SCALARS, detailed.get("scalars", {})), common),
             resamples=arguments.resamples,
             report=bars,
         )

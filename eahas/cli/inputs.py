@@ -30,12 +30,8 @@ def read_records_of(source: str | Path, spec: Spec) -> Rows:
     """The checked rows of a Parquet file, or of what a sweep folder has finished."""
     from eahas.records import read_records
 
-    if not Path(source).is_dir():
-        return read_records(source, spec)
-    from sweeps.collect import collect
-
-    _, rows = collect(Path(source))
-    return _belonging(rows, spec)
+    path = Path(source)
+    return read_records(_collected(path)[1] if path.is_dir() else path, spec)
 
 
 def read_with_spec(source: str | Path, spec: str | None) -> tuple[Spec, Rows]:
@@ -43,28 +39,32 @@ def read_with_spec(source: str | Path, spec: str | None) -> tuple[Spec, Rows]:
 
     A Parquet file of a spec that ships needs no name.
     """
-    from eahas.records import check_rows, read_rows
-    from sweeps.collect import collect
+    from eahas.records import check_rows, read_records, read_rows
     from sweeps.specs import list_specs, load_spec
 
-    if Path(source).is_dir():
-        own, rows = collect(Path(source))
-        if spec is None:
-            return own, rows
-        return load_spec(spec), _belonging(rows, load_spec(spec))
-    rows = read_rows(source)
+    path = Path(source)
+    if path.is_dir():
+        own, path = _collected(path)
+        found = own if spec is None else load_spec(spec)
+        return found, read_records(path, found)
+    rows = read_rows(path)
     if spec is None:
         spec = str(rows[0].get("space")) if rows else None
         if spec not in list_specs():
-            raise EahasError(f"{source} holds runs of {spec}, no spec that ships: give --spec FILE")
+            raise EahasError(f"{path} holds runs of {spec}, no spec that ships: give --spec FILE")
     found = load_spec(spec)
     return found, check_rows(rows, found)
 
 
-def _belonging(rows: Rows, spec: Spec) -> Rows:
-    from eahas.records import check_rows
+def _collected(folder: Path) -> tuple[Spec, Path]:
+    """The spec of a sweep folder, and the file that its finished runs have just been written to.
 
-    return check_rows(rows, spec)
+    They are read back from there: then folder and file give the same numbers to the last digit.
+    """
+    from sweeps.collect import RECORDS_FILE, collect
+
+    spec, _ = collect(folder)
+    return spec, folder / RECORDS_FILE
 
 
 def free_for_checkpoint(folder: str | Path) -> Path:

@@ -31,7 +31,9 @@ def add_to(commands: Any) -> None:
     given.add_argument(
         "--sample", metavar="SEED", type=whole(0), help="a random configuration of the space"
     )
-    command.add_argument("--at", metavar="EPOCH", type=whole(1), help="stop there; default: the end")
+    command.add_argument(
+        "--at", metavar="EPOCH", type=whole(1), help="stop there; default: the end"
+    )
     command.add_argument(
         "--level", type=probability, default=0.9, help="of the intervals; default: 0.9"
     )

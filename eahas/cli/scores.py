@@ -15,7 +15,7 @@ REFERENCES = {
     "two_seeds": "mean of two other seeds",
     "mean": "mean of the training runs",
 }
-LABEL, CELL = 34, 22
+LABEL, CELL = 34, 25
 
 
 def summary(held_out: Mapping[str, Any], targets: Sequence[Target]) -> str:
@@ -43,7 +43,9 @@ def tables(judged: Mapping[str, Any], targets: Sequence[Target]) -> str:
     references = judged["references"]["targets"]
     if not held_out["targets"]:
         return f"{held_out['runs']} held-out configurations: too few to judge the fit"
-    blocks = [f"{_on(held_out['runs'])}, which the fit never saw; brackets: 95 % bootstrap interval"]
+    blocks = [
+        f"{_on(held_out['runs'])}, which the fit never saw; brackets: 95 % bootstrap interval"
+    ]
     for target in targets:
         unit = UNITS.get(target.unit, target.unit)
         head = "".join(f"{name:>{CELL}}" for name in METRICS.values())

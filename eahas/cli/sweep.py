@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Mapping
@@ -138,13 +137,12 @@ def make_runs(
     What every run needs is looked for first: a missing data set or device is one error, and not one
     a run.
     """
-    from regnet_hpo.datasets import load_dataset
+    from regnet_hpo.preflight import preflight
     from sweeps.launch import launch
     from sweeps.plan import load_plan
 
     spec, runs = load_plan(folder)
-    _require_device(device)
-    load_dataset(spec.data)
+    preflight(spec, device)
     with Bars() as bars:
         finished = launch(
             folder,
@@ -154,16 +152,6 @@ def make_runs(
             progress=lambda done, total: bars("runs", done, total),
         )
     return finished, len(runs)
-
-
-def _require_device(device: str) -> None:
-    import torch
-
-    if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
-        raise SweepError(f"device {device!r} is unknown; allowed: cpu, cuda, cuda:0, ...")
-    seen, index = torch.cuda.device_count(), int(device.partition(":")[2] or 0)
-    if device != "cpu" and index >= seen:
-        raise SweepError(f"device {device!r}: torch sees {seen} CUDA devices; use cpu")
 
 
 def collect(arguments: Namespace) -> None:
@@ -205,6 +193,7 @@ def front_figure(spec: Spec, rows: Rows, found: dict[str, Any]) -> Any:
     front = found["front"]
     curve = next(t for t in spec.curves if front["error"].endswith(t.name))
     cost = next(t for t in spec.scalars if t.name == front["cost"])
+    error = label(curve).replace("accuracy", "error")
     shown = [row for row in rows if row["status"] == "ok" and row.get("role") != "anchor"]
     source = f" ({', '.join(found['energy_source'])})" if is_energy(cost) else ""
     return plot_front(
@@ -213,7 +202,7 @@ def front_figure(spec: Spec, rows: Rows, found: dict[str, Any]) -> Any:
         [int(row["epochs"]) for row in shown],
         title=found["space"],
         cost=f"{label(cost)} [{cost.unit}]{source}",
-        error=f"{label(curve).replace('accuracy', 'error')} [%]",
+        error=f"{error if error != label(curve) else front['error']} [%]",
     )
 
 

@@ -1,4 +1,4 @@
-"""A learning curve in a terminal: a line and its band in braille, or a table where that cannot be."""
+"""A learning curve in a terminal: a line and its band in braille, or a table without braille."""
 
 from __future__ import annotations
 
@@ -96,14 +96,15 @@ def _code(dots: Array) -> Array:
 
 def _axis(low: float, high: float, rows: int) -> tuple[float, float, float]:
     """Round ends of an axis that holds both values, and the step of its ticks."""
-    reach = max(high - low, 1e-9 * max(abs(low), abs(high), 1.0))
+    reach = high - low if high > low else max(abs(low), 1.0)
     rough = reach / (rows / 3)
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= rough * (1 - 1e-9))
-    return math.floor(low / step) * step, math.ceil(high / step) * step, step
+    bottom, top = math.floor(low / step) * step, math.ceil(high / step) * step
+    return (bottom, top, step) if bottom < top else (bottom - step, top + step, step)
 
 
 def _row(y: float, bottom: float, top: float, rows: int) -> int:
     """The row of text in which a value lies."""
     share = (top - y) / (top - bottom)
-    return min(rows - 1, int(round(share * (4 * rows - 1))) // 4)
+    return min(rows - 1, round(share * (4 * rows - 1)) // 4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
@@ -64,7 +65,7 @@ def _from_yaml(text: str) -> object:
         raise MissingExtraError("reading a YAML spec", "PyYAML", "train") from None
 
     class Loader(yaml.SafeLoader):  # type: ignore[misc]  # yaml comes without types
-        """SafeLoader, made to complain where it would let the last of two equal keys win."""
+        """SafeLoader, but equal keys are an error and 1e-5 is a number, as YAML 1.2 has it."""
 
         def compose_mapping_node(self, anchor: Any) -> Any:
             node = super().compose_mapping_node(anchor)
@@ -72,6 +73,8 @@ def _from_yaml(text: str) -> object:
             _distinct((key.value, key) for key in keys)
             return node
 
+    exponent = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$")
+    Loader.add_implicit_resolver("tag:yaml.org,2002:float", exponent, list("-+0123456789"))
     try:
         return yaml.load(text, Loader)
     except SpecError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import math
+import random
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
@@ -12,7 +13,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eahas.errors import EahasError
@@ -20,13 +21,14 @@ from eahas.spec import Spec, spec_from_dict
 from sweeps.specs import load_spec
 
 T = TypeVar("T")
+BATCH = 20  # inputs an example: hypothesis draws the seed, `random` makes the inputs
 
 
 class Text(str):
     """A string, though not exactly a str."""
 
 
-def _inside_itself() -> list[Any]:
+def inside_itself() -> list[Any]:
     loop: dict[str, Any] = {"type": "choice"}
     loop |= {"REGNET": loop, "opt": loop, "choices": [loop], "a": loop}
     nest: list[Any] = []
@@ -37,7 +39,6 @@ def _inside_itself() -> list[Any]:
     return [loop, nest, deep]
 
 
-LOOP, NEST, DEEP = _inside_itself()
 ODD = [
     *[None, True, False, 0, 1, -1, 6.5, -0.0, 1e-320, 1e308, math.nan, math.inf, -math.inf],
     *[10**400, -(10**400), 10**5000, 2**53, 2**64, Fraction(10**400), Decimal("NaN"), 1 + 2j],
@@ -46,9 +47,9 @@ ODD = [
     *[np.int64(8), np.uint8(8), np.float32(0.1), np.float64("nan"), np.bool_(1), np.str_("sgd")],
     *[np.array(8), np.array([8.0]), np.array([]), np.array(["a"], dtype=object)],
     *[np.datetime64("NaT"), np.timedelta64(1), object(), object, len, range(3), ...],
-    *[LOOP, NEST, DEEP],
+    *inside_itself(),
 ]
-SPECS = [load_spec(f"regnet-{name}") for name in ("digits", "cifar10")]
+ODD_KEYS = ["", "X", "REGNET.W0", "W0", "low", "when", "stride", 0, 1.5, None, True, Text("sgd")]
 OWN = {
     "name": "own",
     "version": 2,
@@ -67,23 +68,12 @@ OWN = {
         "scalars": {"runtime_s": None, "carbon_g": {"unit": "g", "cumulative": True}},
     },
 }
-SPECS.append(spec_from_dict(OWN))
-
-odd = st.integers(0, len(ODD) - 1).map(lambda k: ODD[k])  # sampled_from would print them all
-odd_keys = st.sampled_from(["", "X", "REGNET.W0", "W0", 0, 1.5, None, True, ("a",), Text("sgd")])
-names = st.sampled_from([*SPECS[0].space.names, *SPECS[2].space.names, "REGNET", "opt", "OPTIM"])
-junk = st.recursive(
-    odd | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inside: (
-        st.lists(inside, max_size=3) | st.dictionaries(names | odd_keys, inside, max_size=3)
-    ),
-    max_leaves=5,
-)
+SPECS = [load_spec("regnet-digits"), load_spec("regnet-cifar10"), spec_from_dict(OWN)]
 
 
-def many(examples: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    quiet = [HealthCheck.too_slow, HealthCheck.data_too_large]
-    return settings(max_examples=examples, deadline=None, suppress_health_check=quiet)
+@functools.cache
+def sampled(which: int) -> list[dict[str, Any]]:
+    return SPECS[which].space.sample(15, seed=1)
 
 
 def accepted(call: Callable[[], T]) -> T | None:
@@ -95,13 +85,92 @@ def accepted(call: Callable[[], T]) -> T | None:
         return None
 
 
-@functools.cache
-def valid(spec: int) -> list[dict[str, Any]]:
-    return SPECS[spec].space.sample(15, seed=1)
+def batches(examples: int) -> Callable[[Callable[[random.Random], None]], Callable[[], None]]:
+    """A property of `examples` times BATCH inputs, each made by a `random.Random`."""
+
+    def decorate(test: Callable[[random.Random], None]) -> Callable[[], None]:
+        @settings(max_examples=examples, deadline=None)
+        @given(st.integers(0, 2**32))
+        def batch(seed: int) -> None:
+            for k in range(BATCH):
+                test(random.Random(f"{seed} {k}"))
+
+        batch.__name__ = test.__name__
+        return batch
+
+    return decorate
 
 
-def check_everywhere(spec: Spec, config: Any) -> None:
-    """One configuration at every door, alone and in a list; they agree on whether it belongs."""
+# Making what is bad
+
+
+def junk(rng: random.Random, depth: int = 0) -> Any:
+    """Something odd, or a list or dictionary of odd things."""
+    if depth < 3 and rng.random() < 0.2:
+        return [junk(rng, depth + 1) for _ in range(rng.randrange(4))]
+    if depth < 3 and rng.random() < 0.2:
+        keys = [*ODD_KEYS, "opt", "REGNET", "TRAIN", *SPECS[2].space.names]
+        return {rng.choice(keys): junk(rng, depth + 1) for _ in range(rng.randrange(4))}
+    if rng.random() < 0.2:
+        return rng.choice([rng.uniform(-2, 30), rng.randrange(-2, 30)])
+    return rng.choice(ODD)
+
+
+def damaged_config(rng: random.Random, which: int) -> Any:
+    """A valid configuration, nested or flat, with up to three entries changed, moved or dropped."""
+    space = SPECS[which].space
+    config = copy.deepcopy(rng.choice(sampled(which)))
+    if rng.random() < 0.5:
+        config = space.check(config)
+    inner = [at for at in config.values() if isinstance(at, dict)]
+    for _ in range(rng.randrange(4)):
+        at = rng.choice([config, *inner])
+        key = rng.choice([*at, *at, *at, *space.names, *ODD_KEYS])
+        value = at.pop(key, 1)
+        action = rng.random()
+        if action < 0.6:
+            at[key] = junk(rng)
+        elif action < 0.8:
+            at[str(key)[:-1]] = value
+        elif action < 0.9:
+            at[Text(key)] = value
+    return config
+
+
+def paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The way to every value inside dictionaries and lists."""
+    inside = value.items() if isinstance(value, dict) else enumerate(value)
+    found = [(*path, key) for key, _ in inside]
+    inside = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, inner in inside:
+        if isinstance(inner, (dict, list)):
+            found += paths(inner, (*path, key))
+    return found
+
+
+def damaged_spec(rng: random.Random) -> Any:
+    """A spec with one to three of its values changed, dropped or added, at any depth."""
+    source = SPECS[rng.randrange(3)].source
+    spec = copy.deepcopy(dict(source))
+    for path in rng.sample(paths(source), rng.randrange(1, 4)):
+        try:
+            at = functools.reduce(lambda inner, key: inner[key], path[:-1], spec)
+            if rng.random() < 0.7:
+                at[path[-1]] = junk(rng)
+            elif rng.random() < 0.5:
+                del at[path[-1]]
+            else:
+                at[rng.choice(ODD_KEYS)] = junk(rng)
+        except (KeyError, IndexError, TypeError):
+            continue  # an earlier change took this place away
+    return spec
+
+
+# What must hold
+
+
+def check_at_every_door(spec: Spec, config: Any) -> None:
+    """One configuration, alone and in a list: every door says the same."""
     space = spec.space
     flat = accepted(lambda: space.check(config))
     columns = accepted(lambda: space.columns([config]))
@@ -112,124 +181,73 @@ def check_everywhere(spec: Spec, config: Any) -> None:
         assert space.check(space.nest(flat)) == flat
         assert {name: column[0] for name, column in columns.items() if name in flat} == flat
         assert list(flat) == [name for name in space.names if name in flat]
-    else:
-        accepted(lambda: space.neighbours(config))
-        accepted(lambda: space.mutate(config, seed=0))
 
 
-@many(1500)
-@given(st.sampled_from(SPECS), junk)
-def test_junk_as_a_configuration(spec: Spec, config: Any) -> None:
-    check_everywhere(spec, config)
+@batches(100)
+def test_junk_as_a_configuration(rng: random.Random) -> None:
+    check_at_every_door(rng.choice(SPECS), junk(rng))
 
 
-@st.composite
-def damaged_configs(draw: st.DrawFn) -> tuple[Spec, Any]:
-    """A valid configuration, nested or flat, with up to three entries changed or dropped."""
-    which = draw(st.integers(0, len(SPECS) - 1))
+@batches(150)
+def test_damaged_configurations(rng: random.Random) -> None:
+    which = rng.randrange(3)
+    check_at_every_door(SPECS[which], damaged_config(rng, which))
+
+
+@batches(40)
+def test_lists_of_damaged_configurations(rng: random.Random) -> None:
+    which = rng.randrange(3)
     space = SPECS[which].space
-    config = copy.deepcopy(draw(st.sampled_from(valid(which))))
-    if draw(st.booleans()):
-        config = space.check(config)
-    for _ in range(draw(st.integers(0, 3))):
-        at = config
-        key = draw(st.sampled_from([*config, *space.names]) | odd_keys)
-        if isinstance(at.get(key), dict) and at[key] and draw(st.booleans()):
-            at = at[key]
-            key = draw(st.sampled_from(list(at)) | odd_keys)
-        if draw(st.booleans()) and key in at:
-            value = at.pop(key)
-            if draw(st.booleans()):
-                at[str(key)[:-1] if draw(st.booleans()) else Text(key)] = value
-        else:
-            at[key] = draw(odd | junk)
-    return SPECS[which], config
-
-
-damaged_lists = st.lists(damaged_configs().map(lambda case: case[1]), max_size=4)
-
-
-@many(4000)
-@given(damaged_configs())
-def test_damaged_configurations(case: tuple[Spec, Any]) -> None:
-    check_everywhere(*case)
-
-
-@many(700)
-@given(st.sampled_from(SPECS), junk | damaged_lists)
-def test_junk_as_a_list(spec: Spec, configs: Any) -> None:
-    columns = accepted(lambda: spec.space.columns(configs))
-    checked = accepted(lambda: spec.space.check_list(configs))
+    configs = rng.choice([junk(rng), [damaged_config(rng, which) for _ in range(rng.randrange(4))]])
+    columns = accepted(lambda: space.columns(configs))
+    checked = accepted(lambda: space.check_list(configs))
     assert (columns is None) is (checked is None)
     if columns is not None and checked is not None:
-        codes = spec.space.encode_columns(columns)
-        assert codes.tolist() == [spec.space.encode(flat).tolist() for flat in checked]
+        codes = space.encode_columns(columns)
+        assert codes.tolist() == [space.encode(flat).tolist() for flat in checked]
 
 
-@many(1500)
-@given(
-    st.sampled_from(SPECS),
-    junk | st.lists(st.floats(-1, 2) | odd | st.just(1), min_size=9, max_size=28),
-    st.booleans(),
-)
-def test_junk_as_a_code(spec: Spec, code: Any, long_enough: bool) -> None:
-    if isinstance(code, list) and code and long_enough:
-        width = spec.space.encoding_width
-        code = (code * width)[:width]
-    config = accepted(lambda: spec.space.decode(code))
+@batches(100)
+def test_junk_as_a_code(rng: random.Random) -> None:
+    space = rng.choice(SPECS).space
+    code = junk(rng)
+    if rng.random() < 0.7:
+        code = [rng.uniform(-0.5, 1.5) for _ in range(space.encoding_width)]
+        for _ in range(rng.randrange(3)):
+            code[rng.randrange(len(code))] = junk(rng)
+    config = accepted(lambda: space.decode(code))
     if config is not None:
-        flat = spec.space.check(config)
-        assert spec.space.decode(spec.space.encode(flat)) == spec.space.nest(
-            {name: pytest.approx(v) if isinstance(v, float) else v for name, v in flat.items()}
-        )
+        flat = space.check(config)
+        again = space.check(space.decode(space.encode(flat)))
+        assert again == {n: pytest.approx(v) if n == "opt.lr" else v for n, v in flat.items()}
 
 
-@many(500)
-@given(st.sampled_from(SPECS), junk, junk)
-def test_junk_as_a_number_or_a_seed(spec: Spec, n: Any, seed: Any) -> None:
-    small = not isinstance(n, (int, np.integer)) or n < 50
-    accepted(lambda: spec.space.sample(n if small else 3, seed=seed))
-    accepted(lambda: spec.space.mutate(valid(0)[0], seed=seed))
-    accepted(lambda: spec.space[n])
+@batches(40)
+def test_junk_as_a_number_or_a_seed(rng: random.Random) -> None:
+    space = rng.choice(SPECS).space
+    n, seed = junk(rng), junk(rng)
+    if not isinstance(n, int) or n < 50:
+        accepted(lambda: space.sample(n, seed=seed))
+    accepted(lambda: SPECS[0].space.mutate(sampled(0)[0], seed=seed))
+    accepted(lambda: SPECS[0].space.mutate(n, seed=0))
+    accepted(lambda: SPECS[0].space.neighbours(n))
+    accepted(lambda: space[n])
 
 
-@many(700)
-@given(junk | st.dictionaries(st.sampled_from([*OWN, "network", "data"]), junk))
-def test_junk_as_a_spec(given: Any) -> None:
+@batches(40)
+def test_junk_as_a_spec(rng: random.Random) -> None:
+    given = (
+        {key: junk(rng) for key in OWN if rng.random() < 0.5} if rng.random() < 0.7 else junk(rng)
+    )
     accepted(lambda: spec_from_dict(given))
 
 
-@st.composite
-def damaged_specs(draw: st.DrawFn) -> Any:
-    """A spec with one to three of its values changed, dropped or added, at any depth."""
-    spec = copy.deepcopy(dict(draw(st.sampled_from(SPECS)).source))
-    for _ in range(draw(st.integers(1, 3))):
-        at: Any = spec
-        while True:
-            keys = list(at) if isinstance(at, dict) else list(range(len(at)))
-            key = draw(st.sampled_from(keys)) if keys else None
-            inner = at[key] if keys else None
-            if not isinstance(inner, (dict, list)) or not inner or draw(st.integers(0, 3)) == 0:
-                break
-            at = inner
-        change = draw(st.sampled_from(["set", "set", "set", "drop", "add"]))
-        if change == "set" and keys:
-            at[key] = draw(odd | junk)
-        elif change == "drop" and keys:
-            del at[key]
-        elif isinstance(at, dict):
-            at[draw(st.sampled_from(["low", "when", "stride", "X"]) | odd_keys)] = draw(odd | junk)
-        else:
-            at.append(draw(odd | junk))
-    return spec
-
-
-@many(2000)
-@given(damaged_specs())
-def test_damaged_specs(given: Any) -> None:
+@batches(100)
+def test_damaged_specs(rng: random.Random) -> None:
+    given = damaged_spec(rng)
     spec = accepted(lambda: spec_from_dict(given))
     if spec is not None:
         assert spec_from_dict(spec.source) == spec
-        config = accepted(lambda: spec.space.draw(np.random.default_rng(0)))
-        if config is not None:
-            assert spec.space.check(config) == config
+        if not spec.space.constraints or spec.name == "own":
+            config = accepted(lambda: spec.space.sample(seed=0))
+            assert spec.space.contains(config)

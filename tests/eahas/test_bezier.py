@@ -36,6 +36,7 @@ def bisected_t(x_ctrl, positions):
 
 
 @given(raw_and_y(), st.integers(1, 300))
+@settings(deadline=None)
 def test_any_network_output_decodes_to_finite_values_between_the_control_points(curve, epochs):
     raw, y = curve
     x = bezier.x_control_points(raw)
@@ -52,6 +53,7 @@ def test_any_network_output_decodes_to_finite_values_between_the_control_points(
 
 
 @given(raw_and_y())
+@settings(deadline=None)
 def test_x_of_t_is_monotone(curve):
     x = bezier.x_control_points(curve[0])
     along = bezier.bernstein(len(x) - 1, np.linspace(0.0, 1.0, 301)) @ x
@@ -59,7 +61,7 @@ def test_x_of_t_is_monotone(curve):
 
 
 @given(raw_and_y(), st.integers(3, 300))
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 def test_decode_is_the_curve_at_a_position_within_1e_7(curve, epochs):
     raw, y = curve
     x = bezier.x_control_points(raw)
@@ -156,6 +158,7 @@ def test_basis_at_reproduces_the_curve():
 
 
 @given(raw_and_y(raw_numbers=st.floats(-5.0, 5.0)))
+@settings(deadline=None)
 def test_raw_numbers_come_back_up_to_a_constant(curve):
     raw, _ = curve
     back = bezier.raw_from_x_control_points(bezier.x_control_points(raw))

@@ -1,0 +1,148 @@
+"""What must hold before the first run, so that a mistake is one error and not one a run."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+from eahas.constraints import REGNET_DOMAIN
+from eahas.errors import DataError, SpecError, shown, unknown
+from eahas.parameters import Numeric, Parameter
+from eahas.spec import Spec
+from regnet_hpo.datasets import DataSet, load_dataset
+from regnet_hpo.energy import Meter, open_meter
+from regnet_hpo.settings import (
+    LR_POLICIES,
+    OPTIMISERS,
+    MeasureSettings,
+    measure_settings,
+    train_settings,
+)
+
+EPOCHS = "OPTIM.MAX_EPOCH"
+# What the trainer reads from a configuration: least, most, and whether only whole numbers.
+NUMBERS = REGNET_DOMAIN | {
+    "OPTIM.BASE_LR": (0, math.inf, False),
+    "TRAIN.CUTOUT_LENGTH": (0, 10_000, True),
+    EPOCHS: (1, 1_000_000, True),
+}
+NAMES = {"OPTIM.OPTIMIZER": OPTIMISERS, "OPTIM.LR_POLICY": LR_POLICIES}
+# What it puts into the record of every run that ends well.
+CURVES = ("train", "valid", "test")
+EMA_CURVES = ("valid_ema", "test_ema")
+SCALARS = (
+    *("runtime_s", "train_energy_j", "test_energy_j"),
+    *("wall_s", "cpu_time_s", "eval_time_s", "eval_energy_j", "test_time_s"),
+    *("flops", "params", "acts"),
+)
+
+
+def preflight(spec: Spec, device: str) -> DataSet:
+    """The data of a spec that can be trained on `device`.
+
+    Raises SpecError for a spec that the trainer does not understand, DataError for data that are
+    not there or do not fit the network and for a device that is not there.
+    """
+    check_trainable(spec)
+    check_device(device)
+    data = load_dataset(spec.data)
+    check_fit(data, spec)
+    return data
+
+
+def check_trainable(spec: Spec) -> None:
+    """Raise SpecError unless the trainer knows every parameter, setting and target of a spec."""
+    if spec.network is None:
+        raise SpecError(f"{spec.name}: training needs the section network")
+    ema = train_settings(spec).ema is not None
+    measure_settings(spec)
+    read = (*NUMBERS, *NAMES)
+    for name in spec.space.names:
+        if name not in read:
+            raise SpecError(f"{spec.name}: {unknown('parameter of the trainer', name, read)}")
+    for name in read:
+        if name not in spec.space.names:
+            raise SpecError(
+                f"{spec.name}: training needs the parameter {name}; "
+                "one that is not searched is a choice with one value"
+            )
+        _check_parameter(spec.space[name])
+    if spec.space.fidelity not in (None, EPOCHS):
+        raise SpecError(f"{spec.name}: fidelity {spec.space.fidelity}; the trainer's is {EPOCHS}")
+    for kind, targets, made in (
+        ("curve", spec.curves, CURVES + EMA_CURVES if ema else CURVES),
+        ("scalar", spec.scalars, SCALARS),
+    ):
+        for target in targets:
+            if target.name in EMA_CURVES and not ema:
+                raise SpecError(f"{spec.name}: the target {target.name} needs training: ema")
+            if target.name not in made:
+                raise SpecError(f"{spec.name}: {unknown(f'{kind} target', target.name, made)}")
+
+
+def _check_parameter(parameter: Parameter) -> None:
+    name = parameter.name
+    if parameter.condition is not None:
+        raise SpecError(f"{name}: the trainer always needs it, so it cannot have a condition")
+    values, continuous = _values(parameter)
+    if name in NAMES:
+        for value in values:
+            if value not in NAMES[name]:
+                raise SpecError(f"{name}: {unknown('choice', value, NAMES[name])}")
+        return
+    low, high, whole = NUMBERS[name]
+    for value in values:
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not number or not low <= value <= high or (whole and (continuous or value % 1)):
+            kind = "whole numbers" if whole else "numbers"
+            raise SpecError(f"{name}: {kind} in {low:g}..{high:g} can be trained, got {value!r}")
+
+
+def _values(parameter: Parameter) -> tuple[tuple[Any, ...], bool]:
+    """The choices, or the two bounds; and whether it also takes what lies between whole numbers."""
+    if isinstance(parameter, Numeric):
+        return (parameter.low, parameter.high), not parameter.integer
+    return parameter.choices, False
+
+
+def check_device(name: str) -> None:
+    """Raise DataError unless `name` is cpu, or cuda or cuda:N and torch sees that GPU."""
+    found = re.fullmatch(r"cpu|cuda(?::(\d{1,4}))?", name) if isinstance(name, str) else None
+    if found is None:
+        raise DataError(f"device {shown(name)} is unknown; allowed: cpu, cuda, cuda:0, ...")
+    if name != "cpu" and int(found[1] or 0) >= gpu_count():
+        raise DataError(f"device {name!r}: torch sees {gpu_count()} CUDA devices; use cpu")
+
+
+def gpu_count() -> int:
+    """How many GPUs torch sees."""
+    import torch
+
+    return torch.cuda.device_count()
+
+
+def check_fit(data: DataSet, spec: Spec) -> None:
+    """Raise DataError unless images and labels are what the network section says."""
+    facts = spec.network
+    assert facts is not None
+    shape = (facts.in_channels, facts.image_size, facts.image_size)
+    for name, split in (("train", data.train), ("valid", data.valid), ("test", data.test)):
+        if split.images.shape[1:] != shape:
+            raise DataError(
+                f"data: {name} images of {data.name} have the shape {split.images.shape[1:]}; "
+                f"the network section says {shape}"
+            )
+        classes = int(split.labels.max()) + 1
+        if classes > facts.classes:
+            raise DataError(
+                f"data: {name} labels of {data.name} need {classes} classes; "
+                f"the network section says {facts.classes}"
+            )
+
+
+def meter_for(device: str, settings: MeasureSettings) -> Meter:
+    """The energy meter of a run. Raises MeterError where the device has no such source."""
+    return open_meter(
+        device, estimate_w_per_core=settings.estimate_w_per_core, source=settings.energy
+    )

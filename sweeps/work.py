@@ -1,0 +1,179 @@
+"""One process making the missing runs of a sweep folder, one after the other."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import platform
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import eahas
+from eahas.errors import EahasError, RecordError
+from eahas.files import write_json
+from eahas.records import check_row
+from eahas.spec import Spec
+from sweeps.claim import Claim, claimed
+from sweeps.machine import fingerprint, machine_facts
+from sweeps.plan import DONE, WORK, PlannedRun, load_plan
+
+if TYPE_CHECKING:
+    from regnet_hpo.datasets import DataSet
+
+MOST_DEATHS = 3  # a run whose worker died so often without finishing an epoch is recorded as failed
+Record = dict[str, Any]
+
+
+def make_runs(
+    folder: Path,
+    device: str,
+    *,
+    deadline: float | None = None,
+    on_epoch: Callable[[], None] | None = None,
+) -> Iterator[Record]:
+    """Make every run that is not finished and that nobody else is making; yield each record.
+
+    A record is in `done/` before it is yielded. No run is started after `deadline` (of
+    `time.monotonic`). `on_epoch` is called whenever the state of the current run has been saved;
+    what it raises goes through, and the run can be continued.
+
+    Raises SweepError where the folder is no sweep; SpecError, DataError or MeterError where no run
+    of it could be made here; OSError where it cannot be written.
+    """
+    from regnet_hpo.preflight import meter_for, preflight
+    from regnet_hpo.settings import measure_settings
+
+    spec, runs = load_plan(folder)
+    data = preflight(spec, device)
+    meter_for(device, measure_settings(spec)).close()
+    found_one = True
+    while found_one:  # once more: another worker may have left a run that was passed over
+        found_one = False
+        for run in runs:
+            if deadline is not None and time.monotonic() > deadline:
+                return
+            record = _record_of(folder, spec, run, device, data, on_epoch)
+            if record is not None:
+                found_one = True
+                yield record
+
+
+def _record_of(
+    folder: Path,
+    spec: Spec,
+    run: PlannedRun,
+    device: str,
+    data: DataSet,
+    on_epoch: Callable[[], None] | None,
+) -> Record | None:
+    """The record that was made, or None where it is done already or in other hands."""
+    done, work = folder / DONE / f"{run.run_id}.json", folder / WORK / run.run_id
+    if done.exists() and not work.exists():
+        return None
+    with claimed(work) as claim:
+        if claim is None:
+            return None
+        if done.exists():  # its worker died between the record and the clearing
+            claim.clear()
+            return None
+        if claim.deaths >= MOST_DEATHS:
+            record = failed(spec, run, f"its worker died {claim.deaths} times without an epoch")
+        else:
+            record = _made(spec, run, claim, device, data, on_epoch)
+        write_json(done, record)
+        claim.clear()
+        return record
+
+
+def _made(
+    spec: Spec,
+    run: PlannedRun,
+    claim: Claim,
+    device: str,
+    data: DataSet,
+    on_epoch: Callable[[], None] | None,
+) -> Record:
+    """The record of a run. An error in it becomes a record too; a full disk stops the worker."""
+    started = datetime.datetime.now(datetime.timezone.utc)
+    try:
+        record = _trained(spec, run, claim, device, data, on_epoch) | identity(run)
+        check_row(record, spec)
+    except OSError:
+        raise
+    except Exception as error:  # noqa: BLE001  any failure of a run is a row with its reason
+        reason = f"{type(error).__name__}: {error}"
+        if not isinstance(error, EahasError):
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            reason += f" at {Path(frame.filename).name}:{frame.lineno} in {frame.name}"
+        record = failed(spec, run, reason)
+    facts = machine_facts(device)
+    return record | {
+        "machine": fingerprint(facts),
+        "machine_facts": json.dumps(facts, sort_keys=True),
+        "started_at": started.isoformat(timespec="seconds"),
+        "software": f"eahas {eahas.__version__}, torch {facts['torch']}, "
+        f"Python {platform.python_version()}",
+    }
+
+
+def _trained(
+    spec: Spec,
+    run: PlannedRun,
+    claim: Claim,
+    device: str,
+    data: DataSet,
+    on_epoch: Callable[[], None] | None,
+) -> Record:
+    """Train from the resume file, or anew where that file cannot be continued."""
+    from regnet_hpo.train import train
+
+    def saved(_: object) -> None:
+        claim.got_on()
+        if on_epoch is not None:
+            on_epoch()
+
+    def trained() -> Record:
+        return train(
+            spec,
+            run.config,
+            run.seed,
+            resume_file=claim.resume_file,
+            device=device,
+            dataset=data,
+            on_epoch=saved,
+        )
+
+    try:
+        return trained()
+    except RecordError as error:
+        print(f"sweep: {run.run_id} begins anew: {error}", file=sys.stderr)
+        claim.resume_file.unlink()
+        return trained()
+
+
+def failed(spec: Spec, run: PlannedRun, reason: str) -> Record:
+    """The record of a run that could not be made."""
+    return {
+        **identity(run),
+        "space": spec.name,
+        "space_version": spec.version,
+        "seed": run.seed,
+        "status": "failed",
+        "reason": reason,
+        "epochs": 0,
+        **run.config,
+    }
+
+
+def identity(run: PlannedRun) -> dict[str, str]:
+    """What only the plan knows of a record."""
+    return {
+        "run_id": run.run_id,
+        "config_id": run.config_id,
+        "split": run.split,
+        "role": run.role,
+    }

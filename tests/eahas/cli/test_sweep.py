@@ -1,0 +1,121 @@
+"""`eahas sweep`: sample, launch, collect, report; and `eahas demo`, which does it all."""
+
+from __future__ import annotations
+
+import copy
+import json
+
+import pytest
+
+from eahas import api
+from eahas.cli import demo
+
+pytest.importorskip("torch")
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory):
+    """regnet-digits with trainings of one and two epochs."""
+    spec = copy.deepcopy(dict(api.load_benchmark("regnet-digits").spec.source))
+    spec["name"] = "tiny"
+    spec["parameters"]["OPTIM.MAX_EPOCH"]["choices"] = [1, 2]
+    spec["parameters"]["REGNET.DEPTH"] |= {"low": 4, "high": 5}
+    path = tmp_path_factory.mktemp("tiny") / "tiny.json"
+    path.write_text(json.dumps(spec))
+    return path
+
+
+def test_the_four_stages_in_a_row(eahas, tiny, tmp_path):
+    sweep = tmp_path / "sweep"
+    status, out, _ = eahas("sweep", "sample", tiny, "--out", sweep, "--configs", 2)
+    assert status == 0
+    assert "3 runs planned (1 anchor, 2 main)" in out
+    assert f"eahas sweep launch {sweep}" in out
+
+    status, out, _ = eahas("sweep", "launch", sweep, "--workers", 0)
+    assert status == 0
+    assert "3 of 3 runs finished" in out
+
+    status, out, _ = eahas("sweep", "collect", sweep)
+    assert status == 0
+    assert "3 runs of tiny (3 ok)" in out
+    assert (sweep / "records.parquet").is_file()
+
+    picture = tmp_path / "front.png"
+    status, out, _ = eahas("sweep", "report", sweep, "--plot", picture)
+    assert status == 0
+    assert "runtime_s" in out
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    _, from_folder, _ = eahas("sweep", "report", sweep, "--json")
+    records = sweep / "records.parquet"
+    _, from_file, _ = eahas("sweep", "report", records, "--spec", tiny, "--json")
+    assert json.loads(from_folder) == json.loads(from_file)
+
+
+def test_sample_is_repeatable_and_will_not_mix_two_plans(eahas, refused, tiny, tmp_path):
+    given = ("sweep", "sample", tiny, "--out", tmp_path / "s", "--configs", 5)
+    repeats = ("--repeats-train", 1, "--repeats-test", 1, "--repeat-seeds", 3)
+    assert "12 runs planned" in eahas(*given, *repeats)[1]
+    assert eahas(*given, *repeats)[0] == 0
+    assert "already holds another" in refused(*given, *repeats, "--seed", 1)
+
+
+def test_no_run_is_started_after_the_budget(eahas, tiny, tmp_path):
+    eahas("sweep", "sample", tiny, "--out", tmp_path, "--configs", 2)
+    status, out, _ = eahas("sweep", "launch", tmp_path, "--workers", 0, "--budget-s", 1e-9)
+    assert status == 0
+    assert "0 of 3 runs finished" in out
+    assert "to continue" in out
+
+
+def test_bad_input_is_one_line(refused, eahas, tiny, toy, tmp_path):
+    assert "did you mean 'regnet-digits'" in refused(
+        "sweep", "sample", "regnet-digit", "--out", tmp_path, "--configs", 1
+    )
+    for stage in ("launch", "collect", "report"):
+        assert "is no sweep folder" in refused("sweep", stage, tmp_path)
+    eahas("sweep", "sample", tiny, "--out", tmp_path, "--configs", 1)
+    assert "no finished run" in refused("sweep", "collect", tmp_path)
+    assert "device 'tpu'" in refused("sweep", "launch", tmp_path, "--device", "tpu")
+    assert "--workers" in refused("sweep", "launch", tmp_path, "--workers", -1)
+    assert "--budget-s" in refused("sweep", "launch", tmp_path, "--budget-s", "nan")
+    assert "give --spec" in refused("sweep", "report", toy / "records.parquet")
+
+
+def test_a_front_of_estimated_energy_is_noted(eahas, toy, tmp_path):
+    spec = json.loads((toy / "spec.json").read_text())
+    spec["targets"]["scalars"] = ["train_energy_j"]
+    path = tmp_path / "spec.json"
+    path.write_text(json.dumps(spec))
+    status, _, err = eahas("sweep", "report", toy / "records.parquet", "--spec", path)
+    assert status == 0
+    assert err.count("eahas: note:") == 1
+    assert "estimated" in err
+    _, _, err = eahas("sweep", "report", toy / "records.parquet", "--spec", toy / "spec.json")
+    assert err == ""
+
+
+def test_the_demo_runs_from_start_to_end(eahas, monkeypatch, tmp_path):
+    for name, value in (("EPOCHS", (1, 2)), ("STEPS", 3), ("MOST_WORKERS", 0)):
+        monkeypatch.setattr(demo, name, value)
+    status, out, _ = eahas("demo", "--out", tmp_path, "--configs", demo.FEWEST)
+    assert status == 0
+    for stage in ("sample", "launch", "collect", "fit", "load"):
+        assert f"\n{stage:8} " in out
+    assert "inference energy" in out
+    assert "estimated" in out
+    assert "nothing about how good" in " ".join(out.split())
+    assert api.load_benchmark(tmp_path / f"benchmark-{demo.FEWEST}").name == "regnet-digits-demo"
+    assert (tmp_path / "prediction.png").is_file()
+    assert (tmp_path / "held-out.png").is_file()
+    assert eahas("demo", "--out", tmp_path, "--configs", demo.FEWEST)[0] == 0  # again, resumed
+
+
+def test_the_demo_trains_the_shipped_space_with_short_trainings_alone():
+    shipped = api.load_benchmark("regnet-digits").spec
+    small = demo.small_spec(shipped)
+    assert small.space["OPTIM.MAX_EPOCH"].choices == demo.EPOCHS
+    assert small.name != shipped.name
+    assert [p for p in small.space.parameters if p.name != "OPTIM.MAX_EPOCH"] == [
+        p for p in shipped.space.parameters if p.name != "OPTIM.MAX_EPOCH"
+    ]

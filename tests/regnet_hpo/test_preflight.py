@@ -1,0 +1,119 @@
+"""What is refused before the first run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from eahas.errors import DataError, SpecError
+from eahas.spec import Spec, spec_from_dict
+from regnet_hpo import preflight as module
+from regnet_hpo.datasets import DataSet
+from regnet_hpo.preflight import check_device, check_fit, check_trainable, preflight
+from sweeps.specs import list_specs, load_spec
+
+
+@pytest.mark.parametrize("name", list_specs())
+def test_every_spec_that_ships_is_understood(name: str) -> None:
+    check_trainable(load_spec(name))
+
+
+def test_preflight_gives_the_data(spec: Spec) -> None:
+    assert len(preflight(spec, "cpu").train) == 60
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"OPTIM.MOMENTUM": {"type": "choice", "choices": [0.9]}}, "'OPTIM.MOMENTUM' is unknown"),
+        ({"OPTIM.LR_POLICY": None}, "training needs the parameter OPTIM.LR_POLICY"),
+        (
+            {"OPTIM.LR_POLICY": {"type": "choice", "choices": ["cos", "step"]}},
+            "OPTIM.LR_POLICY: choice 'step' is unknown; allowed: cos, exp, lin",
+        ),
+        (
+            {"OPTIM.OPTIMIZER": {"type": "choice", "choices": ["rmsprop"]}},
+            "OPTIM.OPTIMIZER: choice 'rmsprop' is unknown; allowed: sgd, adam, adamw",
+        ),
+        (
+            {"OPTIM.BASE_LR": {"type": "float", "low": -1.0, "high": 1.0}},
+            "OPTIM.BASE_LR: numbers in 0..inf can be trained, got -1.0",
+        ),
+        (
+            {"TRAIN.CUTOUT_LENGTH": {"type": "float", "low": 0.0, "high": 2.0}},
+            "TRAIN.CUTOUT_LENGTH: whole numbers in 0..10000 can be trained",
+        ),
+        (
+            {
+                "TRAIN.CUTOUT_LENGTH": {
+                    "type": "choice",
+                    "choices": [3],
+                    "when": {"OPTIM.OPTIMIZER": ["sgd"]},
+                }
+            },
+            "TRAIN.CUTOUT_LENGTH: the trainer always needs it",
+        ),
+    ],
+)
+def test_parameters_that_the_trainer_would_not_read_are_refused(
+    tiny: dict[str, Any], parameters: dict[str, Any], message: str
+) -> None:
+    changed = tiny["parameters"] | parameters
+    tiny["parameters"] = {name: given for name, given in changed.items() if given is not None}
+    with pytest.raises(SpecError) as raised:
+        check_trainable(spec_from_dict(tiny))
+    assert message in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("targets", "message"),
+    [
+        ({"curves": ["valid_ema"]}, "the target valid_ema needs training: ema"),
+        ({"curves": {"loss": {}}}, "curve target 'loss' is unknown; allowed: train, valid, test"),
+        ({"scalars": {"latency_s": {}}}, "scalar target 'latency_s' is unknown"),
+    ],
+)
+def test_targets_that_no_record_would_have_are_refused(
+    tiny: dict[str, Any], targets: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(SpecError) as raised:
+        check_trainable(spec_from_dict(tiny | {"targets": targets}))
+    assert message in str(raised.value)
+
+
+def test_curves_of_the_ema_are_understood_where_it_is_on(
+    spec_with: Callable[..., Spec],
+) -> None:
+    check_trainable(spec_with(targets={"curves": ["test_ema"]}, training={"ema": {}}))
+
+
+def test_a_spec_without_a_network_cannot_be_trained(tiny: dict[str, Any]) -> None:
+    del tiny["network"], tiny["constraints"]
+    with pytest.raises(SpecError, match="needs the section network"):
+        check_trainable(spec_from_dict(tiny))
+
+
+@pytest.mark.parametrize("name", ["gpu", "", "cuda:", "cuda:-1", "cuda:x", "cpu:0", "mps", None, 0])
+def test_unknown_devices_are_refused(name: Any) -> None:
+    with pytest.raises(DataError, match="is unknown; allowed: cpu, cuda"):
+        check_device(name)
+
+
+@pytest.mark.parametrize(("name", "seen"), [("cuda", 0), ("cuda:1", 1), ("cuda:9999", 8)])
+def test_a_gpu_that_is_not_there_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, seen: int
+) -> None:
+    monkeypatch.setattr(module, "gpu_count", lambda: seen)
+    with pytest.raises(DataError, match=f"torch sees {seen} CUDA devices"):
+        check_device(name)
+
+
+def test_data_must_be_what_the_network_section_says(
+    spec_with: Callable[..., Spec], digits: DataSet
+) -> None:
+    with pytest.raises(DataError, match=r"shape \(1, 8, 8\).*says \(1, 16, 16\)"):
+        check_fit(digits, spec_with(network={"image_size": 16}))
+    with pytest.raises(DataError, match="need 10 classes; the network section says 9"):
+        check_fit(digits, spec_with(network={"image_size": 8, "classes": 9}))
