@@ -16,7 +16,7 @@ import numpy as np
 
 from eahas.constraints import REGNET_PARAMETERS, RegNetConstraint
 from eahas.errors import SpecError
-from eahas.parameters import Choice
+from eahas.parameters import Choice, Numeric
 from eahas.regnet import (
     complexity,
     complexity_columns,
@@ -116,14 +116,20 @@ class Features:
 def default_features(space: Space) -> Features:
     """What the fits use unless told otherwise.
 
-    Every positive numeric choice on a log scale, each crossed with every choice among words, and
-    RegNet's features where the space has them.
+    Every positive numeric choice and every log-scaled number on a log scale, each crossed with
+    every choice among words, and RegNet's features where the space has them.
     """
-    choices = [p for p in space.parameters if isinstance(p, Choice) and p.condition is None]
-    logs = [p.name for p in choices if all(_is_positive(c) for c in p.choices)]
+    always = [p for p in space.parameters if p.condition is None]
+    choices = [p for p in always if isinstance(p, Choice)]
     words = [p.name for p in choices if all(isinstance(c, str) for c in p.choices)]
-    crosses = [(number, choice) for number in logs for choice in words]
+    logs = [p.name for p in choices if all(_is_positive(c) for c in p.choices)]
     regnet = any(isinstance(c, RegNetConstraint) for c in space.constraints)
+    logs += [
+        p.name
+        for p in always
+        if isinstance(p, Numeric) and p.log and not (regnet and p.name in REGNET_PARAMETERS)
+    ]
+    crosses = [(number, choice) for number in logs for choice in words]
     return Features(space, tuple(logs), tuple(crosses), regnet)
 
 

@@ -24,7 +24,7 @@ from surrogates.quality import on_repeated, quality, references
 from surrogates.training import FitSettings, calibrated, fit_curves, fit_scalars
 
 CURVES = FitSettings()
-SCALARS = FitSettings(steps=2000, weight_decay=0.3, dropout=0.05)
+SCALARS = FitSettings(hidden=(64, 64), steps=2000, weight_decay=0.3, dropout=0.05)
 Report = Callable[[str, int, int], None]  # what is being done, done, of how many
 
 

@@ -11,10 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from eahas.bezier import raw_from_x_control_points
 from eahas.distribution import half_width, on_log_scale
 from eahas.ensemble import Ensemble
 from eahas.errors import FitError
 from eahas.heads import CurveHead, ScalarHead
+from surrogates.bezier_fit import fit
 from surrogates.dataset import Runs
 from surrogates.networks import MemberMlp, decode_at, x_control_points
 
@@ -26,9 +28,9 @@ class FitSettings:
     """How a network ensemble is fitted. Every field is a hyperparameter of the fit."""
 
     members: int = 5
-    hidden: tuple[int, ...] = (64, 64)
+    hidden: tuple[int, ...] = (96, 96)
     degree: int = 5
-    steps: int = 3000
+    steps: int = 2500
     batch_size: int = 128
     learning_rate: float = 3e-3
     weight_decay: float = 1.0
@@ -73,9 +75,7 @@ def fit_curves(runs: Runs, settings: FitSettings, progress: Progress | None = No
         loss = _loss(error, noise, share)
         return (loss.mean(-1) * data.weight[:, rows]).sum() / data.weight[:, rows].sum()
 
-    bias = np.zeros(head.outputs)
-    bias[:n] = np.log(np.diff((np.arange(n + 1) / n) ** 2.0))  # curves bend early
-    bias[-2 * c :] = math.log(0.03)
+    bias = np.concatenate([*_typical_curve(runs, head), np.full(2 * c, math.log(0.03))])
     network, data = _fitted(runs, head.outputs, bias, batch_loss, settings, progress)
     scale, shift = np.ones(head.outputs), np.zeros(head.outputs)
     shift[-2 * c :] = np.repeat(np.log(spans.numpy()[:, 0]), 2)  # noise in the target's unit
@@ -229,6 +229,24 @@ def _positions(length: int, count: int, rng: np.random.Generator) -> np.ndarray:
         return np.arange(length)
     inner = rng.choice(np.arange(1, length - 1), count - 2, replace=False)
     return np.sort(np.concatenate([[0], inner, [length - 1]]))
+
+
+def _typical_curve(runs: Runs, head: CurveHead) -> tuple[np.ndarray, np.ndarray]:
+    """Raw outputs, (n,) of x and (C * (n + 1),) of y, of the median fitted curve.
+
+    Networks start from it: where the x control points stand matters more than anything else, and
+    the fits know.
+    """
+    steps, heights = [], []
+    for length in np.unique(runs.epochs):
+        curves = runs.curves[runs.epochs == length][:, :, :length]
+        fitted = fit(curves.reshape(-1, int(length)), head.degree)
+        steps.append(raw_from_x_control_points(fitted.x_ctrl))
+        heights.append(fitted.y_ctrl.reshape(*curves.shape[:2], -1))
+    low, high = np.array(head.low)[:, None], np.array(head.high)[:, None]
+    share = (np.median(np.concatenate(heights), axis=0) - low) / (high - low)
+    share = np.clip(share, 0.02, 0.98)
+    return np.median(np.concatenate(steps), axis=0), np.log(share / (1 - share)).reshape(-1)
 
 
 def _curve_bounds(runs: Runs) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -22,7 +22,7 @@ def numbered(n: int, size: int = 6, channels: int = 2) -> Tensor:
 
 def augmented(images: Tensor, seed: int = 0, **given: float) -> Tensor:
     settings = {"flip": 0.0, "crop_padding": 0, "cutout": 0} | given
-    return augment(images, generator(seed), **settings)  # type: ignore[arg-type]
+    return augment(images, generator(seed), **settings)
 
 
 def test_nothing_asked_for_is_nothing_done() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 from torch import nn
@@ -21,7 +23,7 @@ def network(value: float) -> nn.Module:
 def moved(ema: Ema, epoch: int, step: int) -> float:
     """Where the average stands after it followed a network of ones."""
     ema.update(network(1.0), epoch, step)
-    return ema.network[0].weight.item()  # type: ignore[index]
+    return ema.network[0].weight.item()
 
 
 def ema_of(alpha: float = 2.5e-4, period: int = 32, batch: int = 1024, epochs: int = 50) -> Ema:
@@ -46,9 +48,7 @@ def test_the_rate_is_capped_at_one() -> None:
 def test_it_moves_only_once_a_period() -> None:
     ema = ema_of(period=4)
     where = [moved(ema, epoch=9, step=step) for step in range(9)]
-    assert [b != a for a, b in zip(where, where[1:], strict=False)] == [
-        step % 4 == 0 for step in range(1, 9)
-    ]
+    assert [b != a for a, b in pairwise(where)] == [step % 4 == 0 for step in range(1, 9)]
 
 
 def test_buffers_follow_too_and_counts_are_copied() -> None:
@@ -63,6 +63,6 @@ def test_it_is_a_copy_without_gradients() -> None:
     net = network(0.0)
     ema = Ema(net, EmaSettings(), batch_size=2, max_epoch=2, warmup_epochs=0)
     with torch.no_grad():
-        net[0].weight.fill_(7.0)  # type: ignore[index,union-attr,operator]
-    assert ema.network[0].weight.item() == 0.0  # type: ignore[index]
+        net[0].weight.fill_(7.0)
+    assert ema.network[0].weight.item() == 0.0
     assert not any(p.requires_grad for p in ema.network.parameters())

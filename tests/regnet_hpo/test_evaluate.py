@@ -30,8 +30,8 @@ def test_what_was_there_before_leaves_no_trace() -> None:
     used(torch.full((4, 2, 3, 3), 100.0))
     for norm in (fresh, used):
         precise_batch_norm(norm, batches())
-    assert torch.equal(fresh.running_mean, used.running_mean)  # type: ignore[arg-type]
-    assert torch.equal(fresh.running_var, used.running_var)  # type: ignore[arg-type]
+    assert torch.equal(fresh.running_mean, used.running_mean)
+    assert torch.equal(fresh.running_var, used.running_var)
 
 
 def test_it_leaves_momentum_weights_and_training_mode() -> None:

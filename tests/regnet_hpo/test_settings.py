@@ -49,7 +49,7 @@ def test_no_ema_and_no_mixed_precision_unless_asked_for(tiny: dict[str, Any]) ->
 def test_bad_training_settings_are_refused_by_name(
     spec_with: Callable[..., Spec], given: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(SpecError, match="^training") as raised:
+    with pytest.raises(SpecError, match=r"^training") as raised:
         train_settings(spec_with(training=given))
     assert message in str(raised.value)
 
@@ -67,6 +67,6 @@ def test_bad_training_settings_are_refused_by_name(
 def test_bad_measurement_settings_are_refused_by_name(
     spec_with: Callable[..., Spec], given: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(SpecError, match="^measurement") as raised:
+    with pytest.raises(SpecError, match=r"^measurement") as raised:
         measure_settings(spec_with(measurement=given))
     assert message in str(raised.value)

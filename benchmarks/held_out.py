@@ -1,0 +1,90 @@
+"""The held-out figures of a benchmark as Markdown tables, read from its manifest.
+
+    python -m benchmarks.held_out [regnet-digits]
+
+The figures were computed when the benchmark was fitted; `eahas evaluate` computes them anew from
+the records that ship, and prints more.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from eahas import api
+
+METRICS = {"r2": "R2", "kendall_tau": "Kendall tau", "spearman": "Spearman", "rmse": "RMSE"}
+
+
+def main(name: str = "regnet-digits") -> None:
+    bench = api.load_benchmark(name)
+    quality, provenance = bench.manifest["quality"], bench.manifest["provenance"]
+    units = {t.name: t.unit for t in bench.spec.targets}
+    held_out = quality["held_out"]
+    print(
+        f"`{bench.id}`: {provenance['runs']} runs of {provenance['configurations']} configurations, "
+        f"judged on {held_out['runs']} held-out configurations. In brackets the 95 % bootstrap "
+        "interval.\n"
+    )
+    _header("target", *METRICS.values(), "tau in the best quarter")
+    for target, facts in held_out["targets"].items():
+        last = facts.get("last") or facts["value"]
+        label = f"{target}, last epoch" if "last" in facts else target
+        _row(f"{label} [{units[target]}]", last)
+    print("\nMean over epochs:\n")
+    _header("curve", *METRICS.values())
+    for target, facts in held_out["targets"].items():
+        if "mean" in facts:
+            print(f"| {target} | " + " | ".join(_plain(facts["mean"][m]) for m in METRICS) + " |")
+    print("\nBy number of epochs (validation accuracy at the last epoch):\n")
+    _header("epochs", "runs", *METRICS.values())
+    for length, facts in held_out["targets"][bench.main_curve]["by_length"].items():
+        cells = " | ".join(_plain(facts[m]) for m in METRICS)
+        print(f"| {length} | {facts['runs']} | {cells} |")
+    _references(quality, units)
+    print("\nShare of held-out values inside the central interval:\n")
+    levels = next(iter(held_out["targets"].values()))["coverage"]
+    _header("target", *(f"{float(level):.0%}" for level in levels))
+    for target, facts in held_out["targets"].items():
+        cells = " | ".join(f"{100 * share:.0f} %" for share in facts["coverage"].values())
+        print(f"| {target} | {cells} |")
+
+
+def _references(quality: Mapping[str, Any], units: Mapping[str, str]) -> None:
+    count = quality["references"]["configurations"]
+    print(f"\nOn the {count} held-out configurations that were run with three seeds:\n")
+    _header("target", "predictor", *METRICS.values(), "tau in the best quarter")
+    names = {
+        "one_seed": "another seed's run",
+        "two_seeds": "mean of two other seeds",
+        "mean": "mean of the training runs",
+    }
+    for target, predictors in quality["references"]["targets"].items():
+        ours = quality["repeated"]["targets"][target]
+        _row(f"{target} [{units[target]}] | surrogate", ours.get("last") or ours["value"])
+        for key, label in names.items():
+            facts = predictors[key]
+            _row(f"{target} | {label}", facts.get("last") or facts["value"])
+
+
+def _header(*names: str) -> None:
+    print("| " + " | ".join(names) + " |")
+    print("|" + " --- |" * len(names))
+
+
+def _row(label: str, facts: Mapping[str, Any]) -> None:
+    cells = []
+    for metric in METRICS:
+        found = facts[metric]
+        low, high = _plain(found["low"]), _plain(found["high"])
+        cells.append(f"{_plain(found['value'])} [{low}, {high}]")
+    print(f"| {label} | " + " | ".join(cells) + f" | {_plain(facts['best_quarter_tau'])} |")
+
+
+def _plain(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3g}"
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

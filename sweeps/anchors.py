@@ -1,0 +1,79 @@
+"""Relating times: how slow each machine was, at each moment, by its runs of the anchor configuration.
+
+The anchor is one configuration that is trained again every 50 runs. Its runtime on one machine over
+that on another is the factor between them; its drift on one machine is what other work on the same
+processor cost, for even CPU time grows when caches and memory are shared.
+"""
+
+from __future__ import annotations
+
+import datetime
+import statistics
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from eahas.errors import SweepError
+
+Row = Mapping[str, Any]
+NEIGHBOURS = 3  # one anchor is as noisy as one run: each moment takes the median of three
+
+
+def machine_factors(rows: Sequence[Row]) -> dict[str, float]:
+    """The factor of each run by its `run_id`; a time divided by it is the reference's.
+
+    Between anchors the factor is interpolated over the time at which runs started. The reference
+    is the machine with the most runs at its usual speed, the median of its anchors. Without any
+    anchor all factors are 1. Raises SweepError where one of several machines has no anchor.
+    """
+    ok = [row for row in rows if row["status"] == "ok" and row.get("machine")]
+    machines = Counter(str(row["machine"]) for row in ok)
+    anchors = {machine: _track(ok, machine) for machine in machines}
+    without = [machine for machine, track in anchors.items() if track is None]
+    if len(without) == len(machines):
+        if len(machines) > 1:
+            raise SweepError(_unrelated(without[0], machines))
+        return {}
+    if without:
+        raise SweepError(_unrelated(without[0], machines))
+    first = anchors[machines.most_common(1)[0][0]]
+    assert first is not None
+    reference = statistics.median(first[1])
+    factors = {}
+    for row in ok:
+        track = anchors[str(row["machine"])]
+        assert track is not None
+        factors[str(row["run_id"])] = float(np.interp(_started(row), *track)) / reference
+    return factors
+
+
+def _track(rows: Sequence[Row], machine: str) -> tuple[list[float], list[float]] | None:
+    """When the anchors of a machine started, and their runtimes smoothed; None without any."""
+    found = sorted(
+        (_started(row), float(row.get("runtime_s", row.get("wall_s", 0.0))))
+        for row in rows
+        if row["machine"] == machine and row.get("role") == "anchor"
+    )
+    if not found:
+        return None
+    times = [seconds for _, seconds in found]
+    half = NEIGHBOURS // 2
+    smooth = [
+        statistics.median(times[max(0, i - half) : i + half + 1]) for i in range(len(times))
+    ]
+    return [moment for moment, _ in found], smooth
+
+
+def _started(row: Row) -> float:
+    """Seconds since 1970 at which the run began; 0 where the record does not say."""
+    given = row.get("started_at")
+    return datetime.datetime.fromisoformat(given).timestamp() if given else 0.0
+
+
+def _unrelated(machine: str, machines: Mapping[str, int]) -> str:
+    return (
+        f"machine {machine} made {machines[machine]} runs but no anchor, so its times cannot be "
+        "related to the others'; launch there until an anchor is done"
+    )

@@ -1,0 +1,431 @@
+"""One configuration, trained: what stands in its record, and how it came there."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from eahas.errors import ConfigError, DataError, MeterError, SpecError
+from eahas.records import check_row
+from eahas.regnet import complexity, stages_of
+from eahas.spec import Spec
+from regnet_hpo import train as module
+from regnet_hpo.datasets import DataSet
+from regnet_hpo.energy import Meter
+from regnet_hpo.energy.source import Company, SourceFacts, Totals
+from regnet_hpo.train import EPOCH, INIT, Progress, Trainer, train
+
+CURVES = ("train", "valid", "test", "valid_ema", "test_ema")
+PLANNED = {"run_id": "r", "config_id": "c", "split": "train", "role": "main"}
+EMA = {"ema": {"alpha": 0.02, "update_period": 1}}
+HUGE = {"OPTIM.BASE_LR": {"type": "choice", "choices": [1e20]}}
+
+
+class FakeSource:
+    """A sensor of 5 W whose shortest honest window is 20 times `edge_s`."""
+
+    poll_period_s = None
+
+    def __init__(self, edge_s: float) -> None:
+        self.facts = SourceFacts("rapl", "5 W x time", "fake", edge_s, systematic=0.05)
+
+    def begin(self, t_s: float) -> None: ...
+
+    def poll(self, t_s: float) -> None: ...
+
+    def read(self, t_s: float, cpu_time_s: float) -> Totals:
+        return Totals(5.0 * t_s)
+
+    def company(self, since_s: float) -> Company:
+        return Company((7,))
+
+
+class Clock:
+    """Time that passes only where a test says so."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+    def sleep(self, seconds: float) -> None:
+        self.now_s += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """A training step takes 1 s of this clock, one look at a split 10 s; its meter sees 5 W."""
+    clock = Clock()
+    step, correct = Trainer._step, module.correct
+
+    def slow_step(self: Trainer, *given: Any) -> Any:
+        clock.sleep(1.0)
+        return step(self, *given)
+
+    def slow_correct(*given: Any) -> Any:
+        clock.sleep(10.0)
+        return correct(*given)
+
+    monkeypatch.setattr(Trainer, "_step", slow_step)
+    monkeypatch.setattr(module, "correct", slow_correct)
+    metered(monkeypatch, clock, edge_s=0.0)
+    return clock
+
+
+def metered(monkeypatch: pytest.MonkeyPatch, clock: Clock, edge_s: float) -> None:
+    def meter(*_: object) -> Meter:
+        source = FakeSource(edge_s)
+        return Meter([source], clock=clock, cpu_clock=lambda: clock() / 2, sleep=clock.sleep)
+
+    monkeypatch.setattr(module, "meter_for", meter)
+
+
+# The record
+
+
+def test_a_record_holds_the_run_and_follows_the_schema(
+    spec: Spec, config: dict[str, Any], digits: DataSet
+) -> None:
+    record = train(spec, config, 4, dataset=digits)
+    checked = check_row(record | PLANNED, spec)
+    assert checked.items() >= config.items()
+    assert (record["status"], record["reason"], record["seed"]) == ("ok", "", 4)
+    assert (record["space"], record["space_version"], record["device"]) == ("tiny", 1, "cpu")
+    assert record["epochs"] == 3
+    assert {name: len(record[name]) for name in CURVES[:3]} == dict.fromkeys(CURVES[:3], 3)
+    assert "valid_ema" not in record
+    assert spec.network is not None
+    cx = complexity(stages_of(config, spec.network), spec.network)
+    assert (record["flops"], record["params"], record["acts"]) == tuple(cx)
+    json.dumps(record, allow_nan=False)
+
+
+def test_the_parameters_that_are_trained_are_those_that_are_counted(
+    spec: Spec, config: dict[str, Any], digits: DataSet
+) -> None:
+    trainer = Trainer(spec, config, 0, dataset=digits)
+    trained = sum(p.numel() for p in trainer.network.parameters())
+    assert trained == trainer.run(None, None)["params"]
+
+
+def test_the_seed_decides(spec: Spec, config: dict[str, Any], digits: DataSet) -> None:
+    same, again, other = (train(spec, config, s, dataset=digits) for s in (0, 0, 1))
+    assert all(same[name] == again[name] for name in CURVES[:3])
+    assert any(same[name] != other[name] for name in CURVES[:3])
+
+
+def test_every_seed_spends_the_streams_it_always_did() -> None:
+    """A change here would make old records irreproducible."""
+    streams = [module._generator(*key) for key in ((0, INIT), (0, EPOCH, 0), (3, EPOCH, 7, 1))]
+    assert [stream.initial_seed() for stream in streams] == [
+        6569863346532939966,
+        5836529245451711556,
+        6274055003259981666,
+    ]
+
+
+def test_a_nested_configuration_is_the_same_configuration(
+    spec: Spec, config: dict[str, Any], digits: DataSet
+) -> None:
+    flat, nested = (
+        train(spec, given, 0, dataset=digits) for given in (config, spec.space.nest(config))
+    )
+    assert flat["valid"] == nested["valid"]
+
+
+# The recipe, as it is applied
+
+
+def test_the_last_short_batch_is_dropped(
+    spec: Spec, config: dict[str, Any], digits: DataSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    step = Trainer._step
+
+    def watched(self: Trainer, inputs: torch.Tensor, labels: torch.Tensor) -> Any:
+        sizes.append(len(inputs))
+        return step(self, inputs, labels)
+
+    monkeypatch.setattr(Trainer, "_step", watched)
+    train(spec, config, 0, dataset=digits)
+    assert sizes == [25, 25] * 3  # of 60 images
+
+
+def test_the_loss_is_smoothed_by_the_label_smoothing(
+    spec_with: Callable[..., Spec], config: dict[str, Any], digits: DataSet
+) -> None:
+    """(1 - s) of the label and s spread over all classes, restated."""
+    spec = spec_with(training={"label_smoothing": 0.2})
+    trainer = Trainer(spec, config, 0, dataset=digits)
+    images, labels = (part[:25] for part in trainer.splits["train"])
+    loss, logits = trainer._step(images, labels)
+    log_p = logits.double().log_softmax(1)
+    own = log_p[torch.arange(25), labels].mean()
+    assert loss.item() == pytest.approx(-(0.8 * own + 0.2 * log_p.mean()).item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("ema", [False, True])
+def test_statistics_are_made_precise_before_each_evaluation(
+    spec_with: Callable[..., Spec],
+    config: dict[str, Any],
+    digits: DataSet,
+    monkeypatch: pytest.MonkeyPatch,
+    ema: bool,
+) -> None:
+    spec = spec_with(training=EMA if ema else {})
+    calls: list[tuple[str, torch.nn.Module]] = []
+    precise, correct = module.precise_batch_norm, module.correct
+
+    def watched_precise(network: torch.nn.Module, batches: list[torch.Tensor]) -> None:
+        assert [len(batch) for batch in batches] == [25, 25]  # 50 samples
+        calls.append(("precise", network))
+        precise(network, batches)
+
+    def watched_correct(network: torch.nn.Module, *given: Any) -> torch.Tensor:
+        calls.append(("evaluate", network))
+        return correct(network, *given)
+
+    monkeypatch.setattr(module, "precise_batch_norm", watched_precise)
+    monkeypatch.setattr(module, "correct", watched_correct)
+    trainer = Trainer(spec, config, 0, dataset=digits)
+    trainer._evaluate(0, 0.0)
+    networks = [trainer.network] + ([trainer.ema.network] if trainer.ema else [])
+    expected = [(do, n) for n in networks for do in ("precise", "evaluate", "evaluate")]
+    assert calls == expected
+
+
+def test_the_train_curve_comes_from_the_training_batches(
+    spec: Spec, config: dict[str, Any], digits: DataSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the share of right answers that the network gave while it was trained."""
+    right: list[int] = []
+    step = Trainer._step
+
+    def watched(self: Trainer, inputs: torch.Tensor, labels: torch.Tensor) -> Any:
+        loss, logits = step(self, inputs, labels)
+        right.append(int((logits.argmax(1) == labels).sum()))
+        return loss, logits
+
+    monkeypatch.setattr(Trainer, "_step", watched)
+    found = train(spec, config, 0, dataset=digits)["train"]
+    assert found == pytest.approx([2.0 * (a + b) for a, b in zip(right[::2], right[1::2])])  # noqa: B905
+
+
+def test_the_ema_has_curves_of_its_own_and_leaves_the_weights_alone(
+    spec_with: Callable[..., Spec], tiny: dict[str, Any], config: dict[str, Any], digits: DataSet
+) -> None:
+    plain = train(spec_with(), config, 0, dataset=digits)
+    record = train(spec_with(training=EMA), config, 0, dataset=digits)
+    assert {name: len(record[name]) for name in CURVES} == dict.fromkeys(CURVES, 3)
+    assert all(record[name] == plain[name] for name in CURVES[:3])
+    # Precise statistics are taken of both alike, so while the weights are copied the curves agree.
+    copied = tiny["training"]["warmup_epochs"]
+    assert record["test_ema"][:copied] == record["test"][:copied]
+    assert record["test_ema"][copied:] != record["test"][copied:]
+
+
+def test_cutout_is_the_configurations(
+    spec: Spec, config: dict[str, Any], digits: DataSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: set[int] = set()
+    augment = module.augment
+
+    def watched(*given: Any, **settings: Any) -> torch.Tensor:
+        seen.add(settings["cutout"])
+        return augment(*given, **settings)
+
+    monkeypatch.setattr(module, "augment", watched)
+    train(spec, config | {"TRAIN.CUTOUT_LENGTH": 3}, 0, dataset=digits)
+    assert seen == {3}
+
+
+# Diverged runs
+
+
+@pytest.fixture
+def diverging(spec_with: Callable[..., Spec], config: dict[str, Any]) -> tuple[Spec, dict]:
+    return spec_with(parameters=HUGE), config | {"OPTIM.BASE_LR": 1e20}
+
+
+def test_a_diverged_run_is_a_record_that_says_so(
+    diverging: tuple[Spec, dict], digits: DataSet
+) -> None:
+    spec, config = diverging
+    record = train(spec, config, 0, dataset=digits)
+    assert record["status"] == "diverged"
+    assert record["reason"] == "loss is nan in epoch 1"
+    assert record["epochs"] == 0
+    assert record["train"] == record["valid"] == []
+    assert "test_energy_j" not in record
+    assert record["energy_missing"].startswith("train_energy_j: no epoch was metered")
+    check_row(record | PLANNED, spec)
+
+
+def test_a_run_that_diverges_later_keeps_its_finished_epochs(
+    spec: Spec, config: dict[str, Any], digits: DataSet
+) -> None:
+    def poison(progress: Progress) -> None:
+        if progress.epochs == 2:
+            with torch.no_grad():
+                trainer.network.head.bias.fill_(math.nan)
+
+    trainer = Trainer(spec, config, 0, dataset=digits)
+    record = trainer.run(None, poison)
+    assert (record["status"], record["reason"]) == ("diverged", "loss is nan in epoch 3")
+    assert record["epochs"] == len(record["test"]) == len(record["epoch_energy_j"]) == 2
+    assert record["train_energy_j"] > 0
+    check_row(record | PLANNED, spec)
+
+
+def test_a_diverged_run_that_cannot_be_metered_is_not_lost(
+    spec: Spec,
+    config: dict[str, Any],
+    digits: DataSet,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def poison(_: Progress) -> None:
+        with torch.no_grad():
+            trainer.network.head.bias.fill_(math.nan)
+
+    metered(monkeypatch, clock, edge_s=100.0)
+    trainer = Trainer(spec, config, 0, dataset=digits)
+    record = trainer.run(None, poison)
+    assert record["status"] == "diverged"
+    assert record["epoch_time_s"] == [2.0]
+    assert "train_energy_j" not in record
+    assert "train_energy_j: 1 epochs of 2 s in all are too short" in record["energy_missing"]
+    check_row(record | PLANNED, spec)
+
+
+# Time and energy
+
+
+def test_training_and_evaluation_are_metered_apart(
+    spec: Spec, config: dict[str, Any], digits: DataSet, clock: Clock
+) -> None:
+    record = train(spec, config, 0, dataset=digits)
+    assert record["epoch_time_s"] == [2.0] * 3  # two steps of 1 s
+    assert record["epoch_energy_j"] == pytest.approx([10.0] * 3)
+    assert record["train_energy_j"] == pytest.approx(30.0)
+    assert record["eval_time_s"] == 60.0  # two splits of 10 s
+    assert record["eval_energy_j"] == pytest.approx(300.0)
+    assert (record["wall_s"], record["cpu_time_s"]) == (6.0, 3.0)
+    assert record["test_energy_j"] == pytest.approx(50.0)  # one pass over the test images
+
+
+@pytest.mark.parametrize(("runtime", "seconds"), [("wall", 6.0), ("cpu_time", 3.0)])
+def test_the_runtime_is_the_kind_of_time_that_the_spec_names(
+    spec_with: Callable[..., Spec],
+    config: dict[str, Any],
+    digits: DataSet,
+    clock: Clock,
+    runtime: str,
+    seconds: float,
+) -> None:
+    record = train(spec_with(measurement={"runtime": runtime}), config, 0, dataset=digits)
+    assert record["runtime_s"] == seconds
+    assert record["test_time_s"] == 10.0 * seconds / 6.0
+
+
+def test_the_whole_reading_stands_beside_the_energy(
+    spec: Spec, config: dict[str, Any], digits: DataSet, clock: Clock
+) -> None:
+    record = train(spec, config, 0, dataset=digits)
+    reading = json.loads(record["energy_reading"])
+    assert reading["systematic"] == 0.05
+    assert reading["other_processes"] == [7]
+    assert reading["energy_j"] == record["train_energy_j"]
+    assert record["energy_source"] == reading["source"] == "rapl"
+    assert "driver" not in reading  # what is not known is left out
+
+
+@pytest.mark.parametrize(("idle_s", "power_w"), [(3.0, 5.0), (0, None)])
+def test_idle_power_is_measured_before_the_run_unless_told_otherwise(
+    spec_with: Callable[..., Spec],
+    config: dict[str, Any],
+    digits: DataSet,
+    clock: Clock,
+    idle_s: float,
+    power_w: float | None,
+) -> None:
+    record = train(spec_with(measurement={"idle_s": idle_s}), config, 0, dataset=digits)
+    assert record["idle_power_w"] == power_w
+    assert record["wall_s"] == 6.0
+
+
+def test_an_energy_that_the_spec_predicts_must_be_metered(
+    spec: Spec,
+    config: dict[str, Any],
+    digits: DataSet,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    metered(monkeypatch, clock, edge_s=1.0)
+    with pytest.raises(MeterError, match="3 epochs of 6 s in all are too short"):
+        train(spec, config, 0, dataset=digits)
+
+
+def test_an_energy_that_the_spec_does_not_predict_may_be_missing(
+    spec_with: Callable[..., Spec],
+    tiny: dict[str, Any],
+    config: dict[str, Any],
+    digits: DataSet,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    metered(monkeypatch, clock, edge_s=1.0)
+    tiny["targets"]["scalars"] = ["runtime_s"]
+    spec = spec_with()
+    record = train(spec, config, 0, dataset=digits)
+    assert record["status"] == "ok"
+    assert "train_energy_j" not in record
+    assert record["energy_missing"].startswith("train_energy_j: 3 epochs of 6 s")
+    check_row(record | PLANNED, spec)
+
+
+def test_the_meter_is_closed_whatever_happens(
+    spec: Spec, config: dict[str, Any], digits: DataSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = Trainer(spec, config, 0, dataset=digits)
+    monkeypatch.setattr(trainer, "_train_epoch", lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        trainer.run(None, None)
+    with pytest.raises(MeterError, match="closed"):
+        trainer.meter.start()
+
+
+# What is refused
+
+
+def test_a_configuration_outside_the_space_is_refused(
+    spec: Spec, config: dict[str, Any], digits: DataSet
+) -> None:
+    with pytest.raises(ConfigError, match=r"OPTIM\.MAX_EPOCH=4 is not allowed"):
+        train(spec, config | {"OPTIM.MAX_EPOCH": 4}, 0, dataset=digits)
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, True, None, 2**63])
+def test_a_seed_is_a_whole_number_from_zero(
+    spec: Spec, config: dict[str, Any], digits: DataSet, seed: Any
+) -> None:
+    with pytest.raises(ConfigError, match="allowed: whole numbers from 0"):
+        train(spec, config, seed, dataset=digits)
+
+
+def test_an_unknown_device_is_refused(spec: Spec, config: dict[str, Any]) -> None:
+    with pytest.raises(DataError, match="device 'tpu' is unknown; allowed: cpu, cuda"):
+        train(spec, config, 0, device="tpu")
+
+
+def test_a_spec_that_the_trainer_does_not_understand_is_refused(
+    spec_with: Callable[..., Spec], config: dict[str, Any]
+) -> None:
+    with pytest.raises(SpecError, match="flip"):
+        train(spec_with(training={"flip": 2}), config, 0)
