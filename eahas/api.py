@@ -1,28 +1,27 @@
 """The public surface: everything that a user of a benchmark imports, on one screen.
 
-    from eahas import api
-
-    bench = api.load_benchmark("regnet-digits")
-    prediction = bench.predict(bench.space.sample(seed=0))
+>>> from eahas import api
+>>> bench = api.load_benchmark("regnet-digits")
+>>> prediction = bench.predict(bench.space.sample(seed=0))
 """
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 from typing import Any
 
 from eahas import benchmark as _benchmark
 from eahas import ensemble as _ensemble
 from eahas import registry as _registry
 from eahas.benchmark import Benchmark as Benchmark
-from eahas.checkpoint import ENSEMBLE as _ENSEMBLE
-from eahas.checkpoint import MANIFEST as _MANIFEST
-from eahas.checkpoint import read_manifest as _read_manifest
 from eahas.ensemble import Ensemble as Ensemble
 from eahas.ensemble import EstimatedEnergyWarning as EstimatedEnergyWarning
 from eahas.errors import CheckpointError as CheckpointError
 from eahas.errors import ConfigError as ConfigError
 from eahas.errors import EahasError as EahasError
+from eahas.errors import MissingExtraError as MissingExtraError
+from eahas.manifest import BENCHMARK as _BENCHMARK
+from eahas.manifest import ENSEMBLE as _ENSEMBLE
 from eahas.prediction import Prediction as Prediction
 from eahas.reference_api import reference_models as _reference_models
 from eahas.space import Space as Space
@@ -41,51 +40,43 @@ def list_benchmarks() -> list[dict[str, Any]]:
     return [_registry.describe(folder) for folder in _registry.shipped().values()]
 
 
-def load_benchmark(name_or_path: str | Path) -> Benchmark:
+def load_benchmark(name_or_path: str | os.PathLike[str]) -> Benchmark:
     """A benchmark by name, `name@version` or path.
 
     Raises CheckpointError naming what ships where the name is unknown, and the file and the reason
     where a folder is damaged.
     """
-    folder, model = _registry.locate(name_or_path)
-    if model is not None:
-        raise CheckpointError(f"{name_or_path} names a model in a benchmark: use load_ensemble")
-    return _benchmark.load(folder)
+    place = _registry.locate(name_or_path)
+    if place.manifest.kind != _BENCHMARK or place.model is not None:
+        raise CheckpointError(f"{name_or_path} names a model, no benchmark: use load_ensemble")
+    return _benchmark.load(place.folder, place.manifest)
 
 
-def load_ensemble(name_or_path: str | Path) -> Ensemble:
+def load_ensemble(name_or_path: str | os.PathLike[str]) -> Ensemble:
     """One surrogate of a benchmark: `regnet-digits/learning_curve`, `regnet-digits/runtime_s`.
 
     A path to an ensemble's own folder works too, and `checkpoints/` before a name is optional.
     """
-    path = Path(name_or_path)
-    if (path / _MANIFEST).is_file() and _is_ensemble(path):
-        return _ensemble.load(path)
-    folder, model = _registry.locate(name_or_path)
-    if model is None:
+    place = _registry.locate(name_or_path)
+    if place.manifest.kind == _ENSEMBLE:
+        if place.model is not None:
+            raise CheckpointError(f"{place.folder} is an ensemble: {place.model} is nothing in it")
+        return _ensemble.load(place.folder, place.manifest)
+    if place.model is None:
         raise CheckpointError(
             f"{name_or_path} is a benchmark: name one of its models, as "
             f"{name_or_path}/learning_curve, or use load_benchmark"
         )
-    if (folder / model / _MANIFEST).is_file():
-        loaded = _ensemble.load(folder / model)
-        return loaded
-    return _benchmark.load(folder).model(model)
+    return _benchmark.load(place.folder, place.manifest).model(place.model)
 
 
 def get_ea_has_bench_api(dataset: str) -> dict[str, Any]:
     """EA-HAS-Bench's four models for `digits`, `cifar10` or `tiny`, with its meanings and units.
 
     `["ea_has_bench_model"]` lists learning curve (test top-1 error in percent), runtime (seconds an
-    epoch), training energy (kWh an epoch) and test energy (kWh a pass over the test set).
+    epoch), training energy (kWh an epoch) and test energy (kWh a pass over the test set). Any name
+    or path of a benchmark with these targets works too.
     """
-    name = EA_HAS_BENCH_NAMES.get(dataset, dataset)
+    known = isinstance(dataset, str) and dataset in EA_HAS_BENCH_NAMES
+    name = EA_HAS_BENCH_NAMES[dataset] if known else dataset
     return {"ea_has_bench_model": _reference_models(load_benchmark(name))}
-
-
-def _is_ensemble(folder: Path) -> bool:
-    try:
-        _read_manifest(folder, _ENSEMBLE)
-    except CheckpointError:
-        return False
-    return True

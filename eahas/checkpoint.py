@@ -20,43 +20,10 @@ import numpy as np
 
 from eahas.errors import CheckpointError
 from eahas.files import write_bytes
-
-MANIFEST = "manifest.json"
-FORMAT_VERSION = 1
-PICKLE_STARTS = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x04")
-PICKLE_SUFFIXES = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".model")
-
-
-def read_manifest(folder: Path, kind: str) -> dict[str, Any]:
-    """The manifest of a folder. Raises CheckpointError saying what is wrong with which file."""
-    path = folder / MANIFEST
-    if not folder.is_dir():
-        raise CheckpointError(f"{folder} is not a folder")
-    if not path.is_file():
-        pickles = sorted(f.name for f in folder.rglob("*") if f.suffix in PICKLE_SUFFIXES)
-        found = f"; it holds {pickles[0]}, and pickles are never loaded" if pickles else ""
-        raise CheckpointError(f"{folder} is no eahas checkpoint: {MANIFEST} is missing{found}")
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise CheckpointError(f"{path} is not JSON: {error}") from None
-    if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
-        raise CheckpointError(f"{path} is no manifest of eahas: files is missing")
-    if manifest.get("format") != kind:
-        raise CheckpointError(
-            f"{path} describes {manifest.get('format')!r}, wanted {kind!r}"
-            + (" (a benchmark: load_benchmark)" if manifest.get("format") == BENCHMARK else "")
-        )
-    if manifest.get("format_version") != FORMAT_VERSION:
-        raise CheckpointError(
-            f"{path} has format_version {manifest.get('format_version')!r}; this eahas reads "
-            f"{FORMAT_VERSION}"
-        )
-    return manifest
-
-
-BENCHMARK = "eahas-benchmark"
-ENSEMBLE = "eahas-ensemble"
+from eahas.manifest import BENCHMARK as BENCHMARK
+from eahas.manifest import ENSEMBLE as ENSEMBLE
+from eahas.manifest import FORMAT_VERSION as FORMAT_VERSION
+from eahas.manifest import MANIFEST as MANIFEST
 
 
 def read_file(folder: Path, name: str, manifest: Mapping[str, Any]) -> bytes:
@@ -65,22 +32,39 @@ def read_file(folder: Path, name: str, manifest: Mapping[str, Any]) -> bytes:
     vouched = manifest["files"].get(name)
     if not isinstance(vouched, Mapping):
         raise CheckpointError(f"{folder / MANIFEST} does not vouch for {name}")
+    if not os.path.exists(path):
+        raise CheckpointError(f"{path} is missing, though the manifest names it")
+    if not os.path.isfile(path):
+        raise CheckpointError(f"{path} is not a file")
     try:
+        size = path.stat().st_size
+        if size != vouched.get("bytes"):
+            raise _altered(
+                path, f"has {size} bytes, the manifest says {vouched.get('bytes')}: truncated or "
+            )
         content = path.read_bytes()
-    except FileNotFoundError:
-        raise CheckpointError(f"{path} is missing, though the manifest names it") from None
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}") from None
-    if content[:2] in PICKLE_STARTS or content[:4] in PICKLE_STARTS:
-        raise CheckpointError(f"{path} is a pickle or an archive of one; it is refused unread")
-    if len(content) != vouched.get("bytes"):
-        raise CheckpointError(
-            f"{path} has {len(content)} bytes, the manifest says {vouched.get('bytes')}: "
-            "truncated or altered"
-        )
     if hashlib.sha256(content).hexdigest() != vouched.get("sha256"):
-        raise CheckpointError(f"{path} does not have the SHA-256 of the manifest: altered")
+        raise _altered(path, "does not have the SHA-256 of the manifest: ")
     return content
+
+
+def _altered(path: Path, how: str) -> CheckpointError:
+    with path.open("rb") as file:
+        pickled = _as_pickle(file.read(16))
+    return CheckpointError(f"{path} {pickled or how + 'altered'}")
+
+
+def _as_pickle(start: bytes) -> str:
+    """What to say of a file that starts as a pickle or as torch's archive of one, else nothing.
+
+    A safetensors file may start with the same two bytes, but then comes JSON.
+    """
+    pickle = start[:1] == b"\x80" and start[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05")
+    if (pickle and start[8:9] != b"{") or start[:4] == b"PK\x03\x04":
+        return "is a pickle or an archive of one; it is never loaded"
+    return ""
 
 
 def read_tensors(folder: Path, name: str, manifest: Mapping[str, Any]) -> dict[str, np.ndarray]:
@@ -91,8 +75,9 @@ def read_tensors(folder: Path, name: str, manifest: Mapping[str, Any]) -> dict[s
     content = read_file(folder, name, manifest)
     try:
         return load(content)
-    except (SafetensorError, ValueError, KeyError) as error:
-        raise CheckpointError(f"{folder / name} is not safetensors: {error}") from None
+    except (SafetensorError, ValueError, TypeError, KeyError) as error:
+        why = _as_pickle(content[:16]) or f"is not safetensors: {error}"
+        raise CheckpointError(f"{folder / name} {why}") from None
 
 
 def tensor_bytes(tensors: Mapping[str, np.ndarray]) -> bytes:
@@ -118,8 +103,13 @@ def with_manifest(manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> di
 
 
 def save_folder(folder: Path, manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> None:
-    """Write a whole folder aside and move it into place; an old one there is replaced."""
+    """Write a whole folder aside and move it into place; an old checkpoint there is replaced.
+
+    Whatever fails on the way, the old one stays. Raises CheckpointError where something stands
+    that is neither a checkpoint nor an empty folder.
+    """
     folder = Path(folder)
+    _check_replaceable(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:
@@ -131,17 +121,34 @@ def save_folder(folder: Path, manifest: Mapping[str, Any], files: Mapping[str, b
         shutil.rmtree(aside, ignore_errors=True)
 
 
+def _check_replaceable(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise CheckpointError(f"{folder} is a file; name a folder")
+    if folder.is_dir() and not (folder / MANIFEST).is_file() and any(folder.iterdir()):
+        raise CheckpointError(
+            f"{folder} holds files but no {MANIFEST}: it is no checkpoint and is not replaced"
+        )
+
+
 def _move_into_place(aside: Path, folder: Path) -> None:
-    """A non-empty folder cannot be replaced in one step: the old one steps aside first."""
+    """A non-empty folder cannot be replaced in one step: the old one steps aside first.
+
+    It comes back if the new one cannot take its place; should the process die between the two
+    steps, it is left beside, in a folder named `.NAME.old.*`.
+    """
     if not folder.exists():
         os.replace(aside, folder)
         return
-    old = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.old."))
-    os.replace(folder, old / "folder")
+    shelter = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.old."))
+    old = shelter / folder.name
     try:
-        os.replace(aside, folder)
-    except BaseException:
-        os.replace(old / "folder", folder)
-        raise
-    finally:
+        os.replace(folder, old)
+        try:
+            os.replace(aside, folder)
+        except BaseException:
+            os.replace(old, folder)
+            raise
         shutil.rmtree(old, ignore_errors=True)
+    finally:
+        if not old.exists():
+            shelter.rmdir()

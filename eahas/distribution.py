@@ -5,33 +5,38 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from statistics import NormalDist
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
-from eahas.errors import EahasError
+from eahas.errors import EahasError, shown
 from eahas.spec import Target
 
+LARGEST_EXPONENT = 700.0  # exp of more overflows; no cost has so many digits
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Distribution:
-    """Normal with `location` and `scale`, both floats or one shape; on the log scale where `log`.
+    """Normal with `location` and `scale`, both floats or arrays of one shape; see `on_log_scale`.
 
-    `scale` holds the members' disagreement and the run-to-run noise together, calibrated. `low` and
-    `high` are the target's bounds, to which intervals and draws are clipped.
+    `scale` holds the members' disagreement and the run-to-run noise together, calibrated. Values,
+    intervals and draws are clipped to the target's bounds.
     """
 
+    target: Target
     location: Any
     scale: Any
-    log: bool
-    low: float | None
-    high: float | None
+
+    @property
+    def log(self) -> bool:
+        """Whether `location` and `scale` are those of the logarithm."""
+        return on_log_scale(self.target)
 
     @property
     def value(self) -> Any:
         """The prediction: the median, which on a linear scale is the mean."""
-        return _exp(self.location) if self.log else self.location
+        return unlinked(self.target, self.location)
 
     @property
     def std(self) -> Any:
@@ -39,38 +44,62 @@ class Distribution:
         if not self.log:
             return self.scale
         variance = self.scale * self.scale
-        return _exp(self.location + 0.5 * variance) * (_exp(variance) - 1.0) ** 0.5
+        half = 0.5 * LARGEST_EXPONENT
+        return _exp(self.location + 0.5 * variance, half) * _sqrt_expm1(variance)
 
     def interval(self, level: float) -> tuple[Any, Any]:
         """The central interval that holds `level` of the probability; EahasError outside (0, 1)."""
         reach = half_width(level) * self.scale
-        return self._out(self.location - reach), self._out(self.location + reach)
+        return (
+            unlinked(self.target, self.location - reach),
+            unlinked(self.target, self.location + reach),
+        )
 
     def draw(self, normal: Any) -> Any:
         """One draw for given standard normal numbers of the same shape."""
-        return self._out(self.location + normal * self.scale)
-
-    def _out(self, linked: Any) -> Any:
-        value = _exp(linked) if self.log else linked
-        if self.log or (self.low is None and self.high is None):
-            return value
-        return np.clip(value, self.low, self.high)
-
-
-def _exp(x: Any) -> Any:
-    """On a single float numpy's call overhead would cost twenty times the exponential."""
-    return math.exp(x) if isinstance(x, float) else np.exp(x)
+        return unlinked(self.target, self.location + normal * self.scale)
 
 
 def on_log_scale(target: Target) -> bool:
     """A target that is positive and unbounded above is modelled by its logarithm."""
-    return target.kind == "scalar" and target.low == 0.0 and target.high is None
+    return target.low == 0.0 and target.high is None and target.kind == "scalar"
+
+
+def unlinked(target: Target, location: Any) -> Any:
+    """A location in the target's own unit and inside its bounds: a float, or a new array."""
+    if on_log_scale(target):
+        return _exp(location)
+    low = -math.inf if target.low is None else target.low
+    high = math.inf if target.high is None else target.high
+    if isinstance(location, float):
+        return min(max(location, low), high)
+    return np.minimum(np.maximum(location, low), high)
+
+
+# On a single float numpy's call overhead would cost twenty times the arithmetic.
+
+
+def _exp(x: Any, most: float = LARGEST_EXPONENT) -> Any:
+    return math.exp(min(x, most)) if isinstance(x, float) else np.exp(np.minimum(x, most))
+
+
+def _sqrt_expm1(x: Any) -> Any:
+    """sqrt(exp(x) - 1), also where x is tiny."""
+    if isinstance(x, float):
+        return math.sqrt(math.expm1(min(x, LARGEST_EXPONENT)))
+    return np.sqrt(np.expm1(np.minimum(x, LARGEST_EXPONENT)))
+
+
+def half_width(level: float) -> float:
+    """How many standard deviations a central interval reaches to each side."""
+    number = isinstance(level, Real) and not isinstance(level, bool)
+    if not number or not 0 < level < 1:
+        raise EahasError(f"level={shown(level)}: allowed are probabilities between 0 and 1, as 0.9")
+    return _half_width(float(level))
 
 
 @lru_cache(maxsize=64)
-def half_width(level: float) -> float:
-    """How many standard deviations a central interval reaches to each side."""
-    valid = isinstance(level, (int, float)) and not isinstance(level, bool) and 0 < level < 1
-    if not valid:
-        raise EahasError(f"level={level!r}: allowed are probabilities between 0 and 1, as 0.9")
-    return NormalDist().inv_cdf(0.5 + 0.5 * level)
+def _half_width(level: float) -> float:
+    from statistics import NormalDist
+
+    return NormalDist().inv_cdf(min(0.5 + 0.5 * level, math.nextafter(1.0, 0.0)))

@@ -1,50 +1,58 @@
-"""One fitted surrogate: features, an ensemble of networks, a head. Loaded from a folder, numpy alone.
+"""One fitted surrogate: features, an ensemble of networks, a head. Read from a folder by numpy.
 
-Shapes: M members, n configurations, C curves, E epochs, T scalars. Every ensemble predicts with the
-member axis first; locations and deviations are derived from it in one place, `Belief`.
+Every ensemble predicts with the member axis first; mean, deviation and intervals are derived from
+it in `eahas.belief` and `eahas.distribution`, for one configuration and for a list of them alike.
 """
 
 from __future__ import annotations
 
-import math
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from eahas.checkpoint import ENSEMBLE, read_manifest, read_tensors, save_folder, tensor_bytes
-from eahas.distribution import Distribution, on_log_scale
-from eahas.errors import CheckpointError, ConfigError, EahasError, unknown
+from eahas import bezier
+from eahas.belief import Belief, BeliefOfCurves, believe
+from eahas.checkpoint import read_tensors, save_folder, tensor_bytes
+from eahas.distribution import Distribution, unlinked
+from eahas.errors import CheckpointError, EahasError, shown, unknown
 from eahas.features import Features
 from eahas.heads import CurveHead, Head, ScalarHead
+from eahas.manifest import ENSEMBLE, Manifest, read_manifest
 from eahas.mlp import MlpEnsemble, mlp_from_tensors
+from eahas.parameters import Choice
+from eahas.question import Question, ask
 from eahas.space import Space
-from eahas.spec import Spec, Target, spec_from_dict
+from eahas.spec import Spec, Target
 
 WEIGHTS = "weights.safetensors"
+MOST_EPOCHS = 100_000  # of a curve; more is a mistake, and would not fit into memory
+LARGEST_BOUND = 1e30  # of y control points
+LARGEST_FACTOR = 1e6  # of calibration
 Array = np.ndarray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Ensemble:
     """A surrogate for some targets of a spec. `primary` is the one that `predict` returns.
 
     `calibration` multiplies the predicted deviation of each target, in the head's order, so that
-    intervals on the validation runs hold what they promise.
+    intervals on the validation runs hold what they promise. What else `manifest` says goes along
+    when the ensemble is saved.
     """
 
     spec: Spec
     name: str
-    features: Features
-    mlp: MlpEnsemble
-    head: Head
+    features: Features = field(repr=False)
+    mlp: MlpEnsemble = field(repr=False)
+    head: Head = field(repr=False)
     calibration: tuple[float, ...]
     primary: str
-    manifest: Mapping[str, Any]
+    manifest: Mapping[str, Any] = field(repr=False)
 
     @property
     def space(self) -> Space:
@@ -58,11 +66,15 @@ class Ensemble:
     def members(self) -> int:
         return self.mlp.members
 
+    @cached_property
+    def positions(self) -> dict[str, int]:
+        """Where each target stands on the head's axis of targets."""
+        return {target.name: k for k, target in enumerate(self.targets)}
+
     def select(self, target: str) -> Ensemble:
         """The same ensemble with another of its targets as the one that `predict` returns."""
-        names = [t.name for t in self.targets]
-        if target not in names:
-            raise EahasError(unknown(f"target of {self.name}", target, names))
+        if target not in self.positions:
+            raise EahasError(unknown(f"target of {self.name}", target, self.positions))
         return replace(self, primary=target)
 
     # What a user asks
@@ -71,9 +83,9 @@ class Ensemble:
         self,
         config: Any,
         representation: str | None = None,
-        *,
-        search_space: str | None = None,
         with_noise: bool = False,
+        search_space: str | None = None,
+        *,
         encoded: bool = False,
         noise_seed: int | None = None,
     ) -> Any:
@@ -81,190 +93,181 @@ class Ensemble:
 
         A curve is (MAX_EPOCH,) or, of a list, (n, longest) padded with NaN; a scalar is a float or
         (n,). With `encoded` a configuration is its code (see `Space.encode`). `with_noise` returns
-        one plausible run instead of the prediction, drawn with `noise_seed`. `representation` and
-        `search_space` exist so that EA-HAS-Bench's search code runs unchanged; both are only
-        checked. Raises ConfigError for a configuration outside the space.
+        one plausible run instead of the prediction, drawn with `noise_seed`; without a seed each
+        call draws anew. `representation` and `search_space` exist so that EA-HAS-Bench's search
+        code runs unchanged; both are only checked. Raises ConfigError for a configuration outside
+        the space.
         """
         self._check_interface(representation, search_space)
-        single, configs = self._configs(config, encoded)
-        distribution = self.distribution(configs)[self.primary]
-        values = distribution.value
-        if with_noise:
-            rng = np.random.default_rng(noise_seed)
-            # one number a run: neighbouring epochs of one run err together
-            shape = (len(configs),) + (1,) * (values.ndim - 1)
-            values = distribution.draw(np.broadcast_to(rng.standard_normal(shape), values.shape))
-        if not single:
-            return values
-        return values[0] if values.ndim > 1 else float(values[0])
+        question = ask(self.space, config, encoded=encoded)
+        belief = self.believe(question)
+        if not with_noise:
+            return self.value(belief, self.primary)
+        shape = () if question.single else (len(question.epochs),)
+        normal = _generator(noise_seed).standard_normal(shape)
+        if not question.single and isinstance(self.head, CurveHead):
+            normal = normal[:, None]  # one number a run: its neighbouring epochs err together
+        return self.distribution_of(belief, self.primary).draw(normal)
 
-    def distribution(self, configs: Sequence[Mapping[str, Any]]) -> dict[str, Distribution]:
-        """What the ensemble believes about each target of a list: (n, longest) or (n,) each."""
-        columns = self.space.columns(configs)
-        out = self.mlp.many(self.features.many(columns))
-        belief = self.belief_many(out, self._epochs(columns, len(configs)))
-        axis = -2 if isinstance(self.head, CurveHead) else -1
-        return {
-            t.name: self.wrap(t, belief.location.take(k, axis), belief.scale.take(k, axis))
-            for k, t in enumerate(self.targets)
-        }
+    def distribution(self, config: Any) -> dict[str, Distribution]:
+        """What the ensemble believes about each target, in the shapes of `predict`."""
+        belief = self.believe(ask(self.space, config))
+        return {name: self.distribution_of(belief, name) for name in self.positions}
 
     def predict_members(self, config: Any) -> dict[str, Array]:
         """Each member's own prediction, (M, MAX_EPOCH) a curve and (M,) a scalar.
 
         Of a list: (M, n, longest), padded with NaN, and (M, n).
         """
-        single, configs = self._configs(config, encoded=False)
-        columns = self.space.columns(configs)
-        out = self.mlp.many(self.features.many(columns))
-        members = self.belief_many(out, self._epochs(columns, len(configs))).members
-        if isinstance(self.head, CurveHead):
-            named = {t.name: members[:, :, k] for k, t in enumerate(self.targets)}
-        else:
-            named = {
-                t.name: np.exp(members[..., k]) if on_log_scale(t) else members[..., k]
-                for k, t in enumerate(self.targets)
-            }
-        return {name: values[:, 0] for name, values in named.items()} if single else named
+        members = self.believe(ask(self.space, config)).members
+        return {
+            target.name: unlinked(target, self.head.of_target(members, k))
+            for k, target in enumerate(self.targets)
+        }
 
-    # From outputs to beliefs; the benchmark calls these with outputs that it already has
+    def epochs_of(self, config: Any, *, encoded: bool = False) -> Any:
+        """The epochs that a configuration trains for, an int, or those of a list, (n,)."""
+        return ask(self.space, config, encoded=encoded).epochs
 
-    def belief_one(self, out: Array, epochs: int) -> Belief:
-        """The belief from the outputs (M, outputs) of one configuration: (C, E) or (T,)."""
-        head = self.head
-        if isinstance(head, CurveHead):
-            return Belief(
-                head.locations(out, epochs),
-                lambda: head.noise(out, epochs),
-                self._calibration[:, None],
-            )
-        members = head.locations(out)
-        if epochs > 1:
-            members = members + head.per_epoch * math.log(epochs)
-        return Belief(members, lambda: head.noise(out), self._calibration)
+    # From a question to an answer, in the steps that a benchmark takes one by one
 
-    def belief_many(self, out: Array, epochs: Array) -> Belief:
-        """The belief from outputs (M, n, outputs) and epochs (n,): (n, C, longest) or (n, T)."""
-        head = self.head
-        if isinstance(head, CurveHead):
-            return Belief(
-                self._by_length(head.locations, out, epochs),
-                lambda: self._by_length(head.noise, out, epochs),
-                self._calibration[:, None],
-            )
-        members = head.locations(out) + np.log(epochs)[:, None] * head.per_epoch
-        return Belief(members, lambda: head.noise(out), self._calibration)
+    def believe(self, question: Question) -> Belief | BeliefOfCurves:
+        """What the members say about the configurations that are asked for."""
+        network = self.mlp.one if question.single else self.mlp.many
+        out = network(question.seen_by(self.features))
+        return believe(self.head, self._factors, out, question.epochs)
 
-    def wrap(self, target: Target, location: Any, scale: Any) -> Distribution:
-        return Distribution(location, scale, on_log_scale(target), target.low, target.high)
+    def value(self, belief: Belief | BeliefOfCurves, name: str) -> Any:
+        """The prediction of a target, without its deviation, which costs more."""
+        k = self.positions[name]
+        return unlinked(self.targets[k], self.head.of_target(belief.location, k))
 
-    def _by_length(self, decode: Callable[..., Array], out: Array, epochs: Array) -> Array:
-        """Curves of outputs (M, n, outputs), decoded length by length: (M, n, C, longest), NaN past."""
-        values = np.full((*out.shape[:2], len(self.targets), int(epochs.max())), np.nan)
-        for length in np.unique(epochs):
-            rows = np.flatnonzero(epochs == length)
-            values[:, rows, :, :length] = decode(out[:, rows], int(length))
-        return values
+    def distribution_of(self, belief: Belief | BeliefOfCurves, name: str) -> Distribution:
+        """What is believed about a target."""
+        k, of_target = self.positions[name], self.head.of_target
+        return Distribution(
+            self.targets[k], of_target(belief.location, k), of_target(belief.scale, k)
+        )
 
     @cached_property
-    def _calibration(self) -> Array:
-        return np.array(self.calibration)
-
-    def _epochs(self, columns: Mapping[str, Array], n: int) -> Array:
-        if self.space.fidelity is None:
-            return np.ones(n, dtype=int)
-        return columns[self.space.fidelity].astype(int)
-
-    # The edges of `predict`
-
-    def _configs(self, config: Any, encoded: bool) -> tuple[bool, list[Any]]:
-        """Whether one configuration was given, and the list of all."""
-        if encoded:
-            codes = np.asarray(config, dtype=float)
-            if codes.ndim not in (1, 2) or not codes.size:
-                raise ConfigError(f"encoded: one code or rows of codes, got shape {codes.shape}")
-            rows = codes[None] if codes.ndim == 1 else codes
-            return codes.ndim == 1, [self.space.decode(row) for row in rows]
-        if isinstance(config, Mapping):
-            return True, [config]
-        if isinstance(config, (list, tuple)):
-            return False, list(config)
-        raise ConfigError(
-            f"a configuration is a mapping, or a list of mappings; got {type(config).__name__}"
-        )
+    def _factors(self) -> Array:
+        factors = np.array(self.calibration)
+        return factors[:, None] if isinstance(self.head, CurveHead) else factors
 
     def _check_interface(self, representation: str | None, search_space: str | None) -> None:
         if representation is not None and representation not in REPRESENTATIONS:
             raise EahasError(unknown("representation", representation, REPRESENTATIONS))
-        known = (*SEARCH_SPACES, self.spec.name)
-        if search_space is not None and search_space not in known:
+        if search_space is not None and search_space not in (*SEARCH_SPACES, self.spec.name):
+            known = (*SEARCH_SPACES, self.spec.name)
             raise EahasError(unknown("search_space", search_space, known))
 
 
-REPRESENTATIONS = ("arch_str", "dict", "config", "encoded")  # all name the dictionary of a config
-SEARCH_SPACES = ("nbgreen", "nbgreen_tiny", "nbtoy", "regnet")  # EA-HAS-Bench's own names for its space
+# EA-HAS-Bench's own names: its callers' for a configuration, and those for its space.
+REPRESENTATIONS = ("arch_str", "compact", "genotype", "dict", "config")
+SEARCH_SPACES = ("nbgreen", "nbgreen_c10", "nbgreen_tiny", "nbtoy", "regnet", "eahasbench")
 
 
-@dataclass(frozen=True)
-class Belief:
-    """What the members say together, on the linked scale; the deviation is computed when asked for.
-
-    `members` is (M, ...); `noise` gives the deviation of the run-to-run noise in the same shape.
-    """
-
-    members: Array
-    noise: Callable[[], Array]
-    calibration: Array
-
-    @cached_property
-    def location(self) -> Array:
-        """The members' mean."""
-        mean: Array = np.add.reduce(self.members, axis=0) / len(self.members)
-        return mean
-
-    @cached_property
-    def scale(self) -> Array:
-        """The deviation of members and noise together, calibrated."""
-        spread, noise = self.members - self.location, self.noise()
-        variance = np.add.reduce(spread * spread + noise * noise, axis=0) / len(self.members)
-        calibrated: Array = np.sqrt(variance) * self.calibration
-        return calibrated
+def _generator(seed: Any) -> np.random.Generator:
+    whole = isinstance(seed, (int, np.integer)) and not isinstance(seed, bool)
+    if seed is not None and not (whole and seed >= 0):
+        raise EahasError(f"noise_seed={shown(seed)}: allowed are whole numbers from 0, or None")
+    return np.random.default_rng(seed)
 
 
 # To and from a folder
 
 
-def load(folder: Path) -> Ensemble:
-    """The ensemble of a folder. Raises CheckpointError for anything that is not whole and right."""
-    manifest = read_manifest(folder, ENSEMBLE)
+def load(folder: Path, manifest: Manifest | None = None) -> Ensemble:
+    """The ensemble of a folder, whose manifest may have been read already.
+
+    Raises CheckpointError for anything that is not whole and right.
+    """
+    manifest = manifest or read_manifest(folder, ENSEMBLE)
+    spec = manifest.spec()
+    with manifest.explaining("features"):
+        features = _features(manifest, spec.space)
+    head = _head(manifest, spec)
+    names = [target.name for target in head.targets]
+    primary = manifest.text("primary")
+    if primary not in names:
+        manifest.refuse(unknown("primary", primary, names))
+    tensors = read_tensors(folder, WEIGHTS, manifest.content)
     try:
-        spec = spec_from_dict(manifest["spec"])
-        features = Features(
-            spec.space,
-            tuple(manifest["features"]["logs"]),
-            tuple((number, choice) for number, choice in manifest["features"]["crosses"]),
-            bool(manifest["features"]["regnet"]),
-        )
-        head = _head(manifest["head"], spec)
-        name, primary = manifest["name"], manifest["primary"]
-        calibration = tuple(float(c) for c in manifest["calibration"])
-    except (KeyError, TypeError, ValueError) as error:
-        if isinstance(error, CheckpointError):
-            raise
-        raise CheckpointError(f"{folder / 'manifest.json'}: {error!r} is not as it should be") from None
-    mlp = mlp_from_tensors(read_tensors(folder, WEIGHTS, manifest))
-    if mlp.inputs != len(features.names) or mlp.outputs != head.outputs:
+        mlp = mlp_from_tensors(tensors)
+    except CheckpointError as error:
+        raise CheckpointError(f"{folder / WEIGHTS} {error}") from None
+    if (mlp.inputs, mlp.outputs) != (len(features.names), head.outputs):
         raise CheckpointError(
             f"{folder / WEIGHTS} maps {mlp.inputs} features to {mlp.outputs} outputs; the manifest "
             f"needs {len(features.names)} and {head.outputs}"
         )
-    if len(calibration) != len(head.targets) or primary not in [t.name for t in head.targets]:
-        raise CheckpointError(f"{folder / 'manifest.json'}: calibration or primary do not fit")
-    return Ensemble(spec, name, features, mlp, head, calibration, primary, manifest)
+    if manifest.whole("members", 1) != mlp.members:
+        manifest.refuse(f"members is {manifest.entry('members')}, the weights are of {mlp.members}")
+    return Ensemble(
+        spec=spec,
+        name=manifest.text("name"),
+        features=features,
+        mlp=mlp,
+        head=head,
+        calibration=manifest.numbers("calibration", len(names), 0.0, LARGEST_FACTOR),
+        primary=primary,
+        manifest=manifest.content,
+    )
+
+
+def _features(manifest: Manifest, space: Space) -> Features:
+    crosses = manifest.entry("features.crosses")
+    pairs = isinstance(crosses, list) and all(
+        isinstance(pair, list) and [*map(type, pair)] == [str, str] for pair in crosses
+    )
+    if not pairs:
+        manifest.refuse(f"features.crosses is a list of pairs of names, got {shown(crosses)}")
+    return Features(
+        space,
+        manifest.texts("features.logs"),
+        tuple((number, choice) for number, choice in crosses),
+        manifest.flag("features.regnet"),
+    )
+
+
+def _head(manifest: Manifest, spec: Spec) -> Head:
+    kind, names = manifest.text("head.kind"), manifest.texts("head.targets")
+    if kind not in ("curves", "scalars"):
+        manifest.refuse(unknown("head.kind", kind, ("curves", "scalars")))
+    known = {t.name: t for t in (spec.curves if kind == "curves" else spec.scalars)}
+    for name in names:
+        if name not in known:
+            manifest.refuse(f"head.targets: {unknown(kind[:-1], name, known)}")
+    if not names:
+        manifest.refuse("head.targets is empty; at least one is needed")
+    targets = tuple(known[name] for name in names)
+    if kind == "scalars":
+        return ScalarHead(targets)
+    if manifest.text("head.codec") != "bezier":
+        manifest.refuse(unknown("head.codec", manifest.text("head.codec"), ("bezier",)))
+    degree = manifest.whole("head.degree", 1)
+    if degree not in bezier.DEGREES:
+        manifest.refuse(unknown("head.degree", degree, bezier.DEGREES))
+    low, high = (
+        manifest.numbers(f"head.{end}", len(names), -LARGEST_BOUND, LARGEST_BOUND)
+        for end in ("low", "high")
+    )
+    if not all(a < b for a, b in zip(low, high, strict=True)):
+        manifest.refuse(f"head.low < head.high is needed, got {shown(low)} and {shown(high)}")
+    _check_epochs(manifest, spec.space)
+    return CurveHead(targets, degree, low, high)
+
+
+def _check_epochs(manifest: Manifest, space: Space) -> None:
+    assert space.fidelity is not None  # a spec with curves has one
+    parameter = space[space.fidelity]
+    longest = max(parameter.choices) if isinstance(parameter, Choice) else parameter.high
+    if longest > MOST_EPOCHS:
+        manifest.refuse(f"spec: curves of {longest:,.0f} epochs; at most {MOST_EPOCHS:,}")
 
 
 def save(ensemble: Ensemble, folder: Path) -> None:
-    """Write an ensemble as a folder, atomically."""
+    """Write an ensemble as a folder, atomically; see `eahas.checkpoint.save_folder`."""
     manifest, files = contents(ensemble)
     save_folder(folder, manifest, files)
 
@@ -283,12 +286,10 @@ def contents(ensemble: Ensemble) -> tuple[dict[str, Any], dict[str, bytes]]:
         }
     else:
         described |= {"kind": "scalars"}
-    manifest = {
-        "format": ENSEMBLE,
+    own = {
         "name": ensemble.name,
         "primary": ensemble.primary,
         "members": ensemble.members,
-        **{k: v for k, v in ensemble.manifest.items() if k not in ("files", "format_version")},
         "features": {
             "logs": list(ensemble.features.logs),
             "crosses": [list(cross) for cross in ensemble.features.crosses],
@@ -298,18 +299,9 @@ def contents(ensemble: Ensemble) -> tuple[dict[str, Any], dict[str, bytes]]:
         "calibration": list(ensemble.calibration),
         "spec": dict(ensemble.spec.source),
     }
-    return manifest, {WEIGHTS: tensor_bytes(ensemble.mlp.tensors())}
-
-
-def _head(described: Mapping[str, Any], spec: Spec) -> Head:
-    targets = {t.name: t for t in spec.targets}
-    chosen = tuple(targets[name] for name in described["targets"])
-    if described["kind"] == "curves":
-        low, high = (tuple(float(v) for v in described[end]) for end in ("low", "high"))
-        return CurveHead(chosen, int(described["degree"]), low, high)
-    if described["kind"] == "scalars":
-        return ScalarHead(chosen)
-    raise CheckpointError(unknown("head kind", described["kind"], ("curves", "scalars")))
+    added = ("format", "format_version", "files")
+    more = {k: v for k, v in ensemble.manifest.items() if k not in (*own, *added)}
+    return {"format": ENSEMBLE, **more, **own}, {WEIGHTS: tensor_bytes(ensemble.mlp.tensors())}
 
 
 class EstimatedEnergyWarning(UserWarning):

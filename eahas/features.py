@@ -16,7 +16,7 @@ import numpy as np
 
 from eahas.constraints import REGNET_PARAMETERS, RegNetConstraint
 from eahas.errors import SpecError
-from eahas.parameters import Choice, Numeric
+from eahas.parameters import Choice, Numeric, Parameter
 from eahas.regnet import (
     complexity,
     complexity_columns,
@@ -25,14 +25,20 @@ from eahas.regnet import (
 )
 from eahas.space import Space
 
+MOST_STAGES = 1000
+
 
 @dataclass(frozen=True)
 class Features:
     """The features of a space: its encoding, `logs` (log10 of numbers), `crosses`, then RegNet's.
 
-    A cross of a logged number with a choice is the logarithm where the choice has each of its values
-    and 0 elsewhere: the learning rate of each optimiser, say. RegNet's are, for each stage up to the most that the space allows, log2 of the width, the depth
-    and log2 of the group width, and then log10 of multiply-adds, parameters and activations.
+    A cross of a number with a choice is the number's logarithm where the choice has each of its
+    values and 0 elsewhere: the learning rate of each optimiser, say. RegNet's are, for each stage
+    up to the most that the space allows, log2 of the width, the depth and log2 of the group width,
+    and then log10 of multiply-adds, parameters and activations.
+
+    Raises SpecError where a logarithm is not that of an always present, positive number, a cross
+    not with an always present choice, or the space has no (or an absurdly deep) RegNet.
     """
 
     space: Space
@@ -40,26 +46,36 @@ class Features:
     crosses: tuple[tuple[str, str], ...] = ()
     regnet: bool = False
 
+    def __post_init__(self) -> None:
+        for name in (*self.logs, *(number for number, _ in self.crosses)):
+            if not _is_positive_number(self.space[name]):
+                raise SpecError(f"features: {name} is not always a positive number; no logarithm")
+        for _, name in self.crosses:
+            if not isinstance(self.space[name], Choice) or self.space[name].condition is not None:
+                raise SpecError(f"features: {name} is not always one of some choices; no cross")
+        if self.regnet and self._most_stages > MOST_STAGES:
+            raise SpecError(f"features: {self._most_stages} stages; allowed: at most {MOST_STAGES}")
+
     @cached_property
     def names(self) -> tuple[str, ...]:
         """What each feature is, in order."""
         names = list(self.space.encoding_names) + [f"log10 {name}" for name in self.logs]
-        for number, choice in self.crosses:
-            names += [f"log10 {number} where {choice}={value}" for value in self._values(choice)]
+        for number, choice, positions in self._crosses:
+            names += [f"log10 {number} where {choice}={value}" for value in positions]
         if self.regnet:
             for k in range(1, self._most_stages + 1):
                 names += [f"log2 width {k}", f"depth {k}", f"log2 group width {k}"]
             names += ["log10 flops", "log10 params", "log10 acts"]
         return tuple(names)
 
-    def _values(self, choice: str) -> tuple[Any, ...]:
-        parameter = self.space[choice]
-        assert isinstance(parameter, Choice)
-        return parameter.choices
-
     @cached_property
-    def _cross_plan(self) -> tuple[tuple[str, str, tuple[Any, ...]], ...]:
-        return tuple((number, choice, self._values(choice)) for number, choice in self.crosses)
+    def _crosses(self) -> tuple[tuple[str, str, dict[Any, int]], ...]:
+        """Each cross with the position of every value of its choice."""
+        values = {name: self.space[name].grid() for _, name in self.crosses}
+        return tuple(
+            (number, name, {value: at for at, value in enumerate(values[name])})
+            for number, name in self.crosses
+        )
 
     @cached_property
     def _constraint(self) -> RegNetConstraint:
@@ -76,30 +92,33 @@ class Features:
         """The features of one checked configuration, shape (F,), float64."""
         code: list[float] = self.space.encode_checked(flat).tolist()
         code += [math.log10(flat[name]) for name in self.logs]
-        for number, choice, values in self._cross_plan:
-            log, given = math.log10(flat[number]), flat[choice]
-            code += [log if value == given else 0.0 for value in values]
+        for number, choice, positions in self._crosses:
+            block = [0.0] * len(positions)
+            block[positions[flat[choice]]] = math.log10(flat[number])
+            code += block
         if self.regnet:
             facts = self._constraint.facts
             stages = stages_of(flat, facts)
-            for width, depth, group in zip(stages.widths, stages.depths, stages.group_widths):
+            for width, depth, group in zip(
+                stages.widths, stages.depths, stages.group_widths, strict=True
+            ):
                 code += (math.log2(width), depth, math.log2(group))
             code += [0.0] * (3 * (self._most_stages - stages.count))
-            cx = complexity(stages, facts)
-            code += (math.log10(cx.flops), math.log10(cx.params), math.log10(cx.acts))
+            code += map(math.log10, complexity(stages, facts))
         return np.array(code)
 
     def many(self, columns: Mapping[str, np.ndarray]) -> np.ndarray:
         """The features of checked columns, shape (n, F), float64."""
         parts = [self.space.encode_columns(columns)]
         parts += [np.log10(columns[name].astype(float))[:, None] for name in self.logs]
-        for number, choice, values in self._cross_plan:
+        for number, choice, positions in self._crosses:
             log = np.log10(columns[number].astype(float))
-            parts.append(np.stack([log * (columns[choice] == v) for v in values], axis=1))
+            parts.append(np.stack([log * (columns[choice] == v) for v in positions], axis=1))
         if self.regnet:
             facts = self._constraint.facts
+            depth, w0, wa, wm, group_w = (columns[name] for name in REGNET_PARAMETERS)
             stages = generate_regnet_columns(
-                *(columns[name] for name in REGNET_PARAMETERS), facts.bottleneck_multiplier
+                depth, w0, wa, wm, group_w, facts.bottleneck_multiplier
             )
             per_stage = np.zeros((len(stages.count), 3 * self._most_stages))
             present = stages.depths > 0
@@ -122,7 +141,7 @@ def default_features(space: Space) -> Features:
     always = [p for p in space.parameters if p.condition is None]
     choices = [p for p in always if isinstance(p, Choice)]
     words = [p.name for p in choices if all(isinstance(c, str) for c in p.choices)]
-    logs = [p.name for p in choices if all(_is_positive(c) for c in p.choices)]
+    logs = [p.name for p in choices if _is_positive_number(p)]
     regnet = any(isinstance(c, RegNetConstraint) for c in space.constraints)
     logs += [
         p.name
@@ -133,5 +152,8 @@ def default_features(space: Space) -> Features:
     return Features(space, tuple(logs), tuple(crosses), regnet)
 
 
-def _is_positive(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0
+def _is_positive_number(parameter: Parameter) -> bool:
+    """Whether every value is a positive number, and there always is one."""
+    values = parameter.choices if isinstance(parameter, Choice) else (parameter.low,)
+    numbers = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values)
+    return numbers and parameter.condition is None and min(values) > 0

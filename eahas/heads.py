@@ -1,13 +1,16 @@
 """From the raw outputs of a network to targets: one head for curves, one for scalars.
 
-A head says how many outputs it needs and turns outputs of any leading shape, (member, ..., outputs),
-into locations and noise per target. It is numpy alone; `surrogates` has the torch twins for fitting.
+A head says how many outputs it needs and turns outputs (member, outputs) or (member, n, outputs)
+into locations and noise, with an axis over its targets. It is numpy alone; `surrogates` has the
+torch twins for fitting.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +19,7 @@ from eahas.distribution import on_log_scale
 from eahas.spec import Target
 
 Array = np.ndarray
+LARGEST_LOG_NOISE = 10.0  # a deviation that float32 holds, whatever the network says
 
 
 @dataclass(frozen=True)
@@ -44,8 +48,13 @@ class CurveHead:
         n, c = self.degree, len(self.curves)
         x = bezier.x_control_points(out[..., :n])
         raw = out[..., n : n + c * (n + 1)].reshape(*out.shape[:-1], c, n + 1)
-        low, high = np.array(self.low)[:, None], np.array(self.high)[:, None]
-        return x, low + (high - low) * sigmoid(raw)
+        low, span = self._range
+        return x, low + span * sigmoid(raw)
+
+    @cached_property
+    def _range(self) -> tuple[Array, Array]:
+        low = np.array(self.low)[:, None]
+        return low, np.array(self.high)[:, None] - low
 
     def locations(self, out: Array, epochs: int) -> Array:
         """Curves at the epochs 1..E of outputs (..., outputs): shape (..., C, E)."""
@@ -55,9 +64,13 @@ class CurveHead:
     def noise(self, out: Array, epochs: int) -> Array:
         """Standard deviation of the run-to-run noise, shape (..., C, E), linear in the epoch."""
         c = len(self.curves)
-        ends = np.exp(np.minimum(out[..., -2 * c :], 10.0)).reshape(*out.shape[:-1], c, 2)
+        ends = _deviation(out[..., -2 * c :]).reshape(*out.shape[:-1], c, 2)
         along = bezier.epoch_positions(epochs)
         return ends[..., :1] + (ends[..., 1:] - ends[..., :1]) * along
+
+    def of_target(self, values: Array, k: int) -> Array:
+        """The part of values (..., C, E) that belongs to one target: (..., E)."""
+        return values[..., k, :]
 
 
 @dataclass(frozen=True)
@@ -82,13 +95,18 @@ class ScalarHead:
         """1 for each cumulative target on a log scale, else 0; shape (T,)."""
         return np.array([float(t.cumulative and on_log_scale(t)) for t in self.scalars])
 
-    def locations(self, out: Array) -> Array:
-        """Linked locations of outputs (..., outputs): shape (..., T)."""
-        return out[..., : len(self.scalars)]
+    def locations(self, out: Array, epochs: Any) -> Array:
+        """Linked locations of outputs (..., outputs): shape (..., T). `epochs`: an int or (n,)."""
+        logs = math.log(epochs) if isinstance(epochs, int) else np.log(epochs)[:, None]
+        return out[..., : len(self.scalars)] + self.per_epoch * logs
 
-    def noise(self, out: Array) -> Array:
-        """Standard deviations of the noise on the linked scale: shape (..., T)."""
-        return np.exp(np.minimum(out[..., len(self.scalars) :], 10.0))
+    def noise(self, out: Array, epochs: Any) -> Array:
+        """Standard deviations of the noise on the linked scale, shape (..., T), at any epoch."""
+        return _deviation(out[..., len(self.scalars) :])
+
+    def of_target(self, values: Array, k: int) -> Any:
+        """The part of values (..., T) that belongs to one target: (...), a float for (T,)."""
+        return values[..., k] if values.ndim > 1 else float(values[k])
 
 
 Head = CurveHead | ScalarHead
@@ -96,4 +114,8 @@ Head = CurveHead | ScalarHead
 
 def sigmoid(raw: Array) -> Array:
     """The logistic function, clipped where float32 would overflow."""
-    return 1.0 / (1.0 + np.exp(-np.clip(raw, -30.0, 30.0)))
+    return 1.0 / (1.0 + np.exp(-np.maximum(raw, -30.0)))
+
+
+def _deviation(log: Array) -> Array:
+    return np.exp(np.minimum(log, LARGEST_LOG_NOISE))

@@ -8,12 +8,14 @@ from functools import cached_property
 
 import numpy as np
 
-from eahas.errors import CheckpointError
+from eahas.errors import CheckpointError, shown
 
 ROWS_AT_ONCE = 512  # keeps the hidden layers of a long list inside the processor's cache
+LARGEST_FEATURE = 1e4  # codes are in 0..1, logarithms below 1100, depths at most 1000
+LARGEST_SUM = 1e37  # a thirtieth of what float32 holds
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MlpEnsemble:
     """M networks of one shape: ReLU between layers, none after the last.
 
@@ -80,14 +82,20 @@ class MlpEnsemble:
 
 
 def mlp_from_tensors(tensors: Mapping[str, np.ndarray]) -> MlpEnsemble:
-    """The ensemble of a checkpoint's arrays; CheckpointError where they do not fit together."""
+    """The ensemble of a checkpoint's arrays.
+
+    Raises CheckpointError where they do not fit together, and where some input that a space can
+    have would lead beyond what float32 holds.
+    """
     depth = sum(name.startswith("weight.") for name in tensors)
     wanted = [f"{kind}.{k}" for kind in ("weight", "bias") for k in range(depth)]
     if not depth or sorted(tensors) != sorted(wanted):
-        raise CheckpointError(f"weights hold the arrays {sorted(tensors)}; wanted {sorted(wanted)}")
+        found = shown(sorted(tensors))
+        raise CheckpointError(f"holds the arrays {found}; wanted weight.k and bias.k from k = 0")
     weights = tuple(np.ascontiguousarray(tensors[f"weight.{k}"]) for k in range(depth))
     biases = tuple(np.ascontiguousarray(tensors[f"bias.{k}"]) for k in range(depth))
     _check_shapes(weights, biases)
+    _check_reach(weights, biases)
     return MlpEnsemble(weights, biases)
 
 
@@ -95,10 +103,23 @@ def _check_shapes(weights: Sequence[np.ndarray], biases: Sequence[np.ndarray]) -
     width = None
     for k, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
         fits = weight.ndim == 3 and bias.shape == (weight.shape[0], weight.shape[2])
-        if not fits or weight.dtype != np.float32 or bias.dtype != np.float32:
+        if not fits or 0 in weight.shape:
             raise CheckpointError(f"weight.{k} {weight.shape} and bias.{k} {bias.shape} do not fit")
+        if weight.dtype != np.float32 or bias.dtype != np.float32:
+            raise CheckpointError(
+                f"weight.{k} is {weight.dtype} and bias.{k} is {bias.dtype}; allowed: float32"
+            )
         if width is not None and weight.shape[:2] != width:
             raise CheckpointError(f"weight.{k} {weight.shape} does not follow the layer before it")
         width = (weight.shape[0], weight.shape[2])
         if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
             raise CheckpointError(f"weight.{k} or bias.{k} holds a number that is not finite")
+
+
+def _check_reach(weights: Sequence[np.ndarray], biases: Sequence[np.ndarray]) -> None:
+    """No sum inside the network may overflow, whichever of its terms have the same sign."""
+    reach = np.full((len(biases[0]), weights[0].shape[1]), LARGEST_FEATURE)
+    for k, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
+        reach = np.matmul(reach[:, None], np.abs(weight))[:, 0] + np.abs(bias)
+        if reach.max() > LARGEST_SUM:
+            raise CheckpointError(f"weight.{k} or bias.{k} is so large that sums overflow")

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eahas.distribution import Distribution
+from eahas.belief import Belief, BeliefOfCurves
+from eahas.distribution import Distribution, half_width
+from eahas.question import Question
 from eahas.spec import Target
 
 if TYPE_CHECKING:
     from eahas.benchmark import Benchmark
-    from eahas.ensemble import Belief
+    from eahas.ensemble import Ensemble
 
 Array = np.ndarray
 
@@ -23,7 +25,7 @@ class Lazy(Mapping[str, Any]):
     """A mapping whose values are computed when asked for."""
 
     def __init__(self, names: Sequence[str], compute: Callable[[str], Any]) -> None:
-        self._names, self._compute = tuple(names), compute
+        self._names, self._compute = names, compute
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._names:
@@ -40,102 +42,112 @@ class Lazy(Mapping[str, Any]):
         return repr({name: self[name] for name in self})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Prediction:
     """The prediction for one configuration, or for a list with one more axis in front.
 
     Each scalar target is an attribute (`runtime_s`, `train_energy_j`, `test_energy_j`): a float, or
     (n,). `curves[name]` is (MAX_EPOCH,), or (n, longest) padded with NaN past each MAX_EPOCH. `std`
-    and `interval(level)` map every target to its deviation and to (low, high). Curves are decoded
-    when first asked for.
+    and `interval(level)` map every target to its deviation and to (low, high). Everything is
+    computed when it is first asked for.
     """
 
-    benchmark: Benchmark = field(repr=False)
-    configs: Sequence[Mapping[str, Any]]
-    single: bool
-    epochs: Any  # int, or (n,)
-    _scalars: Mapping[str, Distribution] = field(repr=False)
-    _decode: Callable[[], Belief] = field(repr=False)
+    benchmark: Benchmark
+    question: Question
+
+    @property
+    def single(self) -> bool:
+        return self.question.single
+
+    @property
+    def epochs(self) -> Any:
+        """MAX_EPOCH of the configuration, or of each of them, (n,); 1 without a fidelity."""
+        return self.question.epochs
+
+    @property
+    def configs(self) -> list[dict[str, Any]]:
+        """The configurations in canonical nested form; a list of one for a single one."""
+        return self.question.configs
 
     @cached_property
-    def _belief(self) -> Belief:
-        """Every curve, (C, E) or (n, C, longest)."""
-        return self._decode()
+    def _curve_belief(self) -> Belief | BeliefOfCurves:
+        model = self.benchmark.curve_model
+        assert model is not None
+        return model.believe(self.question)
 
-    def _of(self, name: str) -> Distribution:
-        """A target's distribution; a scalar's without decoding the curves."""
-        if name in self._scalars:
-            return self._scalars[name]
-        at = self._curve_names.index(name)
-        target, belief = self.benchmark.curve_targets[at], self._belief
-        location, scale = belief.location[..., at, :], belief.scale[..., at, :]
-        return Distribution(location, scale, False, target.low, target.high)
+    @cached_property
+    def _scalar_belief(self) -> Belief | BeliefOfCurves:
+        model = self.benchmark.scalar_model
+        assert model is not None
+        return model.believe(self.question)
 
-    def _curve(self, name: str) -> Array:
-        """A curve without its deviation, which costs more than the curve."""
-        return self._belief.location[..., self._curve_names.index(name), :]
+    def _source(self, name: str) -> tuple[Ensemble, Belief | BeliefOfCurves]:
+        """The model of a target and what it believes."""
+        curves, scalars = self.benchmark.curve_model, self.benchmark.scalar_model
+        if scalars is not None and name in scalars.positions:
+            return scalars, self._scalar_belief
+        assert curves is not None
+        return curves, self._curve_belief
+
+    def _value(self, name: str) -> Any:
+        model, belief = self._source(name)
+        return model.value(belief, name)
+
+    def _distribution(self, name: str) -> Distribution:
+        model, belief = self._source(name)
+        return model.distribution_of(belief, name)
 
     def __getattr__(self, name: str) -> Any:
-        # Only called for names that are no field: the scalar targets.
-        if not name.startswith("_") and name in self._scalars:
-            return _plain(self._scalars[name].value)
-        raise AttributeError(f"a prediction of {self.benchmark.name} has no {name!r}")
+        # Only called for names that are no attribute of the class: the scalar targets.
+        if name.startswith("_") or name not in self.benchmark.scalar_names:
+            raise AttributeError(f"a prediction has no {name!r}")
+        return self._value(name)
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self.benchmark.scalar_names]
+
+    def __repr__(self) -> str:
+        what = self.configs[0] if self.single else f"{len(self.epochs)} configurations"
+        return f"Prediction({self.benchmark.id}, {what})"
 
     @property
     def learning_curve(self) -> Array:
         """Validation accuracy in percent, of the weights' EMA where the spec has one."""
-        return self.curves[self.benchmark.main_curve]
+        return self._value(self.benchmark.main_curve)
 
     @property
     def curves(self) -> Mapping[str, Array]:
-        return Lazy(self._curve_names, self._curve)
+        return Lazy(self.benchmark.curve_names, self._value)
 
     @property
     def std(self) -> Mapping[str, Any]:
         """The standard deviation of each target: members' disagreement and run-to-run noise."""
-        return Lazy(self._names, lambda name: _plain(self._of(name).std))
+        return Lazy(self.benchmark.target_names, lambda name: self._distribution(name).std)
 
     def interval(self, level: float = 0.9) -> Mapping[str, tuple[Any, Any]]:
         """The central interval of each target that holds `level` of the probability."""
-        scalars = {name: d.interval(level) for name, d in self._scalars.items()}  # checks level
-
-        def ends(name: str) -> tuple[Any, Any]:
-            low, high = scalars[name] if name in scalars else self._of(name).interval(level)
-            return _plain(low), _plain(high)
-
-        return Lazy(self._names, ends)
-
-    @property
-    def _curve_names(self) -> tuple[str, ...]:
-        return self.benchmark.curve_names
-
-    @property
-    def _names(self) -> tuple[str, ...]:
-        return self._curve_names + tuple(self._scalars)
+        half_width(level)  # says now what is wrong with a level
+        names = self.benchmark.target_names
+        return Lazy(names, lambda name: self._distribution(name).interval(level))
 
     def to_dict(self, level: float = 0.9) -> dict[str, Any]:
         """Everything as JSON-ready values, each target with its unit; past the end None."""
-        interval, bench = self.interval(level), self.benchmark
+        half_width(level)
         targets = {}
-        for target in bench.spec.targets:
-            if target.name not in self._names:
-                continue
-            low, high = interval[target.name]
-            value = self._of(target.name).value
+        for target in self.benchmark.targets:
+            found = self._distribution(target.name)
+            low, high = found.interval(level)
+            numbers = {"value": found.value, "std": found.std, "low": low, "high": high}
             targets[target.name] = {
-                "value": _json(value),
-                "std": _json(self._of(target.name).std),
-                "low": _json(low),
-                "high": _json(high),
+                **{key: _json(value) for key, value in numbers.items()},
                 "unit": target.unit,
-                **({"source": bench.energy_source} if is_energy(target) else {}),
+                **({"source": self.benchmark.energy_source} if is_energy(target) else {}),
             }
-        configs = [bench.space.nest(bench.space.check(config)) for config in self.configs]
         return {
-            "benchmark": bench.id,
-            "config": configs[0] if self.single else configs,
+            "benchmark": self.benchmark.id,
+            "config": self.configs[0] if self.single else self.configs,
             "epochs": _json(self.epochs),
-            "level": level,
+            "level": float(level),
             "targets": targets,
         }
 
@@ -151,17 +163,9 @@ def is_energy(target: Target) -> bool:
     return target.unit == "J"
 
 
-def _plain(value: Array) -> Any:
-    """A float for a single scalar, else the array."""
-    return float(value) if np.ndim(value) == 0 else value
-
-
 def _json(value: Any) -> Any:
-    """Nested lists of floats with NaN as None."""
-    if isinstance(value, (int, float)):
-        return value
-    listed = np.asarray(value).tolist()
-    return _without_nan(listed)
+    """Nested lists of numbers with NaN as None."""
+    return _without_nan(np.asarray(value).tolist())
 
 
 def _without_nan(value: Any) -> Any:

@@ -12,31 +12,40 @@ from eahas.errors import EahasError
 J_PER_KWH = 3.6e6
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ReferenceModel:
-    """One of the four models: an ensemble whose answer is converted to EA-HAS-Bench's unit.
-
-    `predict` takes what `Ensemble.predict` takes.
-    """
+    """One of the four models: an ensemble whose answer is converted to EA-HAS-Bench's unit."""
 
     ensemble: Ensemble
     quantity: str  # test_error_percent, runtime_s_per_epoch, train_energy_kwh_per_epoch, ...
 
-    def predict(self, config: Any, *args: Any, **options: Any) -> Any:
-        """The quantity of one configuration, or of a list with one more axis in front."""
-        value = self.ensemble.predict(config, *args, **options)
+    def predict(
+        self,
+        config: Any,
+        representation: str | None = None,
+        with_noise: bool = False,
+        search_space: str | None = None,
+        *,
+        encoded: bool = False,
+        noise_seed: int | None = None,
+    ) -> Any:
+        """The quantity of one configuration, or of a list with one more axis in front.
+
+        It takes what `Ensemble.predict` takes, the first four in EA-HAS-Bench's order.
+        """
+        value = self.ensemble.predict(
+            config,
+            representation,
+            with_noise,
+            search_space,
+            encoded=encoded,
+            noise_seed=noise_seed,
+        )
         if self.quantity == "test_error_percent":
             return 100.0 - value
         if self.quantity.endswith("per_epoch"):
-            value = value / self._epochs(config, bool(options.get("encoded")))
+            value = value / self.ensemble.epochs_of(config, encoded=encoded)
         return value / J_PER_KWH if "kwh" in self.quantity else value
-
-    def _epochs(self, config: Any, encoded: bool) -> Any:
-        single, configs = self.ensemble._configs(config, encoded)
-        fidelity = self.ensemble.space.fidelity
-        assert fidelity is not None
-        epochs = self.ensemble.space.columns(configs)[fidelity].astype(float)
-        return float(epochs[0]) if single else epochs
 
 
 def reference_models(benchmark: Benchmark) -> list[ReferenceModel]:
@@ -44,7 +53,7 @@ def reference_models(benchmark: Benchmark) -> list[ReferenceModel]:
 
     Raises EahasError where the benchmark lacks one of them. Warns once where joules are estimated.
     """
-    names = [t.name for t in benchmark.spec.targets]
+    names = benchmark.target_names
     curve = "test_ema" if "test_ema" in names else "test"
     wanted = {
         curve: "test_error_percent",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from eahas.checkpoint import BENCHMARK, MANIFEST, read_manifest
-from eahas.errors import CheckpointError, unknown
+from eahas.errors import CheckpointError, shown, unknown
+from eahas.manifest import BENCHMARK, MANIFEST, Manifest, read_manifest
 
 PREFIX = "checkpoints/"
 HOW_TO_MAKE = (
@@ -15,11 +17,20 @@ HOW_TO_MAKE = (
 )
 
 
+@dataclass(frozen=True)
+class Place:
+    """A folder with its manifest, a benchmark's or an ensemble's, and a model named inside it."""
+
+    folder: Path
+    manifest: Manifest
+    model: str | None = None
+
+
 def roots() -> list[Path]:
-    """Folders that hold shipped benchmarks: inside the installed package, or beside the source."""
+    """The folder of the shipped benchmarks: in the installed package, or beside the source."""
     package = Path(__file__).resolve().parent
     places = (package / "checkpoints", package.parent / "checkpoints")
-    return [place for place in places if place.is_dir()]
+    return [place for place in places if place.is_dir()][:1]
 
 
 def shipped() -> dict[str, Path]:
@@ -28,32 +39,34 @@ def shipped() -> dict[str, Path]:
     for root in roots():
         for path in sorted(root.glob(f"*/{MANIFEST}")):
             manifest = read_manifest(path.parent, BENCHMARK)
-            found.setdefault((manifest["spec"]["name"], int(manifest["version"])), path.parent)
+            found[manifest.text("spec.name"), manifest.whole("version", 1)] = path.parent
     return {f"{name}@{version}": found[name, version] for name, version in sorted(found)}
 
 
-def locate(name_or_path: str | Path) -> tuple[Path, str | None]:
-    """The benchmark folder of a name or path, and the model inside it that was named, if any.
+def locate(name_or_path: str | os.PathLike[str]) -> Place:
+    """What a name or path means: a benchmark, an ensemble, or a model inside a benchmark.
 
-    Accepted: a path to a benchmark or to an ensemble inside one; `regnet-digits`,
-    `regnet-digits@1`, `regnet-digits/runtime_s`, each with `checkpoints/` before it or not. Without
-    a version the newest is meant. Raises CheckpointError naming what ships and how to make one.
+    A path goes first: a folder with a manifest, or a model below one. Then the names of what ships,
+    with `checkpoints/` before them or not: `regnet-digits`, `regnet-digits@1`, and
+    `regnet-digits/runtime_s`; without a version the newest is meant. Raises CheckpointError naming
+    what ships and how to make one, or what is wrong with a folder that is there.
     """
+    if not isinstance(name_or_path, (str, os.PathLike)):
+        raise CheckpointError(f"a name or a path is needed, got {shown(name_or_path)}")
     path = Path(name_or_path)
-    if (path / MANIFEST).is_file():
-        return path, None
-    if len(path.parts) > 1 and (path.parent / MANIFEST).is_file():
-        return path.parent, path.name
+    if os.path.isfile(path / MANIFEST):
+        return Place(path, read_manifest(path))
+    if len(path.parts) > 1 and os.path.isfile(path.parent / MANIFEST):
+        return Place(path.parent, read_manifest(path.parent), path.name)
     given = str(name_or_path).replace("\\", "/").removeprefix("./").removeprefix(PREFIX)
     name, _, model = given.strip("/").partition("/")
     ships = shipped()
-    if "@" in name and name in ships:
-        return ships[name], model or None
     newest = {full.partition("@")[0]: folder for full, folder in ships.items()}
-    if name in newest:
-        return newest[name], model or None
-    if path.exists():
-        read_manifest(path, BENCHMARK)  # says what is wrong with the folder
+    folder = ships.get(name) or newest.get(name)
+    if folder is not None:
+        return Place(folder, read_manifest(folder, BENCHMARK), model or None)
+    if os.path.exists(path):
+        read_manifest(path)  # says what is wrong with the folder
     allowed = sorted({*newest, *ships})
     raise CheckpointError(f"{unknown('benchmark', str(name_or_path), allowed)}; {HOW_TO_MAKE}")
 
@@ -61,11 +74,12 @@ def locate(name_or_path: str | Path) -> tuple[Path, str | None]:
 def describe(folder: Path) -> dict[str, Any]:
     """A benchmark in a few plain facts, from its manifest alone."""
     manifest = read_manifest(folder, BENCHMARK)
+    spec = manifest.spec()
     return {
-        "name": manifest["spec"]["name"],
-        "version": manifest["version"],
-        "description": manifest["spec"].get("description", ""),
-        "targets": {t["name"]: t["unit"] for t in manifest["targets"]},
-        "energy_source": manifest["energy"]["source"],
-        "runs": manifest["provenance"]["runs"],
+        "name": spec.name,
+        "version": manifest.whole("version", 1),
+        "description": spec.description,
+        "targets": {target.name: target.unit for target in spec.targets},
+        "energy_source": manifest.text("energy.source"),
+        "runs": manifest.whole("provenance.runs", 0),
     }

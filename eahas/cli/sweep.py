@@ -1,4 +1,4 @@
-"""`eahas sweep`: the four stages from a spec to records, each from folder to folder."""
+"""`eahas sweep`: the stages from a spec to records, each from folder to folder."""
 
 from __future__ import annotations
 
@@ -61,12 +61,22 @@ def add_to(commands: Any) -> None:
         "--workers",
         metavar="N",
         type=whole(0),
-        help="processes, each on its own core; 0: this one; default: as many as cores",
+        help="processes; 0: this one; default: one a core, on cuda one a GPU",
     )
     command.add_argument("--device", default="cpu", help="cpu, cuda, cuda:0, ...; default: cpu")
     command.add_argument(
         "--budget-s", metavar="S", type=seconds, help="start no run after this many seconds"
     )
+
+    command = add_command(
+        stages,
+        "restore",
+        restore,
+        "put the runs of a records file back into a sweep folder, to go on elsewhere",
+        "eahas sweep restore my-sweep records.parquet",
+    )
+    command.add_argument("folder", metavar="DIR", help="a folder with the same plan, sampled anew")
+    command.add_argument("records", metavar="RECORDS", help="a Parquet file of the same sweep")
 
     command = add_command(
         stages,
@@ -132,17 +142,11 @@ def launch(arguments: Namespace) -> None:
 def make_runs(
     folder: Path, workers: int | None, device: str, budget_s: float | None = None
 ) -> tuple[int, int]:
-    """Launch a sweep under a progress bar; how many runs are finished, and how many planned.
-
-    What every run needs is looked for first: a missing data set or device is one error, and not one
-    a run.
-    """
-    from regnet_hpo.preflight import preflight
+    """Launch a sweep under a progress bar; how many runs are finished, and how many planned."""
     from sweeps.launch import launch
     from sweeps.plan import load_plan
 
-    spec, runs = load_plan(folder)
-    preflight(spec, device)
+    _, runs = load_plan(folder)
     with Bars() as bars:
         finished = launch(
             folder,
@@ -152,6 +156,14 @@ def make_runs(
             progress=lambda done, total: bars("runs", done, total),
         )
     return finished, len(runs)
+
+
+def restore(arguments: Namespace) -> None:
+    from sweeps.restore import restore as restored
+
+    count = restored(Path(arguments.folder), arguments.records)
+    print(f"{arguments.folder}: {count} runs restored")
+    print(f"next: eahas sweep launch {arguments.folder}")
 
 
 def collect(arguments: Namespace) -> None:

@@ -54,7 +54,10 @@ def test_links_between_the_pages_lead_somewhere(page):
 
 def test_blocks_are_found_with_their_lines():
     found = docs.blocks("a\n```python\nx = 1\n```\nb\n```text\ny\n```\n")
-    assert [(b.language, b.text, b.line) for b in found] == [("python", "x = 1\n", 3), ("text", "y\n", 7)]
+    assert [(b.language, b.text, b.line) for b in found] == [
+        ("python", "x = 1\n", 3),
+        ("text", "y\n", 7),
+    ]
 
 
 def test_renewing_writes_what_is_printed(tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from eahas.errors import FitError
@@ -32,7 +34,7 @@ def test_a_family_fits_what_it_is_for(runs):
 def test_a_spec_without_such_targets_is_refused(runs):
     bare = spec_from_dict({**runs.spec.source, "targets": {"scalars": ["runtime_s"]}})
     with pytest.raises(FitError, match="bezier_nn_STAR fits curves; toy has none"):
-        family("bezier_nn_STAR").fit(type(runs)(**{**vars(runs), "spec": bare}))
+        family("bezier_nn_STAR").fit(replace(runs, spec=bare))
 
 
 def test_settings_change_by_name():

@@ -16,6 +16,7 @@ COMMANDS = (
     ["evaluate"],
     ["sweep", "sample"],
     ["sweep", "launch"],
+    ["sweep", "restore"],
     ["sweep", "collect"],
     ["sweep", "report"],
     ["fit"],

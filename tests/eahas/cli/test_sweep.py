@@ -41,6 +41,11 @@ def test_the_four_stages_in_a_row(eahas, tiny, tmp_path):
     assert "3 runs of tiny (3 ok)" in out
     assert (sweep / "records.parquet").is_file()
 
+    again = tmp_path / "elsewhere"
+    eahas("sweep", "sample", tiny, "--out", again, "--configs", 2)
+    status, out, _ = eahas("sweep", "restore", again, sweep / "records.parquet")
+    assert (status, "3 runs restored" in out) == (0, True)
+
     picture = tmp_path / "front.png"
     status, out, _ = eahas("sweep", "report", sweep, "--plot", picture)
     assert status == 0

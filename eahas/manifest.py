@@ -1,0 +1,179 @@
+"""A manifest: the JSON at the heart of a folder, its entries looked up by name and by kind.
+
+Whatever stands in the file, a look-up answers with a value of the wanted kind or with a
+CheckpointError that names the file, the entry and what is allowed.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, NoReturn
+
+from eahas.errors import CheckpointError, EahasError, shown
+from eahas.spec import Spec, spec_from_dict
+
+MANIFEST = "manifest.json"
+FORMAT_VERSION = 1
+BENCHMARK = "eahas-benchmark"
+ENSEMBLE = "eahas-ensemble"
+READERS = {BENCHMARK: "load_benchmark", ENSEMBLE: "load_ensemble"}
+PICKLE_SUFFIXES = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".model")
+FILES_SEARCHED = 1000  # for a pickle to name in a message
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A manifest and the path of its file. `content` is plain JSON."""
+
+    path: Path
+    content: Mapping[str, Any]
+
+    def refuse(self, why: object) -> NoReturn:
+        raise CheckpointError(f"{self.path}: {why}")
+
+    @contextmanager
+    def explaining(self, entry: str) -> Iterator[None]:
+        """Whatever is wrong with what an entry describes becomes a CheckpointError."""
+        try:
+            yield
+        except CheckpointError:
+            raise
+        except EahasError as error:
+            raise CheckpointError(f"{self.path}: {entry}: {error}") from None
+
+    @property
+    def kind(self) -> str:
+        return str(self.content["format"])
+
+    def entry(self, name: str) -> Any:
+        """The value of an entry by its dotted name, as `energy.source`."""
+        value: Any = self.content
+        for key in name.split("."):
+            if not isinstance(value, Mapping) or key not in value:
+                self.refuse(f"{name} is missing")
+            value = value[key]
+        return value
+
+    def text(self, name: str) -> str:
+        value = self.entry(name)
+        if not isinstance(value, str):
+            self.refuse(f"{name} is text, got {shown(value)}")
+        return value
+
+    def flag(self, name: str) -> bool:
+        value = self.entry(name)
+        if not isinstance(value, bool):
+            self.refuse(f"{name} is true or false, got {shown(value)}")
+        return value
+
+    def whole(self, name: str, least: int) -> int:
+        value = self.entry(name)
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            self.refuse(f"{name} is a whole number from {least}, got {shown(value)}")
+        return value
+
+    def section(self, name: str) -> Mapping[str, Any]:
+        value = self.entry(name)
+        if not isinstance(value, Mapping):
+            self.refuse(f"{name} is an object, got {shown(value)}")
+        return value
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """A list of different texts."""
+        value = self.entry(name)
+        kinds = isinstance(value, list) and all(isinstance(v, str) for v in value)
+        if not kinds or len(set(value)) < len(value):
+            self.refuse(f"{name} is a list of different texts, got {shown(value)}")
+        return tuple(value)
+
+    def folders(self, name: str) -> tuple[str, ...]:
+        """A list of one or more folders beside the manifest, none of them a way out."""
+        value = self.texts(name)
+        for folder in value:
+            if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", folder):
+                self.refuse(
+                    f"{name} are names of folders beside it, of letters, digits, '.', '_' and "
+                    f"'-', got {shown(folder)}"
+                )
+        if not value:
+            self.refuse(f"{name} is empty; at least one is needed")
+        return value
+
+    def numbers(self, name: str, count: int, low: float, high: float) -> tuple[float, ...]:
+        """A list of so many numbers in [low, high]."""
+        value = self.entry(name)
+        valid = isinstance(value, list) and len(value) == count
+        if not valid or not all(_is_number(v) and low <= v <= high for v in value):
+            self.refuse(f"{name} are {count} numbers in {low:g}..{high:g}, got {shown(value)}")
+        return tuple(map(float, value))
+
+    def spec(self) -> Spec:
+        """The spec that stands in the manifest."""
+        with self.explaining("spec"):
+            return spec_from_dict(self.section("spec"))
+
+
+def read_manifest(folder: str | Path, kind: str | None = None) -> Manifest:
+    """The manifest of a folder, of the wanted kind where one is given.
+
+    Raises CheckpointError saying what is wrong with which file.
+    """
+    path = Path(folder) / MANIFEST
+    if not os.path.isfile(path):  # where Path.is_file raises for names that no file can have
+        raise CheckpointError(_not_a_checkpoint(Path(folder)))
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}") from None
+    return parse_manifest(content, path, kind)
+
+
+def parse_manifest(content: bytes, path: Path, kind: str | None = None) -> Manifest:
+    """The manifest in the bytes of a file; `path` names it in messages."""
+    try:
+        parsed = json.loads(content.decode("utf-8"), parse_constant=_no_constant)
+    except RecursionError:
+        raise CheckpointError(f"{path} is not JSON: nested too deeply") from None
+    except ValueError as error:
+        raise CheckpointError(f"{path} is not JSON: {error}") from None
+    if not isinstance(parsed, dict) or not isinstance(parsed.get("files"), dict):
+        raise CheckpointError(f"{path} is no manifest of eahas: files is missing")
+    given, version = parsed.get("format"), parsed.get("format_version")
+    if not isinstance(given, str) or given not in READERS or (kind and given != kind):
+        hint = f": {READERS[given]} reads it" if given in (BENCHMARK, ENSEMBLE) else ""
+        wanted = kind or " or ".join(READERS)
+        raise CheckpointError(f"{path} has format {shown(given)}, wanted {wanted}{hint}")
+    if isinstance(version, bool) or version != FORMAT_VERSION:
+        raise CheckpointError(
+            f"{path} has format_version {shown(version)}; this eahas reads {FORMAT_VERSION}"
+        )
+    return Manifest(path, parsed)
+
+
+def _not_a_checkpoint(folder: Path) -> str:
+    pickled = "pickles are never loaded"
+    if not os.path.isdir(folder):
+        if folder.suffix in PICKLE_SUFFIXES and os.path.isfile(folder):
+            return f"{folder} is no folder but a file, by its name a pickle; {pickled}"
+        return f"{folder} is not a folder"
+    inside = islice(folder.rglob("*"), FILES_SEARCHED)
+    pickles = sorted(f.name for f in inside if f.suffix in PICKLE_SUFFIXES)
+    found = f"; it holds {pickles[0]}, and {pickled}" if pickles else ""
+    return f"{folder} is no eahas checkpoint: {MANIFEST} is missing{found}"
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def _is_number(value: Any) -> bool:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return number and (isinstance(value, int) or math.isfinite(value))

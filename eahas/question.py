@@ -1,0 +1,81 @@
+"""What is asked of a surrogate: one configuration or a list of them, checked once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from eahas.errors import ConfigError
+from eahas.features import Features
+from eahas.space import Space
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """Checked configurations; nothing in it changes when the caller changes what was given.
+
+    `single`: `values` is a flat canonical configuration and `epochs` an int. Else `values` are the
+    columns of n configurations and `epochs` is (n,). Without a fidelity a run has one epoch.
+    """
+
+    space: Space
+    single: bool
+    values: Mapping[str, Any]
+    epochs: Any
+    _seen: dict[int, np.ndarray] = field(default_factory=dict, repr=False)
+
+    def seen_by(self, features: Features) -> np.ndarray:
+        """The features, (F,) or (n, F); computed once for models that share them."""
+        x = self._seen.get(id(features))
+        if x is None:
+            x = features.one(self.values) if self.single else features.many(self.values)
+            self._seen[id(features)] = x
+        return x
+
+    @cached_property
+    def configs(self) -> list[dict[str, Any]]:
+        """The configurations in canonical nested form."""
+        if self.single:
+            return [self.space.nest(self.values)]
+        columns = [self.values[name].tolist() for name in self.space.names]
+        return [
+            self.space.nest(
+                {k: v for k, v in zip(self.space.names, row, strict=True) if v is not None}
+            )
+            for row in zip(*columns, strict=True)
+        ]
+
+
+def ask(space: Space, config: Any, *, encoded: bool = False) -> Question:
+    """The question for a configuration or a list of them; with `encoded`, for codes of them.
+
+    Raises ConfigError naming the field, what was given and what is allowed.
+    """
+    if encoded:
+        config = _decoded(space, config)
+    if isinstance(config, Mapping):
+        flat = space.check(config)
+        return Question(space, True, flat, 1 if space.fidelity is None else flat[space.fidelity])
+    if not isinstance(config, (list, tuple)):
+        raise ConfigError(
+            f"a configuration is a mapping, or a list of mappings; got {type(config).__name__}"
+        )
+    columns = space.columns(config)
+    if space.fidelity is None:
+        return Question(space, False, columns, np.ones(len(config), dtype=np.int64))
+    return Question(space, False, columns, columns[space.fidelity].astype(np.int64))
+
+
+def _decoded(space: Space, codes: Any) -> Any:
+    """The configuration of a code (width,), or the list of rows of codes (n, width)."""
+    try:
+        rows = np.asarray(codes, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"encoded: one code or rows of codes are needed: {error}") from None
+    if rows.ndim not in (1, 2) or not rows.size:
+        raise ConfigError(f"encoded: one code or rows of codes are needed, got shape {rows.shape}")
+    return space.decode(rows) if rows.ndim == 1 else [space.decode(row) for row in rows]

@@ -1,0 +1,124 @@
+"""What a collected sweep covers."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eahas.spec import Spec
+from sweeps.report import facts, final, page, pareto_front
+
+
+def row(config: int, seed: int = 0, **changed: Any) -> dict[str, Any]:
+    number = 10.0 * config + seed
+    return {
+        "config_id": f"c{config}",
+        "status": "ok",
+        "role": "repeat" if seed else "main",
+        "split": ("train", "valid", "test")[config % 3],
+        "energy_source": "estimated",
+        "train": [1.0, number],
+        "valid": [2.0, number],
+        "test": [3.0, number],
+        "runtime_s": 100.0 - number,
+        "train_energy_j": number + 1.0,
+        "test_energy_j": 0.5,
+    } | changed
+
+
+ROWS = [
+    *(row(config) for config in range(5)),
+    row(1, seed=1),
+    row(1, seed=2),
+    row(2, seed=4),
+    row(5, status="diverged", valid=[], reason="loss is nan"),
+    row(6, status="failed"),
+    row(0, role="anchor", split="", runtime_s=10.0),
+    row(0, role="anchor", split="", runtime_s=24.0, machine_factor=2.0),
+]
+
+
+def test_what_is_counted(spec: Spec) -> None:
+    found = facts(spec, ROWS)
+    assert (found["space"], found["runs"], found["configurations"]) == ("tiny@1", 12, 7)
+    assert found["status"] == {"ok": 10, "diverged": 1, "failed": 1}
+    assert found["split"] == {"train": 2, "valid": 4, "test": 2}  # no anchors
+    assert found["energy_source"] == {"estimated": 8}
+
+
+def test_ranges_are_of_final_values_and_lie_in_order(spec: Spec) -> None:
+    found = facts(spec, ROWS)["ranges"]
+    values = [0.0, 10.0, 11.0, 12.0, 20.0, 24.0, 30.0, 40.0]
+    assert found["valid"] == {
+        "min": 0.0,
+        "p5": pytest.approx(np.percentile(values, 5)),
+        "median": statistics.median(values),
+        "p95": pytest.approx(np.percentile(values, 95)),
+        "max": 40.0,
+    }
+    few = facts(spec, ROWS[:2])["ranges"]["runtime_s"]
+    assert few["min"] <= few["p5"] <= few["median"] <= few["p95"] <= few["max"]
+    one = facts(spec, ROWS[:1])["ranges"]["valid"]
+    assert set(one.values()) == {0.0}
+
+
+def test_the_front_is_of_validation_error_against_the_first_cost(spec: Spec) -> None:
+    front = facts(spec, ROWS)["front"]
+    assert (front["error"], front["cost"]) == ("100 - valid", "runtime_s")
+    assert front["points"] == [(60.0, 60.0)]  # the best run is the cheapest here
+
+
+def test_repeats_show_the_noise(spec: Spec) -> None:
+    repeats = facts(spec, ROWS)["repeats"]
+    assert repeats["configurations"] == 2
+    squares = 2 * statistics.variance([10.0, 11.0, 12.0]) + statistics.variance([20.0, 24.0])
+    assert repeats["std"]["valid"] == pytest.approx((squares / 3) ** 0.5)
+    assert repeats["std"]["test_energy_j"] == 0.0
+
+
+def test_the_anchor_is_looked_at_on_one_machines_clock(spec: Spec) -> None:
+    found = facts(spec, ROWS)["anchor"]
+    assert (found["runs"], found["median"]) == (2, 11.0)  # 10 and 24 / 2
+    assert found["relative_std"] == pytest.approx(2**0.5 / 11)
+
+
+def test_a_sweep_of_which_nothing_ended_well_has_facts_too(spec: Spec) -> None:
+    found = facts(spec, [row(0, status="failed")])
+    assert found["ranges"] == {}
+    assert not {"front", "repeats", "anchor"} & set(found)
+    assert "status: failed 1" in page(found)
+
+
+def test_facts_are_json_and_a_page(spec: Spec) -> None:
+    found = facts(spec, ROWS)
+    json.dumps(found, allow_nan=False)
+    text = page(found)
+    for part in ("tiny@1: 12 runs of 7", "ok 10, diverged 1", "train_energy_j", "several seeds"):
+        assert part in text
+    assert "front of 100 - valid against runtime_s: 1" in text
+    assert "anchor: 2 runs, median 11 s" in text
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [([1.0, 2.0], 2.0), ((3,), 3.0), (4, 4.0), (np.float32(0.5), 0.5)]
+)
+def test_the_final_value_of_a_curve_or_a_scalar(value: Any, expected: float) -> None:
+    assert final(value) == expected
+    assert type(final(value)) is float
+
+
+NUMBERS = st.integers(0, 5).map(float)
+
+
+@given(st.lists(st.tuples(NUMBERS, NUMBERS), max_size=12))
+def test_the_front_is_what_nothing_dominates(points: list[tuple[float, float]]) -> None:
+    def dominated(p: tuple[float, float]) -> bool:
+        return any(q != p and q[0] <= p[0] and q[1] <= p[1] for q in points)
+
+    assert pareto_front(points) == sorted({p for p in points if not dominated(p)})
