@@ -51,6 +51,7 @@ def fit_one(arguments: Namespace) -> None:
     path = arguments.model_config_path
     changes = {} if path is None else read_json(path)
 
+    from surrogates.benchmark import energy_facts
     from surrogates.dataset import runs_from_records
     from surrogates.families import configured, family
     from surrogates.quality import quality
@@ -63,7 +64,8 @@ def fit_one(arguments: Namespace) -> None:
     if arguments.ensemble is not None:
         settings = configured(settings, {"members": arguments.ensemble})
     spec = load_spec(arguments.search_space)
-    runs = runs_from_records(read_records_of(arguments.data_path, spec), spec)
+    rows = read_records_of(arguments.data_path, spec)
+    runs = runs_from_records(rows, spec)
     for side in ("train", "valid"):
         if not len(runs.side(side)):
             raise FitError(f"no {side} runs among {len(runs)} usable ones; collect more")
@@ -74,7 +76,8 @@ def fit_one(arguments: Namespace) -> None:
             lambda done, total: bars(f"fit {chosen.name}", done, total),
         )
     model = calibrated(fitted, runs.side("valid"))
-    print(summary(quality([model], runs.side("test")), model.targets))
+    judged = quality([model], runs.side("test"))
+    print(summary(judged, model.targets, energy_facts(rows)["source"]))
     ensembles.save(model, folder)
     print(f'\nwrote {folder}; load it: eahas.api.load_ensemble("{folder}")')
 

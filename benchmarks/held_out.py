@@ -23,9 +23,9 @@ def main(name: str = "regnet-digits") -> None:
     units = {t.name: t.unit for t in bench.spec.targets}
     held_out = quality["held_out"]
     print(
-        f"`{bench.id}`: {provenance['runs']} runs of {provenance['configurations']} configurations, "
-        f"judged on {held_out['runs']} held-out configurations. In brackets the 95 % bootstrap "
-        "interval.\n"
+        f"`{bench.id}`: {provenance['runs']} runs of {provenance['configurations']} "
+        f"configurations, judged on {held_out['runs']} held-out configurations. In brackets the "
+        "95 % bootstrap interval.\n"
     )
     _header("target", *METRICS.values(), "tau in the best quarter")
     for target, facts in held_out["targets"].items():

@@ -49,12 +49,12 @@ class Features:
     def __post_init__(self) -> None:
         for name in (*self.logs, *(number for number, _ in self.crosses)):
             if not _is_positive_number(self.space[name]):
-                raise SpecError(f"features: {name} is not always a positive number; no logarithm")
+                raise SpecError(f"{name} is not always a positive number: it has no logarithm")
         for _, name in self.crosses:
             if not isinstance(self.space[name], Choice) or self.space[name].condition is not None:
-                raise SpecError(f"features: {name} is not always one of some choices; no cross")
+                raise SpecError(f"{name} is not always one of some choices: it cannot be crossed")
         if self.regnet and self._most_stages > MOST_STAGES:
-            raise SpecError(f"features: {self._most_stages} stages; allowed: at most {MOST_STAGES}")
+            raise SpecError(f"a RegNet of {self._most_stages} stages; allowed: {MOST_STAGES}")
 
     @cached_property
     def names(self) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from eahas.errors import EahasError, MissingExtraError
 from eahas.prediction import Prediction, is_energy
-from eahas.text import UNITS, energy_words, label, quantity, span
+from eahas.text import UNITS, energy_words, label, quantity, sourced, span
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -223,8 +223,7 @@ def _costs(figure: Figure, prediction: Prediction, level: float) -> None:
             getattr(prediction, target.name),
             prediction.interval(level)[target.name],
         )
-        source = f" ({bench.energy_source})" if is_energy(target) else ""
-        figure.text(SIDE, y, label(target) + source, fontsize=9, color=GREY, va="top")
+        figure.text(SIDE, y, sourced(target, bench.energy_source), fontsize=9, color=GREY, va="top")
         worth = quantity(value, target.unit)
         figure.text(SIDE, y - 0.043, worth, fontsize=14, fontweight="bold", color=INK, va="top")
         figure.text(SIDE, y - 0.107, span(low, high, target.unit), fontsize=9, color=GREY, va="top")

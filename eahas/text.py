@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from eahas.prediction import is_energy
 from eahas.spec import Target
 
 LABELS = {
@@ -24,6 +25,17 @@ UNITS = {"percent": "%"}
 def label(target: Target) -> str:
     """What a target is called; one that a user's own spec defines keeps its name."""
     return LABELS.get(target.name, target.name)
+
+
+def sourced(target: Target, source: str) -> str:
+    """The label, and of joules where they come from: `training energy (estimated)`."""
+    return f"{label(target)} ({source})" if is_energy(target) else label(target)
+
+
+def unit_of(target: Target, source: str) -> str:
+    """The unit, and of joules where they come from: `J, estimated`."""
+    unit = UNITS.get(target.unit, target.unit)
+    return f"{unit}, {source}" if is_energy(target) else unit
 
 
 def number(value: float | None, digits: int = 3) -> str:

@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -140,11 +140,3 @@ def provenance(rows: Sequence[Mapping[str, Any]], records: bytes) -> dict[str, A
         "fitted_with": f"eahas {eahas.__version__}",
         "fitted_at": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
     }
-
-
-def with_settings(settings: FitSettings, **changes: Any) -> FitSettings:
-    """Settings with some fields changed; FitError naming an unknown field."""
-    for name in changes:
-        if name not in settings.to_dict():
-            raise FitError(f"fit setting {name!r} is unknown; allowed: {', '.join(settings.to_dict())}")
-    return replace(settings, **changes)

@@ -1,8 +1,8 @@
 """Records as arrays: what a surrogate is fitted to and judged on.
 
-Failed runs are left out: they say nothing about the configuration. A diverged run keeps its curve up
-to the last finished epoch and stands at chance accuracy from there on, which is what a user of that
-configuration would see; it is left out of time and energy. Both counts go into the manifest.
+Failed runs are left out: they say nothing about the configuration. A diverged run keeps its curve
+up to the last finished epoch and stands at chance accuracy from there on, which is what a user of
+that configuration would see; it is left out of time and energy. The manifest counts both.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def runs_from_records(rows: Sequence[Mapping[str, Any]], spec: Spec) -> Runs:
     """
     kept = [row for row in rows if row.get("role") != "anchor" and _usable(row, spec)]
     if not kept:
-        raise FitError(f"none of the {len(rows)} records can be learned from: all failed or diverged")
+        raise FitError(f"none of the {len(rows)} records can be learned from: no run ended well")
     configs = tuple(config_of(row, spec) for row in kept)
     features = default_features(spec.space)
     columns = spec.space.columns(configs)

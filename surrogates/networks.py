@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -21,7 +22,7 @@ class MemberMlp(nn.Module):
         super().__init__()
         self.weights = nn.ParameterList()
         self.biases = nn.ParameterList()
-        for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True):
+        for inputs, outputs in itertools.pairwise(sizes):
             weight = torch.randn(members, inputs, outputs, generator=generator)
             self.weights.append(nn.Parameter(weight * math.sqrt(2.0 / inputs)))
             self.biases.append(nn.Parameter(torch.zeros(members, 1, outputs)))

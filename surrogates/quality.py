@@ -19,7 +19,6 @@ from surrogates.metrics import (
     METRICS,
     best_quarter_tau,
     bootstrap,
-    kendall_tau,
     last_epoch,
     mean_over_epochs,
 )
@@ -79,7 +78,9 @@ def references(all_runs: Runs, *, resamples: int = 200) -> dict[str, Any]:
     return found
 
 
-def on_repeated(models: Sequence[Ensemble], all_runs: Runs, *, resamples: int = 200) -> dict[str, Any]:
+def on_repeated(
+    models: Sequence[Ensemble], all_runs: Runs, *, resamples: int = 200
+) -> dict[str, Any]:
     """The models' metrics on exactly the runs that `references` judges: the third seeds."""
     held_out = all_runs.side("test")
     groups = [g for g in _by_config(held_out) if len(g) >= 3]

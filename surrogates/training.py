@@ -46,7 +46,7 @@ class FitSettings:
 def fit_curves(runs: Runs, settings: FitSettings, progress: Progress | None = None) -> Ensemble:
     """An ensemble of Bezier networks for every curve of the spec, fitted to these runs.
 
-    The loss is taken on the decoded curve, at random epochs and the last one, not on control points.
+    The loss is taken on the decoded curve, at random epochs and the last, not on control points.
     Raises FitError for fewer configurations than members (each member leaves one fold out).
     """
     spec = runs.spec
@@ -94,7 +94,7 @@ def fit_curves(runs: Runs, settings: FitSettings, progress: Progress | None = No
 
 
 def fit_scalars(runs: Runs, settings: FitSettings, progress: Progress | None = None) -> Ensemble:
-    """An ensemble for every scalar of the spec, on a log scale and per epoch where that is its kind.
+    """An ensemble for every scalar, on a log scale and per epoch where that is its kind.
 
     Raises FitError as `fit_curves`, and for a target that is not positive though its kind is.
     """
@@ -268,8 +268,7 @@ def calibrated(ensemble: Ensemble, runs: Runs, level: float = 0.9) -> Ensemble:
     """The ensemble with deviations scaled so that `level` intervals hold on these runs.
 
     One factor a target: the quantile of |error| / deviation over that of the normal law (split
-    conformal prediction with a normalised score; Lei et al., 2018). For a curve every epoch of every
-    run counts.
+    conformal prediction with a normalised score; Lei et al., 2018). Of a curve every epoch counts.
     """
     found = ensemble.distribution(runs.configs)
     factors = []

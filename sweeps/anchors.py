@@ -1,4 +1,4 @@
-"""Relating times: how slow each machine was, at each moment, by its runs of the anchor configuration.
+"""Relating times: how slow each machine was, at each moment, by its runs of the anchor.
 
 The anchor is one configuration that is trained again every 50 runs. Its runtime on one machine over
 that on another is the factor between them; its drift on one machine is what other work on the same
@@ -32,12 +32,13 @@ def machine_factors(rows: Sequence[Row]) -> dict[str, float]:
     machines = Counter(str(row["machine"]) for row in ok)
     anchors = {machine: _track(ok, machine) for machine in machines}
     without = [machine for machine, track in anchors.items() if track is None]
-    if len(without) == len(machines):
-        if len(machines) > 1:
-            raise SweepError(_unrelated(without[0], machines))
+    if without and len(machines) > 1:
+        raise SweepError(
+            f"machine {without[0]} made {machines[without[0]]} runs but no anchor, so its times "
+            "cannot be related to the others'; launch there until an anchor is done"
+        )
+    if without or not machines:
         return {}
-    if without:
-        raise SweepError(_unrelated(without[0], machines))
     first = anchors[machines.most_common(1)[0][0]]
     assert first is not None
     reference = statistics.median(first[1])
@@ -60,9 +61,7 @@ def _track(rows: Sequence[Row], machine: str) -> tuple[list[float], list[float]]
         return None
     times = [seconds for _, seconds in found]
     half = NEIGHBOURS // 2
-    smooth = [
-        statistics.median(times[max(0, i - half) : i + half + 1]) for i in range(len(times))
-    ]
+    smooth = [statistics.median(times[max(0, i - half) : i + half + 1]) for i in range(len(times))]
     return [moment for moment, _ in found], smooth
 
 
@@ -71,9 +70,3 @@ def _started(row: Row) -> float:
     given = row.get("started_at")
     return datetime.datetime.fromisoformat(given).timestamp() if given else 0.0
 
-
-def _unrelated(machine: str, machines: Mapping[str, int]) -> str:
-    return (
-        f"machine {machine} made {machines[machine]} runs but no anchor, so its times cannot be "
-        "related to the others'; launch there until an anchor is done"
-    )

@@ -49,11 +49,14 @@ def facts(spec: Spec, rows: Sequence[Row]) -> dict[str, Any]:
     if noise["configurations"]:
         found["repeats"] = noise
     if len(anchors) > 1 and spec.scalars:
-        times = [row[spec.scalars[0].name] / row.get("machine_factor", 1.0) for row in anchors]
+        times = [row[spec.scalars[0].name] for row in anchors]
+        factors = [row.get("machine_factor", 1.0) for row in ok]
         found["anchor"] = {
             "runs": len(times),
             "median": statistics.median(times),
             "relative_std": statistics.stdev(times) / statistics.fmean(times),
+            "least_factor": min(factors, default=1.0),
+            "largest_factor": max(factors, default=1.0),
         }
     return found
 
@@ -121,6 +124,7 @@ def page(found: Mapping[str, Any]) -> str:
         lines += [
             "",
             f"anchor: {anchor['runs']} runs, median {anchor['median']:.4g} s, "
-            f"spread {100 * anchor['relative_std']:.1f} %",
+            f"spread {100 * anchor['relative_std']:.1f} %; "
+            f"factors {anchor['least_factor']:.2f} to {anchor['largest_factor']:.2f}",
         ]
     return "\n".join(lines)

@@ -8,7 +8,7 @@ from eahas.benchmark import Benchmark
 from eahas.cli import terminal
 from eahas.prediction import Prediction, is_energy
 from eahas.spec import Target
-from eahas.text import UNITS, energy_words, held_out_r2, label, number, quantity, span
+from eahas.text import energy_words, held_out_r2, label, number, quantity, span, unit_of
 
 LABEL, VALUE, SPAN, R2, CELL = 34, 10, 20, 13, 28
 
@@ -37,9 +37,7 @@ def answers(prediction: Prediction, level: float) -> str:
     bench, interval = prediction.benchmark, prediction.interval(level)
     targets = [*(t for t in bench.spec.curves if t.name == bench.main_curve), *bench.spec.scalars]
     heads = "".join(f"{label(t):>{CELL}}" for t in targets)
-    units = "".join(
-        f"{UNITS.get(t.unit, t.unit) + _flag(prediction, t, ', '):>{CELL}}" for t in targets
-    )
+    units = "".join(f"{unit_of(t, bench.energy_source):>{CELL}}" for t in targets)
     lines = [f"{bench.id}: {len(prediction.configs)} configurations", "", f"{'':10}{heads}"]
     lines.append(f"{'':4}epochs{units}")
     for i, epochs in enumerate(prediction.epochs):
@@ -88,9 +86,9 @@ def _row(prediction: Prediction, target: Target, level: float) -> str:
     ).rstrip()
 
 
-def _flag(prediction: Prediction, target: Target, before: str = "  ") -> str:
+def _flag(prediction: Prediction, target: Target) -> str:
     """Where joules come from; nothing for other targets."""
-    return before + prediction.benchmark.energy_source if is_energy(target) else ""
+    return f"  {prediction.benchmark.energy_source}" if is_energy(target) else ""
 
 
 def _epochs(prediction: Prediction) -> str:

@@ -18,7 +18,7 @@ from eahas.cli.progress import Bars
 from eahas.cli.scores import summary
 from eahas.cli.sweep import counted, make_runs
 from eahas.spec import Spec, spec_from_dict
-from eahas.text import label, number, quantity
+from eahas.text import label, number, unit_of
 
 if TYPE_CHECKING:
     from surrogates.benchmark import Fitted
@@ -91,7 +91,7 @@ def make(shipped: Benchmark, out: Path, configs: int) -> None:
     bench = api.load_benchmark(folder)
     say(f"load     {bench.id}; its predictions for the configurations that it has never seen:\n")
     say(side_by_side(bench, rows))
-    say("\n" + summary(fitted.quality["held_out"], spec.targets))
+    say("\n" + summary(fitted.quality["held_out"], spec.targets, bench.energy_source))
     say(
         f"\nWith {configs} configurations these figures say that the pipeline works, and nothing "
         f"about how good a\nbenchmark can be. For that ask for the shipped one's: eahas evaluate "
@@ -144,9 +144,12 @@ def side_by_side(bench: Benchmark, rows: Rows) -> str:
     """Predicted and real values of the held-out runs, one line each."""
     main = next(t for t in bench.spec.curves if t.name == bench.main_curve)
     targets = [main, *bench.spec.scalars]
-    head = "".join(f"{label(t):>28}" for t in targets)
-    under = "".join(f"{'predicted':>15}{'real':>13}" for _ in targets)
-    lines = [f"{'':8}{head}", f"{'epochs':8}{under}"]
+    units = [unit_of(t, bench.energy_source) for t in targets]
+    lines = [
+        f"{'':8}" + "".join(f"{label(t):>28}" for t in targets),
+        f"{'':8}" + "".join(f"{unit:>28}" for unit in units),
+        f"{'epochs':8}" + f"{'predicted':>18}{'real':>10}" * len(targets),
+    ]
     for row in held_out(rows):
         prediction = bench.predict(config_of(row, bench.spec))
         cells = f"{prediction.epochs:<8}"
@@ -154,7 +157,7 @@ def side_by_side(bench: Benchmark, rows: Rows) -> str:
             curve = target.kind == "curve"
             value = prediction.learning_curve[-1] if curve else getattr(prediction, target.name)
             real = row[target.name][-1] if curve else row[target.name]
-            cells += f"{number(value):>15}{quantity(real, target.unit):>13}"
+            cells += f"{number(value):>18}{number(real):>10}"
         lines.append(cells)
     return "\n".join(lines)
 

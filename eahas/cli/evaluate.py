@@ -47,7 +47,7 @@ def run(arguments: Namespace) -> None:
         facts = {"benchmark": bench.id, "energy_source": bench.energy_source, **judged}
         print(json.dumps(facts, allow_nan=False))
     else:
-        print(f"{bench.id}\n{tables(judged, bench.spec.targets)}")
+        print(f"{bench.id}\n{tables(judged, bench.spec.targets, bench.energy_source)}")
 
 
 def judge(bench: Benchmark, records: str | None, resamples: int) -> dict[str, Any]:

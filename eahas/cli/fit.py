@@ -66,7 +66,7 @@ def run(arguments: Namespace) -> None:
         if name not in GROUPS:
             raise FitError(f"{arguments.settings}: {unknown('group', name, GROUPS)}")
 
-    from surrogates.benchmark import CURVES, SCALARS, fit, save
+    from surrogates.benchmark import CURVES, SCALARS, energy_facts, fit, save
     from surrogates.families import configured
     from sweeps.specs import load_spec
 
@@ -83,7 +83,8 @@ def run(arguments: Namespace) -> None:
             report=bars,
         )
     save(fitted, rows, folder)
-    print(summary(fitted.quality["held_out"], spec.targets))
+    source = energy_facts(rows)["source"]
+    print(summary(fitted.quality["held_out"], spec.targets, source))
     print(f"\nwrote {folder}; ask it: eahas predict {path_of(folder)} --sample 0")
 
 

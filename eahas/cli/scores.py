@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from eahas.spec import Target
-from eahas.text import UNITS, label, number
+from eahas.text import UNITS, number, sourced
 
 METRICS = {"r2": "R2", "kendall_tau": "Kendall tau", "spearman": "Spearman", "rmse": "RMSE"}
 REFERENCES = {
@@ -15,11 +15,11 @@ REFERENCES = {
     "two_seeds": "mean of two other seeds",
     "mean": "mean of the training runs",
 }
-LABEL, CELL = 34, 25
+LABEL, CELL = 42, 25
 
 
-def summary(held_out: Mapping[str, Any], targets: Sequence[Target]) -> str:
-    """One line a target: R2, Kendall tau, RMSE and the coverage of the 90 % interval."""
+def summary(held_out: Mapping[str, Any], targets: Sequence[Target], source: str) -> str:
+    """One line a target: R2, Kendall tau, RMSE, coverage of the 90 % interval."""
     if not held_out["targets"]:
         return f"{held_out['runs']} held-out configurations: too few to judge the fit"
     head = f"{'R2':>8}{'Kendall tau':>13}{'RMSE':>12}{'90 % holds':>12}"
@@ -30,14 +30,14 @@ def summary(held_out: Mapping[str, Any], targets: Sequence[Target]) -> str:
         holds = judged["coverage"]["0.9"]
         unit = UNITS.get(target.unit, target.unit)
         lines.append(
-            f"{_name(target):{LABEL}}{number(values['r2']):>8}"
+            f"{_name(target, source):{LABEL}}{number(values['r2']):>8}"
             f"{number(values['kendall_tau']):>13}{number(values['rmse']) + ' ' + unit:>12}"
             f"{'-' if holds is None else f'{100 * holds:.0f} %':>12}"
         )
     return "\n".join(lines)
 
 
-def tables(judged: Mapping[str, Any], targets: Sequence[Target]) -> str:
+def tables(judged: Mapping[str, Any], targets: Sequence[Target], source: str) -> str:
     """For each target every metric with its interval: overall, by length, beside the references."""
     held_out, repeated = judged["held_out"], judged["repeated"]
     references = judged["references"]["targets"]
@@ -49,7 +49,7 @@ def tables(judged: Mapping[str, Any], targets: Sequence[Target]) -> str:
     for target in targets:
         unit = UNITS.get(target.unit, target.unit)
         head = "".join(f"{name:>{CELL}}" for name in METRICS.values())
-        lines = [f"{label(target) + f' [{unit}]':{LABEL}}{head}{'best-quarter tau':>18}"]
+        lines = [f"{sourced(target, source) + f' [{unit}]':{LABEL}}{head}{'best-quarter tau':>18}"]
         lines += _of_one(held_out["targets"][target.name], target)
         if target.name in references:
             rows = {"surrogate": repeated["targets"][target.name], **references[target.name]}
@@ -94,8 +94,8 @@ def _values(metrics: Mapping[str, Any]) -> dict[str, float | None]:
     return {key: metrics[key]["value"] for key in METRICS}
 
 
-def _name(target: Target) -> str:
-    return label(target) + (", last epoch" if target.kind == "curve" else "")
+def _name(target: Target, source: str) -> str:
+    return sourced(target, source) + (", last epoch" if target.kind == "curve" else "")
 
 
 def _on(configurations: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from eahas.spec import KNOWN_TARGETS, Target
-from eahas.text import LABELS, label, number, quantity, span
+from eahas.text import LABELS, label, number, quantity, sourced, span, unit_of
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,14 @@ def test_a_quantity_has_its_unit():
     assert quantity(52.0, "percent") == "52.0 %"
     assert quantity(2.0, "") == "2.00"
     assert span(1.0, 2.0, "s") == "1.00 to 2.00 s"
+
+
+def test_joules_say_where_they_come_from_and_nothing_else_does():
+    joules, seconds = KNOWN_TARGETS["train_energy_j"], KNOWN_TARGETS["runtime_s"]
+    assert sourced(joules, "estimated") == "training energy (estimated)"
+    assert unit_of(joules, "rapl") == "J, rapl"
+    assert sourced(seconds, "estimated") == "training time"
+    assert unit_of(seconds, "estimated") == "s"
 
 
 def test_every_known_target_has_a_label_and_others_keep_their_name():

@@ -53,7 +53,7 @@ def make_rows(spec: Spec, count: int, seed: int = 0, seeds: int = 1) -> list[dic
                     "energy_formula": "made up",
                     "valid": np.clip(curve, 0, 100).tolist(),
                     "loss": (2.0 - curve / 60).tolist(),
-                    "runtime_s": float(flat["max_epoch"] * (1 + flat["a"]) * rng.lognormal(0, 0.02)),
+                    "runtime_s": flat["max_epoch"] * (1 + flat["a"]) * rng.lognormal(0, 0.02),
                     "test_energy_j": float(3.0 + flat["a"]),
                     **flat,
                 }

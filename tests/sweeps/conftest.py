@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,14 @@ import pytest
 
 from eahas.files import write_json
 from eahas.spec import Spec, spec_from_dict
+from sweeps import worker
 from sweeps.plan import DONE, PlannedRun, load_plan, sample
 
 TINY = Path(__file__).parents[1] / "regnet_hpo" / "tiny.json"
 
-# What a watched worker runs before its own work: it notes each saved epoch as "PID RUN EPOCH" and
-# each record as "PID RUN done", and rests after an epoch, so that it can be killed there.
-WATCHED = """
+# A watched process notes each saved epoch as "PID RUN EPOCH" and each record as "PID RUN done", and
+# rests after an epoch, so that it can be killed there.
+NOTES = """
 import os, time
 import regnet_hpo.train as training
 import sweeps.work as work
@@ -36,20 +38,27 @@ def write_json(path, record, real=work.write_json):
     noted(f"{{path.stem}} done")
 
 training.save_state, work.write_json = save_state, write_json
-from sweeps.worker import main
-main()
 """
 
 
 class Watch:
-    """The notes of watched workers."""
+    """The notes of watched workers, and of this process."""
 
     def __init__(self, log: Path) -> None:
         self._log = log
 
     def entry(self, rest_s: float = 0.0) -> str:
         """The program of a worker that takes notes."""
-        return WATCHED.format(log=str(self._log), rest_s=rest_s)
+        return NOTES.format(log=str(self._log), rest_s=rest_s) + worker.ENTRY
+
+    def here(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Let this process take notes too."""
+        import regnet_hpo.train as training
+        import sweeps.work as work
+
+        monkeypatch.setattr(training, "save_state", training.save_state)  # to be undone
+        monkeypatch.setattr(work, "write_json", work.write_json)
+        exec(NOTES.format(log=str(self._log), rest_s=0), {})
 
     def lines(self) -> list[tuple[int, str, str]]:
         """(process id, run, epoch or "done") in the order of what happened."""
@@ -61,6 +70,15 @@ class Watch:
     def seen(self) -> list[tuple[str, str]]:
         """(run, epoch or "done"), sorted."""
         return sorted((run, what) for _, run, what in self.lines())
+
+    @staticmethod
+    def is_alive(pid: int) -> bool:
+        """Whether a process runs; one that only waits to be reaped does not."""
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return False
+        return Path(f"/proc/{pid}/stat").read_text().split(")")[1].split()[0] != "Z"
 
 
 @pytest.fixture
@@ -86,19 +104,14 @@ def folder(spec: Spec, tmp_path: Path) -> Path:
     return tmp_path / "sweep"
 
 
-def every_step(runs: list[PlannedRun]) -> list[tuple[str, str]]:
+@pytest.fixture
+def all_steps(folder: Path) -> list[tuple[str, str]]:
     """What `Watch.seen` gives where each epoch was trained once and each record written once."""
     steps = []
-    for run in runs:
+    for run in load_plan(folder)[1]:
         epochs = run.config["OPTIM.MAX_EPOCH"]
         steps += [(run.run_id, what) for what in (*map(str, range(1, epochs + 1)), "done")]
     return sorted(steps)
-
-
-@pytest.fixture
-def all_steps(folder: Path) -> list[tuple[str, str]]:
-    """`every_step` of the sampled sweep."""
-    return every_step(load_plan(folder)[1])
 
 
 def made_up(run: PlannedRun, **changed: Any) -> dict[str, Any]:

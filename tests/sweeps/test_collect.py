@@ -12,7 +12,7 @@ import pytest
 from eahas.errors import RecordError, SweepError
 from eahas.records import read_records
 from eahas.spec import Spec, spec_from_dict
-from sweeps.collect import collect, machine_factors
+from sweeps.collect import collect
 from sweeps.plan import DONE, load_plan, sample
 
 Put = Callable[..., dict[str, Any]]
@@ -95,33 +95,6 @@ def test_a_record_against_the_schema_is_named_and_the_old_file_stays(
 
 
 # Machines
-
-
-def anchor(machine: str, runtime_s: float, **changed: Any) -> dict[str, Any]:
-    row = {"machine": machine, "status": "ok", "role": "anchor", "runtime_s": runtime_s}
-    return row | changed
-
-
-def test_machines_are_related_by_the_medians_of_their_anchors() -> None:
-    rows = [anchor("slow", t) for t in (5.0, 3.0, 4.0)]
-    rows += [anchor("fast", t) for t in (2.0, 2.0, 9.0, 2.0)]
-    assert machine_factors(rows) == {"slow": 2.0, "fast": 1.0}  # fast made more, so it is 1
-
-
-def test_runs_that_did_not_end_well_relate_nothing() -> None:
-    rows = [anchor("a", 1.0), anchor("a", 50.0, status="diverged"), anchor("b", 2.0)]
-    rows += [anchor("a", 1.0, role="main")] * 3 + [{"status": "failed", "role": "main"}]
-    assert machine_factors(rows) == {"a": 1.0, "b": 2.0}
-
-
-def test_one_machine_needs_no_anchor() -> None:
-    assert machine_factors([anchor("a", 1.0, role="main")]) == {"a": 1.0}
-
-
-def test_a_second_machine_needs_one() -> None:
-    rows = [anchor("a", 1.0), anchor("b", 1.0, role="main"), anchor("b", 1.0, role="repeat")]
-    with pytest.raises(SweepError, match="machine b made 2 runs but no anchor"):
-        machine_factors(rows)
 
 
 def test_the_factor_stands_in_every_row_and_the_times_stay_as_measured(

@@ -32,7 +32,7 @@ def untouched(folder: Path) -> bool:
 
 @pytest.mark.parametrize("workers", [-1, 1.5, True, "2"])
 def test_workers_are_a_whole_number(folder: Path, workers: Any) -> None:
-    with pytest.raises(SweepError, match="workers=.*allowed are whole numbers from 0"):
+    with pytest.raises(SweepError, match=r"workers=.*allowed are whole numbers from 0"):
         launch(folder, workers=workers)
     assert untouched(folder)
 

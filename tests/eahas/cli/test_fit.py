@@ -20,7 +20,7 @@ def test_fit_writes_a_benchmark_and_prints_its_metrics(eahas, toy, tmp_path):
     status, out, _ = fit(eahas, toy, tmp_path / "b")
     assert status == 0
     assert "on 8 held-out configurations" in out
-    for name in ("validation accuracy, last epoch", "training time", "training energy"):
+    for name in ("validation accuracy, last epoch", "training time", "training energy (estimated)"):
         assert name in out
     loaded = api.load_benchmark(tmp_path / "b")
     assert loaded.curve_model.members == loaded.scalar_model.members == 2
@@ -87,6 +87,7 @@ def test_evaluate_prints_every_target_with_lengths_and_references(eahas, bench):
     assert status == 0
     assert "validation accuracy [%]" in out
     assert "mean over epochs" in out
+    assert "training energy (estimated) [J]" in out
     assert "  3 epochs (" in out
     for reference in ("surrogate", "another seed's run", "mean of two other seeds"):
         assert reference in out

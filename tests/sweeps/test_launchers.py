@@ -1,4 +1,4 @@
-"""Real workers and launchers, killed at the worst moment: nothing is lost, nothing is made twice.
+"""Launchers killed, and two at once: nothing is lost, nothing is made twice.
 
 The workers are watched (see conftest): they note each saved epoch and each record, so a test can
 wait for a moment instead of guessing when it comes.
@@ -17,8 +17,6 @@ from typing import Any
 
 import pytest
 
-from sweeps import launch as module
-from sweeps import worker
 from sweeps.launch import launch
 from sweeps.plan import WORK
 
@@ -30,11 +28,6 @@ from sweeps.launch import launch
 worker.ENTRY = sys.argv[2]
 print(launch(sys.argv[1], workers=1))
 """
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "POLL_S", 0.05)
 
 
 def launcher(folder: Path, entry: str) -> subprocess.Popen[str]:
@@ -56,54 +49,6 @@ def wait_for(happened: Callable[[], Any]) -> Any:
     raise AssertionError("it did not happen within two minutes")
 
 
-def is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return not Path(f"/proc/{pid}/stat").read_text().split(")")[1].split()[0] == "Z"
-
-
-def test_a_killed_worker_is_replaced_and_its_run_continued(
-    folder: Path,
-    watch: Any,
-    all_steps: list[tuple[str, str]],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(worker, "ENTRY", watch.entry(rest_s=0.3))
-    killed: list[int] = []
-
-    def kill_once(*_: int) -> None:
-        if watch.lines() and not killed:  # it rests after its first epoch
-            killed.append(watch.lines()[0][0])
-            os.kill(killed[0], signal.SIGKILL)
-
-    assert launch(folder, workers=1, progress=kill_once) == 4
-    assert watch.seen() == all_steps
-    assert len({pid for pid, _, _ in watch.lines()}) == 2
-
-
-def test_an_interrupted_launch_stops_its_workers_and_is_continued(
-    folder: Path,
-    watch: Any,
-    all_steps: list[tuple[str, str]],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(worker, "ENTRY", watch.entry(rest_s=0.3))
-
-    def interrupt(*_: int) -> None:
-        if watch.lines():
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        launch(folder, workers=1, progress=interrupt)
-    assert not is_alive(watch.lines()[0][0])
-    assert [lock.read_text() for lock in (folder / WORK).glob("*/lock")] == [""]
-    monkeypatch.setattr(worker, "ENTRY", watch.entry())
-    assert launch(folder, workers=1) == 4
-    assert watch.seen() == all_steps
-
-
 def test_the_workers_of_a_killed_launcher_go_and_a_launch_continues(
     folder: Path,
     watch: Any,
@@ -113,11 +58,11 @@ def test_the_workers_of_a_killed_launcher_go_and_a_launch_continues(
     with launcher(folder, watch.entry(rest_s=0.5)) as process:
         orphan, _, _ = wait_for(watch.lines)[0]
         process.send_signal(signal.SIGKILL)
-    wait_for(lambda: not is_alive(orphan))
+    wait_for(lambda: not watch.is_alive(orphan))
     assert len(watch.lines()) == 1  # it went at the end of its epoch
     assert [lock.read_text() for lock in (folder / WORK).glob("*/lock")] == [""]
-    monkeypatch.setattr(worker, "ENTRY", watch.entry())
-    assert launch(folder, workers=1) == 4
+    watch.here(monkeypatch)
+    assert launch(folder, workers=0) == 4
     assert watch.seen() == all_steps
 
 

@@ -1,0 +1,139 @@
+"""Benchmarks made by hand: a user's own spaces, networks of random weights, folders on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from eahas import ensemble as ensembles
+from eahas.checkpoint import save_folder, with_manifest
+from eahas.ensemble import Ensemble
+from eahas.features import Features, default_features
+from eahas.heads import CurveHead, ScalarHead
+from eahas.manifest import BENCHMARK
+from eahas.mlp import MlpEnsemble
+from eahas.spec import Spec, spec_from_dict
+
+OWN = {
+    "name": "own",
+    "version": 3,
+    "parameters": {
+        "opt.kind": {"type": "choice", "choices": ["sgd", "adam"]},
+        "opt.lr": {"type": "float", "low": 1e-5, "high": 1.0, "log": True},
+        "opt.momentum": {"type": "float", "low": 0, "high": 1, "when": {"opt.kind": ["sgd"]}},
+        "units": {"type": "integer", "low": 1, "high": 64},
+        "decay": {"type": "choice", "choices": [1e-5, 1e-4]},
+        "early": {"type": "boolean"},
+        "epochs": {"type": "choice", "choices": [1, 3, 12]},
+    },
+    "constraints": [{"kind": "forbidden", "values": {"opt.kind": "adam", "units": 64}}],
+    "fidelity": "epochs",
+    "targets": {
+        "curves": {"valid": None, "loss": {"unit": "nat", "direction": "minimize"}},
+        "scalars": {
+            "runtime_s": None,
+            "test_energy_j": None,
+            "score": {"unit": "percent", "direction": "maximize", "low": 0, "high": 100},
+            "drift": {"unit": "K", "cumulative": True},
+        },
+    },
+}
+
+
+def _own_spec(**changes: Any) -> Spec:
+    source = {**OWN, **changes}
+    return spec_from_dict({k: v for k, v in source.items() if v is not None})
+
+
+def _handmade(
+    spec: Spec,
+    kind: str,
+    *,
+    members: int = 3,
+    hidden: tuple[int, ...] = (8,),
+    seed: int = 0,
+    features: Features | None = None,
+) -> Ensemble:
+    features = default_features(spec.space) if features is None else features
+    head: CurveHead | ScalarHead
+    if kind == "curves":
+        low = tuple(-1.0 if t.low is None else t.low for t in spec.curves)
+        high = tuple(4.0 if t.high is None else t.high for t in spec.curves)
+        head = CurveHead(spec.curves, 5, low, high)
+    else:
+        head = ScalarHead(spec.scalars)
+    rng = np.random.default_rng(seed)
+    sizes = (len(features.names), *hidden, head.outputs)
+    pairs = list(zip(sizes[:-1], sizes[1:], strict=True))
+    normal = [rng.normal(size=(members, i, o)) * (1.5 / i) ** 0.5 for i, o in pairs]
+    return Ensemble(
+        spec=spec,
+        name="learning_curve" if kind == "curves" else "costs",
+        features=features,
+        mlp=MlpEnsemble(
+            tuple(weight.astype(np.float32) for weight in normal),
+            tuple(rng.normal(size=(members, o)).astype(np.float32) * 0.3 for _, o in pairs),
+        ),
+        head=head,
+        calibration=tuple(1.0 + 0.25 * k for k in range(len(head.targets))),
+        primary=head.targets[0].name,
+        manifest={"family": "by hand"},
+    )
+
+
+def _manifest(spec: Spec, models: list[Ensemble]) -> dict[str, Any]:
+    return {
+        "format": BENCHMARK,
+        "version": spec.version,
+        "spec": dict(spec.source),
+        "models": [model.name for model in models],
+        "energy": {"source": "estimated", "formula": "cpu_time_s x 10 W"},
+        "provenance": {"runs": 30, "configurations": 20},
+        "quality": {"held_out": {"runs": 10, "targets": {}}},
+    }
+
+
+def _saved(
+    folder: Path,
+    spec: Spec,
+    models: list[Ensemble],
+    *,
+    records: bytes = b"PAR1 no records",
+    **changes: Any,
+) -> Path:
+    files = {"records.parquet": records}
+    for model in models:
+        whole = with_manifest(*ensembles.contents(model))
+        files |= {f"{model.name}/{name}": content for name, content in whole.items()}
+    save_folder(folder, {**_manifest(spec, models), **changes}, files)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def own_spec() -> Callable[..., Spec]:
+    """A spec with a condition, a constraint and every kind of target; sections can be changed."""
+    return _own_spec
+
+
+@pytest.fixture(scope="session")
+def handmade() -> Callable[..., Ensemble]:
+    """An ensemble of random weights: `handmade(spec, "curves" or "scalars")`."""
+    return _handmade
+
+
+@pytest.fixture(scope="session")
+def saved() -> Callable[..., Path]:
+    """A benchmark folder: `saved(folder, spec, models)`; entries of the manifest can be changed."""
+    return _saved
+
+
+@pytest.fixture(scope="session")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a small benchmark over a user's own space."""
+    spec = _own_spec()
+    models = [_handmade(spec, "curves"), _handmade(spec, "scalars", seed=1)]
+    return _saved(tmp_path_factory.mktemp("toy") / "own", spec, models)
