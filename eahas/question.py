@@ -26,14 +26,15 @@ class Question:
     single: bool
     values: Mapping[str, Any]
     epochs: Any
-    _seen: dict[int, np.ndarray] = field(default_factory=dict, repr=False)
+    _seen: list[tuple[Features, np.ndarray]] = field(default_factory=list, repr=False)
 
     def seen_by(self, features: Features) -> np.ndarray:
         """The features, (F,) or (n, F); computed once for models that share them."""
-        x = self._seen.get(id(features))
-        if x is None:
-            x = features.one(self.values) if self.single else features.many(self.values)
-            self._seen[id(features)] = x
+        for known, x in self._seen:
+            if known is features:
+                return x
+        x = features.one(self.values) if self.single else features.many(self.values)
+        self._seen.append((features, x))
         return x
 
     @cached_property

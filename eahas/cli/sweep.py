@@ -186,13 +186,14 @@ def report(arguments: Namespace) -> None:
         cost = next(t for t in spec.targets if t.name == found["front"]["cost"])
         if is_energy(cost):
             warn_estimated(found["space"], "CPU time x stated power")
-    print(json.dumps(found, allow_nan=False) if arguments.json else page(found))
+    picture = None
     if arguments.plot is not None:
         from eahas.plotting import save_figure
 
-        path = save_figure(front_figure(spec, rows, found), arguments.plot)
-        if not arguments.json:
-            print(f"\nwrote {path}")
+        picture = save_figure(front_figure(spec, rows, found), arguments.plot)
+    print(json.dumps(found, allow_nan=False) if arguments.json else page(found))
+    if picture is not None and not arguments.json:
+        print(f"\nwrote {picture}")
 
 
 def front_figure(spec: Spec, rows: Rows, found: dict[str, Any]) -> Any:

@@ -25,7 +25,7 @@ def tiny(tmp_path_factory):
     return path
 
 
-def test_the_four_stages_in_a_row(eahas, tiny, tmp_path):
+def test_the_four_stages_in_a_row(eahas, refused, tiny, tmp_path):
     sweep = tmp_path / "sweep"
     status, out, _ = eahas("sweep", "sample", tiny, "--out", sweep, "--configs", 2)
     assert status == 0
@@ -51,6 +51,7 @@ def test_the_four_stages_in_a_row(eahas, tiny, tmp_path):
     assert status == 0
     assert "runtime_s" in out
     assert picture.read_bytes().startswith(b"\x89PNG")
+    assert "format" in refused("sweep", "report", sweep, "--plot", tmp_path / "front.xyz")
     _, from_folder, _ = eahas("sweep", "report", sweep, "--json")
     records = sweep / "records.parquet"
     _, from_file, _ = eahas("sweep", "report", records, "--spec", tiny, "--json")
