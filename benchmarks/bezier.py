@@ -34,16 +34,16 @@ Floats = NDArray[np.float64]
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--records", help="a records file (Parquet) to take the curves from")
-    parser.add_argument("--column", default="valid_acc", help="its column of curves (list<float>)")
+    parser.add_argument("--column", default="valid", help="its column of curves (list<float>)")
     parser.add_argument("--degree", type=int, default=5)
-    parser.add_argument("--epochs", type=int, default=200, help="length of the synthetic curves")
+    parser.add_argument("--epochs", type=int, default=200, help="the length of curve to take")
     parser.add_argument("--curves", type=int, default=1000, help="how many at most")
     parser.add_argument("--brute", type=int, default=30, help="curves of the brute-force search")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(argv)
 
     if args.records:
-        curves = recorded_curves(args.records, args.column, args.curves)
+        curves = recorded_curves(args.records, args.column, args.epochs, args.curves)
         source = f"{args.column} of {args.records}"
     else:
         rng = np.random.default_rng(args.seed)
@@ -205,8 +205,8 @@ def _synthetic_curve(epochs: int, rng: np.random.Generator) -> Floats:
     return np.asarray(curve, dtype=np.float64)
 
 
-def recorded_curves(path: str, column: str, count: int) -> Floats:
-    """The first complete curves of the commonest length in a records file."""
+def recorded_curves(path: str, column: str, length: int, count: int) -> Floats:
+    """The first complete curves of one length in a records file."""
     import pyarrow.parquet as pq
 
     present = pq.read_schema(path).names
@@ -216,7 +216,9 @@ def recorded_curves(path: str, column: str, count: int) -> Floats:
     whole = [c for c in rows if c and None not in c and np.isfinite(c).all()]
     if not whole:
         raise SystemExit(f"{path} holds no complete {column} curve")
-    length = Counter(map(len, whole)).most_common(1)[0][0]
+    lengths = Counter(map(len, whole))
+    if length not in lengths:
+        raise SystemExit(f"{path} holds no curve of {length} epochs; it has {sorted(lengths)}")
     chosen = [c for c in whole if len(c) == length][:count]
     print(f"{len(rows)} records, {len(whole)} complete curves, {len(chosen)} used")
     return np.array(chosen, dtype=np.float64)

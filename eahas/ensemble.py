@@ -45,7 +45,7 @@ class Ensemble:
     when the ensemble is saved.
     """
 
-    spec: Spec
+    spec: Spec = field(repr=False)
     name: str
     features: Features = field(repr=False)
     mlp: MlpEnsemble = field(repr=False)

@@ -68,7 +68,7 @@ COLUMNS = (
     Column("energy_flags", "text", "flags of the readings, comma-separated"),
     Column("energy_formula", "text", "how the joules were computed"),
     Column("energy_missing", "text", "why an energy is empty, else empty"),
-    Column("energy_reading", "text", "the whole reading of the training energy, as JSON"),
+    Column("energy_reading", "text", "what else the meter knew of the training energy, as JSON"),
     Column("idle_power_w", "float", "power before the run", "W"),
     Column("energy_samples", "int", "power or counter readings behind the training energy"),
     Column("energy_disagreement", "float", "relative difference of counter and samples"),
@@ -78,7 +78,7 @@ COLUMNS = (
     Column("device", "text", "what trained"),
     Column("machine", "text", "fingerprint of the machine"),
     Column("machine_facts", "text", "what the fingerprint is made of, as JSON"),
-    Column("machine_factor", "float", "this machine's time over the reference machine's"),
+    Column("machine_factor", "float", "how slow the machine was then; the reference is 1"),
     Column("started_at", "text", "start, ISO 8601, UTC"),
     Column("software", "text", "versions of eahas, torch and Python"),
 )

@@ -58,7 +58,18 @@ def inference_costs(
     }
 
 
+# What of a reading stands in columns of its own, or follows from them.
+IN_COLUMNS = {
+    *("energy_j", "duration_s", "cpu_time_s", "source", "formula", "flags", "samples"),
+    *("idle_power_w", "disagreement", "sampled_j", "mean_power_w", "repeats"),
+}
+
+
 def reading_text(reading: EnergyReading) -> str:
-    """All that a reading knows as JSON, what it does not know left out."""
-    known = {k: v for k, v in reading.to_dict().items() if v is not None and v != []}
+    """What else a reading knows, as JSON: driver, power limit, MIG, processes, parts, ..."""
+    known = {
+        name: value
+        for name, value in reading.to_dict().items()
+        if name not in IN_COLUMNS and value is not None and value != []
+    }
     return json.dumps(known, allow_nan=False)

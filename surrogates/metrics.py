@@ -66,7 +66,8 @@ def bootstrap(
     for _ in range(resamples):
         rows = rng.integers(len(seen), size=len(seen))
         drawn.append(metric(predicted[rows], seen[rows]))
-    low, high = np.nanpercentile(drawn, [2.5, 97.5]) if drawn else (np.nan, np.nan)
+    known = [value for value in drawn if np.isfinite(value)]
+    low, high = np.percentile(known, [2.5, 97.5]) if known else (np.nan, np.nan)
     return metric(predicted, seen), float(low), float(high)
 
 

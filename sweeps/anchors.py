@@ -69,4 +69,3 @@ def _started(row: Row) -> float:
     """Seconds since 1970 at which the run began; 0 where the record does not say."""
     given = row.get("started_at")
     return datetime.datetime.fromisoformat(given).timestamp() if given else 0.0
-

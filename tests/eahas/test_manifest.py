@@ -72,7 +72,7 @@ def test_an_unknown_version_is_refused(given: Any) -> None:
         *[(lambda m: m.texts("a"), value) for value in ("ab", [1], ["x", "x"], {}, [["x"]])],
         *[
             (lambda m: m.numbers("a", 2, 0.0, 9.0), value)
-            for value in ([1], [1, 2, 3], [1, -1], [1, 1e999], [1, True], [1, "2"], "12", [10**400])
+            for value in ([1], [1, 2, 3], [1, -1], [1, 1e300], [1, True], [1, "2"], "12", [10**400])
         ],
         *[
             (lambda m: m.folders("a"), value)
@@ -84,6 +84,13 @@ def test_an_unknown_version_is_refused(given: Any) -> None:
 def test_an_entry_of_another_kind_is_refused_by_name(look_up: Any, given: Any) -> None:
     with pytest.raises(CheckpointError, match=r"there/manifest.json: (a|spec)\b"):
         look_up(parsed(a=given))
+
+
+def test_a_number_that_overflows_is_refused() -> None:
+    content = json.dumps(WHOLE)[:-1] + ', "a": [1e999]}'
+    manifest = parse_manifest(content.encode(), Path(MANIFEST))
+    with pytest.raises(CheckpointError, match="a are 1 numbers in 0..inf, got .inf."):
+        manifest.numbers("a", 1, 0.0, float("inf"))
 
 
 def test_entries_come_back_in_their_kind() -> None:

@@ -17,8 +17,8 @@ from sweeps.plan import DONE, PlannedRun, load_plan, sample
 
 TINY = Path(__file__).parents[1] / "regnet_hpo" / "tiny.json"
 
-# A watched process notes each saved epoch as "PID RUN EPOCH" and each record as "PID RUN done", and
-# rests after an epoch, so that it can be killed there.
+# A watched process notes each saved epoch as "PID RUN EPOCH", each record as "PID RUN done". After
+# an epoch it waits while the hold file is there, so that a test can do to it what it likes.
 NOTES = """
 import os, time
 import regnet_hpo.train as training
@@ -31,7 +31,9 @@ def noted(line):
 def save_state(path, state, real=training.save_state):
     real(path, state)
     noted(f"{{path.parent.name}} {{len(state['progress']['curves']['train'])}}")
-    time.sleep({rest_s})
+    for _ in range(6000):
+        if os.path.exists({hold!r}):
+            time.sleep(0.02)
 
 def write_json(path, record, real=work.write_json):
     real(path, record)
@@ -44,12 +46,17 @@ training.save_state, work.write_json = save_state, write_json
 class Watch:
     """The notes of watched workers, and of this process."""
 
-    def __init__(self, log: Path) -> None:
-        self._log = log
+    def __init__(self, folder: Path) -> None:
+        self._log, self._hold = folder / "log", folder / "hold"
+        self._notes = NOTES.format(log=str(self._log), hold=str(self._hold))
+        self.entry = self._notes + worker.ENTRY  # the program of a worker that takes notes
 
-    def entry(self, rest_s: float = 0.0) -> str:
-        """The program of a worker that takes notes."""
-        return NOTES.format(log=str(self._log), rest_s=rest_s) + worker.ENTRY
+    def hold(self) -> None:
+        """Let everyone who has saved an epoch wait."""
+        self._hold.touch()
+
+    def release(self) -> None:
+        self._hold.unlink(missing_ok=True)
 
     def here(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Let this process take notes too."""
@@ -58,7 +65,7 @@ class Watch:
 
         monkeypatch.setattr(training, "save_state", training.save_state)  # to be undone
         monkeypatch.setattr(work, "write_json", work.write_json)
-        exec(NOTES.format(log=str(self._log), rest_s=0), {})
+        exec(self._notes, {})
 
     def lines(self) -> list[tuple[int, str, str]]:
         """(process id, run, epoch or "done") in the order of what happened."""
@@ -83,7 +90,7 @@ class Watch:
 
 @pytest.fixture
 def watch(tmp_path: Path) -> Watch:
-    return Watch(tmp_path / "log")
+    return Watch(tmp_path)
 
 
 @pytest.fixture

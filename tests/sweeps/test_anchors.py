@@ -39,7 +39,9 @@ def test_a_machine_of_half_the_speed_has_the_factor_two() -> None:
 
 
 def test_a_busy_hour_is_seen_between_its_anchors() -> None:
-    rows = [run("a", s, m) for m, s in zip((0, 10, 20, 30, 40, 50), (2, 2, 2, 3, 3, 3), strict=True)]
+    rows = [
+        run("a", s, m) for m, s in zip((0, 10, 20, 30, 40, 50), (2, 2, 2, 3, 3, 3), strict=True)
+    ]
     early, late, between = (run("a", 9.0, m, role="main") for m in (5, 55, 25))
     factors = machine_factors([*rows, early, late, between])
     assert factors[late["run_id"]] / factors[early["run_id"]] == pytest.approx(1.5)

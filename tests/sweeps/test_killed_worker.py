@@ -30,13 +30,15 @@ def test_a_killed_worker_is_replaced_and_its_run_continued(
     all_steps: list[tuple[str, str]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(worker, "ENTRY", watch.entry(rest_s=0.3))
+    monkeypatch.setattr(worker, "ENTRY", watch.entry)
+    watch.hold()
     killed: list[int] = []
 
     def kill_once(*_: int) -> None:
-        if watch.lines() and not killed:  # it rests after its first epoch
+        if watch.lines() and not killed:
             killed.append(watch.lines()[0][0])
             os.kill(killed[0], signal.SIGKILL)
+            watch.release()
 
     assert launch(folder, workers=1, progress=kill_once) == 4
     assert watch.seen() == all_steps
@@ -49,7 +51,8 @@ def test_an_interrupted_launch_stops_its_workers_and_is_continued(
     all_steps: list[tuple[str, str]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(worker, "ENTRY", watch.entry(rest_s=0.3))
+    monkeypatch.setattr(worker, "ENTRY", watch.entry)
+    watch.hold()
 
     def interrupt(*_: int) -> None:
         if watch.lines():
@@ -59,6 +62,7 @@ def test_an_interrupted_launch_stops_its_workers_and_is_continued(
         launch(folder, workers=1, progress=interrupt)
     assert not watch.is_alive(watch.lines()[0][0])
     assert [lock.read_text() for lock in (folder / WORK).glob("*/lock")] == [""]
+    watch.release()
     watch.here(monkeypatch)
     assert launch(folder, workers=0) == 4
     assert watch.seen() == all_steps

@@ -55,9 +55,11 @@ def test_the_workers_of_a_killed_launcher_go_and_a_launch_continues(
     all_steps: list[tuple[str, str]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with launcher(folder, watch.entry(rest_s=0.5)) as process:
+    watch.hold()
+    with launcher(folder, watch.entry) as process:
         orphan, _, _ = wait_for(watch.lines)[0]
         process.send_signal(signal.SIGKILL)
+    watch.release()
     wait_for(lambda: not watch.is_alive(orphan))
     assert len(watch.lines()) == 1  # it went at the end of its epoch
     assert [lock.read_text() for lock in (folder / WORK).glob("*/lock")] == [""]
@@ -69,11 +71,10 @@ def test_the_workers_of_a_killed_launcher_go_and_a_launch_continues(
 def test_two_launchers_share_a_sweep(
     folder: Path, watch: Any, all_steps: list[tuple[str, str]]
 ) -> None:
-    with (
-        launcher(folder, watch.entry(rest_s=0.1)) as one,
-        launcher(folder, watch.entry(rest_s=0.1)) as other,
-    ):
+    watch.hold()
+    with launcher(folder, watch.entry) as one, launcher(folder, watch.entry) as other:
+        wait_for(lambda: len({pid for pid, _, _ in watch.lines()}) == 2)
+        watch.release()
         said = [process.communicate()[0].strip() for process in (one, other)]
     assert "4" in said  # the last to end saw them all
     assert watch.seen() == all_steps
-    assert len({pid for pid, _, _ in watch.lines()}) == 2
