@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def _handmade(
         head = ScalarHead(spec.scalars)
     rng = np.random.default_rng(seed)
     sizes = (len(features.names), *hidden, head.outputs)
-    pairs = list(zip(sizes[:-1], sizes[1:], strict=True))
+    pairs = list(pairwise(sizes))
     normal = [rng.normal(size=(members, i, o)) * (1.5 / i) ** 0.5 for i, o in pairs]
     return Ensemble(
         spec=spec,

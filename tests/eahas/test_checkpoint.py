@@ -67,7 +67,7 @@ def test_one_altered_byte_is_refused(folder: Path, manifest: Any) -> None:
     content = bytearray((folder / "x.safetensors").read_bytes())
     content[-1] ^= 1
     (folder / "x.safetensors").write_bytes(content)
-    with pytest.raises(CheckpointError, match="x.safetensors does not have the SHA-256"):
+    with pytest.raises(CheckpointError, match=r"x.safetensors does not have the SHA-256"):
         read_tensors(folder, "x.safetensors", manifest)
 
 
@@ -80,10 +80,10 @@ def test_another_size_is_refused(folder: Path, manifest: Any, change: Any) -> No
 
 def test_a_missing_file_is_refused(folder: Path, manifest: Any) -> None:
     (folder / "x.safetensors").unlink()
-    with pytest.raises(CheckpointError, match="x.safetensors is missing"):
+    with pytest.raises(CheckpointError, match=r"x.safetensors is missing"):
         read_file(folder, "x.safetensors", manifest)
     (folder / "x.safetensors").mkdir()
-    with pytest.raises(CheckpointError, match="x.safetensors is not a file"):
+    with pytest.raises(CheckpointError, match=r"x.safetensors is not a file"):
         read_file(folder, "x.safetensors", manifest)
 
 
@@ -101,14 +101,14 @@ def test_a_pickle_is_refused_and_never_run(
 ) -> None:
     trap = folder.parent / "trap"
     (folder / "x.safetensors").write_bytes(pickle.dumps(Trap(trap), protocol=protocol))
-    with pytest.raises(CheckpointError, match="x.safetensors is a pickle.*never loaded"):
+    with pytest.raises(CheckpointError, match=r"x.safetensors is a pickle.*never loaded"):
         read_tensors(folder, "x.safetensors", named(folder) if signed else manifest)
     assert not trap.exists()
 
 
 def test_an_archive_of_torch_is_refused(folder: Path) -> None:
     (folder / "x.safetensors").write_bytes(b"PK\x03\x04" + bytes(50))
-    with pytest.raises(CheckpointError, match="is a pickle or an archive of one"):
+    with pytest.raises(CheckpointError, match=r"is a pickle or an archive of one"):
         read_tensors(folder, "x.safetensors", named(folder))
 
 
@@ -143,7 +143,7 @@ def test_weights_that_begin_as_a_pickle_does_are_read(folder: Path, header: int)
 )
 def test_what_is_no_safetensors_is_refused(folder: Path, content: bytes) -> None:
     (folder / "x.safetensors").write_bytes(content)
-    with pytest.raises(CheckpointError, match="x.safetensors is not safetensors"):
+    with pytest.raises(CheckpointError, match=r"x.safetensors is not safetensors"):
         read_tensors(folder, "x.safetensors", named(folder))
 
 
@@ -191,7 +191,7 @@ def test_even_if_it_cannot_come_back_the_old_folder_is_not_lost(
 ) -> None:
     before = contents_of(folder)
     failing_at(monkeypatch, 4, 5)
-    with pytest.raises(OSError, match="disk is full"):
+    with pytest.raises(OSError, match=r"disk is full"):
         save_folder(folder, {"format": "eahas-ensemble"}, {"x.safetensors": b"new"})
     (shelter,) = folder.parent.iterdir()
     assert shelter.name.startswith(".saved.old.")
@@ -202,7 +202,7 @@ def test_a_first_save_that_crashes_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failing_at(monkeypatch, 3)
-    with pytest.raises(OSError, match="disk is full"):
+    with pytest.raises(OSError, match=r"disk is full"):
         save_folder(tmp_path / "new", {"format": "eahas-ensemble"}, {"x": b""})
     assert list(tmp_path.iterdir()) == []
 
@@ -222,6 +222,6 @@ def test_what_is_no_checkpoint_is_not_replaced(tmp_path: Path) -> None:
 
 def test_a_manifest_with_nan_is_not_written(folder: Path) -> None:
     before = contents_of(folder)
-    with pytest.raises(ValueError, match="JSON"):
+    with pytest.raises(ValueError, match=r"JSON"):
         save_folder(folder, {"quality": float("nan")}, {})
     assert contents_of(folder) == before

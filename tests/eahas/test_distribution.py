@@ -111,7 +111,7 @@ def test_an_array_of_values_is_new() -> None:
     "level", [0, 1, -0.5, 1.5, math.nan, True, None, "0.9", [0.9], 1j, 10**400]
 )
 def test_a_level_outside_the_probabilities_is_refused(level) -> None:
-    with pytest.raises(EahasError, match="level=.*between 0 and 1"):
+    with pytest.raises(EahasError, match=r"level=.*between 0 and 1"):
         half_width(level)
 
 

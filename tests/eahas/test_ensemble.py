@@ -68,7 +68,7 @@ def test_another_target_can_be_selected(curves, scalars, configs) -> None:
         found = model.distribution(configs)
         for name in model.positions:
             np.testing.assert_array_equal(model.select(name).predict(configs), found[name].value)
-    with pytest.raises(EahasError, match="target of costs 'runtime' is unknown.*mean 'runtime_s'"):
+    with pytest.raises(EahasError, match=r"target of costs 'runtime' is unknown.*mean 'runtime_s'"):
         scalars.select("runtime")
 
 
@@ -128,7 +128,7 @@ def test_neighbouring_epochs_of_one_run_err_together(curves, configs) -> None:
 
 @pytest.mark.parametrize("seed", [-1, 1.5, "1", True, [1]])
 def test_a_seed_is_a_whole_number(scalars, configs, seed) -> None:
-    with pytest.raises(EahasError, match="noise_seed=.*whole numbers from 0, or None"):
+    with pytest.raises(EahasError, match=r"noise_seed=.*whole numbers from 0, or None"):
         scalars.predict(configs[0], with_noise=True, noise_seed=seed)
 
 
@@ -153,16 +153,16 @@ def test_the_names_of_ea_has_bench_are_accepted(scalars, configs) -> None:
     for representation in ("arch_str", "compact", "genotype"):
         for space in ("nbgreen", "nbgreen_c10", "nbtoy", "regnet", "own"):
             assert scalars.predict(configs[0], representation, False, space) == expected
-    with pytest.raises(EahasError, match="search_space 'nb201' is unknown; allowed: nbgreen"):
+    with pytest.raises(EahasError, match=r"search_space 'nb201' is unknown; allowed: nbgreen"):
         scalars.predict(configs[0], "arch_str", search_space="nb201")
-    with pytest.raises(EahasError, match="representation 'onehot' is unknown; allowed: arch_str"):
+    with pytest.raises(EahasError, match=r"representation 'onehot' is unknown; allowed: arch_str"):
         scalars.predict(configs[0], "onehot")
 
 
 def test_what_lies_outside_the_space_is_refused(curves, configs) -> None:
     for call in (curves.predict, curves.predict_members, curves.distribution):
         with pytest.raises(
-            ConfigError, match="units=99 is out of range; allowed: integer in 1..64"
+            ConfigError, match=r"units=99 is out of range; allowed: integer in 1..64"
         ):
             call({**configs[0], "units": 99})
         with pytest.raises(ConfigError, match=r"configs\[1\]: units"):

@@ -36,14 +36,14 @@ def parsed(kind: str | None = None, **entries: Any) -> Manifest:
     ],
 )
 def test_what_is_no_manifest_is_refused_by_name(content: bytes, why: str) -> None:
-    with pytest.raises(CheckpointError, match="bench/manifest.json") as caught:
+    with pytest.raises(CheckpointError, match=r"bench/manifest.json") as caught:
         parse_manifest(content, Path("bench") / MANIFEST)
     assert why in str(caught.value)
 
 
 @pytest.mark.parametrize("given", [..., None, "eahas", 1, ["eahas-benchmark"], {}])
 def test_an_unknown_format_is_refused(given: Any) -> None:
-    with pytest.raises(CheckpointError, match="has format .* wanted eahas-benchmark or eahas-ens"):
+    with pytest.raises(CheckpointError, match=r"has format .* wanted eahas-benchmark or eahas-ens"):
         parsed(format=given)
 
 
@@ -55,7 +55,7 @@ def test_the_wrong_kind_names_who_reads_it() -> None:
 
 @pytest.mark.parametrize("given", [..., None, 0, 2, "1", True, [1]])
 def test_an_unknown_version_is_refused(given: Any) -> None:
-    with pytest.raises(CheckpointError, match="format_version .*; this eahas reads 1"):
+    with pytest.raises(CheckpointError, match=r"format_version .*; this eahas reads 1"):
         parsed(format_version=given)
 
 
@@ -89,7 +89,7 @@ def test_an_entry_of_another_kind_is_refused_by_name(look_up: Any, given: Any) -
 def test_a_number_that_overflows_is_refused() -> None:
     content = json.dumps(WHOLE)[:-1] + ', "a": [1e999]}'
     manifest = parse_manifest(content.encode(), Path(MANIFEST))
-    with pytest.raises(CheckpointError, match="a are 1 numbers in 0..inf, got .inf."):
+    with pytest.raises(CheckpointError, match=r"a are 1 numbers in 0..inf, got .inf."):
         manifest.numbers("a", 1, 0.0, float("inf"))
 
 
@@ -108,23 +108,23 @@ def test_what_is_wrong_with_a_spec_is_said_with_the_file() -> None:
 
 
 def test_a_folder_without_a_manifest_is_no_checkpoint(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="manifest.json is missing$"):
+    with pytest.raises(CheckpointError, match=r"manifest.json is missing$"):
         read_manifest(tmp_path)
     (tmp_path / "inner").mkdir()
     (tmp_path / "inner" / "surrogate_model.model").write_bytes(b"\x80\x04.")
-    with pytest.raises(CheckpointError, match="holds surrogate_model.model, and pickles are never"):
+    with pytest.raises(CheckpointError, match=r"surrogate_model.model, and pickles are never"):
         read_manifest(tmp_path)
-    with pytest.raises(CheckpointError, match="by its name a pickle"):
+    with pytest.raises(CheckpointError, match=r"by its name a pickle"):
         read_manifest(tmp_path / "inner" / "surrogate_model.model")
 
 
 @pytest.mark.parametrize("name", ["missing", "a" * 5000, "a\x00b"])
 def test_a_name_that_leads_nowhere_is_not_a_folder(tmp_path: Path, name: str) -> None:
-    with pytest.raises(CheckpointError, match="is not a folder"):
+    with pytest.raises(CheckpointError, match=r"is not a folder"):
         read_manifest(tmp_path / name)
 
 
 def test_a_manifest_that_is_a_folder_is_no_manifest(tmp_path: Path) -> None:
     (tmp_path / MANIFEST).mkdir()
-    with pytest.raises(CheckpointError, match="manifest.json is missing"):
+    with pytest.raises(CheckpointError, match=r"manifest.json is missing"):
         read_manifest(tmp_path)

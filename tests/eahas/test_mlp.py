@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -11,7 +13,7 @@ from eahas.mlp import LARGEST_FEATURE, ROWS_AT_ONCE, MlpEnsemble, mlp_from_tenso
 
 def network(*sizes: int, members: int = 3, scale: float = 1.0) -> MlpEnsemble:
     rng = np.random.default_rng(0)
-    pairs = list(zip(sizes[:-1], sizes[1:], strict=True))
+    pairs = list(pairwise(sizes))
     weights = [rng.normal(size=(members, i, o)) * scale / i**0.5 for i, o in pairs]
     biases = [rng.normal(size=(members, o)) for _, o in pairs]
     return MlpEnsemble(

@@ -84,7 +84,7 @@ def test_codes_are_decoded(space) -> None:
     "config", [None, 5, "config", b"config", np.zeros(3), iter([{}]), {1, 2}, range(3)]
 )
 def test_what_is_no_configuration_is_refused(space, config) -> None:
-    with pytest.raises(ConfigError, match="a mapping, or a list of mappings; got"):
+    with pytest.raises(ConfigError, match=r"a mapping, or a list of mappings; got"):
         ask(space, config)
 
 
@@ -98,5 +98,5 @@ def test_an_empty_list_and_strange_entries_are_refused(space, config) -> None:
     "codes", [None, [], [[]], "code", {}, [{}], [[1.0], [1.0, 2.0]], np.zeros((1, 1, 9)), [1.0]]
 )
 def test_what_is_no_code_is_refused(space, codes) -> None:
-    with pytest.raises(ConfigError, match="code"):
+    with pytest.raises(ConfigError, match=r"code"):
         ask(space, codes, encoded=True)

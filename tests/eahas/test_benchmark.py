@@ -1,0 +1,256 @@
+"""Benchmarks: queries at any epoch, records, models by name, and what is not loaded."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from eahas import api
+from eahas.checkpoint import manifest_bytes
+from eahas.errors import CheckpointError, ConfigError, EahasError, MissingExtraError
+
+
+@pytest.fixture(scope="module")
+def bench(toy):
+    return api.load_benchmark(toy)
+
+
+@pytest.fixture
+def folder(toy, tmp_path) -> Path:
+    return shutil.copytree(toy, tmp_path / "copy")
+
+
+# Queries
+
+
+def test_a_query_is_what_is_reached_and_spent_so_far(bench) -> None:
+    for config in bench.space.sample(20, seed=0):
+        p, last = bench.predict(config), config["epochs"]
+        steps = [bench.query(config, at=epoch) for epoch in range(1, last + 1)]
+        for epoch, found in enumerate(steps, 1):
+            assert found["epoch"] == epoch
+            assert found["valid"] == pytest.approx(p.curves["valid"][epoch - 1])
+            assert found["runtime_s"] == pytest.approx(p.runtime_s * epoch / last)
+            assert found["test_energy_j"] == pytest.approx(p.test_energy_j)
+            assert {type(value) for value in found.values()} == {int, float}
+        spent = [found["runtime_s"] for found in steps]
+        assert all(a < b for a, b in pairwise(spent))
+        assert spent[-1] == p.runtime_s
+        assert bench.query(config) == steps[-1]
+        assert bench.query(config, at=np.int64(1)) == steps[0]
+
+
+@pytest.mark.parametrize("at", [0, -1, 13, 1.0, "3", True, [1], float("nan"), 10**400])
+def test_an_epoch_outside_the_run_is_refused(bench, at) -> None:
+    config = {**bench.space.sample(seed=0), "epochs": 12}
+    with pytest.raises(ConfigError, match=r"at=.*: allowed are whole epochs in 1..12"):
+        bench.query(config, at=at)
+
+
+def test_a_query_takes_one_configuration(bench) -> None:
+    with pytest.raises(ConfigError, match=r"query takes one configuration, got list"):
+        bench.query([bench.space.sample(seed=0)])
+
+
+# Bad input
+
+
+def test_bad_configurations_are_refused_with_what_is_wrong(bench) -> None:
+    config = bench.space.sample(seed=0)
+    missing = {k: v for k, v in config.items() if k != "units"}
+    for given, why in (
+        (missing, "units is missing"),
+        ({**config, "extra": 1}, "'extra' is no parameter of space own"),
+        ({**missing, "unit": 5}, "'unit' is no parameter .*did you mean 'units'"),
+        ({**config, "units": float("nan")}, "units=nan is not finite"),
+        ({**config, "epochs": 4}, "epochs=4 is not allowed; allowed: one of 1, 3, 12"),
+        (api.load_benchmark("regnet-digits").space.sample(seed=0), "another space"),
+        ([], "an empty list"),
+        ([config, missing], r"configs\[1\]: units is missing"),
+        (None, "got NoneType"),
+        ("config", "got str"),
+        (np.array([config]), "got ndarray"),
+    ):
+        with pytest.raises(ConfigError, match=why):
+            bench.predict(given)
+
+
+# Records
+
+
+def test_records_need_pandas(bench, monkeypatch) -> None:
+    for missing in ("pandas", "pyarrow"):
+        with monkeypatch.context() as patch:
+            patch.setitem(sys.modules, missing, None)
+            with pytest.raises(MissingExtraError, match=r"pip install 'eahas\[records\]'"):
+                bench.records()
+
+
+def test_records_that_are_no_parquet_are_refused(bench) -> None:
+    pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    with pytest.raises(CheckpointError, match=r"records.parquet is not readable as Parquet"):
+        bench.records()
+
+
+def test_records_are_held_against_the_manifest(folder) -> None:
+    pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    bench = api.load_benchmark(folder)
+    (folder / "records.parquet").write_bytes(b"PAR1 other runs")
+    with pytest.raises(CheckpointError, match=r"records.parquet does not have the SHA-256"):
+        bench.records()
+    (folder / "records.parquet").unlink()
+    with pytest.raises(CheckpointError, match=r"records.parquet is missing"):
+        bench.records()
+
+
+def test_a_benchmark_finds_its_records_from_anywhere(toy, monkeypatch, tmp_path) -> None:
+    pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    monkeypatch.chdir(toy.parent)
+    bench = api.load_benchmark(toy.name)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CheckpointError, match=r"not readable as Parquet"):  # so it was read
+        bench.records()
+
+
+# Models
+
+
+def test_models_by_the_names_of_their_targets(bench) -> None:
+    config = bench.space.sample(seed=0)
+    p = bench.predict(config)
+    for name in bench.target_names:
+        value = p.curves[name] if name in p.curves else getattr(p, name)
+        np.testing.assert_array_equal(bench.model(name).predict(config=config), value)
+    np.testing.assert_array_equal(
+        bench.model("learning_curve").predict(config=config), p.learning_curve
+    )
+    assert bench.model("costs").primary == "runtime_s"
+    with pytest.raises(EahasError, match=r"model of own@3 'runtime' is unknown; allowed: learning"):
+        bench.model("runtime")
+
+
+def test_what_it_says_of_itself(bench, toy) -> None:
+    assert (bench.name, bench.id, bench.energy_source) == ("own", "own@3", "estimated")
+    assert bench.curve_names == ("valid", "loss")
+    assert bench.scalar_names == ("runtime_s", "test_energy_j", "score", "drift")
+    assert bench.target_names == bench.curve_names + bench.scalar_names
+    assert [t.name for t in bench.targets] == list(bench.target_names)
+    assert repr(bench) == f"Benchmark(folder={toy!r})"
+
+
+def test_models_of_equal_features_share_them(bench, own_spec, handmade, saved, tmp_path) -> None:
+    assert bench.curve_model.features is bench.scalar_model.features
+    spec = own_spec()
+    plain = replace(handmade(spec, "curves").features, logs=(), crosses=())
+    models = [handmade(spec, "curves"), handmade(spec, "scalars", features=plain)]
+    other = api.load_benchmark(saved(tmp_path / "b", spec, models))
+    assert other.curve_model.features != other.scalar_model.features
+    configs = spec.space.sample(5, seed=0)
+    for asked in (configs, configs[0]):
+        p = other.predict(asked)
+        np.testing.assert_array_equal(p.curves["valid"], models[0].predict(asked))
+        np.testing.assert_array_equal(p.runtime_s, models[1].predict(asked))
+
+
+# What is not loaded
+
+
+def resigned(folder: Path, **changes) -> Path:
+    """The folder with entries of its manifest changed, and every file vouched for as it is."""
+    manifest = json.loads((folder / "manifest.json").read_text())
+    for entry, value in changes.items():
+        at = manifest
+        *way, last = entry.split("__")
+        for key in way:
+            at = at[key]
+        if value is ...:
+            del at[last]
+        else:
+            at[last] = value
+    files = {name: (folder / name).read_bytes() for name in manifest["files"]}
+    (folder / "manifest.json").write_bytes(manifest_bytes(manifest, files))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"version": 0}, "manifest.json: version is a whole number from 1, got 0"),
+        ({"version": "3"}, "manifest.json: version is a whole number"),
+        ({"energy": ...}, "manifest.json: energy.source is missing"),
+        ({"energy": ["estimated"]}, "manifest.json: energy.source is missing"),
+        ({"energy__formula": None}, "manifest.json: energy.formula is text"),
+        ({"provenance__runs": -1}, "manifest.json: provenance.runs is a whole number from 0"),
+        ({"quality": {}}, "manifest.json: quality.held_out.runs is missing"),
+        ({"quality__held_out__targets": []}, "quality.held_out.targets is an object"),
+        ({"spec": ...}, "manifest.json: spec is missing"),
+        ({"spec__fidelity": "units2"}, "manifest.json: spec: fidelity 'units2' is unknown"),
+        ({"models": ...}, "manifest.json: models is missing"),
+        ({"models": []}, "manifest.json: models is empty"),
+        ({"models": "costs"}, "manifest.json: models is a list of different texts"),
+        ({"models": ["../costs"]}, "manifest.json: models are names of folders beside it"),
+        ({"models": ["costs", "costs"]}, "manifest.json: models is a list of different texts"),
+        ({"models": ["nothing"]}, "does not vouch for nothing/manifest.json"),
+        ({"spec__parameters__units__high": 65}, "its space or its targets are not those"),
+        ({"spec__targets__curves": {"loss": {}}}, "its space or its targets are not those"),
+    ],
+)
+def test_a_manifest_that_does_not_fit_is_refused(folder, changes, why) -> None:
+    with pytest.raises(CheckpointError, match=why) as caught:
+        api.load_benchmark(resigned(folder, **changes))
+    assert str(folder) in str(caught.value)
+
+
+def test_a_model_that_was_altered_with_its_own_manifest_is_noticed(folder) -> None:
+    """The calibration stands in the model's manifest: the benchmark's vouches for that one too."""
+    inner = folder / "costs" / "manifest.json"
+    manifest = json.loads(inner.read_text())
+    manifest["calibration"][0] *= 9
+    inner.write_text(json.dumps(manifest, indent=1) + "\n")
+    with pytest.raises(CheckpointError, match=r"costs/manifest.json (has|does not have)"):
+        api.load_benchmark(folder)
+    api.load_benchmark(resigned(folder))
+
+
+@pytest.mark.parametrize("name", ["costs/manifest.json", "costs/weights.safetensors"])
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda path: path.unlink(), "is missing"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-9]), "truncated or altered"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-1] + b"!"), "SHA-256.*altered"),
+        (lambda path: path.write_bytes(b"\x80\x04K\x01."), "is a pickle"),
+    ],
+)
+def test_a_damaged_file_is_refused_by_name(folder, name, change, why) -> None:
+    change(folder / name)
+    with pytest.raises(CheckpointError, match=why) as caught:
+        api.load_benchmark(folder)
+    assert str(folder / name) in str(caught.value)
+
+
+def test_two_models_of_one_kind_are_refused(own_spec, handmade, saved, tmp_path) -> None:
+    spec = own_spec()
+    models = [handmade(spec, "scalars"), replace(handmade(spec, "scalars"), name="more")]
+    with pytest.raises(CheckpointError, match=r"models: 'more' is the second for scalars"):
+        api.load_benchmark(saved(tmp_path / "b", spec, models))
+
+
+def test_a_model_for_some_of_the_targets_will_do(own_spec, handmade, saved, tmp_path) -> None:
+    spec = own_spec()
+    part = own_spec(targets={"scalars": ["runtime_s"]})
+    bench = api.load_benchmark(saved(tmp_path / "b", spec, [handmade(part, "scalars")]))
+    config = spec.space.sample(seed=0)
+    assert bench.target_names == ("runtime_s",)
+    assert set(bench.query(config)) == {"epoch", "runtime_s"}
+    assert set(bench.predict(config).to_dict()["targets"]) == {"runtime_s"}

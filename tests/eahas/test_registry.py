@@ -1,0 +1,136 @@
+"""Names and paths: where they lead, and what is said where they lead nowhere."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from eahas import registry
+from eahas.errors import CheckpointError
+from eahas.manifest import BENCHMARK, ENSEMBLE
+from eahas.registry import Place, describe, locate, roots, shipped
+
+
+def found(name: str | os.PathLike[str]) -> tuple[str, str, str | None]:
+    """The folder's name, what lies there, and the model that is meant."""
+    place = locate(name)
+    assert isinstance(place, Place)
+    return place.folder.name, place.manifest.kind, place.model
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("prefix", ["", "checkpoints/", "./checkpoints/", "checkpoints\\"])
+@pytest.mark.parametrize("version", ["", "@1"])
+def test_what_ships_is_found_from_anywhere(elsewhere, prefix, version) -> None:
+    name = f"{prefix}regnet-digits{version}"
+    assert found(name) == ("regnet-digits", BENCHMARK, None)
+    assert found(name + "/") == ("regnet-digits", BENCHMARK, None)
+    assert found(f"{name}/runtime_s") == ("regnet-digits", BENCHMARK, "runtime_s")
+
+
+def test_a_path_leads_to_a_benchmark_or_to_what_is_in_it(toy, monkeypatch) -> None:
+    assert found(toy) == found(str(toy)) == ("own", BENCHMARK, None)
+    assert found(toy / "costs") == ("costs", ENSEMBLE, None)
+    assert found(toy / "runtime_s") == ("own", BENCHMARK, "runtime_s")
+    assert found(toy / "costs" / "weights.safetensors") == (
+        "costs",
+        ENSEMBLE,
+        "weights.safetensors",
+    )
+    monkeypatch.chdir(toy)
+    assert found(".") == ("", BENCHMARK, None)
+    assert found("costs") == ("costs", ENSEMBLE, None)
+    assert found("regnet-digits") == ("regnet-digits", BENCHMARK, None)
+    monkeypatch.chdir(toy.parent)
+    assert found("own") == found("own/") == ("own", BENCHMARK, None)
+    assert found("own/loss") == ("own", BENCHMARK, "loss")
+
+
+def test_a_path_goes_before_a_name(toy, elsewhere) -> None:
+    shutil.copytree(toy, elsewhere / "regnet-digits")
+    assert locate("regnet-digits").manifest.text("spec.name") == "own"
+    assert locate("regnet-digits@1").manifest.text("spec.name") == "regnet-digits"
+
+
+def test_a_folder_of_that_name_that_is_no_checkpoint_is_passed_by(elsewhere) -> None:
+    (elsewhere / "regnet-digits").mkdir()
+    assert locate("regnet-digits").folder.parent.name == "checkpoints"
+
+
+NOWHERE = ["cifar10", "tiny", "regnet-digits@2", "regnet-digits@", "@1", "no/where", "nothing.pkl"]
+
+
+@pytest.mark.parametrize("name", [*NOWHERE, "a" * 5000, "a\x00b", "regnet-digitz"])
+def test_a_name_that_leads_nowhere_is_told_what_ships_and_how_to_make_one(elsewhere, name) -> None:
+    with pytest.raises(CheckpointError, match=r"is unknown; allowed: .*regnet-digits") as caught:
+        locate(name)
+    for step in ("sweep sample", "sweep launch", "sweep collect", "fit"):
+        assert f"eahas {step}" in str(caught.value)
+    assert len(str(caught.value)) < 1000
+
+
+def test_a_near_miss_is_suggested() -> None:
+    with pytest.raises(CheckpointError, match=r"did you mean 'regnet-digits'\?"):
+        locate("regnet-digitz")
+
+
+def test_a_folder_that_is_there_is_told_what_is_wrong_with_it(elsewhere) -> None:
+    (elsewhere / "mine").mkdir()
+    (elsewhere / "mine" / "surrogate_model.model").write_bytes(b"\x80\x04K\x01.")
+    with pytest.raises(CheckpointError, match=r"mine is no eahas checkpoint: .*never loaded"):
+        locate("mine")
+    with pytest.raises(CheckpointError, match=r"no folder but a file, by its name a pickle"):
+        locate("mine/surrogate_model.model")
+    (elsewhere / "mine" / "manifest.json").write_text("{}")
+    with pytest.raises(CheckpointError, match=r"mine/manifest.json is no manifest of eahas"):
+        locate("mine")
+
+
+@pytest.mark.parametrize("name", [None, 5, ["regnet-digits"], {}, b"regnet-digits"])
+def test_what_is_neither_a_name_nor_a_path_is_refused(name) -> None:
+    with pytest.raises(CheckpointError, match=r"a name or a path is needed, got"):
+        locate(name)
+
+
+def test_what_ships_is_listed_by_name_and_version() -> None:
+    assert "regnet-digits@1" in shipped()
+    assert all((folder / "manifest.json").is_file() for folder in shipped().values())
+    assert [root.name for root in roots()] == ["checkpoints"]
+
+
+def test_the_newest_version_is_meant_by_a_name_alone(
+    own_spec, handmade, saved, monkeypatch, elsewhere
+) -> None:
+    spec = own_spec()
+    for version in (2, 10, 9):
+        saved(elsewhere / f"v{version}", spec, [handmade(spec, "scalars")], version=version)
+    monkeypatch.setattr(registry, "roots", lambda: [elsewhere])
+    assert list(shipped()) == ["own@2", "own@9", "own@10"]
+    assert locate("own").manifest.whole("version", 1) == 10
+    assert locate("own@9").manifest.whole("version", 1) == 9
+
+
+def test_a_benchmark_in_a_few_facts(toy) -> None:
+    assert describe(toy) == {
+        "name": "own",
+        "version": 3,
+        "description": "",
+        "targets": {
+            "valid": "percent",
+            "loss": "nat",
+            "runtime_s": "s",
+            "test_energy_j": "J",
+            "score": "percent",
+            "drift": "K",
+        },
+        "energy_source": "estimated",
+        "runs": 30,
+    }
