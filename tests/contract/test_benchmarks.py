@@ -15,7 +15,7 @@ import pytest
 from eahas import api
 from eahas.benchmark import RECORDS, Benchmark
 from eahas.ensemble import EstimatedEnergyWarning
-from eahas.records import read_records
+from eahas.records import config_of, read_records
 from eahas.registry import shipped
 
 SHIPPED = {bench["name"]: bench for bench in api.list_benchmarks()}
@@ -232,7 +232,7 @@ def test_the_records_come_as_a_frame(bench: Benchmark, rows) -> None:
 def test_predictions_are_plausible_beside_the_records(bench: Benchmark, rows) -> None:
     """Not how good the fit is, only that it is one: medians within a factor of two."""
     ok = [row for row in rows if row["status"] == "ok"]
-    p = bench.predict([{name: row[name] for name in bench.space.names} for row in ok])
+    p = bench.predict([config_of(row, bench.spec) for row in ok])
     for target in bench.targets:
         if target.kind == "scalar":
             seen = np.median([row[target.name] for row in ok])
