@@ -40,7 +40,7 @@ def test_import_load_and_predict_touch_nothing_heavy(tmp_path) -> None:
         text=True,
         check=False,
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
     )
     assert done.returncode == 0, done.stderr
     name, loaded = json.loads(done.stdout)
