@@ -24,6 +24,7 @@ from eahas.spec import Spec
 STATUSES = ("ok", "diverged", "failed")
 SPLITS = ("train", "valid", "test", "")
 ROLES = ("main", "repeat", "anchor", "")
+ENERGY_SOURCES = ("nvml_counter", "nvml_sampled", "rapl", "estimated", "")
 LARGEST = 2**63 - 1  # an int64
 SINGLE = 1e-7  # relative; what a bound forgives, because a file holds curves in single precision
 ALLOWED = {
@@ -114,14 +115,29 @@ def _checked(row: Mapping[str, Any], spec: Spec) -> dict[str, Any]:
             f"belongs to {values['space']}@{values['space_version']}, "
             f"not to {spec.name}@{spec.version}"
         )
-    for name, allowed in (("status", STATUSES), ("split", SPLITS), ("role", ROLES)):
+    closed = (
+        ("status", STATUSES),
+        ("split", SPLITS),
+        ("role", ROLES),
+        ("energy_source", ENERGY_SOURCES),
+    )
+    for name, allowed in closed:
         if values.get(name, allowed[-1]) not in allowed:
             raise RecordError(unknown(name, values[name], [a for a in allowed if a]))
     config = spec.space.check(config_of(row, spec))
     _check_epochs(values, config, spec)
     _check_targets(values, spec)
+    _check_energy(values, spec)
     ordered = {name: values[name] for name in KINDS if name in values and name not in targets}
     return ordered | config | {name: values[name] for name in targets if name in values}
+
+
+def _check_energy(values: Mapping[str, Any], spec: Spec) -> None:
+    """Joules without a source are nobody's measurement."""
+    joules = [t.name for t in spec.scalars if t.unit == "J" and t.name in values]
+    if joules and not values.get("energy_source"):
+        allowed = ", ".join(source for source in ENERGY_SOURCES if source)
+        raise RecordError(f"{joules[0]} is given without its energy_source; allowed: {allowed}")
 
 
 def _check_names(spec: Spec) -> None:

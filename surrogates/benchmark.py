@@ -85,14 +85,24 @@ def fit(
     return Fitted(spec, runs, tuple(models), judged)
 
 
-def save(fitted: Fitted, rows: Sequence[Mapping[str, Any]], folder: Path) -> None:
-    """Write the benchmark folder: manifest, one folder a model, the records."""
+def save(
+    fitted: Fitted,
+    rows: Sequence[Mapping[str, Any]],
+    folder: Path,
+    *,
+    version: int | None = None,
+) -> None:
+    """Write the benchmark folder: manifest, one folder a model, the records.
+
+    `version` is the benchmark's own, by default the spec's: a better fit of the same space is a new
+    version, so that published numbers stay reproducible.
+    """
     spec = fitted.spec
     records = records_bytes(rows, spec)
     files = {RECORDS: records}
     manifest = {
         "format": BENCHMARK,
-        "version": spec.version,
+        "version": spec.version if version is None else version,
         "spec": dict(spec.source),
         "targets": [
             {"name": t.name, "kind": t.kind, "unit": t.unit, "direction": t.direction}

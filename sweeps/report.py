@@ -103,8 +103,8 @@ def page(found: Mapping[str, Any]) -> str:
     lines = [
         f"{found['space']}: {found['runs']} runs of {found['configurations']} configurations",
         "status: " + ", ".join(f"{k} {v}" for k, v in found["status"].items()),
-        "split:  " + ", ".join(f"{k} {v}" for k, v in found["split"].items()),
-        "energy: " + ", ".join(f"{k} {v}" for k, v in found["energy_source"].items()),
+        "split:  " + ", ".join(f"{k or 'undecided'} {v}" for k, v in found["split"].items()),
+        "energy: " + ", ".join(f"{k or 'none'} {v}" for k, v in found["energy_source"].items()),
         "",
         f"{'target':16}{'min':>10}{'5 %':>10}{'median':>10}{'95 %':>10}{'max':>10}",
     ]

@@ -28,11 +28,17 @@ def add_to(commands: Any) -> None:
     command.add_argument("spec", metavar="SPEC", help="a spec that ships, or a .yaml or .json file")
     command.add_argument("records", metavar="RECORDS", help="a Parquet file or a sweep folder")
     command.add_argument("--out", metavar="DIR", required=True, help="the benchmark folder")
+    command.add_argument(
+        "--version",
+        metavar="N",
+        type=whole(1),
+        help="version of the benchmark; default: the spec's. A published one keeps its answers",
+    )
     add_settings(command)
     command.add_argument(
         "--settings",
-        metavar="JSON",
-        help='more of the fit: {"curves": {"hidden": [64, 64]}, "scalars": {"steps": 1000}}',
+        metavar="FILE",
+        help='a JSON file with more of the fit: {"curves": {"hidden": [64, 64]}, "scalars": {"steps": 1000}}',
     )
     command.add_argument(
         "--resamples",
@@ -82,7 +88,7 @@ def run(arguments: Namespace) -> None:
             resamples=arguments.resamples,
             report=bars,
         )
-    save(fitted, rows, folder)
+    save(fitted, rows, folder, version=arguments.version)
     source = energy_facts(rows)["source"]
     print(summary(fitted.quality["held_out"], spec.targets, source))
     print(f"\nwrote {folder}; ask it: eahas predict {path_of(folder)} --sample 0")

@@ -388,3 +388,18 @@ def test_a_file_written_by_pandas_is_a_file_of_records(spec: Spec, tmp_path: Pat
         del rows[1][name]
     pandas.DataFrame(rows).to_parquet(tmp_path / "records.parquet")
     assert read_records(tmp_path / "records.parquet", spec) == rows
+
+
+# Energy
+
+
+def test_joules_need_a_source_that_is_known() -> None:
+    source = dict(SPEC) | {"targets": {"scalars": ["train_energy_j"]}}
+    spec = spec_from_dict(source)
+    good = row_of(train_energy_j=5.0, energy_source="rapl", valid=None, test=None, runtime_s=None)
+    assert check_row(good, spec)["energy_source"] == "rapl"
+    with pytest.raises(RecordError, match=r"energy_source 'magic' .*nvml_counter"):
+        check_row(good | {"energy_source": "magic"}, spec)
+    for without in ("", None):
+        with pytest.raises(RecordError, match="train_energy_j is given without its energy_source"):
+            check_row(good | {"energy_source": without}, spec)

@@ -92,3 +92,9 @@ def test_energy_facts_name_one_source_or_mixed(rows) -> None:
     assert benchmark.energy_facts(rows)["source"] == "estimated"
     other = [{**rows[0], "energy_source": "rapl"}, rows[1]]
     assert benchmark.energy_facts(other)["source"] == "mixed"
+
+
+def test_a_better_fit_can_be_a_version_of_its_own(fitted, rows, tmp_path) -> None:
+    benchmark.save(fitted, rows, tmp_path / "toy", version=2)
+    bench = api.load_benchmark(tmp_path / "toy")
+    assert (bench.id, bench.spec.version) == ("toy@2", 1)
