@@ -38,7 +38,7 @@ def add_to(commands: Any) -> None:
     command.add_argument(
         "--settings",
         metavar="FILE",
-        help='a JSON file with more of the fit: {"curves": {"hidden": [64, 64]}, "scalars": {"steps": 1000}}',
+        help='a JSON file with more of the fit, as {"curves": {"hidden": [64, 64]}, "scalars": {}}',
     )
     command.add_argument(
         "--resamples",
