@@ -44,6 +44,7 @@ def made_of(config: dict[str, Any], **changed: Any) -> dict[str, Any]:
     curves = {name: [10.0] * epochs for name in ("train", "valid", "test")}
     costs = {"runtime_s": 1.0, "train_energy_j": 10.0, "test_energy_j": 1.0}
     place = {"space": "tiny", "space_version": 1, "seed": 0, "device": "cpu"}
+    place |= {"energy_source": "estimated"}
     state = {"status": "ok", "reason": "", "epochs": epochs}
     return {**place, **state, **config, **curves, **costs, **changed}
 
