@@ -40,7 +40,7 @@ class Belief:
     def location(self) -> Array:
         """The members' mean."""
         mean: Array = np.add.reduce(self.members, axis=0) / len(self.members)
-        return mean
+        return self.head.bounded(mean)
 
     @cached_property
     def scale(self) -> Array:

@@ -140,7 +140,7 @@ class Benchmark:
         if name == "learning_curve" and self.curve_model is not None:
             return self.curve_model.select(self.main_curve)
         for ensemble in models:
-            if name in ensemble.positions:
+            if name in ensemble.places:
                 return ensemble.select(name)
             if name == ensemble.name:
                 return ensemble

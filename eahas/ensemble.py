@@ -67,14 +67,14 @@ class Ensemble:
         return self.mlp.members
 
     @cached_property
-    def positions(self) -> dict[str, int]:
-        """Where each target stands on the head's axis of targets."""
-        return {target.name: k for k, target in enumerate(self.targets)}
+    def places(self) -> dict[str, tuple[int, Target]]:
+        """Each target by its name, with its place on the head's axis of targets."""
+        return {target.name: (k, target) for k, target in enumerate(self.targets)}
 
     def select(self, target: str) -> Ensemble:
         """The same ensemble with another of its targets as the one that `predict` returns."""
-        if target not in self.positions:
-            raise EahasError(unknown(f"target of {self.name}", target, self.positions))
+        if target not in self.places:
+            raise EahasError(unknown(f"target of {self.name}", target, self.places))
         return replace(self, primary=target)
 
     # What a user asks
@@ -112,7 +112,7 @@ class Ensemble:
     def distribution(self, config: Any) -> dict[str, Distribution]:
         """What the ensemble believes about each target, in the shapes of `predict`."""
         belief = self.believe(ask(self.space, config))
-        return {name: self.distribution_of(belief, name) for name in self.positions}
+        return {name: self.distribution_of(belief, name) for name in self.places}
 
     def predict_members(self, config: Any) -> dict[str, Array]:
         """Each member's own prediction, (M, MAX_EPOCH) a curve and (M,) a scalar.
@@ -139,15 +139,14 @@ class Ensemble:
 
     def value(self, belief: Belief | BeliefOfCurves, name: str) -> Any:
         """The prediction of a target, without its deviation, which costs more."""
-        k = self.positions[name]
-        return unlinked(self.targets[k], self.head.of_target(belief.location, k))
+        k, target = self.places[name]
+        location = self.head.of_target(belief.location, k)
+        return location.copy() if target.kind == "curve" else unlinked(target, location)
 
     def distribution_of(self, belief: Belief | BeliefOfCurves, name: str) -> Distribution:
         """What is believed about a target."""
-        k, of_target = self.positions[name], self.head.of_target
-        return Distribution(
-            self.targets[k], of_target(belief.location, k), of_target(belief.scale, k)
-        )
+        (k, target), of_target = self.places[name], self.head.of_target
+        return Distribution(target, of_target(belief.location, k), of_target(belief.scale, k))
 
     @cached_property
     def _factors(self) -> Array:

@@ -48,13 +48,12 @@ class CurveHead:
         n, c = self.degree, len(self.curves)
         x = bezier.x_control_points(out[..., :n])
         raw = out[..., n : n + c * (n + 1)].reshape(*out.shape[:-1], c, n + 1)
-        low, span = self._range
-        return x, low + span * sigmoid(raw)
+        low, high = self._bounds
+        return x, low + (high - low) * sigmoid(raw)
 
     @cached_property
-    def _range(self) -> tuple[Array, Array]:
-        low = np.array(self.low)[:, None]
-        return low, np.array(self.high)[:, None] - low
+    def _bounds(self) -> tuple[Array, Array]:
+        return np.array(self.low)[:, None], np.array(self.high)[:, None]
 
     def locations(self, out: Array, epochs: int) -> Array:
         """Curves at the epochs 1..E of outputs (..., outputs): shape (..., C, E)."""
@@ -67,6 +66,12 @@ class CurveHead:
         ends = _deviation(out[..., -2 * c :]).reshape(*out.shape[:-1], c, 2)
         along = bezier.epoch_positions(epochs)
         return ends[..., :1] + (ends[..., 1:] - ends[..., :1]) * along
+
+    def bounded(self, locations: Array) -> Array:
+        """Curves (..., C, E) between `low` and `high`, from which rounding may lead; in place."""
+        low, high = self._bounds
+        np.maximum(locations, low, out=locations)
+        return np.minimum(locations, high, out=locations)
 
     def of_target(self, values: Array, k: int) -> Array:
         """The part of values (..., C, E) that belongs to one target: (..., E)."""
@@ -103,6 +108,10 @@ class ScalarHead:
     def noise(self, out: Array, epochs: Any) -> Array:
         """Standard deviations of the noise on the linked scale, shape (..., T), at any epoch."""
         return _deviation(out[..., len(self.scalars) :])
+
+    def bounded(self, locations: Array) -> Array:
+        """As they are: a scalar's bounds are those of its target."""
+        return locations
 
     def of_target(self, values: Array, k: int) -> Any:
         """The part of values (..., T) that belongs to one target: (...), a float for (T,)."""

@@ -16,7 +16,6 @@ from eahas.spec import Target
 
 if TYPE_CHECKING:
     from eahas.benchmark import Benchmark
-    from eahas.ensemble import Ensemble
 
 Array = np.ndarray
 
@@ -81,27 +80,28 @@ class Prediction:
         assert model is not None
         return model.believe(self.question)
 
-    def _source(self, name: str) -> tuple[Ensemble, Belief | BeliefOfCurves]:
-        """The model of a target and what it believes."""
-        curves, scalars = self.benchmark.curve_model, self.benchmark.scalar_model
-        if scalars is not None and name in scalars.positions:
-            return scalars, self._scalar_belief
-        assert curves is not None
-        return curves, self._curve_belief
+    def _curve(self, name: str) -> Array:
+        model = self.benchmark.curve_model
+        assert model is not None
+        return model.value(self._curve_belief, name)
 
-    def _value(self, name: str) -> Any:
-        model, belief = self._source(name)
-        return model.value(belief, name)
+    def _scalar(self, name: str) -> Any:
+        model = self.benchmark.scalar_model
+        assert model is not None
+        return model.value(self._scalar_belief, name)
 
     def _distribution(self, name: str) -> Distribution:
-        model, belief = self._source(name)
-        return model.distribution_of(belief, name)
+        curves, scalars = self.benchmark.curve_model, self.benchmark.scalar_model
+        if scalars is not None and name in scalars.places:
+            return scalars.distribution_of(self._scalar_belief, name)
+        assert curves is not None
+        return curves.distribution_of(self._curve_belief, name)
 
     def __getattr__(self, name: str) -> Any:
         # Only called for names that are no attribute of the class: the scalar targets.
         if name.startswith("_") or name not in self.benchmark.scalar_names:
             raise AttributeError(f"a prediction has no {name!r}")
-        return self._value(name)
+        return self._scalar(name)
 
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *self.benchmark.scalar_names]
@@ -113,11 +113,11 @@ class Prediction:
     @property
     def learning_curve(self) -> Array:
         """Validation accuracy in percent, of the weights' EMA where the spec has one."""
-        return self._value(self.benchmark.main_curve)
+        return self._curve(self.benchmark.main_curve)
 
     @property
     def curves(self) -> Mapping[str, Array]:
-        return Lazy(self.benchmark.curve_names, self._value)
+        return Lazy(self.benchmark.curve_names, self._curve)
 
     @property
     def std(self) -> Mapping[str, Any]:

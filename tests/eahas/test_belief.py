@@ -60,3 +60,12 @@ def test_a_list_of_scalars_is_the_single_ones() -> None:
         one = believe(SCALARS, SCALAR_FACTORS, out[:, k], e)
         np.testing.assert_allclose(many.location[k], one.location)
         np.testing.assert_allclose(many.scale[k], one.scale)
+
+
+def test_rounding_does_not_lead_a_mean_beyond_the_bounds() -> None:
+    """Three times 0.1 over three is more than 0.1."""
+    head = CurveHead((KNOWN_TARGETS["valid"],), 3, (0.0,), (0.1,))
+    out = np.full((3, head.outputs), 40.0, dtype=np.float32)
+    found = believe(head, np.ones((1, 1)), out, 7)
+    assert found.members.mean(axis=0).max() > 0.1
+    assert found.location.max() == 0.1

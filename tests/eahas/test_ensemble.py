@@ -66,7 +66,7 @@ def test_a_scalar_is_a_float_or_a_column(scalars, configs) -> None:
 def test_another_target_can_be_selected(curves, scalars, configs) -> None:
     for model in (curves, scalars):
         found = model.distribution(configs)
-        for name in model.positions:
+        for name in model.places:
             np.testing.assert_array_equal(model.select(name).predict(configs), found[name].value)
     with pytest.raises(EahasError, match=r"target of costs 'runtime' is unknown.*mean 'runtime_s'"):
         scalars.select("runtime")
