@@ -36,12 +36,11 @@ def main(name: str = "regnet-digits") -> None:
     _header("curve", *METRICS.values())
     for target, facts in held_out["targets"].items():
         if "mean" in facts:
-            print(f"| {target} | " + " | ".join(_plain(facts["mean"][m]) for m in METRICS) + " |")
+            _row(target, facts["mean"])
     print("\nBy number of epochs (validation accuracy at the last epoch):\n")
     _header("epochs", "runs", *METRICS.values())
     for length, facts in held_out["targets"][bench.main_curve]["by_length"].items():
-        cells = " | ".join(_plain(facts[m]) for m in METRICS)
-        print(f"| {length} | {facts['runs']} | {cells} |")
+        _row(f"{length} | {facts['runs']}", facts)
     _references(quality, units)
     print("\nShare of held-out values inside the central interval:\n")
     levels = next(iter(held_out["targets"].values()))["coverage"]
@@ -75,11 +74,11 @@ def _header(*names: str) -> None:
 
 def _row(label: str, facts: Mapping[str, Any]) -> None:
     cells = []
-    for metric in METRICS:
-        found = facts[metric]
-        low, high = _plain(found["low"]), _plain(found["high"])
-        cells.append(f"{_plain(found['value'])} [{low}, {high}]")
-    print(f"| {label} | " + " | ".join(cells) + f" | {_plain(facts['best_quarter_tau'])} |")
+    for metric in (*METRICS, "best_quarter_tau"):
+        if metric in facts:
+            value, low, high = (_plain(facts[metric][part]) for part in ("value", "low", "high"))
+            cells.append(f"{value} [{low}, {high}]")
+    print(f"| {label} | " + " | ".join(cells) + " |")
 
 
 def _plain(value: float | None) -> str:

@@ -1,5 +1,9 @@
 """Agreement of predictions with runs: R2, RMSE, Kendall tau, Spearman, with bootstrap intervals.
 
+Every metric is computed on weighted runs, for R rows of weights (R, n) at once: a run that a
+bootstrap resample drew twice weighs two. The first row of `resamplings` weighs every run once, so
+it gives the metric itself and the others its interval.
+
 Curves are judged in two ways. "last" takes each run's value at its own last epoch, all lengths
 together. "mean" computes the metric over the runs of one length at each epoch, averages over the
 epochs and then over the lengths, weighted by their runs.
@@ -7,39 +11,52 @@ epochs and then over the lengths, weighted by their runs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
 Array = np.ndarray
-Metric = Callable[[Array, Array], float]
+Metric = Callable[[Array, Array, Array], Array]  # predicted (n,), seen (n,), weights (R, n) -> (R,)
+PAIRS_AT_ONCE = 4_000_000  # so that many runs do not fill the memory
+NOTHING = 1e-12  # a variance that is smaller, in proportion, is rounding
 
 
-def r2(predicted: Array, seen: Array) -> float:
+def resamplings(n: int, resamples: int, seed: int = 0) -> Array:
+    """How often each of n runs is drawn, (1 + resamples, n); in the first row each once."""
+    drawn = np.random.default_rng(seed).multinomial(n, np.full(n, 1.0 / n), size=resamples)
+    return np.vstack([np.ones(n), drawn])
+
+
+def r2(predicted: Array, seen: Array, weights: Array) -> Array:
     """1 - squared error / variance around the mean; NaN where nothing varies."""
-    total = float(((seen - seen.mean()) ** 2).sum())
-    return 1.0 - float(((seen - predicted) ** 2).sum()) / total if total > 0 else float("nan")
+    return 1.0 - _ratio(weights @ (seen - predicted) ** 2, _variation(seen, weights))
 
 
-def rmse(predicted: Array, seen: Array) -> float:
-    return float(np.sqrt(((seen - predicted) ** 2).mean()))
+def rmse(predicted: Array, seen: Array, weights: Array) -> Array:
+    """Root of the mean squared error."""
+    return np.sqrt(_ratio(weights @ (seen - predicted) ** 2, weights.sum(axis=1)))
 
 
-def kendall_tau(predicted: Array, seen: Array) -> float:
+def kendall_tau(predicted: Array, seen: Array, weights: Array) -> Array:
     """Kendall's tau-b (Kendall, 1945); NaN where one side is constant."""
-    from scipy.stats import kendalltau
+    agreeing, varied, varied_seen = np.zeros((3, len(weights)))
+    for rows in _row_blocks(len(seen)):
+        one, other = _signs(predicted, rows), _signs(seen, rows)
+        some = weights[:, rows]
+        agreeing += ((weights @ (one * other).T) * some).sum(axis=1)
+        varied += ((weights @ (one * one).T) * some).sum(axis=1)
+        varied_seen += ((weights @ (other * other).T) * some).sum(axis=1)
+    return _ratio(agreeing, np.sqrt(varied * varied_seen))
 
-    return float(kendalltau(predicted, seen).statistic)
 
-
-def spearman(predicted: Array, seen: Array) -> float:
+def spearman(predicted: Array, seen: Array, weights: Array) -> Array:
     """Spearman's rank correlation; NaN where one side is constant."""
-    from scipy.stats import rankdata
-
-    a, b = rankdata(predicted), rankdata(seen)
-    if a.std() == 0 or b.std() == 0:
-        return float("nan")
-    return float(np.corrcoef(a, b)[0, 1])
+    one, other = _ranks(predicted, weights), _ranks(seen, weights)
+    total = weights.sum(axis=1, keepdims=True)
+    one = one - _ratio((weights * one).sum(axis=1, keepdims=True), total)
+    other = other - _ratio((weights * other).sum(axis=1, keepdims=True), total)
+    both = (weights * one * other).sum(axis=1)
+    return _ratio(both, np.sqrt((weights * one**2).sum(axis=1) * (weights * other**2).sum(axis=1)))
 
 
 METRICS: Mapping[str, Metric] = {
@@ -50,41 +67,84 @@ METRICS: Mapping[str, Metric] = {
 }
 
 
-def best_quarter_tau(predicted: Array, seen: Array, maximize: bool) -> float:
+def best_quarter_tau(predicted: Array, seen: Array, weights: Array, *, maximize: bool) -> Array:
     """Kendall tau among the quarter of runs that truly are best."""
-    count = max(2, len(seen) // 4)
-    order = np.argsort(-seen if maximize else seen, kind="stable")[:count]
-    return kendall_tau(predicted[order], seen[order])
+    order = np.argsort(-seen if maximize else seen, kind="stable")
+    drawn = weights[:, order]
+    before = np.cumsum(drawn, axis=1) - drawn
+    count = np.maximum(2, weights.sum(axis=1, keepdims=True) // 4)
+    return kendall_tau(predicted[order], seen[order], np.clip(count - before, 0, drawn))
 
 
-def bootstrap(
-    metric: Metric, predicted: Array, seen: Array, *, resamples: int = 200, seed: int = 0
-) -> tuple[float, float, float]:
-    """The metric and its 95 % percentile interval over resampled runs."""
-    rng = np.random.default_rng(seed)
-    drawn = []
-    for _ in range(resamples):
-        rows = rng.integers(len(seen), size=len(seen))
-        drawn.append(metric(predicted[rows], seen[rows]))
-    known = [value for value in drawn if np.isfinite(value)]
-    low, high = np.percentile(known, [2.5, 97.5]) if known else (np.nan, np.nan)
-    return metric(predicted, seen), float(low), float(high)
-
-
-def mean_over_epochs(metric: Metric, predicted: Array, seen: Array, epochs: Array) -> float:
+def mean_over_epochs(
+    metric: Metric, predicted: Array, seen: Array, epochs: Array, weights: Array
+) -> Array:
     """The "mean" of the module's head, for curves (n, longest) padded with NaN and epochs (n,)."""
-    total = weight = 0.0
+    total, weight = np.zeros((2, len(weights)))
     for length in np.unique(epochs):
         rows = np.flatnonzero(epochs == length)
-        if len(rows) < 2:
-            continue
-        values = [metric(predicted[rows, e], seen[rows, e]) for e in range(int(length))]
-        if np.isfinite(values).any():
-            total += len(rows) * float(np.nanmean(values))
-            weight += len(rows)
-    return total / weight if weight else float("nan")
+        drawn = weights[:, rows]
+        each = [metric(predicted[rows, e], seen[rows, e], drawn) for e in range(int(length))]
+        value, known = _known_mean(np.array(each))
+        total += np.where(known, drawn.sum(axis=1) * value, 0.0)
+        weight += np.where(known, drawn.sum(axis=1), 0.0)
+    return _ratio(total, weight)
+
+
+def once(metric: Metric, predicted: Array, seen: Array) -> float:
+    """The metric itself, every run weighing the same."""
+    return float(metric(predicted, seen, np.ones((1, len(seen))))[0])
+
+
+def with_interval(values: Array) -> dict[str, float | None]:
+    """`value`, and `low` and `high` of its 95 % percentile interval, of a metric's (R,)."""
+    drawn = values[1:][np.isfinite(values[1:])]
+    low, high = np.percentile(drawn, [2.5, 97.5]) if len(drawn) else (np.nan, np.nan)
+    return {"value": _number(values[0]), "low": _number(low), "high": _number(high)}
 
 
 def last_epoch(curves: Array, epochs: Array) -> Array:
     """Each run's value at its own last epoch: (n, longest), (n,) -> (n,)."""
     return curves[np.arange(len(epochs)), epochs - 1]
+
+
+def _variation(values: Array, weights: Array) -> Array:
+    """Sum of squares around the mean, 0 where it is only rounding."""
+    centred = values - values.mean()
+    squares = weights @ centred**2
+    around = squares - _ratio((weights @ centred) ** 2, weights.sum(axis=1))
+    scale = max(float((values**2).max(initial=0.0)), np.finfo(float).tiny)
+    return np.where(around > NOTHING * np.maximum(squares, scale), around, 0.0)
+
+
+def _row_blocks(n: int) -> Iterator[slice]:
+    step = max(1, PAIRS_AT_ONCE // max(1, n))
+    return (slice(start, min(n, start + step)) for start in range(0, n, step))
+
+
+def _signs(values: Array, rows: slice) -> Array:
+    """The order of each of some runs against every run: -1, 0 or 1."""
+    return np.sign(values[rows, None] - values[None, :])
+
+
+def _ranks(values: Array, weights: Array) -> Array:
+    """Mid-ranks (R, n) among the weighted runs, up to a constant."""
+    blocks = [weights @ _signs(values, rows).T for rows in _row_blocks(len(values))]
+    return 0.5 * np.concatenate(blocks, axis=1)
+
+
+def _ratio(above: Array, below: Array) -> Array:
+    """above / below; NaN where below is 0."""
+    return np.divide(above, below, out=np.full(np.shape(above), np.nan), where=below > 0)
+
+
+def _known_mean(values: Array) -> tuple[Array, Array]:
+    """The mean over rows of what is not NaN, and where there is any."""
+    known = np.isfinite(values)
+    total = np.where(known, values, 0.0).sum(axis=0)
+    return total / np.maximum(known.sum(axis=0), 1), known.any(axis=0)
+
+
+def _number(value: float) -> float | None:
+    """JSON has no NaN."""
+    return None if value != value else round(float(value), 6)

@@ -7,7 +7,8 @@ training runs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,10 @@ from surrogates.dataset import Runs
 from surrogates.metrics import (
     METRICS,
     best_quarter_tau,
-    bootstrap,
     last_epoch,
     mean_over_epochs,
+    resamplings,
+    with_interval,
 )
 
 Array = np.ndarray
@@ -30,8 +32,8 @@ LEVELS = (0.5, 0.8, 0.9, 0.95)
 def quality(models: Sequence[Ensemble], held_out: Runs, *, resamples: int = 200) -> dict[str, Any]:
     """Metrics of every target on the first seed of each held-out configuration; JSON-ready.
 
-    Per target: `last` (or `value` for scalars) with 95 % bootstrap intervals, tau within the best
-    quarter, by length, the mean over epochs of curves, and the coverage of intervals.
+    Per target: `last` (or `value` for scalars) with tau within the best quarter, `by_length`, the
+    `mean` over epochs of curves, all with 95 % bootstrap intervals, and the coverage of intervals.
     """
     runs = held_out.first_seeds()
     found: dict[str, Any] = {"runs": len(runs), "targets": {}}
@@ -106,37 +108,33 @@ def _judged(
     then = last_epoch(seen, epochs) if curve else seen
     kept = np.isfinite(then)
     now, then, lengths = now[kept], then[kept], epochs[kept]
+    weights = resamplings(len(then), resamples)
+    best = partial(best_quarter_tau, maximize=target.direction == "maximize")
     found: dict[str, Any] = {
         "last" if curve else "value": {
-            **{
-                name: _with_interval(bootstrap(metric, now, then, resamples=resamples))
-                for name, metric in METRICS.items()
-            },
-            "best_quarter_tau": _number(
-                best_quarter_tau(now, then, target.direction == "maximize")
-            ),
+            **_metrics(now, then, weights),
+            "best_quarter_tau": with_interval(best(now, then, weights)),
         },
-        "by_length": {
-            str(length): {
-                "runs": int((lengths == length).sum()),
-                **{
-                    name: _number(metric(now[lengths == length], then[lengths == length]))
-                    for name, metric in METRICS.items()
-                },
-            }
-            for length in np.unique(lengths)
-            if (lengths == length).sum() > 1
-        },
+        "by_length": {},
     }
+    for length in np.unique(lengths):
+        same = lengths == length
+        metrics = _metrics(now[same], then[same], weights[:, same])
+        found["by_length"][str(length)] = {"runs": int(same.sum()), **metrics}
     if curve:
         longest = min(predicted.shape[1], seen.shape[1])
+        curves = predicted[kept, :longest], seen[kept, :longest], lengths, weights
         found["mean"] = {
-            name: _number(
-                mean_over_epochs(metric, predicted[kept, :longest], seen[kept, :longest], lengths)
-            )
+            name: with_interval(mean_over_epochs(metric, *curves))
             for name, metric in METRICS.items()
         }
     return found
+
+
+def _metrics(predicted: Array, seen: Array, weights: Array) -> dict[str, Any]:
+    return {
+        name: with_interval(metric(predicted, seen, weights)) for name, metric in METRICS.items()
+    }
 
 
 def _coverage(low: Array, high: Array, seen: Array) -> float | None:
@@ -170,13 +168,3 @@ def _by_config(runs: Runs) -> list[list[int]]:
     for i in np.lexsort((runs.seed, runs.config_id)):
         rows.setdefault(str(runs.config_id[i]), []).append(int(i))
     return list(rows.values())
-
-
-def _with_interval(value: tuple[float, float, float]) -> Mapping[str, float | None]:
-    found, low, high = value
-    return {"value": _number(found), "low": _number(low), "high": _number(high)}
-
-
-def _number(value: float) -> float | None:
-    """JSON has no NaN."""
-    return None if value != value else round(float(value), 6)

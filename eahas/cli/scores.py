@@ -49,7 +49,9 @@ def tables(judged: Mapping[str, Any], targets: Sequence[Target], source: str) ->
     for target in targets:
         unit = UNITS.get(target.unit, target.unit)
         head = "".join(f"{name:>{CELL}}" for name in METRICS.values())
-        lines = [f"{sourced(target, source) + f' [{unit}]':{LABEL}}{head}{'best-quarter tau':>18}"]
+        lines = [
+            f"{sourced(target, source) + f' [{unit}]':{LABEL}}{head}{'best-quarter tau':>{CELL}}"
+        ]
         lines += _of_one(held_out["targets"][target.name], target)
         if target.name in references:
             rows = {"surrogate": repeated["targets"][target.name], **references[target.name]}
@@ -78,16 +80,15 @@ def _of_one(judged: Mapping[str, Any], target: Target) -> Iterator[str]:
 
 
 def _row(name: str, metrics: Mapping[str, Any]) -> str:
-    cells = "".join(f"{_with_interval(metrics.get(key)):>{CELL}}" for key in METRICS)
-    last = number(metrics["best_quarter_tau"]) if "best_quarter_tau" in metrics else ""
-    return f"{name:{LABEL}}{cells}{last:>18}".rstrip()
+    shown = [
+        _with_interval(metrics[key]) for key in (*METRICS, "best_quarter_tau") if key in metrics
+    ]
+    return f"{name:{LABEL}}" + "".join(f"{cell:>{CELL}}" for cell in shown)
 
 
-def _with_interval(metric: Any) -> str:
-    if isinstance(metric, Mapping):
-        low, high = (number(metric[end], 2) for end in ("low", "high"))
-        return f"{number(metric['value'])} [{low}, {high}]"
-    return number(metric)
+def _with_interval(metric: Mapping[str, float | None]) -> str:
+    low, high = (number(metric[end], 2) for end in ("low", "high"))
+    return f"{number(metric['value'])} [{low}, {high}]"
 
 
 def _values(metrics: Mapping[str, Any]) -> dict[str, float | None]:
