@@ -14,9 +14,10 @@ from argparse import Namespace
 from collections.abc import Sequence
 
 from eahas import ensemble as ensembles
+from eahas.checkpoint import replaceable
 from eahas.cli import run_command
 from eahas.cli.arguments import Parser, whole
-from eahas.cli.inputs import free_for_checkpoint, read_json, read_records_of
+from eahas.cli.inputs import read_json, read_records_of
 from eahas.cli.progress import Bars
 from eahas.cli.scores import summary
 from eahas.errors import FitError
@@ -47,7 +48,7 @@ def parser() -> Parser:
 
 def fit_one(arguments: Namespace) -> None:
     """Fit on the split train, calibrate on valid, judge on test, save."""
-    folder = free_for_checkpoint(arguments.log_dir)
+    folder = replaceable(arguments.log_dir)
     path = arguments.model_config_path
     changes = {} if path is None else read_json(path)
 

@@ -28,12 +28,6 @@ from eahas.space import Space as Space
 from eahas.spec import Spec as Spec
 from eahas.spec import spec_from_dict as spec_from_dict
 
-EA_HAS_BENCH_NAMES = {
-    "digits": "regnet-digits",
-    "cifar10": "regnet-cifar10",
-    "tiny": "regnet-tinyimagenet",
-}
-
 
 def list_benchmarks() -> list[dict[str, Any]]:
     """The benchmarks that ship: name, version, targets with their units, energy source."""
@@ -77,6 +71,6 @@ def get_ea_has_bench_api(dataset: str) -> dict[str, Any]:
     epoch), training energy (kWh an epoch) and test energy (kWh a pass over the test set). Any name
     or path of a benchmark with these targets works too.
     """
-    known = isinstance(dataset, str) and dataset in EA_HAS_BENCH_NAMES
-    name = EA_HAS_BENCH_NAMES[dataset] if known else dataset
+    known = isinstance(dataset, str) and dataset in _registry.EA_HAS_BENCH_NAMES
+    name = _registry.EA_HAS_BENCH_NAMES[dataset] if known else dataset
     return {"ea_has_bench_model": _reference_models(load_benchmark(name))}

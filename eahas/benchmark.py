@@ -18,6 +18,7 @@ from eahas.heads import CurveHead
 from eahas.manifest import BENCHMARK, ENSEMBLE, MANIFEST, Manifest, parse_manifest, read_manifest
 from eahas.prediction import Prediction
 from eahas.question import ask
+from eahas.records import ENERGY_SOURCES, MIXED, NO_ENERGY
 from eahas.space import Space
 from eahas.spec import Spec, Target
 
@@ -145,7 +146,7 @@ class Benchmark:
             if name == ensemble.name:
                 return ensemble
         known = dict.fromkeys(["learning_curve", *self.target_names, *(m.name for m in models)])
-        raise EahasError(unknown(f"model of {self.id}", name, known))
+        raise EahasError(f"{self.id}: {unknown('model', name, known)}")
 
 
 def load(folder: Path, manifest: Manifest | None = None) -> Benchmark:
@@ -177,7 +178,10 @@ def load(folder: Path, manifest: Manifest | None = None) -> Benchmark:
 def _check_facts(manifest: Manifest) -> None:
     """What is shown beside every answer must be there."""
     manifest.whole("version", 1)
-    manifest.text("energy.source")
+    source = manifest.text("energy.source")
+    known = (*filter(None, ENERGY_SOURCES), MIXED, NO_ENERGY)
+    if source not in known:
+        manifest.refuse(unknown("energy.source", source, known))
     manifest.text("energy.formula")
     manifest.whole("provenance.runs", 0)
     manifest.whole("provenance.configurations", 0)

@@ -105,11 +105,10 @@ def with_manifest(manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> di
 def save_folder(folder: Path, manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> None:
     """Write a whole folder aside and move it into place; an old checkpoint there is replaced.
 
-    Whatever fails on the way, the old one stays. Raises CheckpointError where something stands
-    that is neither a checkpoint nor an empty folder.
+    Whatever fails on the way, the old one stays. Raises CheckpointError where something would be
+    lost; see `replaceable`.
     """
-    folder = Path(folder)
-    _check_replaceable(folder)
+    folder = replaceable(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:
@@ -121,13 +120,35 @@ def save_folder(folder: Path, manifest: Mapping[str, Any], files: Mapping[str, b
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def _check_replaceable(folder: Path) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise CheckpointError(f"{folder} is a file; name a folder")
-    if folder.is_dir() and not (folder / MANIFEST).is_file() and any(folder.iterdir()):
+def replaceable(folder: str | os.PathLike[str]) -> Path:
+    """The folder, if a checkpoint may be written there.
+
+    Saving replaces a folder as a whole. So it must be new, empty, or hold an earlier checkpoint and
+    nothing beside it; CheckpointError otherwise.
+    """
+    path = Path(folder)
+    if path.exists() and not path.is_dir():
+        raise CheckpointError(f"{path} is a file; name a folder")
+    found = {f.relative_to(path).as_posix() for f in path.rglob("*") if not f.is_dir()}
+    strangers = sorted(found - _vouched(path / MANIFEST))
+    if strangers:
         raise CheckpointError(
-            f"{folder} holds files but no {MANIFEST}: it is no checkpoint and is not replaced"
+            f"{path} holds {strangers[0]}, which is no part of a checkpoint and would be lost; "
+            "name a new or an empty folder"
         )
+    return path
+
+
+def _vouched(manifest: Path) -> set[str]:
+    """The files of an earlier checkpoint; none where there is no such thing."""
+    try:
+        content = json.loads(manifest.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return set()
+    if not isinstance(content, dict) or content.get("format") not in (BENCHMARK, ENSEMBLE):
+        return set()
+    files = content.get("files")
+    return {MANIFEST, *files} if isinstance(files, dict) else {MANIFEST}
 
 
 def _move_into_place(aside: Path, folder: Path) -> None:

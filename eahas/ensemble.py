@@ -74,7 +74,7 @@ class Ensemble:
     def select(self, target: str) -> Ensemble:
         """The same ensemble with another of its targets as the one that `predict` returns."""
         if target not in self.places:
-            raise EahasError(unknown(f"target of {self.name}", target, self.places))
+            raise EahasError(f"{self.name}: {unknown('target', target, self.places)}")
         return replace(self, primary=target)
 
     # What a user asks

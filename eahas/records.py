@@ -25,6 +25,7 @@ STATUSES = ("ok", "diverged", "failed")
 SPLITS = ("train", "valid", "test", "")
 ROLES = ("main", "repeat", "anchor", "")
 ENERGY_SOURCES = ("nvml_counter", "nvml_sampled", "rapl", "estimated", "")
+MIXED, NO_ENERGY = "mixed", "none"  # what a benchmark says of runs with several sources, or none
 LARGEST = 2**63 - 1  # an int64
 SINGLE = 1e-7  # relative; what a bound forgives, because a file holds curves in single precision
 ALLOWED = {

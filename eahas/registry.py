@@ -11,10 +11,21 @@ from eahas.errors import CheckpointError, shown, unknown
 from eahas.manifest import BENCHMARK, MANIFEST, Manifest, read_manifest
 
 PREFIX = "checkpoints/"
-HOW_TO_MAKE = (
-    "make one with: eahas sweep sample SPEC --out SWEEP, eahas sweep launch SWEEP, "
-    "eahas sweep collect SWEEP, eahas fit SPEC SWEEP/records.parquet --out FOLDER"
-)
+# EA-HAS-Bench's names of data sets, and the benchmarks that we have or shall have of them.
+EA_HAS_BENCH_NAMES = {
+    "digits": "regnet-digits",
+    "cifar10": "regnet-cifar10",
+    "tiny": "regnet-tinyimagenet",
+}
+
+
+def how_to_make(spec: str = "SPEC") -> str:
+    """The commands from a spec to a benchmark."""
+    return (
+        f"make one with: eahas sweep sample {spec} --out SWEEP --configs N, "
+        "eahas sweep launch SWEEP, eahas sweep collect SWEEP, "
+        f"eahas fit {spec} SWEEP/records.parquet --out FOLDER"
+    )
 
 
 @dataclass(frozen=True)
@@ -51,7 +62,7 @@ def locate(name_or_path: str | os.PathLike[str]) -> Place:
     `regnet-digits/runtime_s`; without a version the newest is meant. Raises CheckpointError naming
     what ships and how to make one, or what is wrong with a folder that is there.
     """
-    if not isinstance(name_or_path, (str, os.PathLike)):
+    if not isinstance(name_or_path, (str, os.PathLike)) or not str(name_or_path).strip():
         raise CheckpointError(f"a name or a path is needed, got {shown(name_or_path)}")
     path = Path(name_or_path)
     if os.path.isfile(path / MANIFEST):
@@ -68,7 +79,17 @@ def locate(name_or_path: str | os.PathLike[str]) -> Place:
     if os.path.exists(path):
         read_manifest(path)  # says what is wrong with the folder
     allowed = sorted({*newest, *ships})
-    raise CheckpointError(f"{unknown('benchmark', str(name_or_path), allowed)}; {HOW_TO_MAKE}")
+    if str(name_or_path).startswith((".", os.sep)):
+        raise CheckpointError(
+            f"there is no folder {shown(str(name_or_path))}; by name there are: "
+            f"{', '.join(allowed)}; {how_to_make()}"
+        )
+    if name in EA_HAS_BENCH_NAMES.values():
+        raise CheckpointError(
+            f"of {name} only the spec ships, no benchmark yet; allowed: {', '.join(allowed)}; "
+            f"{how_to_make(name)}"
+        )
+    raise CheckpointError(f"{unknown('benchmark', str(name_or_path), allowed)}; {how_to_make()}")
 
 
 def describe(folder: Path) -> dict[str, Any]:

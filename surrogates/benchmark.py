@@ -17,7 +17,7 @@ from eahas.benchmark import RECORDS
 from eahas.checkpoint import BENCHMARK, save_folder, with_manifest
 from eahas.ensemble import Ensemble
 from eahas.errors import FitError
-from eahas.records import records_bytes
+from eahas.records import MIXED, NO_ENERGY, records_bytes
 from eahas.spec import Spec
 from surrogates.dataset import Runs, runs_from_records
 from surrogates.quality import on_repeated, quality, references
@@ -56,10 +56,8 @@ def fit(
     train, valid = runs.side("train"), runs.side("valid")
     for side, part in (("train", train), ("valid", valid)):
         if not len(part):
-            raise FitError(
-                f"no {side} runs among {len(runs)} usable ones "
-                f"({dict(Counter(runs.split.tolist()))}); collect more"
-            )
+            sides = ", ".join(f"{n} {s}" for s, n in Counter(runs.split.tolist()).items())
+            raise FitError(f"no {side} runs among the usable ones ({sides}); collect more")
     models = []
     for name, targets, fitter, settings in (
         ("curves", spec.curves, fit_curves, curves),
@@ -126,7 +124,7 @@ def energy_facts(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     sources = sorted({row["energy_source"] for row in ok if row.get("energy_source")})
     formulas = sorted({row["energy_formula"] for row in ok if row.get("energy_formula")})
     flags = sorted({f for row in ok for f in row.get("energy_flags", "").split(",") if f})
-    source = "none" if not sources else sources[0] if len(sources) == 1 else "mixed"
+    source = NO_ENERGY if not sources else sources[0] if len(sources) == 1 else MIXED
     return {"source": source, "formula": "; ".join(formulas), "flags": flags}
 
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from eahas.spec import Spec
+from eahas.spec import Spec, Target
 
 Row = Mapping[str, Any]
 
@@ -40,11 +40,14 @@ def facts(spec: Spec, rows: Sequence[Row]) -> dict[str, Any]:
                 "max": max(values),
             }
     if spec.curves and spec.scalars and ok:
-        curve = next(
-            (c.name for c in spec.curves if c.name.startswith("valid")), spec.curves[0].name
-        )
-        front = pareto_front([(row[spec.scalars[0].name], 100 - final(row[curve])) for row in ok])
-        found["front"] = {"error": f"100 - {curve}", "cost": spec.scalars[0].name, "points": front}
+        curve = next((c for c in spec.curves if c.name.startswith("valid")), spec.curves[0])
+        cost = next((s for s in spec.scalars if s.direction == "minimize"), spec.scalars[0])
+        found["front"] = {
+            "error": shortfall_name(curve),
+            "curve": curve.name,
+            "cost": cost.name,
+            "points": pareto_front([(row[cost.name], shortfall(curve, row)) for row in ok]),
+        }
     noise = _noise(spec, ok)
     if noise["configurations"]:
         found["repeats"] = noise
@@ -87,6 +90,21 @@ def _noise(spec: Spec, rows: Sequence[Row]) -> dict[str, Any]:
 def final(value: Any) -> float:
     """The last value of a curve, or the scalar itself."""
     return float(value[-1] if isinstance(value, (list, tuple)) else value)
+
+
+def shortfall(curve: Target, row: Row) -> float:
+    """What is left to gain at a run's last epoch, so that less is better: of accuracy the error."""
+    reached = final(row[curve.name])
+    if curve.direction == "minimize":
+        return reached
+    return 100.0 - reached if curve.unit == "percent" else -reached
+
+
+def shortfall_name(curve: Target) -> str:
+    """How `shortfall` is computed."""
+    if curve.direction == "minimize":
+        return curve.name
+    return f"100 - {curve.name}" if curve.unit == "percent" else f"-{curve.name}"
 
 
 def pareto_front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:

@@ -6,6 +6,7 @@ functions, so that `eahas list` and `eahas predict` need numpy alone.
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 import warnings
@@ -68,7 +69,8 @@ def parser() -> Parser:
     whole = Parser(
         prog="eahas",
         description="Learning curve, time and energy of a training, without training.",
-        epilog="start with: eahas demo, or: eahas predict regnet-digits --sample 0",
+        epilog="start with:\n  eahas demo\n  eahas predict regnet-digits --sample 0",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     whole.add_argument("--version", action="version", version=f"eahas {eahas.__version__}")
     commands = whole.add_subparsers(title="commands", metavar="COMMAND", required=True)

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from eahas import api
 from eahas.benchmark import Benchmark
+from eahas.checkpoint import replaceable
 from eahas.cli import terminal
 from eahas.cli.answer import answer
 from eahas.cli.arguments import add_command, whole
-from eahas.cli.inputs import Rows, free_for_checkpoint
+from eahas.cli.inputs import Rows
 from eahas.cli.progress import Bars
 from eahas.cli.scores import summary
 from eahas.cli.sweep import counted, make_runs
@@ -75,7 +76,7 @@ def make(shipped: Benchmark, out: Path, configs: int) -> None:
         f"The space of {shipped.name}, but trainings of {' or '.join(map(str, EPOCHS))} epochs "
         "only, to be quick."
     )
-    free_for_checkpoint(folder)
+    replaceable(folder)
 
     runs = plan.sample(spec, sweep, configs, seed=0)
     say(f"sample   {configs} configurations, {len(runs)} runs: {sweep}")

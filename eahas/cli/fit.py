@@ -6,14 +6,16 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
+from eahas.checkpoint import replaceable
 from eahas.cli.arguments import Parser, add_command, whole
-from eahas.cli.inputs import free_for_checkpoint, read_json, read_records_of
+from eahas.cli.inputs import read_json, read_records_of
 from eahas.cli.progress import Bars
 from eahas.cli.scores import summary
 from eahas.errors import FitError, unknown
 
 GROUPS = ("curves", "scalars")
 SETTINGS = ("members", "steps", "seed", "degree")
+STEPS = "2500 for curves, 2000 for costs"
 
 
 def add_to(commands: Any) -> None:
@@ -51,10 +53,18 @@ def add_to(commands: Any) -> None:
 
 def add_settings(command: Parser) -> None:
     """The settings that have an option of their own; they change both kinds of model."""
-    command.add_argument("--members", metavar="N", type=whole(1), help="networks in an ensemble")
-    command.add_argument("--steps", metavar="N", type=whole(1), help="of the optimiser")
-    command.add_argument("--seed", metavar="N", type=whole(0), help="of folds, weights and batches")
-    command.add_argument("--degree", metavar="N", type=whole(1), help="of the Bezier curves")
+    command.add_argument(
+        "--members", metavar="N", type=whole(1), help="networks in an ensemble; default: 5"
+    )
+    command.add_argument(
+        "--steps", metavar="N", type=whole(1), help=f"of the optimiser; default: {STEPS}"
+    )
+    command.add_argument(
+        "--seed", metavar="N", type=whole(0), help="of folds, weights and batches; default: 0"
+    )
+    command.add_argument(
+        "--degree", metavar="N", type=whole(1), help="of the Bezier curves; default: 5"
+    )
 
 
 def given_settings(arguments: Namespace) -> dict[str, int]:
@@ -64,7 +74,7 @@ def given_settings(arguments: Namespace) -> dict[str, int]:
 
 
 def run(arguments: Namespace) -> None:
-    folder = free_for_checkpoint(arguments.out)
+    folder = replaceable(arguments.out)
     detailed: Any = {} if arguments.settings is None else read_json(arguments.settings)
     if not isinstance(detailed, dict):
         raise FitError(f"{arguments.settings}: an object with {' and '.join(GROUPS)}")

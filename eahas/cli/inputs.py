@@ -1,4 +1,4 @@
-"""What the commands read and where they may write."""
+"""What the commands read."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from eahas.checkpoint import MANIFEST
-from eahas.errors import CheckpointError, ConfigError, EahasError
+from eahas.errors import ConfigError, EahasError
 from eahas.spec import Spec
 
 Rows = list[dict[str, Any]]
@@ -19,11 +18,21 @@ def read_json(source: str) -> Any:
     name = "stdin" if source == "-" else source
     try:
         text = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8")
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_once)
     except OSError as error:
         raise ConfigError(f"{name} cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{name} is not JSON: {error}") from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; ValueError where a name stands twice, of which json would take the last."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{twice!r} stands twice in one object")
+    return found
 
 
 def read_records_of(source: str | Path, spec: Spec) -> Rows:
@@ -65,32 +74,3 @@ def _collected(folder: Path) -> tuple[Spec, Path]:
 
     spec, _ = collect(folder)
     return spec, folder / RECORDS_FILE
-
-
-def free_for_checkpoint(folder: str | Path) -> Path:
-    """A folder that a checkpoint may be written to.
-
-    Saving replaces a folder as a whole. So it must be new, empty, or hold an earlier checkpoint and
-    nothing beside it; CheckpointError otherwise.
-    """
-    path = Path(folder)
-    if path.exists() and not path.is_dir():
-        raise CheckpointError(f"{path} is a file; name a folder")
-    found = {f.relative_to(path).as_posix() for f in path.rglob("*") if not f.is_dir()}
-    strangers = sorted(found - _vouched(path / MANIFEST))
-    if strangers:
-        raise CheckpointError(
-            f"{path} holds {strangers[0]}, which is no part of a checkpoint and would be lost; "
-            "name a new or an empty folder"
-        )
-    return path
-
-
-def _vouched(manifest: Path) -> set[str]:
-    """The files of an earlier checkpoint; none where there is no such thing."""
-    try:
-        content = json.loads(manifest.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return set()
-    ours = isinstance(content, dict) and str(content.get("format", "")).startswith("eahas-")
-    return {MANIFEST, *content["files"]} if ours else set()

@@ -37,7 +37,7 @@ def add_to(commands: Any) -> None:
     command.add_argument(
         "--level", type=probability, default=0.9, help="of the intervals; default: 0.9"
     )
-    command.add_argument("--plot", metavar="FILE", help="draw the curves as .png, .svg or .pdf")
+    command.add_argument("--plot", metavar="FILE", help="draw the curves as .png, .svg, .pdf, ...")
     command.add_argument("--json", action="store_true", help="everything as JSON, for programs")
 
 

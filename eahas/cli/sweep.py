@@ -15,14 +15,22 @@ from eahas.cli.progress import Bars
 from eahas.ensemble import warn_estimated
 from eahas.errors import SweepError
 from eahas.prediction import is_energy
-from eahas.text import label
+from eahas.text import UNITS, label
 
 if TYPE_CHECKING:
     from eahas.spec import Spec
 
 
 def add_to(commands: Any) -> None:
-    group = add_command(commands, "sweep", _no_stage, "train many configurations and collect them")
+    group = add_command(
+        commands,
+        "sweep",
+        _no_stage,
+        "train many configurations and collect them",
+        "eahas sweep sample regnet-digits --out my-sweep --configs 200 --repeats-test 20",
+        "eahas sweep launch my-sweep",
+        "eahas sweep collect my-sweep",
+    )
     stages = group.add_subparsers(title="stages", metavar="STAGE", required=True)
 
     command = add_command(
@@ -98,7 +106,7 @@ def add_to(commands: Any) -> None:
     )
     command.add_argument("records", metavar="RECORDS", help="a sweep folder or a Parquet file")
     command.add_argument("--spec", help="needed for a Parquet file of a spec of your own")
-    command.add_argument("--plot", metavar="FILE", help="draw the front as .png, .svg or .pdf")
+    command.add_argument("--plot", metavar="FILE", help="draw the front as .png, .svg, .pdf, ...")
     command.add_argument("--json", action="store_true", help="as JSON, for programs")
 
 
@@ -107,12 +115,14 @@ def _no_stage(arguments: Namespace) -> None:
 
 
 def sample(arguments: Namespace) -> None:
+    from regnet_hpo.preflight import check_trainable
     from sweeps import plan
     from sweeps.specs import load_spec
 
-    folder = Path(arguments.out)
+    folder, spec = Path(arguments.out), load_spec(arguments.spec)
+    check_trainable(spec)
     runs = plan.sample(
-        load_spec(arguments.spec),
+        spec,
         folder,
         arguments.configs,
         seed=arguments.seed,
@@ -199,23 +209,24 @@ def report(arguments: Namespace) -> None:
 def front_figure(spec: Spec, rows: Rows, found: dict[str, Any]) -> Any:
     """Error against cost of every run, with its front, coloured by the number of epochs."""
     from eahas.plotting import plot_front
-    from sweeps.report import final
+    from sweeps.report import shortfall
 
     if "front" not in found:
         raise SweepError(f"{spec.name}: a front needs a curve, a cost and a finished run")
     front = found["front"]
-    curve = next(t for t in spec.curves if front["error"].endswith(t.name))
+    curve = next(t for t in spec.curves if t.name == front["curve"])
     cost = next(t for t in spec.scalars if t.name == front["cost"])
     error = label(curve).replace("accuracy", "error")
+    unit = UNITS.get(curve.unit, curve.unit)
     shown = [row for row in rows if row["status"] == "ok" and row.get("role") != "anchor"]
     source = f" ({', '.join(found['energy_source'])})" if is_energy(cost) else ""
     return plot_front(
-        [(row[cost.name], 100 - final(row[curve.name])) for row in shown],
+        [(row[cost.name], shortfall(curve, row)) for row in shown],
         front["points"],
         [int(row["epochs"]) for row in shown],
         title=found["space"],
         cost=f"{label(cost)} [{cost.unit}]{source}",
-        error=f"{error if error != label(curve) else front['error']} [%]",
+        error=f"{error if error != label(curve) else front['error']} [{unit}]",
     )
 
 

@@ -78,7 +78,7 @@ def test_the_wrong_door_names_the_right_one(toy) -> None:
     for name in ("costs", "runtime_s", "nothing"):
         with pytest.raises(CheckpointError, match=r"no benchmark: use load_ensemble"):
             api.load_benchmark(toy / name)
-    with pytest.raises(EahasError, match=r"model of own@3 'nothing' is unknown"):
+    with pytest.raises(EahasError, match=r"own@3: model 'nothing' is unknown"):
         api.load_ensemble(toy / "nothing")
     with pytest.raises(CheckpointError, match=r"costs is an ensemble: weights.safetensors is noth"):
         api.load_ensemble(toy / "costs" / "weights.safetensors")

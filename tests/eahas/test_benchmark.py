@@ -135,7 +135,7 @@ def test_models_by_the_names_of_their_targets(bench) -> None:
         bench.model("learning_curve").predict(config=config), p.learning_curve
     )
     assert bench.model("costs").primary == "runtime_s"
-    with pytest.raises(EahasError, match=r"model of own@3 'runtime' is unknown; allowed: learning"):
+    with pytest.raises(EahasError, match=r"own@3: model 'runtime' is unknown; allowed: learning"):
         bench.model("runtime")
 
 
@@ -189,6 +189,7 @@ def resigned(folder: Path, **changes) -> Path:
         ({"version": "3"}, "manifest.json: version is a whole number"),
         ({"energy": ...}, "manifest.json: energy.source is missing"),
         ({"energy": ["estimated"]}, "manifest.json: energy.source is missing"),
+        ({"energy__source": "guessed"}, "energy.source 'guessed' is unknown; allowed: nvml_"),
         ({"energy__formula": None}, "manifest.json: energy.formula is text"),
         ({"provenance__runs": -1}, "manifest.json: provenance.runs is a whole number from 0"),
         ({"quality": {}}, "manifest.json: quality.held_out.runs is missing"),

@@ -13,7 +13,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from eahas.checkpoint import MANIFEST, read_file, read_tensors, save_folder, tensor_bytes
+from eahas.checkpoint import (
+    MANIFEST,
+    read_file,
+    read_tensors,
+    replaceable,
+    save_folder,
+    tensor_bytes,
+)
 from eahas.errors import CheckpointError
 
 ARRAYS = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.zeros(0, np.float32)}
@@ -207,10 +214,27 @@ def test_a_first_save_that_crashes_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_file_of_ones_own_in_a_checkpoint_is_not_lost(folder: Path) -> None:
+    (folder / "notes").mkdir()
+    (folder / "notes" / "mine.txt").write_text("mine")
+    with pytest.raises(CheckpointError, match=r"holds notes/mine.txt, which is no part"):
+        save_folder(folder, {"format": "eahas-ensemble"}, {})
+    assert (folder / "notes" / "mine.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("files", ["null", "[]", '"x"', '{"a.txt": {}}'])
+def test_a_manifest_vouches_only_for_what_it_names(tmp_path: Path, files: str) -> None:
+    (tmp_path / "manifest.json").write_text(f'{{"format": "eahas-ensemble", "files": {files}}}')
+    assert replaceable(tmp_path) == tmp_path
+    (tmp_path / "b.txt").write_text("")
+    with pytest.raises(CheckpointError, match=r"holds b.txt"):
+        replaceable(tmp_path)
+
+
 def test_what_is_no_checkpoint_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter.tex").write_text("years of work")
-    with pytest.raises(CheckpointError, match=r"thesis holds files but no manifest.json"):
+    with pytest.raises(CheckpointError, match=r"thesis holds chapter.tex, which is no part"):
         save_folder(tmp_path / "thesis", {}, {})
     with pytest.raises(CheckpointError, match=r"chapter.tex is a file"):
         save_folder(tmp_path / "thesis" / "chapter.tex", {}, {})

@@ -68,7 +68,7 @@ def test_another_target_can_be_selected(curves, scalars, configs) -> None:
         found = model.distribution(configs)
         for name in model.places:
             np.testing.assert_array_equal(model.select(name).predict(configs), found[name].value)
-    with pytest.raises(EahasError, match=r"target of costs 'runtime' is unknown.*mean 'runtime_s'"):
+    with pytest.raises(EahasError, match=r"costs: target 'runtime' is unknown.*mean 'runtime_s'"):
         scalars.select("runtime")
 
 

@@ -77,6 +77,20 @@ def test_a_name_that_leads_nowhere_is_told_what_ships_and_how_to_make_one(elsewh
     assert len(str(caught.value)) < 1000
 
 
+@pytest.mark.parametrize("name", ["./missing", "../regnet-digits/", "/no/where", "."])
+def test_a_path_that_leads_nowhere_is_told_so(elsewhere, name) -> None:
+    with pytest.raises(CheckpointError, match=r"regnet-digits|is no eahas checkpoint") as caught:
+        locate(name)
+    assert ("there is no folder" in str(caught.value)) == (name != ".")
+
+
+def test_a_spec_without_a_benchmark_is_told_how_to_become_one() -> None:
+    with pytest.raises(CheckpointError, match=r"of regnet-cifar10 only the spec ships") as caught:
+        locate("regnet-cifar10")
+    assert "eahas sweep sample regnet-cifar10 --out" in str(caught.value)
+    assert "did you mean" not in str(caught.value)
+
+
 def test_a_near_miss_is_suggested() -> None:
     with pytest.raises(CheckpointError, match=r"did you mean 'regnet-digits'\?"):
         locate("regnet-digitz")
@@ -94,7 +108,7 @@ def test_a_folder_that_is_there_is_told_what_is_wrong_with_it(elsewhere) -> None
         locate("mine")
 
 
-@pytest.mark.parametrize("name", [None, 5, ["regnet-digits"], {}, b"regnet-digits"])
+@pytest.mark.parametrize("name", [None, 5, ["regnet-digits"], {}, b"regnet-digits", "", " "])
 def test_what_is_neither_a_name_nor_a_path_is_refused(name) -> None:
     with pytest.raises(CheckpointError, match=r"a name or a path is needed, got"):
         locate(name)

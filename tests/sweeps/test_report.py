@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eahas.spec import Spec
-from sweeps.report import facts, final, page, pareto_front
+from eahas.spec import Spec, Target
+from sweeps.report import facts, final, page, pareto_front, shortfall, shortfall_name
 
 
 def row(config: int, seed: int = 0, **changed: Any) -> dict[str, Any]:
@@ -72,6 +72,20 @@ def test_the_front_is_of_validation_error_against_the_first_cost(spec: Spec) -> 
     front = facts(spec, ROWS)["front"]
     assert (front["error"], front["cost"]) == ("100 - valid", "runtime_s")
     assert front["points"] == [(60.0, 60.0)]  # the best run is the cheapest here
+
+
+@pytest.mark.parametrize(
+    ("direction", "unit", "name", "expected"),
+    [
+        ("maximize", "percent", "100 - x", 60.0),
+        ("maximize", "", "-x", -40.0),
+        ("minimize", "nats", "x", 40.0),
+    ],
+)
+def test_less_is_better_on_every_front(direction, unit, name, expected) -> None:
+    curve = Target("x", "curve", unit, direction)
+    assert shortfall_name(curve) == name
+    assert shortfall(curve, {"x": [1.0, 40.0]}) == expected
 
 
 def test_repeats_show_the_noise(spec: Spec) -> None:

@@ -8,6 +8,7 @@ import shutil
 import pytest
 
 from eahas import api
+from eahas.cli import main
 
 SMALL = ("--members", 2, "--steps", 30, "--resamples", 30)
 
@@ -24,6 +25,24 @@ def test_fit_writes_a_benchmark_and_prints_its_metrics(eahas, toy, tmp_path):
         assert name in out
     loaded = api.load_benchmark(tmp_path / "b")
     assert loaded.curve_model.members == loaded.scalar_model.members == 2
+
+
+def test_the_help_page_knows_the_defaults(capsys):
+    pytest.importorskip("torch")
+    from surrogates.benchmark import CURVES, SCALARS
+
+    with pytest.raises(SystemExit):
+        main(["fit", "--help"])
+    page = " ".join(capsys.readouterr().out.split())
+    assert CURVES.members == SCALARS.members
+    assert CURVES.seed == SCALARS.seed
+    for said in (
+        f"in an ensemble; default: {CURVES.members}",
+        f"default: {CURVES.steps} for curves, {SCALARS.steps} for costs",
+        f"weights and batches; default: {CURVES.seed}",
+        f"Bezier curves; default: {CURVES.degree}",
+    ):
+        assert said in page
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_does_not(eahas, toy, tmp_path):

@@ -106,6 +106,7 @@ def test_a_benchmark_of_ones_own_is_asked_by_its_folder(eahas, bench):
         ("{}", "REGNET.DEPTH"),
         ('{"REGNET": {"DEPHT": 9}}', "REGNET.DEPHT"),
         ("[" * 100_000, "not JSON"),
+        ('{"REGNET.DEPTH": 9, "REGNET.DEPTH": 8}', "'REGNET.DEPTH' stands twice"),
     ],
 )
 def test_bad_configurations_are_one_line(content, named, refused, tmp_path):

@@ -78,6 +78,15 @@ def test_bad_input_is_one_line(refused, eahas, tiny, toy, tmp_path):
     assert "did you mean 'regnet-digits'" in refused(
         "sweep", "sample", "regnet-digit", "--out", tmp_path, "--configs", 1
     )
+    whole = json.loads(tiny.read_text())
+    left_out = ("network", "constraints")
+    wanting = {name: section for name, section in whole.items() if name not in left_out}
+    guessing = whole | {"measurement": {"energy": "guess"}}
+    for spec, named in ((wanting, "needs the section network"), (guessing, "energy")):
+        path = tmp_path / "spec.json"
+        path.write_text(json.dumps(spec))
+        assert named in refused("sweep", "sample", path, "--out", tmp_path / "s", "--configs", 1)
+        assert not (tmp_path / "s").exists()
     for stage in ("launch", "collect", "report"):
         assert "is no sweep folder" in refused("sweep", stage, tmp_path)
     eahas("sweep", "sample", tiny, "--out", tmp_path, "--configs", 1)
