@@ -1,9 +1,10 @@
 """Bezier learning curves: our decode and fit beside EA-HAS-Bench's, in time and in quality.
 
-    python benchmarks/bezier.py [--records runs.parquet] [--degree 5] [--brute 30]
+    python -m benchmarks.bezier [--records runs.parquet] [--peer CLONE] [--degree 5] [--brute 30]
 
-Times are CPU seconds of this process, the best of several runs. EA-HAS-Bench's two algorithms are
-written anew here, after its paper and code (Li et al., ICLR 2023; `BSC/bezier_vis.py`):
+Times are CPU seconds of this process, the best of several runs. With `--peer`, a clone of
+EA-HAS-Bench, its own code is timed (see `benchmarks/ea_has_bench.py`). Else its two algorithms are,
+written anew here after its paper and code (Li et al., ICLR 2023; `BSC/bezier_vis.py`):
 
 - its fit gives each epoch a t by the chord lengths of the observed curve, and takes the control
   points from the pseudo-inverse of the Bernstein matrix at these t;
@@ -19,12 +20,15 @@ import argparse
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
 from scipy.special import comb
 
+from benchmarks.ea_has_bench import Original
 from eahas.bezier import basis_at, bernstein, decode, epoch_positions, x_control_points
 from surrogates.bezier_fit import MIN_STEP, fit
 
@@ -34,6 +38,7 @@ Floats = NDArray[np.float64]
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--records", help="a records file (Parquet) to take the curves from")
+    parser.add_argument("--peer", type=Path, help="a clone of microsoft/EA-HAS-Bench")
     parser.add_argument("--column", default="valid", help="its column of curves (list<float>)")
     parser.add_argument("--degree", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=200, help="the length of curve to take")
@@ -50,27 +55,35 @@ def main(argv: list[str] | None = None) -> None:
         curves = synthetic_curves(args.curves, args.epochs, rng)
         source = f"synthetic, seed {args.seed}"
     print(f"{len(curves)} curves of {curves.shape[1]} epochs ({source}), degree {args.degree}\n")
-    report_times(curves, args.degree)
+    report_times(curves, args.degree, args.peer)
     report_quality(curves[: args.brute], args.degree, args.seed, source)
 
 
-def report_times(curves: Floats, degree: int) -> None:
+def report_times(curves: Floats, degree: int, clone: Path | None) -> None:
     epochs = curves.shape[1]
+    their_fit: Callable[[Floats], Floats] = partial(reference_fit, degree=degree)
+    their_decode = reference_decode
+    if clone is not None:
+        peer = Original(clone, degree)
+        their_fit, their_decode = peer.fit, peer.decode
     fitted = fit(curves, degree)
     x, y = fitted.x_ctrl, fitted.y_ctrl
     few = curves[:10]
-    theirs = [reference_fit(curve, degree) for curve in few]
+    theirs = [their_fit(curve) for curve in few]
 
     fit_us = cpu_us(lambda: fit(curves, degree)) / len(curves)
-    their_fit_us = cpu_us(lambda: [reference_fit(c, degree) for c in few]) / len(few)
+    search_us = cpu_us(lambda: fit(curves, degree, iterations=0)) / len(curves)
+    their_fit_us = cpu_us(lambda: [their_fit(c) for c in few]) / len(few)
     decode_us = cpu_us(lambda: decode(x, y, epochs)) / len(curves)
-    their_decode_us = cpu_us(lambda: [reference_decode(c, epochs) for c in theirs]) / len(few)
+    their_decode_us = cpu_us(lambda: [their_decode(c, epochs) for c in theirs]) / len(few)
     three_us = cpu_us(lambda: [decode(x[:3], y[:3], epochs) for _ in range(100)]) / 100
     shared_us = cpu_us(lambda: [decode(x[:1], y[:3], epochs) for _ in range(100)]) / 100
 
-    print(f"{'us of CPU a curve':<34}{'ours':>10}{'EA-HAS':>10}{'ratio':>10}")
+    whose = "restated" if clone is None else "original"
+    print(f"{'us of CPU a curve':<34}{'ours':>10}{'EA-HAS':>10}{'ratio':>10}  (EA-HAS: {whose})")
     for name, ours, their in (
         (f"fit, a batch of {len(curves)}", fit_us, their_fit_us),
+        ("the same without refinement", search_us, their_fit_us),
         (f"decode, a batch of {len(curves)}", decode_us, their_decode_us),
         ("decode, 3 curves in one call", three_us / 3, their_decode_us),
     ):
@@ -88,6 +101,7 @@ def report_quality(curves: Floats, degree: int, seed: int, source: str) -> None:
     theirs = np.array([rmse(c, reference_decode(reference_fit(c, degree), epochs)) for c in curves])
     rows = {
         "ours": fit(curves, degree).rmse,
+        "ours, without refinement": fit(curves, degree, iterations=0).rmse,
         "ours, 3 starts, 8 steps": fit(curves, degree, starts=3, iterations=8).rmse,
         "brute force": brute,
         "even spacing of x": np.array([even_spacing_rmse(c, degree) for c in curves]),

@@ -69,7 +69,7 @@ def parser() -> Parser:
     whole = Parser(
         prog="eahas",
         description="Learning curve, time and energy of a training, without training.",
-        epilog="start with:\n  eahas demo\n  eahas predict regnet-digits --sample 0",
+        epilog="start with:\n  eahas demo\n  eahas predict regnet-digits --sample 0\n",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     whole.add_argument("--version", action="version", version=f"eahas {eahas.__version__}")
