@@ -9,6 +9,7 @@ costs with the records behind them, is fitted by `eahas fit`.
 
 from __future__ import annotations
 
+import argparse
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
@@ -22,10 +23,20 @@ from eahas.cli.progress import Bars
 from eahas.cli.scores import summary
 from eahas.errors import FitError
 
+EXAMPLE = """example:
+  python fit_model.py --model bezier_nn_STAR --search_space regnet-digits \\
+      --data_path my-sweep/records.parquet --log_dir my-curves
+"""
+
 
 def parser() -> Parser:
     """EA-HAS-Bench's options, and what the data are."""
-    command = Parser(prog="fit_model.py", description="Fit one surrogate to records.")
+    command = Parser(
+        prog="fit_model.py",
+        description="Fit one surrogate to records.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     command.add_argument(
         "--model",
         default="bezier_nn_STAR",
@@ -42,7 +53,7 @@ def parser() -> Parser:
     command.add_argument("--log_dir", required=True, help="where the ensemble is written")
     command.add_argument("--seed", type=whole(0), default=6, help="default: 6")
     command.add_argument("--model_config_path", help="JSON object of fit settings")
-    command.add_argument("--ensemble", metavar="N", type=whole(1), help="members of the ensemble")
+    command.add_argument("--ensemble", metavar="N", type=whole(2), help="members of the ensemble")
     return command
 
 
@@ -76,8 +87,8 @@ def fit_one(arguments: Namespace) -> None:
             settings,
             lambda done, total: bars(f"fit {chosen.name}", done, total),
         )
-    model = calibrated(fitted, runs.side("valid"))
-    judged = quality([model], runs.side("test"))
+        model = calibrated(fitted, runs.side("valid"))
+        judged = quality([model], runs.side("test"), report=bars)
     print(summary(judged, model.targets, energy_facts(rows)["source"]))
     ensembles.save(model, folder)
     print(f'\nwrote {folder}; load it: eahas.api.load_ensemble("{folder}")')

@@ -3,7 +3,7 @@
     python -m benchmarks.bezier [--records runs.parquet] [--peer CLONE] [--degree 5] [--brute 30]
 
 Times are CPU seconds of this process, the best of several runs. With `--peer`, a clone of
-EA-HAS-Bench, its own code is timed (see `benchmarks/ea_has_bench.py`). Else its two algorithms are,
+EA-HAS-Bench, its own code is timed (see `_ea_has_bench.py`). Else its two algorithms are,
 written anew here after its paper and code (Li et al., ICLR 2023; `BSC/bezier_vis.py`):
 
 - its fit gives each epoch a t by the chord lengths of the observed curve, and takes the control
@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from scipy.optimize import least_squares
 from scipy.special import comb
 
-from benchmarks.ea_has_bench import Original
+from benchmarks._ea_has_bench import Original
 from eahas.bezier import basis_at, bernstein, decode, epoch_positions, x_control_points
 from surrogates.bezier_fit import MIN_STEP, fit
 
@@ -105,13 +105,13 @@ def report_quality(curves: Floats, degree: int, seed: int, source: str) -> None:
         "ours, 3 starts, 8 steps": fit(curves, degree, starts=3, iterations=8).rmse,
         "brute force": brute,
         "even spacing of x": np.array([even_spacing_rmse(c, degree) for c in curves]),
-        "EA-HAS pseudo-inverse": theirs,
+        "EA-HAS pseudo-inverse, restated": theirs,
     }
     print(f"RMSE on {len(curves)} curves ({source})")
-    print(f"{'':<28}{'median':>10}{'mean of ratio to brute force':>32}")
+    print(f"{'':<34}{'median':>10}{'mean of ratio to brute force':>32}")
     floor = np.maximum(brute, 1e-9)
     for name, values in rows.items():
-        print(f"{name:<28}{np.median(values):>10.4f}{np.mean(values / floor):>32.3f}")
+        print(f"{name:<34}{np.median(values):>10.4f}{np.mean(values / floor):>32.3f}")
 
 
 def brute_force_fit(curve: Floats, degree: int, seed: int, restarts: int = 25) -> float:

@@ -13,14 +13,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from eahas import api
-
-METRICS = {"r2": "R2", "kendall_tau": "Kendall tau", "spearman": "Spearman", "rmse": "RMSE"}
+from eahas.cli.scores import METRICS, REFERENCES
 
 
 def main(name: str = "regnet-digits") -> None:
     bench = api.load_benchmark(name)
     quality, provenance = bench.manifest["quality"], bench.manifest["provenance"]
-    units = {t.name: t.unit for t in bench.spec.targets}
+    units = {t.name: t.unit for t in bench.targets}
     held_out = quality["held_out"]
     print(
         f"`{bench.id}`: {provenance['runs']} runs of {provenance['configurations']} "
@@ -33,14 +32,15 @@ def main(name: str = "regnet-digits") -> None:
         label = f"{target}, last epoch" if "last" in facts else target
         _row(f"{label} [{units[target]}]", last)
     print("\nMean over epochs:\n")
-    _header("curve", *METRICS.values())
+    _header("curve", *METRICS.values(), "")
     for target, facts in held_out["targets"].items():
         if "mean" in facts:
             _row(target, facts["mean"])
-    print("\nBy number of epochs (validation accuracy at the last epoch):\n")
-    _header("epochs", "runs", *METRICS.values())
+    print("\nBy number of epochs (validation accuracy):\n")
+    _header("epochs", "runs", "of", *METRICS.values(), "tau in the best quarter")
     for length, facts in held_out["targets"][bench.main_curve]["by_length"].items():
-        _row(f"{length} | {facts['runs']}", facts)
+        for part, of in (("last", "last epoch"), ("mean", "mean over epochs")):
+            _row(f"{length} | {facts['runs']} | {of}", facts[part])
     _references(quality, units)
     print("\nShare of held-out values inside the central interval:\n")
     levels = next(iter(held_out["targets"].values()))["coverage"]
@@ -54,17 +54,11 @@ def _references(quality: Mapping[str, Any], units: Mapping[str, str]) -> None:
     count = quality["references"]["configurations"]
     print(f"\nOn the {count} held-out configurations that were run with three seeds:\n")
     _header("target", "predictor", *METRICS.values(), "tau in the best quarter")
-    names = {
-        "one_seed": "another seed's run",
-        "two_seeds": "mean of two other seeds",
-        "mean": "mean of the training runs",
-    }
     for target, predictors in quality["references"]["targets"].items():
         ours = quality["repeated"]["targets"][target]
         _row(f"{target} [{units[target]}] | surrogate", ours.get("last") or ours["value"])
-        for key, label in names.items():
-            facts = predictors[key]
-            _row(f"{target} | {label}", facts.get("last") or facts["value"])
+        for key, facts in predictors.items():
+            _row(f"{target} | {REFERENCES[key]}", facts.get("last") or facts["value"])
 
 
 def _header(*names: str) -> None:
@@ -78,6 +72,8 @@ def _row(label: str, facts: Mapping[str, Any]) -> None:
         if metric in facts:
             value, low, high = (_plain(facts[metric][part]) for part in ("value", "low", "high"))
             cells.append(f"{value} [{low}, {high}]")
+        else:
+            cells.append("")
     print(f"| {label} | " + " | ".join(cells) + " |")
 
 

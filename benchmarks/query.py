@@ -1,6 +1,6 @@
 """Query speed: ours beside YAHPO Gym's lcbench surrogate, both in this run, and their ratios.
 
-    python benchmarks/query.py --peer-python VENV/bin/python --peer-data DATA/yahpo
+    python -m benchmarks.query --peer-python VENV/bin/python --peer-data DATA/yahpo
 
 YAHPO Gym wants numpy < 2, so it runs under its own interpreter: a virtual environment with
 `pip install yahpo-gym "numpy<2"`. Without --peer-python ours is printed alone. Each figure is the
@@ -117,6 +117,8 @@ def main() -> None:
     parser.add_argument("--peer-python", help="interpreter of an environment with yahpo-gym")
     parser.add_argument("--peer-data", help="folder that holds lcbench/")
     arguments = parser.parse_args()
+    if bool(arguments.peer_python) != bool(arguments.peer_data):
+        parser.error("--peer-python and --peer-data go together")
     ours, peers = [], []
     for _ in range(ROUNDS):
         ours.append(run(sys.executable, OURS))

@@ -93,16 +93,21 @@ def elsewhere() -> Iterator[None]:
             os.chdir(before)
 
 
+def _right_below(text: str, printed_at: int | None, block: Block) -> bool:
+    """Whether a block follows what was run last, with nothing but its fences in between."""
+    return printed_at is not None and text[printed_at : block.start].count("\n") <= 3
+
+
 def renewed(page: Path) -> str:
     """A page with the results that its blocks give now."""
     text, names = page.read_text(encoding="utf-8"), {"__name__": "__main__"}
     changes: list[tuple[Block, str]] = []
-    printed, printed_at = "", -1
+    printed, printed_at = "", None
     with elsewhere():
         for block in blocks(text):
             if block.language == "python":
                 printed, printed_at = run(block, page, names), block.end
-            elif block.language == "text" and text[printed_at : block.start].count("\n") <= 3:
+            elif block.language == "text" and _right_below(text, printed_at, block):
                 changes.append((block, printed))
             elif block.language == "console":
                 changes.append((block, answer(block)))

@@ -7,6 +7,7 @@ and (M, n, C, longest) or (M, n, T) for a list; location and scale are the same 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -53,33 +54,33 @@ class Belief:
 
 @dataclass(frozen=True, eq=False)
 class BeliefOfCurves:
-    """A `Belief` about a list of curves of different lengths, `epochs` (n,): NaN past each end."""
+    """A `Belief` about a list of curves of different lengths, `epochs` (n,): NaN past each end.
+
+    Mean and deviation are each computed in blocks, so that the members of a long list are never
+    in memory all at once.
+    """
 
     head: CurveHead
     factors: Array
     out: Array
     epochs: Array
 
-    @cached_property
-    def _blocks(self) -> list[tuple[Array, int, Belief]]:
-        """Rows of one length, that length, and the belief about them."""
-        blocks = []
+    def _blocks(self) -> Iterator[tuple[Array, int, Belief]]:
+        """Rows of one length, that length, and the belief about them; none of them is kept."""
         for length in np.unique(self.epochs).tolist():
             rows = np.flatnonzero(self.epochs == length)
             for start in range(0, len(rows), CURVES_AT_ONCE):
                 some = rows[start : start + CURVES_AT_ONCE]
-                belief = Belief(self.head, self.factors, self.out[:, some], length)
-                blocks.append((some, length, belief))
-        return blocks
+                yield some, length, Belief(self.head, self.factors, self.out[:, some], length)
 
     def _padded(self, part: str, *first: int) -> Array:
         shape = (*first, len(self.epochs), len(self.head.curves), int(self.epochs.max()))
         whole = np.full(shape, np.nan)
-        for rows, length, belief in self._blocks:
+        for rows, length, belief in self._blocks():
             whole[..., rows, :, :length] = getattr(belief, part)
         return whole
 
-    @cached_property
+    @property
     def members(self) -> Array:
         return self._padded("members", len(self.out))
 

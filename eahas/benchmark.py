@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from eahas import ensemble as ensembles
 from eahas.checkpoint import read_file
+from eahas.checks import is_number, is_whole
 from eahas.ensemble import Ensemble
-from eahas.errors import CheckpointError, ConfigError, EahasError, MissingExtraError, shown, unknown
+from eahas.errors import (
+    CheckpointError,
+    ConfigError,
+    EahasError,
+    MissingExtraError,
+    RecordError,
+    shown,
+    unknown,
+)
 from eahas.heads import CurveHead
 from eahas.manifest import BENCHMARK, ENSEMBLE, MANIFEST, Manifest, parse_manifest, read_manifest
 from eahas.prediction import Prediction
 from eahas.question import ask
-from eahas.records import ENERGY_SOURCES, MIXED, NO_ENERGY
+from eahas.records import ENERGY_SOURCES, MIXED, NO_ENERGY, mixed_columns, read_table
 from eahas.space import Space
-from eahas.spec import Spec, Target
+from eahas.spec import Spec, Target, main_curve
 
 RECORDS = "records.parquet"
 
@@ -61,23 +69,33 @@ class Benchmark:
 
     @cached_property
     def curve_names(self) -> tuple[str, ...]:
-        return tuple(t.name for t in self.targets if t.kind == "curve")
+        return tuple(t.name for t in self.curves)
 
     @cached_property
     def scalar_names(self) -> tuple[str, ...]:
-        return tuple(t.name for t in self.targets if t.kind == "scalar")
+        return tuple(t.name for t in self.scalars)
 
     @cached_property
     def target_names(self) -> tuple[str, ...]:
         return self.curve_names + self.scalar_names
 
     @cached_property
+    def curves(self) -> tuple[Target, ...]:
+        """The curves that are predicted."""
+        return tuple(t for t in self.targets if t.kind == "curve")
+
+    @cached_property
+    def scalars(self) -> tuple[Target, ...]:
+        """The scalars that are predicted."""
+        return tuple(t for t in self.targets if t.kind == "scalar")
+
+    @cached_property
     def main_curve(self) -> str:
         """The curve that is called the learning curve."""
-        names = self.curve_names
-        if not names:
+        found = main_curve(self.curves)
+        if found is None:
             raise EahasError(f"benchmark {self.id} has no curves")
-        return next((name for name in ("valid_ema", "valid") if name in names), names[0])
+        return found.name
 
     def predict(self, config: Any) -> Prediction:
         """The prediction for a configuration, or for a list of them with one more axis in front.
@@ -98,17 +116,15 @@ class Benchmark:
         prediction = self.predict(config)
         last = prediction.epochs
         epoch = last if at is None else at
-        whole = isinstance(epoch, (int, np.integer)) and not isinstance(epoch, bool)
-        if not whole or not 1 <= epoch <= last:
+        if not is_whole(epoch) or not 1 <= epoch <= last:
             raise ConfigError(f"at={shown(at)}: allowed are whole epochs in 1..{last}")
         found: dict[str, float] = {"epoch": int(epoch)}
         share = int(epoch) / last
         for name, curve in prediction.curves.items():
             found[name] = float(curve[epoch - 1])
-        for target in self.targets:
-            if target.kind == "scalar":
-                value = getattr(prediction, target.name)
-                found[target.name] = value * share if target.cumulative else value
+        for target in self.scalars:
+            value = getattr(prediction, target.name)
+            found[target.name] = value * share if target.cumulative else value
         return found
 
     def records(self) -> Any:
@@ -118,19 +134,21 @@ class Benchmark:
         is missing, altered, or no Parquet.
         """
         try:
-            import pandas
-            import pyarrow
+            import pandas  # noqa: F401
+            import pyarrow  # noqa: F401
         except ImportError:
             raise MissingExtraError("records()", "pandas with pyarrow", "records") from None
         import io
 
         content = read_file(self.folder, RECORDS, self.manifest)
         try:
-            return pandas.read_parquet(io.BytesIO(content))
-        except (pyarrow.ArrowException, OSError, ValueError) as error:
-            reason = str(error).splitlines()[0]
-            path = self.folder / RECORDS
-            raise CheckpointError(f"{path} is not readable as Parquet: {reason}") from None
+            table = read_table(io.BytesIO(content), str(self.folder / RECORDS))
+        except RecordError as error:
+            raise CheckpointError(str(error)) from None
+        frame = table.to_pandas()
+        for name in mixed_columns(table):
+            frame[name] = frame[name].map(json.loads, na_action="ignore")
+        return frame
 
     def model(self, name: str) -> Ensemble:
         """The ensemble behind a target, by the target's name or `learning_curve`.
@@ -186,4 +204,15 @@ def _check_facts(manifest: Manifest) -> None:
     manifest.whole("provenance.runs", 0)
     manifest.whole("provenance.configurations", 0)
     manifest.whole("quality.held_out.runs", 0)
-    manifest.section("quality.held_out.targets")
+    for name, judged in manifest.section("quality.held_out.targets").items():
+        part = f"quality.held_out.targets.{name}"
+        if not isinstance(judged, Mapping) or not _is_judged(judged):
+            manifest.refuse(f"{part} has no r2 of the last epoch or the value")
+
+
+def _is_judged(judged: Mapping[str, Any]) -> bool:
+    """Whether the R2 that is shown beside a target is a number, or None for not known."""
+    of = judged.get("last", judged.get("value"))
+    found = of.get("r2") if isinstance(of, Mapping) else None
+    value = found.get("value", "") if isinstance(found, Mapping) else ""
+    return value is None or is_number(value)

@@ -129,6 +129,8 @@ def replaceable(folder: str | os.PathLike[str]) -> Path:
     path = Path(folder)
     if path.exists() and not path.is_dir():
         raise CheckpointError(f"{path} is a file; name a folder")
+    if path.resolve() == Path.cwd():  # which would be moved away under our feet
+        raise CheckpointError(f"{path} is the working folder; name another, or a folder in it")
     found = {f.relative_to(path).as_posix() for f in path.rglob("*") if not f.is_dir()}
     strangers = sorted(found - _vouched(path / MANIFEST))
     if strangers:

@@ -42,7 +42,7 @@ class Distribution:
     def std(self) -> Any:
         """Standard deviation in the target's unit (of the log-normal law where `log`)."""
         if not self.log:
-            return self.scale
+            return self.scale if isinstance(self.scale, float) else np.array(self.scale)
         variance = self.scale * self.scale
         half = 0.5 * LARGEST_EXPONENT
         return _exp(self.location + 0.5 * variance, half) * _sqrt_expm1(variance)

@@ -18,6 +18,7 @@ import numpy as np
 from eahas import bezier
 from eahas.belief import Belief, BeliefOfCurves, believe
 from eahas.checkpoint import read_tensors, save_folder, tensor_bytes
+from eahas.checks import is_whole
 from eahas.distribution import Distribution, unlinked
 from eahas.errors import CheckpointError, EahasError, shown, unknown
 from eahas.features import Features
@@ -73,7 +74,7 @@ class Ensemble:
 
     def select(self, target: str) -> Ensemble:
         """The same ensemble with another of its targets as the one that `predict` returns."""
-        if target not in self.places:
+        if not isinstance(target, str) or target not in self.places:
             raise EahasError(f"{self.name}: {unknown('target', target, self.places)}")
         return replace(self, primary=target)
 
@@ -154,11 +155,12 @@ class Ensemble:
         return factors[:, None] if isinstance(self.head, CurveHead) else factors
 
     def _check_interface(self, representation: str | None, search_space: str | None) -> None:
-        if representation is not None and representation not in REPRESENTATIONS:
-            raise EahasError(unknown("representation", representation, REPRESENTATIONS))
-        if search_space is not None and search_space not in (*SEARCH_SPACES, self.spec.name):
-            known = (*SEARCH_SPACES, self.spec.name)
-            raise EahasError(unknown("search_space", search_space, known))
+        for what, given, known in (
+            ("representation", representation, REPRESENTATIONS),
+            ("search_space", search_space, (*SEARCH_SPACES, self.spec.name)),
+        ):
+            if given is not None and not (isinstance(given, str) and given in known):
+                raise EahasError(unknown(what, given, known))
 
 
 # EA-HAS-Bench's own names: its callers' for a configuration, and those for its space.
@@ -167,8 +169,7 @@ SEARCH_SPACES = ("nbgreen", "nbgreen_c10", "nbgreen_tiny", "nbtoy", "regnet", "e
 
 
 def _generator(seed: Any) -> np.random.Generator:
-    whole = isinstance(seed, (int, np.integer)) and not isinstance(seed, bool)
-    if seed is not None and not (whole and seed >= 0):
+    if seed is not None and not (is_whole(seed) and seed >= 0):
         raise EahasError(f"noise_seed={shown(seed)}: allowed are whole numbers from 0, or None")
     return np.random.default_rng(seed)
 

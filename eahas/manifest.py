@@ -7,7 +7,6 @@ CheckpointError that names the file, the entry and what is allowed.
 from __future__ import annotations
 
 import json
-import math
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -17,6 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NoReturn
 
+from eahas.checks import is_number, is_whole
 from eahas.errors import CheckpointError, EahasError, shown
 from eahas.spec import Spec, spec_from_dict
 
@@ -76,7 +76,7 @@ class Manifest:
 
     def whole(self, name: str, least: int) -> int:
         value = self.entry(name)
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        if not is_whole(value) or value < least:
             self.refuse(f"{name} is a whole number from {least}, got {shown(value)}")
         return value
 
@@ -111,7 +111,7 @@ class Manifest:
         """A list of so many numbers in [low, high]."""
         value = self.entry(name)
         valid = isinstance(value, list) and len(value) == count
-        if not valid or not all(_is_number(v) and low <= v <= high for v in value):
+        if not valid or not all(is_number(v) and low <= v <= high for v in value):
             self.refuse(f"{name} are {count} numbers in {low:g}..{high:g}, got {shown(value)}")
         return tuple(map(float, value))
 
@@ -172,8 +172,3 @@ def _not_a_checkpoint(folder: Path) -> str:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no number of JSON")
-
-
-def _is_number(value: Any) -> bool:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return number and (isinstance(value, int) or math.isfinite(value))

@@ -34,7 +34,7 @@ def plot_prediction(
     name, as dots. Needs the extra `plot`; raises EahasError for a benchmark without curves.
     """
     bench = prediction.benchmark
-    if not bench.spec.curves:
+    if not bench.curves:
         raise EahasError(f"benchmark {bench.id} has no curves to plot")
     figure = _figure()
     axes = figure.add_axes((0.075, 0.13, SIDE - 0.11, 0.71))
@@ -120,11 +120,11 @@ def _figure() -> Figure:
 def _curves(
     axes: Axes, prediction: Prediction, level: float, seen: Mapping[str, Sequence[float]]
 ) -> None:
-    """Every curve of one configuration; the main one drawn last and boldest."""
+    """The curves of one configuration in the unit of the main one, which is drawn boldest."""
     bench = prediction.benchmark
     epochs, interval = np.arange(1, prediction.epochs + 1), prediction.interval(level)
     main = _main(prediction)
-    others = [t for t in bench.spec.curves if t != main]
+    others = [t for t in bench.curves if t != main and t.unit == main.unit]
     colours = {t.name: COLOURS[i % len(COLOURS)] for i, t in enumerate([main, *others])}
     for target in [*others, main]:
         is_main, colour = target == main, colours[target.name]
@@ -180,7 +180,7 @@ def _shown(prediction: Prediction) -> Any:
 
 def _main(prediction: Prediction) -> Target:
     bench = prediction.benchmark
-    return next(t for t in bench.spec.curves if t.name == bench.main_curve)
+    return next(t for t in bench.curves if t.name == bench.main_curve)
 
 
 def _dress(axes: Axes, across: str, up: str) -> None:
@@ -209,7 +209,7 @@ def _side(figure: Figure, prediction: Prediction, level: float) -> None:
         f"bands and ranges: {100 * level:g} % interval",
         f"{made['runs']:,} real runs behind it",
     ]
-    if prediction.single and any(is_energy(target) for target in bench.spec.scalars):
+    if prediction.single and any(is_energy(target) for target in bench.scalars):
         notes.append(energy_words(bench.manifest))
     lines = [line for note in notes for line in textwrap.wrap(note, 36)]
     figure.text(SIDE, 0.13, "\n".join(lines), fontsize=8, color=GREY, va="bottom", linespacing=1.4)
@@ -218,7 +218,7 @@ def _side(figure: Figure, prediction: Prediction, level: float) -> None:
 def _costs(figure: Figure, prediction: Prediction, level: float) -> None:
     """Each scalar of one configuration, with its unit, its interval and the source of joules."""
     bench, y = prediction.benchmark, 0.84
-    for target in bench.spec.scalars:
+    for target in bench.scalars:
         value, (low, high) = (
             getattr(prediction, target.name),
             prediction.interval(level)[target.name],
@@ -233,7 +233,7 @@ def _costs(figure: Figure, prediction: Prediction, level: float) -> None:
 def _key(figure: Figure, prediction: Prediction, level: float) -> None:
     """The configurations of a list by place and colour, with the end of the curve and the time."""
     bench, main, y = prediction.benchmark, _main(prediction), 0.84
-    cost = next((t for t in bench.spec.scalars if not is_energy(t)), None)
+    cost = next((t for t in bench.scalars if not is_energy(t)), None)
     figure.text(SIDE, y, label(main), fontsize=10, fontweight="bold", color=INK, va="top")
     for i, length in enumerate(_shown(prediction)):
         y -= 0.06

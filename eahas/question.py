@@ -75,7 +75,7 @@ def _decoded(space: Space, codes: Any) -> Any:
     """The configuration of a code (width,), or the list of rows of codes (n, width)."""
     try:
         rows = np.asarray(codes, dtype=float)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ConfigError(f"encoded: one code or rows of codes are needed: {error}") from None
     if rows.ndim not in (1, 2) or not rows.size:
         raise ConfigError(f"encoded: one code or rows of codes are needed, got shape {rows.shape}")

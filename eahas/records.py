@@ -7,6 +7,7 @@ docs/record-schema.md explains each for users.
 
 from __future__ import annotations
 
+import datetime
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from eahas.checks import is_number
 from eahas.errors import ConfigError, MissingExtraError, RecordError, shown, unknown
 from eahas.files import write_bytes
 from eahas.parameters import Choice, Parameter
@@ -85,6 +87,7 @@ COLUMNS = (
     Column("software", "text", "versions of eahas, torch and Python"),
 )
 KINDS = {c.name: c.kind for c in COLUMNS}
+AS_JSON_TEXT = ("energy_reading", "machine_facts")
 
 
 def check_row(row: Mapping[str, Any], spec: Spec) -> dict[str, Any]:
@@ -125,12 +128,35 @@ def _checked(row: Mapping[str, Any], spec: Spec) -> dict[str, Any]:
     for name, allowed in closed:
         if values.get(name, allowed[-1]) not in allowed:
             raise RecordError(unknown(name, values[name], [a for a in allowed if a]))
+    _check_readable(values)
     config = spec.space.check(config_of(row, spec))
     _check_epochs(values, config, spec)
     _check_targets(values, spec)
     _check_energy(values, spec)
     ordered = {name: values[name] for name in KINDS if name in values and name not in targets}
     return ordered | config | {name: values[name] for name in targets if name in values}
+
+
+def _check_readable(values: Mapping[str, Any]) -> None:
+    """Texts that are read later can be read, and times can be divided by the machine's factor."""
+    for name in AS_JSON_TEXT:
+        try:
+            json.loads(values.get(name) or "{}")
+        except (ValueError, RecursionError):
+            raise RecordError(f"{name} is {shown(values[name])}; allowed: JSON") from None
+    try:
+        started_at(values)
+    except ValueError:
+        given = shown(values["started_at"])
+        raise RecordError(f"started_at is {given}; allowed: a time of ISO 8601") from None
+    if not values.get("machine_factor", 1.0) > 0:
+        raise RecordError(f"machine_factor is {values['machine_factor']:g}; allowed: above 0")
+
+
+def started_at(row: Mapping[str, Any]) -> datetime.datetime | None:
+    """When a run began, where its record says so."""
+    given = row.get("started_at")
+    return datetime.datetime.fromisoformat(given.replace("Z", "+00:00")) if given else None
 
 
 def _check_energy(values: Mapping[str, Any], spec: Spec) -> None:
@@ -172,9 +198,7 @@ def _value(name: str, kind: str, given: Any) -> Any:
 
 def _is_number(given: Any) -> bool:
     """Finite and no larger than an int64; a truth is no number."""
-    if isinstance(given, bool) or not isinstance(given, (int, float, np.integer, np.floating)):
-        return False
-    return bool(-LARGEST <= given <= LARGEST)
+    return is_number(given) and bool(-LARGEST <= given <= LARGEST)
 
 
 def _numbers(name: str, given: Sequence[Any] | np.ndarray) -> np.ndarray:
@@ -234,12 +258,17 @@ def config_of(row: Mapping[str, Any], spec: Spec) -> dict[str, Any]:
 
 
 def check_rows(rows: Iterable[Mapping[str, Any]], spec: Spec) -> list[dict[str, Any]]:
-    """`check_row` on each, and the whole: no run twice, a configuration's runs on one side."""
+    """`check_row` on each, and the whole: no run twice, a configuration's runs on one side.
+
+    A configuration has one `config_id` and a `config_id` one configuration: else a held-out run
+    could be one that the fit has seen.
+    """
     checked = [check_row(row, spec) for row in rows]
     if not checked:
         raise RecordError("no records; a sweep's collect stage writes them")
     seen: set[str] = set()
     sides: dict[str, tuple[dict[str, Any], str]] = {}
+    names: dict[tuple[Any, ...], str] = {}
     for row in checked:
         name = f"record {row['run_id']!r}"
         if row["run_id"] in seen:
@@ -251,6 +280,12 @@ def check_rows(rows: Iterable[Mapping[str, Any]], spec: Spec) -> list[dict[str, 
         first = sides.setdefault(row["config_id"], (config, split))
         if first[0] != config:
             raise RecordError(f"{name}: config_id {row['config_id']!r} is another configuration's")
+        known = names.setdefault(tuple(config.items()), row["config_id"])
+        if known != row["config_id"]:
+            raise RecordError(
+                f"{name}: config_id {row['config_id']!r}, but the same configuration has the "
+                f"config_id {known!r}; runs of one configuration share it"
+            )
         if first[1] != split:
             raise RecordError(
                 f"{name}: split {split!r}, but another run of its configuration is in "
@@ -293,23 +328,42 @@ def read_records(path: Path | str, spec: Spec) -> list[dict[str, Any]]:
 
 def read_rows(path: Path | str) -> list[dict[str, Any]]:
     """The rows of a Parquet file as they stand there, nulls dropped."""
+    if not Path(path).is_file():
+        raise RecordError(f"records file {path} does not exist")
+    table = read_table(path, f"records file {path}")
+    mixed = mixed_columns(table)
+    return [
+        {k: json.loads(v) if k in mixed else v for k, v in row.items() if v is not None}
+        for row in table.to_pylist()
+    ]
+
+
+def as_stored(rows: Sequence[Mapping[str, Any]], spec: Spec) -> list[dict[str, Any]]:
+    """Checked rows as they would come back from a file: to the last digit the same numbers."""
+    singles = {name for name, kind in KINDS.items() if kind == "floats"}
+    singles |= {target.name for target in spec.curves}
+    return [
+        {k: np.float32(v).astype(float).tolist() if k in singles else v for k, v in row.items()}
+        for row in check_rows(rows, spec)
+    ]
+
+
+def read_table(source: Any, what: str) -> Any:
+    """The pyarrow table of a Parquet file, a path or an open one; RecordError names `what`."""
     pyarrow = _pyarrow()
     import pyarrow.parquet as parquet
 
-    if not Path(path).is_file():
-        raise RecordError(f"records file {path} does not exist")
     try:
-        with parquet.ParquetFile(path) as file:
-            table = file.read()
-            rows = table.to_pylist()
+        with parquet.ParquetFile(source) as file:
+            return file.read()
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
-        raise RecordError(f"records file {path} is not readable as Parquet: {reason}") from None
-    mixed = {f.name for f in table.schema if (f.metadata or {}).get(AS_JSON) == b"true"}
-    return [
-        {k: json.loads(v) if k in mixed else v for k, v in row.items() if v is not None}
-        for row in rows
-    ]
+        raise RecordError(f"{what} is not readable as Parquet: {reason}") from None
+
+
+def mixed_columns(table: Any) -> set[str]:
+    """The columns whose values stand there as JSON text."""
+    return {f.name for f in table.schema if (f.metadata or {}).get(AS_JSON) == b"true"}
 
 
 AS_JSON = b"eahas.json"  # on a column of mixed types, which Parquet has not: values as JSON text

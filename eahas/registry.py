@@ -22,7 +22,7 @@ EA_HAS_BENCH_NAMES = {
 def how_to_make(spec: str = "SPEC") -> str:
     """The commands from a spec to a benchmark."""
     return (
-        f"make one with: eahas sweep sample {spec} --out SWEEP --configs N, "
+        f"eahas sweep sample {spec} --out SWEEP --configs N, "
         "eahas sweep launch SWEEP, eahas sweep collect SWEEP, "
         f"eahas fit {spec} SWEEP/records.parquet --out FOLDER"
     )
@@ -82,25 +82,29 @@ def locate(name_or_path: str | os.PathLike[str]) -> Place:
     if str(name_or_path).startswith((".", os.sep)):
         raise CheckpointError(
             f"there is no folder {shown(str(name_or_path))}; by name there are: "
-            f"{', '.join(allowed)}; {how_to_make()}"
+            f"{', '.join(allowed)}; make one with: {how_to_make()}"
         )
     if name in EA_HAS_BENCH_NAMES.values():
         raise CheckpointError(
-            f"of {name} only the spec ships, no benchmark yet; allowed: {', '.join(allowed)}; "
-            f"{how_to_make(name)}"
+            f"of {name} only the spec ships, no benchmark yet; allowed: {', '.join(allowed)}; make "
+            f"one from records of your own trainer with: eahas fit {name} RECORDS --out FOLDER; or "
+            f"of a space that can be trained here: {how_to_make('regnet-digits')}"
         )
-    raise CheckpointError(f"{unknown('benchmark', str(name_or_path), allowed)}; {how_to_make()}")
+    raise CheckpointError(
+        f"{unknown('benchmark', str(name_or_path), allowed)}; make one with: {how_to_make()}"
+    )
 
 
 def describe(folder: Path) -> dict[str, Any]:
     """A benchmark in a few plain facts, from its manifest alone."""
     manifest = read_manifest(folder, BENCHMARK)
     spec = manifest.spec()
+    judged = manifest.section("quality.held_out.targets")
     return {
         "name": spec.name,
         "version": manifest.whole("version", 1),
         "description": spec.description,
-        "targets": {target.name: target.unit for target in spec.targets},
+        "targets": {target.name: target.unit for target in spec.targets if target.name in judged},
         "energy_source": manifest.text("energy.source"),
         "runs": manifest.whole("provenance.runs", 0),
     }

@@ -7,7 +7,7 @@ canonical dictionaries are what the functions here pass among themselves.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from eahas.checks import is_whole
 from eahas.constraints import Constraint, require
 from eahas.errors import ConfigError, EahasError, SpecError, shown, unknown
 from eahas.forms import Form, flatten, nest
@@ -183,11 +184,19 @@ class Space:
 
     # Drawing
 
-    def sample(self, n: int | None = None, *, seed: int = 0, distinct: bool = True) -> Any:
+    def sample(
+        self,
+        n: int | None = None,
+        *,
+        seed: int = 0,
+        distinct: bool = True,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Any:
         """A random nested configuration, or a list of `n` (all different unless told otherwise).
 
-        Parameters are drawn independently and rejected as a whole on the constraints. Raises
-        SpecError where the constraints leave (almost) nothing.
+        Parameters are drawn independently and rejected as a whole on the constraints. `progress` is
+        told (drawn, n) after each of a list. Raises SpecError where the constraints leave (almost)
+        nothing.
         """
         rng = _generator(seed)
         if n is None:
@@ -199,6 +208,8 @@ class Space:
         for _ in range(MOST_REJECTIONS + 100 * n):
             flat = self.draw(rng)
             drawn.setdefault(tuple(flat.items()) if distinct else (len(drawn),), flat)
+            if progress is not None:
+                progress(len(drawn), n)
             if len(drawn) == n:
                 return [self.nest(flat) for flat in drawn.values()]
         raise SpecError(f"space {self.name} has fewer than n={n} different configurations")
@@ -408,7 +419,7 @@ def _listed(configs: Iterable[Any]) -> Sequence[Any]:
 
 
 def _whole(name: str, given: Any, least: int) -> int:
-    if isinstance(given, bool) or not isinstance(given, (int, np.integer)) or given < least:
+    if not is_whole(given) or given < least:
         raise ConfigError(f"{name}={shown(given)}: allowed are whole numbers from {least}")
     return int(given)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import numbers
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -48,6 +48,12 @@ class Target:
     cumulative: bool = False  # a total over the epochs of a run
 
 
+MAIN_CURVES = ("valid_ema", "valid")  # the first of these is called the learning curve
+# What a prediction has beside its targets, and `query` beside theirs.
+RESERVED = (
+    *("benchmark", "configs", "curves", "epoch", "epochs", "interval", "learning_curve"),
+    *("plot", "question", "single", "std", "to_dict"),
+)
 # What the names that ship mean; a spec may define any other in full.
 KNOWN_TARGETS = {
     **{
@@ -79,6 +85,17 @@ class Spec:
     @property
     def targets(self) -> tuple[Target, ...]:
         return self.curves + self.scalars
+
+    @property
+    def main_curve(self) -> Target | None:
+        """What is called the learning curve: validation accuracy, of the EMA where there is one."""
+        return main_curve(self.curves)
+
+
+def main_curve(curves: Sequence[Target]) -> Target | None:
+    """The curve among these that is called the learning curve; without any, None."""
+    named = {target.name: target for target in curves}
+    return next((named[name] for name in MAIN_CURVES if name in named), next(iter(curves), None))
 
 
 def spec_from_dict(given: Any) -> Spec:
@@ -236,6 +253,8 @@ def _check_targets(curves: tuple[Target, ...], scalars: tuple[Target, ...], spac
     for target in curves + scalars:
         if target.name in taken:
             raise SpecError(f"targets: {target.name} is also another target or a parameter")
+        if target.name in RESERVED:
+            raise SpecError(f"targets: {target.name} is what a prediction has already; rename it")
         taken.add(target.name)
 
 

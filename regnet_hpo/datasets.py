@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from eahas.checks import is_whole
 from eahas.errors import DataError, MissingExtraError, shown, unknown
 
 
@@ -36,18 +37,23 @@ def load_dataset(data: Mapping[str, Any] | None) -> DataSet:
     `{name: digits, train: 200, valid: 600, test: 600, split_seed: 0}` is scikit-learn's digits,
     split once, stratified by label. Raises DataError for an unknown name or impossible sizes.
     """
+    check_known(data)
+    assert data is not None
+    return _digits(**_checked({key: value for key, value in data.items() if key != "name"}))
+
+
+def check_known(data: Mapping[str, Any] | None) -> None:
+    """Raise DataError unless a data section names a data set that can be loaded."""
     if not isinstance(data, Mapping) or "name" not in data:
         raise DataError(f"data: a mapping with a name, got {shown(data)}")
-    fields = dict(data)
-    name = fields.pop("name")
-    if name == "digits":
-        return _digits(**_checked(fields))
+    name = data["name"]
     if name in ("cifar10", "tinyimagenet"):
         raise DataError(
-            f"data: the {name} loader does not exist yet; its spec stands ready for sampling, "
-            "encoding and complexity. Trainable now: digits"
+            f"data: the {name} loader does not exist yet; its spec stands ready for sampling "
+            "configurations, encoding, complexity and fits. Trainable now: digits"
         )
-    raise DataError("data: " + unknown("data set", name, ("digits",)))
+    if name != "digits":
+        raise DataError("data: " + unknown("data set", name, ("digits",)))
 
 
 def _checked(fields: dict[str, Any]) -> dict[str, int]:
@@ -57,10 +63,10 @@ def _checked(fields: dict[str, Any]) -> dict[str, int]:
             raise DataError("data: " + unknown("field", key, wanted))
     for key in wanted[:3]:
         value = fields.get(key)
-        if isinstance(value, bool) or not isinstance(value, int) or value < 10:
+        if value is None or not is_whole(value) or value < 10:
             raise DataError(f"data: {key} is a whole number from 10, got {shown(value)}")
     seed = fields.get("split_seed", 0)
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
+    if not is_whole(seed) or not 0 <= seed < 2**32:
         raise DataError(f"data: split_seed is a whole number in 0..2^32-1, got {shown(seed)}")
     return {"split_seed": 0, **fields}
 

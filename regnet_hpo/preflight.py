@@ -6,6 +6,7 @@ import math
 import re
 from typing import Any
 
+from eahas.checks import is_number
 from eahas.constraints import REGNET_DOMAIN
 from eahas.errors import DataError, SpecError, shown, unknown
 from eahas.parameters import Numeric, Parameter
@@ -93,8 +94,11 @@ def _check_parameter(parameter: Parameter) -> None:
         return
     low, high, whole = NUMBERS[name]
     for value in values:
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not number or not low <= value <= high or (whole and (continuous or value % 1)):
+        if (
+            not is_number(value)
+            or not low <= value <= high
+            or (whole and (continuous or value % 1))
+        ):
             kind = "whole numbers" if whole else "numbers"
             raise SpecError(f"{name}: {kind} in {low:g}..{high:g} can be trained, got {value!r}")
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
+from eahas.checks import is_number, is_whole
 from eahas.errors import SpecError, shown, unknown
 from eahas.spec import Spec
 from regnet_hpo.energy import SOURCES
@@ -107,8 +108,7 @@ def _build(section: str, cls: type[T], given: Any) -> T:
 
 
 def _check_number(what: str, value: Any, whole: bool, low: float, high: float) -> None:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or (whole and not isinstance(value, int)) or not low <= value <= high:
+    if not (is_whole if whole else is_number)(value) or not low <= value <= high:
         kind = "a whole number" if whole else "a number"
         limit = f"from {low:g}" if high == math.inf else f"in {low:g}..{high:g}"
         raise SpecError(f"{what} is {kind} {limit}, got {shown(value)}")

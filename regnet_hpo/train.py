@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from eahas.checks import is_whole
 from eahas.errors import ConfigError, MeterError, RecordError, shown
 from eahas.regnet import NetworkFacts, complexity, stages_of
 from eahas.spec import Spec
@@ -328,7 +329,7 @@ class Trainer:
 
 
 def _checked_seed(seed: int) -> int:
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**63:
+    if not is_whole(seed) or not 0 <= seed < 2**63:
         raise ConfigError(f"seed is {shown(seed)}; allowed: whole numbers from 0 below 2^63")
     return int(seed)
 

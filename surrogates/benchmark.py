@@ -6,7 +6,7 @@ import datetime
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,11 @@ from eahas.errors import FitError
 from eahas.records import MIXED, NO_ENERGY, records_bytes
 from eahas.spec import Spec
 from surrogates.dataset import Runs, runs_from_records
-from surrogates.quality import on_repeated, quality, references
+from surrogates.quality import Report, judged
 from surrogates.training import FitSettings, calibrated, fit_curves, fit_scalars
 
 CURVES = FitSettings()
 SCALARS = FitSettings(hidden=(64, 64), steps=2000, weight_decay=0.3, dropout=0.05)
-Report = Callable[[str, int, int], None]  # what is being done, done, of how many
 
 
 @dataclass(frozen=True)
@@ -71,16 +70,8 @@ def fit(
                 report(f"fit {name}", done, total)
 
         models.append(calibrated(fitter(train, settings, progress), valid))
-    if report is not None:
-        report("judge on held-out runs", 0, 1)
-    judged = {
-        "held_out": quality(models, runs.side("test"), resamples=resamples),
-        "repeated": on_repeated(models, runs, resamples=resamples),
-        "references": references(runs, resamples=resamples),
-    }
-    if report is not None:
-        report("judge on held-out runs", 1, 1)
-    return Fitted(spec, runs, tuple(models), judged)
+    found = judged(models, runs, resamples=resamples, report=report)
+    return Fitted(spec, runs, tuple(models), found)
 
 
 def save(

@@ -1,8 +1,9 @@
 """Records as arrays: what a surrogate is fitted to and judged on.
 
-Failed runs are left out: they say nothing about the configuration. A diverged run keeps its curve
-up to the last finished epoch and stands at chance accuracy from there on, which is what a user of
-that configuration would see; it is left out of time and energy. The manifest counts both.
+Failed runs are left out: they say nothing about the configuration. A diverged run keeps its curves
+up to the last finished epoch. From there on its accuracies stand at chance, which is what a user of
+that configuration would see; a curve of another kind, a loss say, is not known there. It is left
+out of time and energy. The manifest counts both.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import numpy as np
 from eahas.errors import FitError
 from eahas.features import Features, default_features
 from eahas.records import config_of
-from eahas.spec import Spec
+from eahas.spec import Spec, Target
 
 SPLIT_SHARES = (("test", 0.25), ("valid", 0.15))  # for records whose sweep fixed no split
 
@@ -129,10 +130,19 @@ def chance_percent(spec: Spec) -> float | None:
     return None if spec.network is None else 100.0 / spec.network.classes
 
 
+def is_accuracy(target: Target) -> bool:
+    """Whether guessing has a known value of this target."""
+    return target.unit == "percent" and target.direction == "maximize"
+
+
 def _usable(row: Mapping[str, Any], spec: Spec) -> bool:
     if row["status"] == "ok":
         return True
-    return row["status"] == "diverged" and bool(spec.curves) and chance_percent(spec) is not None
+    return (
+        row["status"] == "diverged"
+        and chance_percent(spec) is not None
+        and any(map(is_accuracy, spec.curves))
+    )
 
 
 def _curves(rows: Sequence[Mapping[str, Any]], spec: Spec, epochs: np.ndarray) -> np.ndarray:
@@ -141,18 +151,23 @@ def _curves(rows: Sequence[Mapping[str, Any]], spec: Spec, epochs: np.ndarray) -
         for k, target in enumerate(spec.curves):
             values = np.asarray(row.get(target.name, ()), dtype=float)
             curves[i, k, : len(values)] = values
-            if len(values) < epochs[i]:
+            if len(values) < epochs[i] and is_accuracy(target):
                 curves[i, k, len(values) : epochs[i]] = chance_percent(spec)
     return curves
 
 
 def _scalars(rows: Sequence[Mapping[str, Any]], spec: Spec) -> np.ndarray:
-    """Times and energies of other machines are divided by the machine's factor."""
+    """Times of other machines, and joules that are a formula of time, divided by their factor.
+
+    Measured joules stay as they are: a machine that is twice as slow does not draw twice as much.
+    """
     scalars = np.full((len(rows), len(spec.scalars)), np.nan)
     for i, row in enumerate(rows):
         if row["status"] != "ok":
             continue
         for k, target in enumerate(spec.scalars):
-            scaled = row.get("machine_factor", 1.0) if target.unit in ("s", "J") else 1.0
-            scalars[i, k] = row[target.name] / scaled
+            timed = target.unit == "s" or (
+                target.unit == "J" and row.get("energy_source") == "estimated"
+            )
+            scalars[i, k] = row[target.name] / (row.get("machine_factor", 1.0) if timed else 1.0)
     return scalars

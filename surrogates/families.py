@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from eahas.checks import is_number, is_whole
 from eahas.ensemble import Ensemble
 from eahas.errors import FitError, shown, unknown
 from surrogates.benchmark import CURVES, SCALARS
@@ -14,7 +15,11 @@ from surrogates.dataset import Runs
 from surrogates.training import FitSettings, Progress, fit_curves, fit_scalars
 
 # Where a whole number may start from another than 1, and where a number must end before infinity.
-LEAST, BELOW = {"seed": 0, "positions": 2}, {"dropout": 1.0}
+LEAST, MOST, BELOW = (
+    {"members": 2, "seed": 0, "positions": 2},
+    {"seed": 2**63 - 1},
+    {"dropout": 1.0},
+)
 
 
 @dataclass(frozen=True)
@@ -80,19 +85,19 @@ def _value(name: str, default: Any, given: Any) -> Any:
     """What was given, in the kind of the default."""
     if isinstance(default, tuple):
         if isinstance(given, (list, tuple)) and given and all(_is_whole(v, 1) for v in given):
-            return tuple(given)
+            return tuple(map(int, given))
         raise FitError(f"fit setting {name}: a list of whole numbers from 1, got {shown(given)}")
     if isinstance(default, int):
-        least = LEAST.get(name, 1)
-        if _is_whole(given, least):
-            return given
-        raise FitError(f"fit setting {name}: a whole number from {least}, got {shown(given)}")
+        least, most = LEAST.get(name, 1), MOST.get(name, math.inf)
+        if _is_whole(given, least) and given <= most:
+            return int(given)
+        limit = f"from {least}" if most == math.inf else f"in {least}..{most}"
+        raise FitError(f"fit setting {name}: a whole number {limit}, got {shown(given)}")
     below = BELOW.get(name, math.inf)
-    number = isinstance(given, (int, float)) and not isinstance(given, bool)
-    if number and 0 <= given < below:
+    if is_number(given) and 0 <= given < below:
         return float(given)
     raise FitError(f"fit setting {name}: a number from 0 to below {below:g}, got {shown(given)}")
 
 
 def _is_whole(given: Any, least: int) -> bool:
-    return isinstance(given, int) and not isinstance(given, bool) and given >= least
+    return is_whole(given) and given >= least

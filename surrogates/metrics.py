@@ -85,7 +85,8 @@ def mean_over_epochs(
         rows = np.flatnonzero(epochs == length)
         drawn = weights[:, rows]
         each = [metric(predicted[rows, e], seen[rows, e], drawn) for e in range(int(length))]
-        value, known = _known_mean(np.array(each))
+        value = known_mean(np.array(each))
+        known = np.isfinite(value)
         total += np.where(known, drawn.sum(axis=1) * value, 0.0)
         weight += np.where(known, drawn.sum(axis=1), 0.0)
     return _ratio(total, weight)
@@ -106,6 +107,12 @@ def with_interval(values: Array) -> dict[str, float | None]:
 def last_epoch(curves: Array, epochs: Array) -> Array:
     """Each run's value at its own last epoch: (n, longest), (n,) -> (n,)."""
     return curves[np.arange(len(epochs)), epochs - 1]
+
+
+def known_mean(values: Array) -> Array:
+    """The mean over rows of what is not NaN; NaN where a column has nothing."""
+    known = np.isfinite(values)
+    return _ratio(np.where(known, values, 0.0).sum(axis=0), known.sum(axis=0).astype(float))
 
 
 def _variation(values: Array, weights: Array) -> Array:
@@ -136,13 +143,6 @@ def _ranks(values: Array, weights: Array) -> Array:
 def _ratio(above: Array, below: Array) -> Array:
     """above / below; NaN where below is 0."""
     return np.divide(above, below, out=np.full(np.shape(above), np.nan), where=below > 0)
-
-
-def _known_mean(values: Array) -> tuple[Array, Array]:
-    """The mean over rows of what is not NaN, and where there is any."""
-    known = np.isfinite(values)
-    total = np.where(known, values, 0.0).sum(axis=0)
-    return total / np.maximum(known.sum(axis=0), 1), known.any(axis=0)
 
 
 def _number(value: float) -> float | None:

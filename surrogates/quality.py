@@ -7,8 +7,7 @@ training runs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from surrogates.dataset import Runs
 from surrogates.metrics import (
     METRICS,
     best_quarter_tau,
+    known_mean,
     last_epoch,
     mean_over_epochs,
     resamplings,
@@ -27,21 +27,31 @@ from surrogates.metrics import (
 
 Array = np.ndarray
 LEVELS = (0.5, 0.8, 0.9, 0.95)
+Report = Callable[[str, int, int], None]  # what is being done, done, of how many
 
 
-def quality(models: Sequence[Ensemble], held_out: Runs, *, resamples: int = 200) -> dict[str, Any]:
+def quality(
+    models: Sequence[Ensemble],
+    held_out: Runs,
+    *,
+    resamples: int = 200,
+    report: Report | None = None,
+) -> dict[str, Any]:
     """Metrics of every target on the first seed of each held-out configuration; JSON-ready.
 
-    Per target: `last` (or `value` for scalars) with tau within the best quarter, `by_length`, the
-    `mean` over epochs of curves, all with 95 % bootstrap intervals, and the coverage of intervals.
+    Per target: `last` (or `value` for scalars) with tau within the best quarter, the `mean` over
+    epochs of curves, both again in `by_length`, all with 95 % bootstrap intervals; and the coverage
+    of intervals.
     """
     runs = held_out.first_seeds()
     found: dict[str, Any] = {"runs": len(runs), "targets": {}}
     if len(runs) < 2:
         return found
+    count = sum(len(model.targets) for model in models)
     for model in models:
         beliefs = model.distribution(runs.configs)
         for target in model.targets:
+            _tell(report, "judge on held-out runs", len(found["targets"]), count)
             belief = beliefs[target.name]
             seen = _seen(runs, target)
             facts = _judged(target, belief.value, seen, runs.epochs, resamples)
@@ -52,7 +62,9 @@ def quality(models: Sequence[Ensemble], held_out: Runs, *, resamples: int = 200)
     return found
 
 
-def references(all_runs: Runs, *, resamples: int = 200) -> dict[str, Any]:
+def references(
+    all_runs: Runs, *, resamples: int = 200, report: Report | None = None
+) -> dict[str, Any]:
     """The same metrics for predictors that need no model, on the held-out runs with three seeds.
 
     `one_seed` predicts a run by another seed's run, `two_seeds` by the mean of two others', `mean`
@@ -66,7 +78,9 @@ def references(all_runs: Runs, *, resamples: int = 200) -> dict[str, Any]:
     first, second, third = (np.array([g[k] for g in groups]) for k in range(3))
     epochs = held_out.epochs[third]
     training = all_runs.side("train")
-    for target in all_runs.spec.targets:
+    targets = all_runs.spec.targets
+    for done, target in enumerate(targets):
+        _tell(report, "judge other seeds", done, len(targets))
         seen = _seen(held_out, target)
         predicted = {
             "one_seed": seen[first],
@@ -81,7 +95,11 @@ def references(all_runs: Runs, *, resamples: int = 200) -> dict[str, Any]:
 
 
 def on_repeated(
-    models: Sequence[Ensemble], all_runs: Runs, *, resamples: int = 200
+    models: Sequence[Ensemble],
+    all_runs: Runs,
+    *,
+    resamples: int = 200,
+    report: Report | None = None,
 ) -> dict[str, Any]:
     """The models' metrics on exactly the runs that `references` judges: the third seeds."""
     held_out = all_runs.side("test")
@@ -90,8 +108,24 @@ def on_repeated(
     mask[[g[2] for g in groups]] = True
     if mask.sum() < 2:
         return {"configurations": int(mask.sum()), "targets": {}}
-    found = quality(models, held_out.where(mask), resamples=resamples)
+    found = quality(models, held_out.where(mask), resamples=resamples, report=report)
     return {"configurations": found["runs"], "targets": found["targets"]}
+
+
+def judged(
+    models: Sequence[Ensemble], runs: Runs, *, resamples: int = 200, report: Report | None = None
+) -> dict[str, Any]:
+    """The `quality` of a manifest: held out, and the repeated configurations beside references."""
+    return {
+        "held_out": quality(models, runs.side("test"), resamples=resamples, report=report),
+        "repeated": on_repeated(models, runs, resamples=resamples, report=report),
+        "references": references(runs, resamples=resamples, report=report),
+    }
+
+
+def _tell(report: Report | None, what: str, done: int, count: int) -> None:
+    if report is not None:
+        report(what, done, count)
 
 
 def _seen(runs: Runs, target: Target) -> Array:
@@ -103,38 +137,54 @@ def _seen(runs: Runs, target: Target) -> Array:
 def _judged(
     target: Target, predicted: Array, seen: Array, epochs: Array, resamples: int
 ) -> dict[str, Any]:
-    curve = target.kind == "curve"
-    now = last_epoch(predicted, epochs) if curve else predicted
-    then = last_epoch(seen, epochs) if curve else seen
-    kept = np.isfinite(then)
-    now, then, lengths = now[kept], then[kept], epochs[kept]
-    weights = resamplings(len(then), resamples)
-    best = partial(best_quarter_tau, maximize=target.direction == "maximize")
-    found: dict[str, Any] = {
-        "last" if curve else "value": {
-            **_metrics(now, then, weights),
-            "best_quarter_tau": with_interval(best(now, then, weights)),
-        },
-        "by_length": {},
-    }
-    for length in np.unique(lengths):
-        same = lengths == length
-        metrics = _metrics(now[same], then[same], weights[:, same])
-        found["by_length"][str(length)] = {"runs": int(same.sum()), **metrics}
-    if curve:
-        longest = min(predicted.shape[1], seen.shape[1])
-        curves = predicted[kept, :longest], seen[kept, :longest], lengths, weights
-        found["mean"] = {
-            name: with_interval(mean_over_epochs(metric, *curves))
-            for name, metric in METRICS.items()
+    """Every metric over all runs, and over those of each length."""
+    longest = min(predicted.shape[-1], seen.shape[-1]) if target.kind == "curve" else 0
+    ends = (
+        (last_epoch(predicted, epochs), last_epoch(seen, epochs)) if longest else (predicted, seen)
+    )
+    kept = np.isfinite(ends[0]) & np.isfinite(ends[1])
+    if not kept.any():
+        return _nothing(target)
+    weights = resamplings(int(kept.sum()), resamples)
+    lengths, now, then = epochs[kept], ends[0][kept], ends[1][kept]
+    curves = (predicted[kept, :longest], seen[kept, :longest]) if longest else None
+
+    def judge(rows: Array) -> dict[str, Any]:
+        share = weights[:, rows]
+        best = best_quarter_tau(
+            now[rows], then[rows], share, maximize=target.direction == "maximize"
+        )
+        found: dict[str, Any] = {
+            "last" if curves else "value": {
+                **{
+                    name: with_interval(metric(now[rows], then[rows], share))
+                    for name, metric in METRICS.items()
+                },
+                "best_quarter_tau": with_interval(best),
+            }
         }
-    return found
+        if curves:
+            part = curves[0][rows], curves[1][rows], lengths[rows], share
+            found["mean"] = {
+                name: with_interval(mean_over_epochs(metric, *part))
+                for name, metric in METRICS.items()
+            }
+        return found
+
+    by_length = {}
+    for length in np.unique(lengths):
+        same = np.flatnonzero(lengths == length)
+        by_length[str(length)] = {"runs": len(same), **judge(same)}
+    return {**judge(np.arange(len(lengths))), "by_length": by_length}
 
 
-def _metrics(predicted: Array, seen: Array, weights: Array) -> dict[str, Any]:
-    return {
-        name: with_interval(metric(predicted, seen, weights)) for name, metric in METRICS.items()
-    }
+def _nothing(target: Target) -> dict[str, Any]:
+    """What is said of a target of which no run has a value."""
+    unknown = with_interval(np.array([np.nan]))
+    metrics = dict.fromkeys(METRICS, unknown)
+    whole = {**metrics, "best_quarter_tau": unknown}
+    of_curve = {"last": whole, "mean": metrics}
+    return {**(of_curve if target.kind == "curve" else {"value": whole}), "by_length": {}}
 
 
 def _coverage(low: Array, high: Array, seen: Array) -> float | None:
@@ -151,15 +201,8 @@ def _mean_of_length(values: Array, lengths: Array, wanted: Array, target: Target
     rows = []
     for length in wanted:
         same = lengths == length
-        rows.append(_known_mean(values[same] if same.any() else values))
+        rows.append(known_mean(values[same] if same.any() else values))
     return np.stack(rows) if target.kind == "curve" else np.array(rows)
-
-
-def _known_mean(values: Array) -> Array:
-    """The mean over rows of what is not NaN; NaN where a column has nothing."""
-    known = np.isfinite(values)
-    total = np.where(known, values, 0.0).sum(axis=0)
-    return np.where(known.any(axis=0), total / np.maximum(known.sum(axis=0), 1), np.nan)
 
 
 def _by_config(runs: Runs) -> list[list[int]]:

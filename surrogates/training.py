@@ -14,8 +14,9 @@ from torch import Tensor
 from eahas.bezier import raw_from_x_control_points
 from eahas.distribution import half_width, on_log_scale
 from eahas.ensemble import Ensemble
-from eahas.errors import FitError
+from eahas.errors import CheckpointError, FitError
 from eahas.heads import CurveHead, ScalarHead
+from eahas.mlp import MlpEnsemble, mlp_from_tensors
 from surrogates.bezier_fit import fit
 from surrogates.dataset import Runs
 from surrogates.networks import MemberMlp, decode_at, x_control_points
@@ -67,28 +68,28 @@ def fit_curves(runs: Runs, settings: FitSettings, progress: Progress | None = No
         y_ctrl = torch.sigmoid(out[..., n : n + c * (n + 1)].unflatten(-1, (c, n + 1)))
         predicted = decode_at(x_ctrl, y_ctrl, positions)
         wanted = ((targets[rows][:, :, at] - lows) / spans).clamp(0.0, 1.0)
-        error = predicted - wanted
+        known = torch.isfinite(wanted)  # a diverged run has no loss after its end
+        error = torch.where(known, predicted - wanted.nan_to_num(), 0.0)
         ends = out[..., -2 * c :].unflatten(-1, (c, 2)).exp()
         noise = ends[..., :1] + (ends[..., 1:] - ends[..., :1]) * positions
         share = torch.full((len(at),), 1.0 / len(at))
         share[-1] += settings.last_epoch_weight
-        loss = _loss(error, noise, share)
+        loss = _loss(error, noise, share * known)
         return (loss.mean(-1) * data.weight[:, rows]).sum() / data.weight[:, rows].sum()
 
     bias = np.concatenate([*_typical_curve(runs, head), np.full(2 * c, math.log(0.03))])
     network, data = _fitted(runs, head.outputs, bias, batch_loss, settings, progress)
     scale, shift = np.ones(head.outputs), np.zeros(head.outputs)
     shift[-2 * c :] = np.repeat(np.log(spans.numpy()[:, 0]), 2)  # noise in the target's unit
-    name = next((t.name for t in spec.curves if t.name in ("valid_ema",)), None)
-    primary = name or next((t.name for t in spec.curves if t.name == "valid"), spec.curves[0].name)
+    assert spec.main_curve is not None
     return Ensemble(
         spec=spec,
         name="learning_curve",
         features=runs.features,
-        mlp=network.to_numpy(data.mean, data.std, scale, shift),
+        mlp=_sound(network.to_numpy(data.mean, data.std, scale, shift)),
         head=head,
         calibration=(1.0,) * c,
-        primary=primary,
+        primary=spec.main_curve.name,
         manifest={"family": "bezier_nn_STAR", "settings": settings.to_dict()},
     )
 
@@ -126,7 +127,7 @@ def fit_scalars(runs: Runs, settings: FitSettings, progress: Progress | None = N
         spec=spec,
         name="costs",
         features=runs.features,
-        mlp=network.to_numpy(data.mean, data.std, scale, shift),
+        mlp=_sound(network.to_numpy(data.mean, data.std, scale, shift)),
         head=head,
         calibration=(1.0,) * count,
         primary=spec.scalars[0].name,
@@ -173,6 +174,14 @@ def _fitted(
         if progress is not None:
             progress(step + 1, settings.steps)
     return network, data
+
+
+def _sound(mlp: MlpEnsemble) -> MlpEnsemble:
+    """The networks, if they could be loaded again; FitError where the fit diverged."""
+    try:
+        return mlp_from_tensors(mlp.tensors())
+    except CheckpointError as error:
+        raise FitError(f"the fit diverged ({error}); lower learning_rate") from None
 
 
 def _data(runs: Runs, settings: FitSettings) -> _Data:
@@ -240,9 +249,12 @@ def _typical_curve(runs: Runs, head: CurveHead) -> tuple[np.ndarray, np.ndarray]
     steps, heights = [], []
     for length in np.unique(runs.epochs):
         curves = runs.curves[runs.epochs == length][:, :, :length]
+        curves = curves[np.isfinite(curves).all(axis=(1, 2))]
         fitted = fit(curves.reshape(-1, int(length)), head.degree)
         steps.append(raw_from_x_control_points(fitted.x_ctrl))
         heights.append(fitted.y_ctrl.reshape(*curves.shape[:2], -1))
+    if not sum(map(len, heights)):
+        raise FitError("no training run has all its curves to the end")
     low, high = np.array(head.low)[:, None], np.array(head.high)[:, None]
     share = (np.median(np.concatenate(heights), axis=0) - low) / (high - low)
     share = np.clip(share, 0.02, 0.98)

@@ -7,7 +7,6 @@ processor cost, for even CPU time grows when caches and memory are shared.
 
 from __future__ import annotations
 
-import datetime
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from eahas.errors import SweepError
+from eahas.records import started_at
 
 Row = Mapping[str, Any]
 NEIGHBOURS = 3  # one anchor is as noisy as one run: each moment takes the median of three
@@ -35,7 +35,7 @@ def machine_factors(rows: Sequence[Row]) -> dict[str, float]:
     if without and len(machines) > 1:
         raise SweepError(
             f"machine {without[0]} made {machines[without[0]]} runs but no anchor, so its times "
-            "cannot be related to the others'; launch there until an anchor is done"
+            "cannot be related to the others'; launch there once more: it makes one first"
         )
     if without or not machines:
         return {}
@@ -67,5 +67,5 @@ def _track(rows: Sequence[Row], machine: str) -> tuple[list[float], list[float]]
 
 def _started(row: Row) -> float:
     """Seconds since 1970 at which the run began; 0 where the record does not say."""
-    given = row.get("started_at")
-    return datetime.datetime.fromisoformat(given).timestamp() if given else 0.0
+    began = started_at(row)
+    return 0.0 if began is None else began.timestamp()

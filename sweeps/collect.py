@@ -10,7 +10,7 @@ from eahas.errors import SweepError, shown
 from eahas.records import check_rows, write_records
 from eahas.spec import Spec
 from sweeps.anchors import machine_factors
-from sweeps.plan import DONE, PlannedRun, load_plan, require_planned
+from sweeps.plan import DONE, PlannedRun, extra_anchor, load_plan, require_planned
 
 RECORDS_FILE = "records.parquet"
 
@@ -18,14 +18,26 @@ RECORDS_FILE = "records.parquet"
 def collect(folder: Path, out: Path | None = None) -> tuple[Spec, list[dict[str, Any]]]:
     """Write `records.parquet` (or `out`) and return the spec and the rows in planned order.
 
-    A sweep that is not finished gives what there is. Raises SweepError where nothing is finished, a
-    record file is damaged or another run's, or machines cannot be related; RecordError where a
-    record does not follow the schema. Then no file is written.
+    A sweep that is not finished gives what there is. Raises as `finished`; then no file is written.
+    """
+    folder = Path(folder)
+    spec, rows = finished(folder)
+    write_records(folder / RECORDS_FILE if out is None else out, rows, spec)
+    return spec, rows
+
+
+def finished(folder: Path) -> tuple[Spec, list[dict[str, Any]]]:
+    """The spec and the checked rows of what a sweep folder has finished; nothing is written.
+
+    Raises SweepError where nothing is finished, a record file is damaged or another run's, or
+    machines cannot be related; RecordError where a record does not follow the schema.
     """
     folder = Path(folder)
     spec, runs = load_plan(folder)
+    ids = sorted(path.stem for path in (folder / DONE).glob("anchor-*.json"))
+    extra = [run for run_id in ids if (run := extra_anchor(runs, run_id)) is not None]
     rows = []
-    for run in runs:
+    for run in [*runs, *extra]:
         path = folder / DONE / f"{run.run_id}.json"
         if path.exists():
             rows.append(_read(path, run))
@@ -33,9 +45,7 @@ def collect(folder: Path, out: Path | None = None) -> tuple[Spec, list[dict[str,
         raise SweepError(f"{folder} holds no finished run yet; make some with: eahas sweep launch")
     checked = check_rows(rows, spec)
     factors = machine_factors(rows)  # of the unchecked rows, which have a time whatever the targets
-    rows = [{**row, "machine_factor": factors.get(row["run_id"], 1.0)} for row in checked]
-    write_records(folder / RECORDS_FILE if out is None else out, rows, spec)
-    return spec, rows
+    return spec, [{**row, "machine_factor": factors.get(row["run_id"], 1.0)} for row in checked]
 
 
 def _read(path: Path, run: PlannedRun) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from eahas.checks import is_whole
 from eahas.errors import SweepError, shown
 from eahas.spec import Spec
 from regnet_hpo.preflight import gpu_count, preflight
@@ -71,9 +72,7 @@ def finished_count(folder: Path, runs: Sequence[PlannedRun]) -> int:
 
 def _seats(spec: Spec, device: str, workers: int | None) -> list[Seat]:
     """One seat a worker; more workers than there are cores or GPUs share them in turn."""
-    if workers is not None and (
-        isinstance(workers, bool) or not isinstance(workers, int) or workers < 0
-    ):
+    if workers is not None and not (is_whole(workers) and workers >= 0):
         raise SweepError(f"workers={shown(workers)}; allowed are whole numbers from 0")
     if device == "cuda":
         places = [Seat(f"cuda:{index}") for index in range(gpu_count())]

@@ -12,10 +12,11 @@ import dataclasses
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from eahas.checks import is_whole
 from eahas.errors import SweepError, shown
 from eahas.files import write_bytes, write_json
 from eahas.spec import Spec, spec_from_dict
@@ -52,12 +53,14 @@ def plan_runs(
     repeats_train: int = 0,
     repeats_test: int = 0,
     repeat_seeds: int = 2,
+    progress: Callable[[int, int], None] | None = None,
 ) -> list[PlannedRun]:
     """The runs in the order in which they will be made.
 
     Of every 15 configurations 4 are test, 2 valid and 9 train. The first `repeats_train` training
     and `repeats_test` test configurations get `repeat_seeds` more seeds, interleaved so that at
-    any moment of the sweep about the same share of mains and repeats is done.
+    any moment of the sweep about the same share of mains and repeats is done. `progress` is told
+    (drawn, configs) while configurations are drawn.
 
     Raises SweepError for counts that are no whole numbers from 0 (`configs`, `repeat_seeds`: from
     1), SpecError where the space has too few configurations.
@@ -68,9 +71,11 @@ def plan_runs(
         ("repeats_test", repeats_test, 0),
         ("repeat_seeds", repeat_seeds, 1),
     ):
-        if isinstance(given, bool) or not isinstance(given, int) or given < least:
+        if not is_whole(given) or given < least:
             raise SweepError(f"{name}={shown(given)}; allowed are whole numbers from {least}")
-    sampled = [spec.space.check(c) for c in spec.space.sample(configs, seed=seed)]
+    sampled = [
+        spec.space.check(c) for c in spec.space.sample(configs, seed=seed, progress=progress)
+    ]
     mains = [
         PlannedRun(f"c{i:05d}-s0", f"c{i:05d}", 0, "main", SPLIT_PATTERN[i % 15], config)
         for i, config in enumerate(sampled)
@@ -114,6 +119,22 @@ def _with_anchors(runs: Iterator[PlannedRun], anchor: PlannedRun) -> Iterator[Pl
         yield run
 
 
+def extra_anchor(runs: Sequence[PlannedRun], run_id: str) -> PlannedRun | None:
+    """The anchor of a plan as the further run of this name, which a machine without one makes.
+
+    None where the name is no such run's or the plan has no anchor. `extra_anchor_id` names them.
+    """
+    anchor = next((run for run in runs if run.role == "anchor"), None)
+    if anchor is None or not re.fullmatch(r"anchor-[0-9a-f]{12}", run_id):
+        return None
+    return dataclasses.replace(anchor, run_id=run_id)
+
+
+def extra_anchor_id(machine: str) -> str:
+    """The name of a machine's further anchor; `machine` is its fingerprint."""
+    return f"anchor-{machine}"
+
+
 def sample(
     spec: Spec,
     folder: Path,
@@ -123,6 +144,7 @@ def sample(
     repeats_train: int = 0,
     repeats_test: int = 0,
     repeat_seeds: int = 2,
+    progress: Callable[[int, int], None] | None = None,
 ) -> list[PlannedRun]:
     """Write spec.json and plan.jsonl into a folder.
 
@@ -136,6 +158,7 @@ def sample(
         repeats_train=repeats_train,
         repeats_test=repeats_test,
         repeat_seeds=repeat_seeds,
+        progress=progress,
     )
     text = "".join(json.dumps(dataclasses.asdict(run)) + "\n" for run in runs)
     if (folder / PLAN_FILE).exists():

@@ -39,8 +39,8 @@ def facts(spec: Spec, rows: Sequence[Row]) -> dict[str, Any]:
                 "p95": quantiles[-1],
                 "max": max(values),
             }
-    if spec.curves and spec.scalars and ok:
-        curve = next((c for c in spec.curves if c.name.startswith("valid")), spec.curves[0])
+    curve = spec.main_curve
+    if curve is not None and spec.scalars and ok:
         cost = next((s for s in spec.scalars if s.direction == "minimize"), spec.scalars[0])
         found["front"] = {
             "error": shortfall_name(curve),

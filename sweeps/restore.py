@@ -8,7 +8,7 @@ from typing import Any
 from eahas.errors import SweepError
 from eahas.files import write_json
 from eahas.records import read_records
-from sweeps.plan import DONE, load_plan, require_planned
+from sweeps.plan import DONE, extra_anchor, load_plan, require_planned
 
 AT_COLLECT = "machine_factor"  # relates the machines of all rows, so it is computed from all rows
 
@@ -28,7 +28,7 @@ def restore(folder: Path, records_path: Path | str) -> int:
     planned = {run.run_id: run for run in runs}
     rows = read_records(records_path, spec)
     for row in rows:
-        run = planned.get(row["run_id"])
+        run = planned.get(row["run_id"]) or extra_anchor(runs, row["run_id"])
         if run is None:
             raise SweepError(
                 f"{records_path}: run {row['run_id']} is not in the plan of {folder}; "

@@ -19,7 +19,7 @@ from eahas.records import check_row
 from eahas.spec import Spec
 from sweeps.claim import Claim, claimed
 from sweeps.machine import fingerprint, machine_facts
-from sweeps.plan import DONE, WORK, PlannedRun, load_plan
+from sweeps.plan import DONE, WORK, PlannedRun, extra_anchor, extra_anchor_id, load_plan
 
 if TYPE_CHECKING:
     from regnet_hpo.datasets import DataSet
@@ -50,6 +50,8 @@ def make_runs(
     spec, runs = load_plan(folder)
     data = preflight(spec, device)
     meter_for(device, measure_settings(spec)).close()
+    extra = _lacking_anchor(folder, runs, fingerprint(machine_facts(device)))
+    runs = runs if extra is None else [extra, *runs]
     found_one = True
     while found_one:  # once more: another worker may have left a run that was passed over
         found_one = False
@@ -60,6 +62,28 @@ def make_runs(
             if record is not None:
                 found_one = True
                 yield record
+
+
+def _lacking_anchor(folder: Path, runs: list[PlannedRun], machine: str) -> PlannedRun | None:
+    """One anchor more than planned, where other machines made some and this one did not yet.
+
+    Without it the times of this machine could not be related to theirs.
+    """
+    by = {_machine_of_anchor(path) for path in (folder / DONE).glob("anchor-*.json")} - {None}
+    all_made = all((folder / DONE / f"{run.run_id}.json").exists() for run in runs)
+    if not by or machine in by or all_made:
+        return None
+    return extra_anchor(runs, extra_anchor_id(machine))
+
+
+def _machine_of_anchor(path: Path) -> str | None:
+    """Who made an anchor that ended well; a damaged record is for collect to complain about."""
+    try:
+        record = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    ok = isinstance(record, dict) and record.get("status") == "ok"
+    return str(record.get("machine")) if ok else None
 
 
 def _record_of(

@@ -17,8 +17,8 @@ def answer(prediction: Prediction, level: float, *, drawn: bool, columns: int) -
     """The answer for one configuration: its learning curve, a line a target, the evidence."""
     bench = prediction.benchmark
     lines = [f"{bench.id}: {_epochs(prediction)}", ""]
-    if bench.spec.curves:
-        main = next(t for t in bench.spec.curves if t.name == bench.main_curve)
+    if bench.curves:
+        main = next(t for t in bench.curves if t.name == bench.main_curve)
         low, high = prediction.interval(level)[main.name]
         lines += [
             f"{label(main)} in {main.unit or 'its own unit'}, with its {_percent(level)} interval",
@@ -27,7 +27,7 @@ def answer(prediction: Prediction, level: float, *, drawn: bool, columns: int) -
         ]
     head = f"{_percent(level)} interval"
     lines.append(f"{'':{LABEL}}{'predicted':>{VALUE}}{head:>{SPAN}}{'held-out R2':>{R2}}")
-    targets = bench.spec.scalars + bench.spec.curves
+    targets = bench.scalars + bench.curves
     lines += [_row(prediction, target, level) for target in targets]
     return "\n".join([*lines, "", evidence(bench)])
 
@@ -35,7 +35,8 @@ def answer(prediction: Prediction, level: float, *, drawn: bool, columns: int) -
 def answers(prediction: Prediction, level: float) -> str:
     """The answers for a list of configurations: one line each, the last epoch of the curve."""
     bench, interval = prediction.benchmark, prediction.interval(level)
-    targets = [*(t for t in bench.spec.curves if t.name == bench.main_curve), *bench.spec.scalars]
+    main = [t for t in bench.curves if t.name == bench.main_curve]
+    targets = [*main, *bench.scalars]
     heads = "".join(f"{label(t):>{CELL}}" for t in targets)
     units = "".join(f"{unit_of(t, bench.energy_source):>{CELL}}" for t in targets)
     lines = [f"{bench.id}: {len(prediction.configs)} configurations", "", f"{'':10}{heads}"]
@@ -54,11 +55,11 @@ def answers(prediction: Prediction, level: float) -> str:
 def reached(prediction: Prediction, found: Mapping[str, float]) -> str:
     """What `Benchmark.query` says about one epoch."""
     lines = [f"at the end of epoch {found['epoch']:g} of {prediction.epochs}"]
-    spec = prediction.benchmark.spec
-    for target in spec.scalars + spec.curves:
+    bench = prediction.benchmark
+    for target in bench.scalars + bench.curves:
         value = quantity(found[target.name], target.unit)
         lines.append(f"{label(target):{LABEL}}{value:>{VALUE}}{_flag(prediction, target)}")
-    return "\n".join([*lines, "", evidence(prediction.benchmark)])
+    return "\n".join([*lines, "", evidence(bench)])
 
 
 def evidence(bench: Benchmark) -> str:
@@ -68,7 +69,7 @@ def evidence(bench: Benchmark) -> str:
         f"behind it: {made['runs']:,} real runs of {made['configurations']:,} configurations; "
         f"R2 on {judged:,} held-out ones"
     ]
-    if any(is_energy(target) for target in bench.spec.scalars):
+    if any(is_energy(target) for target in bench.scalars):
         lines.append(energy_words(bench.manifest))
     return "\n".join(lines)
 

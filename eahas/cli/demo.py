@@ -143,8 +143,8 @@ def config_of(row: dict[str, Any], spec: Spec) -> dict[str, Any]:
 
 def side_by_side(bench: Benchmark, rows: Rows) -> str:
     """Predicted and real values of the held-out runs, one line each."""
-    main = next(t for t in bench.spec.curves if t.name == bench.main_curve)
-    targets = [main, *bench.spec.scalars]
+    main = next(t for t in bench.curves if t.name == bench.main_curve)
+    targets = [main, *bench.scalars]
     units = [unit_of(t, bench.energy_source) for t in targets]
     lines = [
         f"{'':8}" + "".join(f"{label(t):>28}" for t in targets),

@@ -40,33 +40,27 @@ def add_to(commands: Any) -> None:
 
 def run(arguments: Namespace) -> None:
     bench = api.load_benchmark(arguments.benchmark)
-    judged = judge(bench, arguments.records, arguments.resamples)
-    if bench.energy_source == "estimated" and any(map(is_energy, bench.spec.targets)):
+    found = judge(bench, arguments.records, arguments.resamples)
+    if bench.energy_source == "estimated" and any(map(is_energy, bench.targets)):
         warn_estimated(bench.id, bench.manifest["energy"]["formula"])
     if arguments.json:
-        facts = {"benchmark": bench.id, "energy_source": bench.energy_source, **judged}
+        facts = {"benchmark": bench.id, "energy_source": bench.energy_source, **found}
         print(json.dumps(facts, allow_nan=False))
     else:
-        print(f"{bench.id}\n{tables(judged, bench.spec.targets, bench.energy_source)}")
+        own = arguments.records is None
+        print(f"{bench.id}\n{tables(found, bench.targets, bench.energy_source, own=own)}")
 
 
 def judge(bench: Benchmark, records: str | None, resamples: int) -> dict[str, Any]:
     """The `quality` of a manifest, on a benchmark's own records or on others of its space."""
     from surrogates.dataset import runs_from_records
-    from surrogates.quality import on_repeated, quality, references
+    from surrogates.quality import judged
 
     rows = own_records(bench) if records is None else read_records_of(records, bench.spec)
     runs = runs_from_records(rows, bench.spec)
     models = [model for model in (bench.curve_model, bench.scalar_model) if model is not None]
     with Bars() as bars:
-        bars("judge", 0, 3)
-        held_out = quality(models, runs.side("test"), resamples=resamples)
-        bars("judge", 1, 3)
-        repeated = on_repeated(models, runs, resamples=resamples)
-        bars("judge", 2, 3)
-        compared = references(runs, resamples=resamples)
-        bars("judge", 3, 3)
-    return {"held_out": held_out, "repeated": repeated, "references": compared}
+        return judged(models, runs, resamples=resamples, report=bars)
 
 
 def own_records(bench: Benchmark) -> Rows:

@@ -54,7 +54,7 @@ def add_to(commands: Any) -> None:
 def add_settings(command: Parser) -> None:
     """The settings that have an option of their own; they change both kinds of model."""
     command.add_argument(
-        "--members", metavar="N", type=whole(1), help="networks in an ensemble; default: 5"
+        "--members", metavar="N", type=whole(2), help="networks in an ensemble; default: 5"
     )
     command.add_argument(
         "--steps", metavar="N", type=whole(1), help=f"of the optimiser; default: {STEPS}"

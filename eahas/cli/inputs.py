@@ -37,10 +37,10 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def read_records_of(source: str | Path, spec: Spec) -> Rows:
     """The checked rows of a Parquet file, or of what a sweep folder has finished."""
-    from eahas.records import read_records
+    from eahas.records import as_stored, read_records
 
     path = Path(source)
-    return read_records(_collected(path)[1] if path.is_dir() else path, spec)
+    return as_stored(_finished(path)[1], spec) if path.is_dir() else read_records(path, spec)
 
 
 def read_with_spec(source: str | Path, spec: str | None) -> tuple[Spec, Rows]:
@@ -48,14 +48,14 @@ def read_with_spec(source: str | Path, spec: str | None) -> tuple[Spec, Rows]:
 
     A Parquet file of a spec that ships needs no name.
     """
-    from eahas.records import check_rows, read_records, read_rows
+    from eahas.records import as_stored, check_rows, read_rows
     from sweeps.specs import list_specs, load_spec
 
     path = Path(source)
     if path.is_dir():
-        own, path = _collected(path)
+        own, made = _finished(path)
         found = own if spec is None else load_spec(spec)
-        return found, read_records(path, found)
+        return found, as_stored(made, found)
     rows = read_rows(path)
     if spec is None:
         spec = str(rows[0].get("space")) if rows else None
@@ -65,12 +65,8 @@ def read_with_spec(source: str | Path, spec: str | None) -> tuple[Spec, Rows]:
     return found, check_rows(rows, found)
 
 
-def _collected(folder: Path) -> tuple[Spec, Path]:
-    """The spec of a sweep folder, and the file that its finished runs have just been written to.
+def _finished(folder: Path) -> tuple[Spec, Rows]:
+    """The spec of a sweep folder and what it has finished; nothing is written."""
+    from sweeps.collect import finished
 
-    They are read back from there: then folder and file give the same numbers to the last digit.
-    """
-    from sweeps.collect import RECORDS_FILE, collect
-
-    spec, _ = collect(folder)
-    return spec, folder / RECORDS_FILE
+    return finished(folder)

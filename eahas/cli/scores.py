@@ -37,15 +37,19 @@ def summary(held_out: Mapping[str, Any], targets: Sequence[Target], source: str)
     return "\n".join(lines)
 
 
-def tables(judged: Mapping[str, Any], targets: Sequence[Target], source: str) -> str:
-    """For each target every metric with its interval: overall, by length, beside the references."""
+def tables(
+    judged: Mapping[str, Any], targets: Sequence[Target], source: str, *, own: bool = True
+) -> str:
+    """For each target every metric with its interval: overall, by length, beside the references.
+
+    `own`: judged on the benchmark's own records, whose test side no fit has seen.
+    """
     held_out, repeated = judged["held_out"], judged["repeated"]
     references = judged["references"]["targets"]
     if not held_out["targets"]:
         return f"{held_out['runs']} held-out configurations: too few to judge the fit"
-    blocks = [
-        f"{_on(held_out['runs'])}, which the fit never saw; brackets: 95 % bootstrap interval"
-    ]
+    unseen = ", which the fit never saw" if own else " of other records"
+    blocks = [f"{_on(held_out['runs'])}{unseen}; brackets: 95 % bootstrap interval"]
     for target in targets:
         unit = UNITS.get(target.unit, target.unit)
         head = "".join(f"{name:>{CELL}}" for name in METRICS.values())
@@ -70,8 +74,13 @@ def _of_one(judged: Mapping[str, Any], target: Target) -> Iterator[str]:
         yield _row("  mean over epochs", judged["mean"])
     else:
         yield _row("  all", judged["value"])
-    for length, metrics in judged["by_length"].items():
-        yield _row(f"  {length} epochs ({metrics['runs']})", metrics)
+    for length, of_length in judged["by_length"].items():
+        name = f"  {length} epochs ({of_length['runs']} runs)"
+        if target.kind == "curve":
+            yield _row(f"{name}, last", of_length["last"])
+            yield _row(f"{name}, mean", of_length["mean"])
+        else:
+            yield _row(name, of_length["value"])
     covered = ", ".join(
         f"{100 * float(level):g} %: {'-' if share is None else f'{100 * share:.0f} %'}"
         for level, share in judged["coverage"].items()

@@ -115,21 +115,25 @@ def _no_stage(arguments: Namespace) -> None:
 
 
 def sample(arguments: Namespace) -> None:
+    from regnet_hpo.datasets import check_known
     from regnet_hpo.preflight import check_trainable
     from sweeps import plan
     from sweeps.specs import load_spec
 
     folder, spec = Path(arguments.out), load_spec(arguments.spec)
     check_trainable(spec)
-    runs = plan.sample(
-        spec,
-        folder,
-        arguments.configs,
-        seed=arguments.seed,
-        repeats_train=arguments.repeats_train,
-        repeats_test=arguments.repeats_test,
-        repeat_seeds=arguments.repeat_seeds,
-    )
+    check_known(spec.data)
+    with Bars() as bars:
+        runs = plan.sample(
+            spec,
+            folder,
+            arguments.configs,
+            seed=arguments.seed,
+            repeats_train=arguments.repeats_train,
+            repeats_test=arguments.repeats_test,
+            repeat_seeds=arguments.repeat_seeds,
+            progress=lambda done, total: bars("draw configurations", done, total),
+        )
     roles = Counter(run.role for run in runs)
     print(f"{folder}: {len(runs)} runs planned ({counted(roles)})")
     print(f"next: eahas sweep launch {folder}")
@@ -179,12 +183,16 @@ def restore(arguments: Namespace) -> None:
 def collect(arguments: Namespace) -> None:
     from sweeps.collect import RECORDS_FILE
     from sweeps.collect import collect as collected
+    from sweeps.plan import SPEC_FILE
+    from sweeps.specs import list_specs, load_spec
 
     folder = Path(arguments.folder)
     out = folder / RECORDS_FILE if arguments.out is None else Path(arguments.out)
     spec, rows = collected(folder, out)
     print(f"{out}: {len(rows)} runs of {spec.name} ({counted(Counter(r['status'] for r in rows))})")
-    print(f"next: eahas fit {spec.name} {out} --out my-benchmark")
+    ships = spec.name in list_specs() and load_spec(spec.name).source == spec.source
+    named = spec.name if ships else folder / SPEC_FILE
+    print(f"next: eahas fit {named} {out} --out my-benchmark")
 
 
 def report(arguments: Namespace) -> None:

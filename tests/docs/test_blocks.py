@@ -79,3 +79,16 @@ def test_an_error_in_a_block_names_the_line(tmp_path):
     with pytest.raises(ZeroDivisionError) as caught:
         docs.run(block, path, {})
     assert caught.traceback[-1].lineno + 1 == 5
+
+
+def test_only_what_a_block_prints_is_renewed(tmp_path):
+    page = tmp_path / "page.md"
+    tree = "```text\nbenchmark/\n    manifest.json\n```\n"
+    page.write_text(f"{tree}\n```python\nprint(1 + 1)\n```\n```text\n3\n```\n\nand\n\n{tree}")
+    renewed = docs.renewed(page)
+    assert renewed == page.read_text().replace("```text\n3\n", "```text\n2\n")
+
+
+def test_no_block_is_empty(page):
+    for block in docs.blocks(page.read_text(encoding="utf-8")):
+        assert block.text.strip(), f"{page.name}:{block.line}"

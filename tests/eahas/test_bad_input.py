@@ -1,4 +1,4 @@
-"""Bad inputs by the thousand at every door of a space: an EahasError or a right answer."""
+"""Bad inputs by the thousand at every door: an EahasError or a right answer."""
 
 from __future__ import annotations
 
@@ -16,8 +16,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eahas.errors import EahasError
+from eahas import api
+from eahas.errors import EahasError, shown
+from eahas.records import check_rows, read_records
 from eahas.spec import Spec, spec_from_dict
+from surrogates.dataset import runs_from_records
 from sweeps.specs import load_spec
 
 T = TypeVar("T")
@@ -251,3 +254,88 @@ def test_damaged_specs(rng: random.Random) -> None:
         if not spec.space.constraints or spec.name == "own":
             config = accepted(lambda: spec.space.sample(seed=0))
             assert spec.space.contains(config)
+
+
+# The doors of a benchmark
+
+
+@functools.cache
+def shipped() -> api.Benchmark:
+    return api.load_benchmark("regnet-digits")
+
+
+@batches(40)
+def test_junk_as_a_question(rng: random.Random) -> None:
+    config = junk(rng) if rng.random() < 0.3 else damaged_config(rng, 0)
+    given = rng.choice([config, [config], [*sampled(0)[:2], config]])
+    prediction = accepted(lambda: shipped().predict(given))
+    flat = accepted(lambda: shipped().space.check(config))
+    assert (prediction is None) is (flat is None) or isinstance(config, (list, tuple))
+    if prediction is not None:
+        assert np.isfinite(prediction.runtime_s).all()
+        assert np.nanmax(prediction.learning_curve) <= 100.0
+
+
+@batches(40)
+def test_junk_beside_a_question(rng: random.Random) -> None:
+    bench, config, odd = shipped(), sampled(0)[rng.randrange(15)], junk(rng)
+    found = accepted(lambda: bench.query(config, at=odd))
+    assert found is None or 1 <= found["epoch"] <= config["OPTIM"]["MAX_EPOCH"]
+    accepted(lambda: bench.predict(config).interval(odd))
+    accepted(lambda: bench.predict(config).to_dict(odd))
+    for name in ("learning_curve", "runtime_s"):
+        model = bench.model(name)
+        accepted(lambda m=model: m.predict(config, odd))
+        accepted(lambda m=model: m.predict(config, search_space=odd))
+        accepted(lambda m=model: m.predict(config, with_noise=True, noise_seed=odd))
+        accepted(lambda m=model: m.select(odd))
+
+
+@batches(40)
+def test_junk_as_a_code_to_predict(rng: random.Random) -> None:
+    model = shipped().model("runtime_s")
+    code = rng.choice([junk(rng), [junk(rng) for _ in range(model.space.encoding_width)]])
+    value = accepted(lambda: model.predict(code, encoded=True))
+    assert value is None or np.isfinite(value).all()
+
+
+@pytest.mark.filterwarnings("ignore::eahas.api.EstimatedEnergyWarning")
+@batches(20)
+def test_junk_as_a_name(rng: random.Random) -> None:
+    odd = shown(junk(rng))
+    name = rng.choice([junk(rng), f"regnet-digits/{odd}", f"regnet-digits@{odd}", f"./{odd}"])
+    for door in (api.load_benchmark, api.load_ensemble, api.get_ea_has_bench_api):
+        accepted(lambda d=door: d(name))
+
+
+# The doors of records
+
+
+@functools.cache
+def some_rows() -> list[dict[str, Any]]:
+    rows = read_records(shipped().folder / "records.parquet", shipped().spec)
+    return [row for row in rows if row["OPTIM.MAX_EPOCH"] == 10][:15]
+
+
+@batches(60)
+def test_damaged_records(rng: random.Random) -> None:
+    rows = copy.deepcopy(some_rows())
+    for _ in range(rng.randrange(4)):
+        row = rng.choice(rows)
+        row[rng.choice([*row, *row, *ODD_KEYS])] = junk(rng)
+    checked = accepted(lambda: check_rows(rows, shipped().spec))
+    if checked is not None:
+        assert check_rows(checked, shipped().spec) == checked
+        runs_from_records(checked, shipped().spec)
+
+
+def test_damaged_files_of_records(tmp_path) -> None:
+    whole = (shipped().folder / "records.parquet").read_bytes()
+    path, rng = tmp_path / "records.parquet", random.Random(0)
+    for _ in range(100):
+        content = bytearray(whole[: rng.choice([len(whole), rng.randrange(len(whole))])])
+        for _ in range(rng.randrange(1, 50)):
+            if content:
+                content[rng.randrange(len(content))] = rng.randrange(256)
+        path.write_bytes(content)
+        accepted(lambda: read_records(path, shipped().spec))
