@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from eahas.errors import CheckpointError, shown, unknown
-from eahas.manifest import BENCHMARK, MANIFEST, Manifest, read_manifest
+from eahas.manifest import BENCHMARK, ENSEMBLE, MANIFEST, Manifest, read_manifest
 
 PREFIX = "checkpoints/"
 # EA-HAS-Bench's names of data sets, and the benchmarks that we have or shall have of them.
@@ -96,15 +96,18 @@ def locate(name_or_path: str | os.PathLike[str]) -> Place:
 
 
 def describe(folder: Path) -> dict[str, Any]:
-    """A benchmark in a few plain facts, from its manifest alone."""
+    """A benchmark in a few plain facts, from its manifests alone."""
     manifest = read_manifest(folder, BENCHMARK)
     spec = manifest.spec()
-    judged = manifest.section("quality.held_out.targets")
+    models = (read_manifest(folder / name, ENSEMBLE) for name in manifest.folders("models"))
+    predicted = {target for model in models for target in model.texts("head.targets")}
     return {
         "name": spec.name,
         "version": manifest.whole("version", 1),
         "description": spec.description,
-        "targets": {target.name: target.unit for target in spec.targets if target.name in judged},
+        "targets": {
+            target.name: target.unit for target in spec.targets if target.name in predicted
+        },
         "energy_source": manifest.text("energy.source"),
         "runs": manifest.whole("provenance.runs", 0),
     }

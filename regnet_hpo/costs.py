@@ -29,14 +29,12 @@ def training_times(
 
 
 def training_energy(train: EpochMeter) -> dict[str, Any]:
-    """Joules of the finished epochs and where they come from. Raises MeterError as `finish`."""
+    """Joules of the finished epochs and how they were read. Raises MeterError as `finish`."""
     energies = train.finish()
     reading = energies.reading
     return {
         "train_energy_j": energies.total_j,
         "epoch_energy_j": energies.energy_j.tolist(),
-        "energy_source": reading.source,
-        "energy_formula": reading.formula,
         "energy_flags": ",".join(reading.flags),
         "energy_samples": reading.samples,
         "energy_disagreement": reading.disagreement,
@@ -54,6 +52,7 @@ def inference_costs(
     on_cpu_time = measure.runtime == "cpu_time"
     return {
         "test_energy_j": reading.energy_j,
+        "test_energy_flags": ",".join(reading.flags),
         "test_time_s": reading.cpu_time_s if on_cpu_time else reading.duration_s,
     }
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 
@@ -19,8 +22,9 @@ def precise_batch_norm(network: nn.Module, batches: list[Tensor]) -> None:
         norm.reset_running_stats()
         norm.momentum = None  # torch's cumulative average: every batch weighs the same
     network.train()
-    for batch in batches:
-        network(batch)
+    with full_precision():
+        for batch in batches:
+            network(batch)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
 
@@ -29,8 +33,20 @@ def precise_batch_norm(network: nn.Module, batches: list[Tensor]) -> None:
 def correct(network: nn.Module, images: Tensor, labels: Tensor, batch_size: int) -> Tensor:
     """Whether each image is classified correctly: bool (n,). Sets evaluation mode; fp32."""
     network.eval()
-    parts = [network(part).argmax(1) for part in images.split(batch_size)]
+    with full_precision():
+        parts = [network(part).argmax(1) for part in images.split(batch_size)]
     return torch.cat(parts) == labels
+
+
+@contextmanager
+def full_precision() -> Iterator[None]:
+    """Convolutions on a GPU in fp32, where torch's default is the shorter TF32."""
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
 
 
 def percent(right: Tensor) -> float:

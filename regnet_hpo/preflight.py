@@ -42,11 +42,13 @@ SCALARS = (
 def preflight(spec: Spec, device: str) -> DataSet:
     """The data of a spec that can be trained on `device`.
 
-    Raises SpecError for a spec that the trainer does not understand, DataError for data that are
+    Raises SpecError for a spec that the trainer does not understand or that measures what the
+    device has not, DataError for data that are
     not there or do not fit the network and for a device that is not there.
     """
     check_trainable(spec)
     check_device(device)
+    check_runtime(measure_settings(spec), device)
     data = load_dataset(spec.data)
     check_fit(data, spec)
     return data
@@ -110,6 +112,15 @@ def _values(parameter: Parameter) -> tuple[tuple[Any, ...], bool]:
     return parameter.choices, False
 
 
+def check_runtime(settings: MeasureSettings, device: str) -> None:
+    """Raise SpecError where CPU time is to stand for the runtime and does not."""
+    if settings.runtime == "cpu_time" and not (device == "cpu" and settings.threads == 1):
+        raise SpecError(
+            f"measurement: runtime: cpu_time is of one pinned thread, and here are the device "
+            f"{device} and threads: {settings.threads}; use runtime: wall"
+        )
+
+
 def check_device(name: str) -> None:
     """Raise DataError unless `name` is cpu, or cuda or cuda:N and torch sees that GPU."""
     found = re.fullmatch(r"cpu|cuda(?::(\d{1,4}))?", name) if isinstance(name, str) else None
@@ -148,5 +159,8 @@ def check_fit(data: DataSet, spec: Spec) -> None:
 def meter_for(device: str, settings: MeasureSettings) -> Meter:
     """The energy meter of a run. Raises MeterError where the device has no such source."""
     return open_meter(
-        device, estimate_w_per_core=settings.estimate_w_per_core, source=settings.energy
+        device,
+        source=settings.energy,
+        estimate_w_per_core=settings.estimate_w_per_core,
+        allow_mig=settings.allow_mig,
     )

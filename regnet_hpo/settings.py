@@ -59,7 +59,8 @@ class MeasureSettings:
     """How time and energy are taken.
 
     `runtime` is `wall`, or `cpu_time` where one pinned thread does all the work, so that its CPU
-    time is the wall time on an idle core whatever else the machine does. `idle_s` is how long a
+    time is the wall time on an idle core whatever else the machine does. `allow_mig` meters a GPU
+    in MIG mode as a whole, flagged. `idle_s` is how long a
     measuring meter looks at the idle device before each run (0: not at all), `test_window_s` the
     least time over which inference is repeated.
     """
@@ -67,6 +68,7 @@ class MeasureSettings:
     threads: int = _within(0)  # 0: leave torch's own choice
     runtime: str = "wall"
     energy: str = "auto"
+    allow_mig: bool = False
     estimate_w_per_core: float = _within(10.0)
     idle_s: float = _within(5.0)
     test_window_s: float = _within(0.1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import math
 from collections.abc import Callable, Mapping
@@ -136,6 +137,8 @@ class Trainer:
                 self._resume(resume_file)
             if self.measure.idle_s:
                 self.meter.measure_idle(max(self.measure.idle_s, self.meter.min_window_s))
+            if self.device.type == "cuda":
+                self._warm_up()
             while self.progress.epochs < self.max_epoch:
                 epoch = self.progress.epochs
                 train_accuracy = self._train_epoch(epoch)
@@ -149,6 +152,22 @@ class Trainer:
             return self._record()
         finally:
             self.meter.close()
+
+    def _warm_up(self) -> None:
+        """One step of a copy, so that no epoch pays for the start of CUDA's libraries."""
+        images, labels = self.splits["train"]
+        size = min(self.settings.batch_size, len(labels))
+        twin = copy.deepcopy(self.network).train()
+        with self._autocast():
+            logits = twin(images[:size].contiguous(memory_format=torch.channels_last))
+            loss = F.cross_entropy(logits.float(), labels[:size])
+        loss.backward()
+        correct(twin, images[:size], labels[:size], size)
+        torch.cuda.synchronize(self.device)
+
+    def _autocast(self) -> torch.autocast:
+        enabled = self.settings.mixed_precision and self.device.type == "cuda"
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=enabled)
 
     def _train_epoch(self, epoch: int) -> float:
         """One metered pass over the training images; the accuracy of its batches in percent."""
@@ -187,8 +206,7 @@ class Trainer:
 
     def _step(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         inputs = inputs.contiguous(memory_format=torch.channels_last)
-        enabled = self.settings.mixed_precision and self.device.type == "cuda"
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=enabled):
+        with self._autocast():
             logits = self.network(inputs)
             loss = F.cross_entropy(
                 logits.float(), labels, label_smoothing=self.settings.label_smoothing
@@ -316,6 +334,8 @@ class Trainer:
                 if name in needed:
                     raise
                 missing.append(f"{name}: {error}")
+        if any(value is not None for name, value in found.items() if name.endswith("_j")):
+            found |= {"energy_source": self.meter.source, "energy_formula": self.meter.formula}
         return found | {"energy_missing": "; ".join(missing)}
 
     def _inference_costs(self) -> dict[str, Any]:

@@ -114,7 +114,8 @@ def energy_facts(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     ok = [row for row in rows if row["status"] == "ok"]
     sources = sorted({row["energy_source"] for row in ok if row.get("energy_source")})
     formulas = sorted({row["energy_formula"] for row in ok if row.get("energy_formula")})
-    flags = sorted({f for row in ok for f in row.get("energy_flags", "").split(",") if f})
+    both = ("energy_flags", "test_energy_flags")
+    flags = sorted({f for row in ok for name in both for f in row.get(name, "").split(",") if f})
     source = NO_ENERGY if not sources else sources[0] if len(sources) == 1 else MIXED
     return {"source": source, "formula": "; ".join(formulas), "flags": flags}
 

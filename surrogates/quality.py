@@ -188,12 +188,15 @@ def _nothing(target: Target) -> dict[str, Any]:
 
 
 def _coverage(low: Array, high: Array, seen: Array) -> float | None:
+    """The share of values inside; of a curve the share of its epochs, each run weighing one."""
     width = min(low.shape[-1], seen.shape[-1]) if seen.ndim > 1 else None
     low, high, seen = (a[..., :width] if width else a for a in (low, high, seen))
     known = np.isfinite(seen) & np.isfinite(low)
     if not known.any():
         return None
-    return float(((low <= seen) & (seen <= high))[known].mean())
+    inside = ((low <= seen) & (seen <= high) & known).reshape(len(known), -1).sum(axis=1)
+    counted = known.reshape(len(known), -1).sum(axis=1)
+    return float((inside[counted > 0] / counted[counted > 0]).mean())
 
 
 def _mean_of_length(values: Array, lengths: Array, wanted: Array, target: Target) -> Array:

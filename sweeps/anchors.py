@@ -60,8 +60,9 @@ def _track(rows: Sequence[Row], machine: str) -> tuple[list[float], list[float]]
     if not found:
         return None
     times = [seconds for _, seconds in found]
-    half = NEIGHBOURS // 2
-    smooth = [statistics.median(times[max(0, i - half) : i + half + 1]) for i in range(len(times))]
+    last = max(0, len(times) - NEIGHBOURS)
+    firsts = (min(max(0, i - NEIGHBOURS // 2), last) for i in range(len(times)))
+    smooth = [statistics.median(times[first : first + NEIGHBOURS]) for first in firsts]
     return [moment for moment, _ in found], smooth
 
 

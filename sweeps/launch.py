@@ -17,10 +17,11 @@ from pathlib import Path
 from eahas.checks import is_whole
 from eahas.errors import SweepError, shown
 from eahas.spec import Spec
-from regnet_hpo.preflight import gpu_count, preflight
+from regnet_hpo.energy import ESTIMATED, RAPL
+from regnet_hpo.preflight import gpu_count, meter_for, preflight
 from regnet_hpo.settings import measure_settings
 from sweeps.plan import DONE, PlannedRun, load_plan
-from sweeps.work import MOST_DEATHS, make_runs
+from sweeps.work import MOST_DEATHS, forget_failed, make_runs
 from sweeps.worker import EXIT_AGAIN, EXIT_CANNOT_WRITE, Seat, Worker
 
 POLL_S = 0.5
@@ -33,18 +34,21 @@ def launch(
     workers: int | None = None,
     device: str = "cpu",
     budget_s: float | None = None,
+    retry_failed: bool = False,
     progress: Progress | None = None,
 ) -> int:
     """Make the missing runs of a sweep folder; the number of runs that are finished afterwards.
 
-    By default there is a worker for each core (for each `threads` cores, where the spec sets them)
-    or, on `cuda`, for each GPU. `workers=0` makes the runs in this process. No new run is started
-    after `budget_s` seconds. `progress` is told (finished, planned): with workers about twice a
+    By default there is a worker for each core (for each `threads` cores, where the spec sets them),
+    one for the whole machine where RAPL meters it, or, on `cuda`, one for each GPU. `workers=0`
+    makes the runs in this process. No new run is started after `budget_s` seconds. `retry_failed`
+    has failed runs made again. `progress` is told (finished, planned): with workers about twice a
     second, without them after each run.
 
     Everything is looked at before anything is written. Raises SweepError where the folder is no
-    sweep, an argument is not allowed, the folder cannot be written, or workers keep dying or cannot
-    meter; SpecError or DataError where the sweep cannot be made on this device.
+    sweep, an argument is not allowed, the folder cannot be written, run after run fails for one
+    reason, or workers keep dying or cannot meter; SpecError, DataError or MeterError where the
+    sweep cannot be made on this device.
     """
     folder = Path(folder)
     if budget_s is not None and not budget_s >= 0:
@@ -53,8 +57,12 @@ def launch(
     spec, runs = load_plan(folder)
     preflight(spec, device)
     seats = _seats(spec, device, workers)
+    if len(seats) > 1:
+        seats = _with_energy_of_its_own(spec, device, seats, chosen=workers is not None)
     try:
         (folder / DONE).mkdir(exist_ok=True)
+        if retry_failed:
+            forget_failed(folder)
         if not seats:
             _here(folder, runs, device, deadline, progress)
     except OSError as error:
@@ -84,6 +92,24 @@ def _seats(spec: Spec, device: str, workers: int | None) -> list[Seat]:
         places = [Seat(device, tuple(cores[start : start + each])) for start in starts]
     count = len(places) if workers is None else workers
     return [places[index % len(places)] for index in range(count)]
+
+
+def _with_energy_of_its_own(
+    spec: Spec, device: str, seats: list[Seat], *, chosen: bool
+) -> list[Seat]:
+    """The seats, if no two of them share a sensor: else each would count the other's joules."""
+    with meter_for(device, measure_settings(spec)) as meter:
+        source = meter.source
+    shared = source == RAPL or (source != ESTIMATED and len(set(seats)) < len(seats))
+    if not shared:
+        return seats
+    if chosen:
+        most = 1 if source == RAPL else len(set(seats))
+        raise SweepError(
+            f"workers={len(seats)}: {source} would count the energy of all of them in every run; "
+            f"allowed: {most}, or measurement: energy: {ESTIMATED} in the spec"
+        )
+    return [Seat(device)]
 
 
 def _here(

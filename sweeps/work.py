@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import platform
+import re
 import sys
 import time
 import traceback
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import eahas
-from eahas.errors import EahasError, RecordError
+from eahas.errors import EahasError, RecordError, SweepError
 from eahas.files import write_json
 from eahas.records import check_row
 from eahas.spec import Spec
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from regnet_hpo.datasets import DataSet
 
 MOST_DEATHS = 3  # a run whose worker died so often without finishing an epoch is recorded as failed
+MOST_ALIKE = 5  # so many failures in a row for one reason are no failures of the runs
 Record = dict[str, Any]
 
 
@@ -41,8 +43,9 @@ def make_runs(
     `time.monotonic`). `on_epoch` is called whenever the state of the current run has been saved;
     what it raises goes through, and the run can be continued.
 
-    Raises SweepError where the folder is no sweep; SpecError, DataError or MeterError where no run
-    of it could be made here; OSError where it cannot be written.
+    Raises SweepError where the folder is no sweep, or run after run fails for one reason;
+    SpecError, DataError or MeterError where no run of it could be made here; OSError where it
+    cannot be written.
     """
     from regnet_hpo.preflight import meter_for, preflight
     from regnet_hpo.settings import measure_settings
@@ -62,6 +65,8 @@ def make_runs(
             if record is not None:
                 found_one = True
                 yield record
+                if record["status"] == "failed":
+                    require_different_failures(folder)
 
 
 def _lacking_anchor(folder: Path, runs: list[PlannedRun], machine: str) -> PlannedRun | None:
@@ -84,6 +89,31 @@ def _machine_of_anchor(path: Path) -> str | None:
         return None
     ok = isinstance(record, dict) and record.get("status") == "ok"
     return str(record.get("machine")) if ok else None
+
+
+def require_different_failures(folder: Path) -> None:
+    """Raise SweepError where the newest records all say that the same went wrong.
+
+    A full GPU or an old driver would else turn the whole plan into failed runs, one by one.
+    """
+    records = (folder / DONE).glob("*.json")
+    newest = sorted(records, key=lambda path: path.stat().st_mtime_ns)[-MOST_ALIKE:]
+    made = [json.loads(path.read_bytes()) for path in newest]
+    alike = {re.sub(r"[\d.]+", "#", str(record.get("reason"))) for record in made}
+    if len(made) == MOST_ALIKE and len(alike) == 1 and made[-1]["status"] == "failed":
+        raise SweepError(
+            f"{MOST_ALIKE} runs in a row failed: {made[-1]['reason']}; mend it, then launch with "
+            "--retry-failed"
+        )
+
+
+def forget_failed(folder: Path) -> int:
+    """Remove the records of failed runs, so that they are made again; how many there were."""
+    paths = sorted((folder / DONE).glob("*.json"))
+    failed_ones = [p for p in paths if json.loads(p.read_bytes()).get("status") == "failed"]
+    for path in failed_ones:
+        path.unlink()
+    return len(failed_ones)
 
 
 def _record_of(

@@ -144,3 +144,4 @@ def test_it_runs_as_a_script():
     found = subprocess.run(command, capture_output=True, text=True, check=True)
     for option in ("--model", "--search_space", "--data_path", "--log_dir", "--seed", "--ensemble"):
         assert option in found.stdout
+    assert "example:\n  python fit_model.py --model bezier_nn_STAR" in found.stdout

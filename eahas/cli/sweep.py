@@ -75,6 +75,7 @@ def add_to(commands: Any) -> None:
     command.add_argument(
         "--budget-s", metavar="S", type=seconds, help="start no run after this many seconds"
     )
+    command.add_argument("--retry-failed", action="store_true", help="make failed runs again")
 
     command = add_command(
         stages,
@@ -143,7 +144,11 @@ def launch(arguments: Namespace) -> None:
     folder = Path(arguments.folder)
     try:
         finished, planned = make_runs(
-            folder, arguments.workers, arguments.device, arguments.budget_s
+            folder,
+            arguments.workers,
+            arguments.device,
+            arguments.budget_s,
+            retry_failed=arguments.retry_failed,
         )
     except KeyboardInterrupt:
         print(f"what is finished is safe; continue with: eahas sweep launch {folder}")
@@ -154,7 +159,12 @@ def launch(arguments: Namespace) -> None:
 
 
 def make_runs(
-    folder: Path, workers: int | None, device: str, budget_s: float | None = None
+    folder: Path,
+    workers: int | None,
+    device: str,
+    budget_s: float | None = None,
+    *,
+    retry_failed: bool = False,
 ) -> tuple[int, int]:
     """Launch a sweep under a progress bar; how many runs are finished, and how many planned."""
     from sweeps.launch import launch
@@ -167,6 +177,7 @@ def make_runs(
             workers=workers,
             device=device,
             budget_s=budget_s,
+            retry_failed=retry_failed,
             progress=lambda done, total: bars("runs", done, total),
         )
     return finished, len(runs)

@@ -11,6 +11,8 @@ from .epochs import honest_groups as honest_groups
 from .meter import Meter as Meter
 from .meter import Window as Window
 from .open import open_meter as open_meter
+from .reading import ESTIMATED as ESTIMATED
 from .reading import FLAGS as FLAGS
+from .reading import RAPL as RAPL
 from .reading import SOURCES as SOURCES
 from .reading import EnergyReading as EnergyReading

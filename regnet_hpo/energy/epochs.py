@@ -3,9 +3,11 @@
 An epoch may be shorter than an honest window. Then several epochs are read as one group and the
 group's joules are shared out by duration. How long must a group be? The difference of a counter
 over one epoch is off by the ticks at its two ends. Where the phases of the ticks are independent
-from epoch to epoch, these errors add up over n epochs as sqrt(n), not n, and a group of n epochs is
-as honest as one shortest window when it lasts sqrt(n) times as long. Epochs that lock to the ticks
-break this and give a bias; so every reading made this way is flagged "apportioned".
+from epoch to epoch, their spread adds up over n epochs as sqrt(n), not n, and a group of n epochs
+is as honest as one shortest window when it lasts sqrt(n) times as long. Their mean adds up as n:
+the counter shows at the start of an epoch what was drawn before it, half a tick on average, so a
+device that rests between epochs is read too low. Every reading made this way is flagged
+"apportioned".
 """
 
 from __future__ import annotations

@@ -195,7 +195,7 @@ def _mig_state(
     if not allow_mig:
         raise MeterError(
             f"{name} is in MIG mode: its counter and its power cover every instance of the GPU, "
-            f"not ours alone; allow_mig=True meters the whole GPU and flags the reading"
+            f"not ours alone; allow_mig: true meters the whole GPU and flags the reading"
         )
     return True, ("mig_shared",)
 

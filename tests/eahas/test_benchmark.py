@@ -15,6 +15,7 @@ import pytest
 from eahas import api
 from eahas.checkpoint import manifest_bytes
 from eahas.errors import CheckpointError, ConfigError, EahasError, MissingExtraError
+from eahas.records import records_bytes
 
 
 @pytest.fixture(scope="module")
@@ -194,6 +195,8 @@ def resigned(folder: Path, **changes) -> Path:
         ({"provenance__runs": -1}, "manifest.json: provenance.runs is a whole number from 0"),
         ({"quality": {}}, "manifest.json: quality.held_out.runs is missing"),
         ({"quality__held_out__targets": []}, "quality.held_out.targets is an object"),
+        ({"quality__held_out__targets": {"loss": 3}}, "targets.loss has no r2"),
+        ({"quality__held_out__targets": {"loss": {"last": {}}}}, "targets.loss has no r2"),
         ({"spec": ...}, "manifest.json: spec is missing"),
         ({"spec__fidelity": "units2"}, "manifest.json: spec: fidelity 'units2' is unknown"),
         ({"models": ...}, "manifest.json: models is missing"),
@@ -255,3 +258,30 @@ def test_a_model_for_some_of_the_targets_will_do(own_spec, handmade, saved, tmp_
     assert bench.target_names == ("runtime_s",)
     assert set(bench.query(config)) == {"epoch", "runtime_s"}
     assert set(bench.predict(config).to_dict()["targets"]) == {"runtime_s"}
+
+
+def test_mixed_choices_are_values_again_in_the_frame(own_spec, handmade, saved, tmp_path) -> None:
+    pytest.importorskip("pandas")
+    spec = own_spec(
+        parameters={"a": {"type": "choice", "choices": [1, "one", 0.5]}},
+        constraints=None,
+        fidelity=None,
+        targets={"scalars": ["runtime_s"]},
+    )
+    rows = [
+        {
+            "run_id": str(k),
+            "config_id": str(k),
+            "space": spec.name,
+            "space_version": spec.version,
+            "seed": 0,
+            "status": "ok",
+            "epochs": 1,
+            "a": choice,
+            "runtime_s": 1.0,
+        }
+        for k, choice in enumerate([1, "one", 0.5])
+    ]
+    model, records = handmade(spec, "scalars"), records_bytes(rows, spec)
+    frame = api.load_benchmark(saved(tmp_path / "b", spec, [model], records=records)).records()
+    assert frame["a"].tolist() == [1, "one", 0.5]

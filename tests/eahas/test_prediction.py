@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
 import pickle
 import sys
@@ -11,8 +12,9 @@ import numpy as np
 import pytest
 
 from eahas import api
-from eahas.errors import EahasError, MissingExtraError
+from eahas.errors import EahasError, MissingExtraError, SpecError
 from eahas.prediction import Lazy, Prediction
+from eahas.spec import RESERVED
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +100,8 @@ def test_what_is_done_to_an_answer_does_not_reach_the_next(bench, configs) -> No
             lambda p=p: p.learning_curve,
             lambda p=p: p.curves["loss"],
             lambda p=p: p.interval(0.9)["loss"][0],
+            lambda p=p: p.std["loss"],
+            lambda p=p: np.atleast_1d(p.std["drift"]),
             lambda p=p: np.atleast_1d(p.drift),
         ):
             before = read().copy()
@@ -243,3 +247,12 @@ def test_another_curve_is_the_main_one_where_there_is_no_validation(
         p = bench.predict(spec.space.sample(seed=0))
         assert bench.main_curve == main
         np.testing.assert_array_equal(p.learning_curve, p.curves[main])
+
+
+def test_no_target_may_have_the_name_of_something_else(own_spec) -> None:
+    known = {name for name in dir(Prediction) if not name.startswith("_")}
+    known |= {field.name for field in dataclasses.fields(Prediction)}
+    assert known <= set(RESERVED)
+    for name in RESERVED:
+        with pytest.raises(SpecError, match=f"targets: {name} is what a prediction has already"):
+            own_spec(targets={"scalars": {name: {"unit": "s"}}})

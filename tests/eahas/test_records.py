@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import math
 import re
@@ -20,12 +21,14 @@ from eahas.errors import RecordError
 from eahas.records import (
     COLUMNS,
     KINDS,
+    as_stored,
     check_row,
     check_rows,
     config_of,
     read_records,
     read_rows,
     records_bytes,
+    started_at,
     write_records,
 )
 from eahas.spec import Spec, spec_from_dict
@@ -403,3 +406,37 @@ def test_joules_need_a_source_that_is_known() -> None:
     for without in ("", None):
         with pytest.raises(RecordError, match="train_energy_j is given without its energy_source"):
             check_row(good | {"energy_source": without}, spec)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"machine_factor": 0.0}, "machine_factor is 0; allowed: above 0"),
+        ({"machine_factor": -1.5}, "machine_factor is -1.5"),
+        ({"machine_facts": "{"}, "machine_facts is '{'; allowed: JSON"),
+        ({"energy_reading": "[" * 100_000}, "energy_reading is .*; allowed: JSON"),
+        ({"started_at": "yesterday"}, "started_at is 'yesterday'; allowed: a time of ISO 8601"),
+    ],
+)
+def test_what_is_read_later_must_be_readable(spec: Spec, change: Row, why: str) -> None:
+    with pytest.raises(RecordError, match=why):
+        check_row(row_of(**change), spec)
+
+
+def test_a_start_may_be_in_zulu_time(spec: Spec) -> None:
+    began = started_at(check_row(row_of(started_at="2026-01-01T10:00:00Z"), spec))
+    assert began is not None and began.utcoffset() == datetime.timedelta(0)
+
+
+def test_a_configuration_has_one_name(spec: Spec) -> None:
+    """Else its second name could stand on the other side of the split."""
+    again = {"run_id": "again", "seed": 1, "config_id": "another"}
+    with pytest.raises(RecordError, match="the same configuration has the config_id"):
+        check_rows([row_of(), row_of(**again)], spec)
+    assert len(check_rows([row_of(), row_of(**again, role="anchor")], spec)) == 2
+
+
+def test_rows_as_stored_are_those_of_a_file(spec: Spec, tmp_path: Path) -> None:
+    row = row_of(valid=[10 / 3, 20 / 3, 30 / 7], epoch_time_s=[0.1, 0.2, 0.3], runtime_s=1 / 3)
+    write_records(tmp_path / "r.parquet", [row], spec)
+    assert as_stored([row], spec) == read_records(tmp_path / "r.parquet", spec)

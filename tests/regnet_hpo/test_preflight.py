@@ -11,7 +11,14 @@ from eahas.errors import DataError, SpecError
 from eahas.spec import Spec, spec_from_dict
 from regnet_hpo import preflight as module
 from regnet_hpo.datasets import DataSet
-from regnet_hpo.preflight import check_device, check_fit, check_trainable, preflight
+from regnet_hpo.preflight import (
+    check_device,
+    check_fit,
+    check_runtime,
+    check_trainable,
+    preflight,
+)
+from regnet_hpo.settings import MeasureSettings
 from sweeps.specs import list_specs, load_spec
 
 
@@ -117,3 +124,11 @@ def test_data_must_be_what_the_network_section_says(
         check_fit(digits, spec_with(network={"image_size": 16}))
     with pytest.raises(DataError, match="need 10 classes; the network section says 9"):
         check_fit(digits, spec_with(network={"image_size": 8, "classes": 9}))
+
+
+@pytest.mark.parametrize(("device", "threads"), [("cuda", 1), ("cpu", 0), ("cpu", 2)])
+def test_cpu_time_is_a_runtime_for_one_pinned_thread_alone(device: str, threads: int) -> None:
+    check_runtime(MeasureSettings(runtime="cpu_time", threads=1), "cpu")
+    check_runtime(MeasureSettings(runtime="wall", threads=threads), device)
+    with pytest.raises(SpecError, match="cpu_time is of one pinned thread"):
+        check_runtime(MeasureSettings(runtime="cpu_time", threads=threads), device)

@@ -98,3 +98,27 @@ def test_a_better_fit_can_be_a_version_of_its_own(fitted, rows, tmp_path) -> Non
     benchmark.save(fitted, rows, tmp_path / "toy", version=2)
     bench = api.load_benchmark(tmp_path / "toy")
     assert (bench.id, bench.spec.version) == ("toy@2", 1)
+
+
+def test_every_length_is_judged_in_the_same_ways(fitted) -> None:
+    found = fitted.quality["held_out"]["targets"]["valid"]
+    for part in (found, *found["by_length"].values()):
+        for metrics in (part["last"], part["mean"]):
+            for metric in metrics.values():
+                assert set(metric) == {"value", "low", "high"}
+        assert "best_quarter_tau" in part["last"]
+    assert sum(part["runs"] for part in found["by_length"].values()) == 20
+
+
+def test_a_seed_without_costs_costs_only_its_own_configuration(spec, rows) -> None:
+    from surrogates.dataset import runs_from_records
+    from surrogates.quality import references
+
+    runs = runs_from_records(rows, spec)
+    scalars = runs.scalars.copy()
+    first = np.flatnonzero((runs.split == "test") & (runs.seed == 0))[0]
+    scalars[first] = np.nan
+    found = references(replace(runs, scalars=scalars), resamples=20)["targets"]["runtime_s"]
+    assert found["one_seed"]["value"]["r2"]["value"] > 0.9
+    nothing = references(replace(runs, scalars=np.full_like(scalars, np.nan)), resamples=20)
+    assert nothing["targets"]["runtime_s"]["one_seed"]["value"]["r2"]["value"] is None

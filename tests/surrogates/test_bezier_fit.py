@@ -4,8 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from eahas import bezier
+from eahas import api, bezier
 from eahas.errors import FitError
+from eahas.records import read_records
 from surrogates.bezier_fit import MIN_STEP, fit
 
 
@@ -153,3 +154,13 @@ def test_a_missing_value_is_refused_and_its_row_named():
 def test_wrong_arguments_are_refused(arguments, message):
     with pytest.raises(FitError, match=message):
         fit(**{"curves": np.zeros((2, 10)), **arguments})
+
+
+def test_the_fit_is_near_the_best_of_a_long_search_on_real_curves():
+    """Within 5 %: the long search refines six starts until nothing moves."""
+    bench = api.load_benchmark("regnet-digits")
+    rows = read_records(bench.folder / "records.parquet", bench.spec)
+    for epochs in (25, 200):
+        curves = np.array([row["valid"] for row in rows if row["epochs"] == epochs][:60])
+        found, best = fit(curves).rmse, fit(curves, starts=6, iterations=15).rmse
+        assert (found / np.maximum(best, 1e-6)).mean() < 1.05

@@ -88,3 +88,23 @@ def regnet_rows(regnet_spec):
     for target in regnet_spec.curves:
         rows[1][target.name] = [55.0]
     return rows
+
+
+def test_measured_joules_are_divided_by_no_factor(spec, rows) -> None:
+    """A machine that is twice as slow does not draw twice as much."""
+    for source, share in (("estimated", 0.5), ("nvml_counter", 1.0), ("rapl", 1.0)):
+        slow = {**rows[0], "machine_factor": 2.0, "energy_source": source}
+        (found,) = runs_from_records([slow], spec).scalars
+        assert found[0] == pytest.approx(rows[0]["runtime_s"] / 2)
+        assert found[1] == pytest.approx(rows[0]["test_energy_j"] * share)
+
+
+def test_a_loss_is_not_known_after_a_run_diverged(regnet_rows, regnet_spec) -> None:
+    from eahas.spec import spec_from_dict
+
+    source = {**regnet_spec.source}
+    described = {"train": None, "valid": None, "test": {"unit": "nat", "direction": "minimize"}}
+    source["targets"] = {**source["targets"], "curves": described}
+    runs = runs_from_records(regnet_rows, spec_from_dict(source))
+    assert (runs.curves[1, 1, 1:10] == 10.0).all()
+    assert np.isnan(runs.curves[1, 2, 1:10]).all()

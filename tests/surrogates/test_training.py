@@ -96,3 +96,34 @@ def test_a_scalar_that_is_not_positive_is_refused(runs) -> None:
     broken = replace(runs, scalars=np.where(runs.scalars > 1e9, runs.scalars, -1.0))
     with pytest.raises(FitError, match="not positive"):
         fit_scalars(broken, QUICK)
+
+
+def test_a_long_curve_weighs_no_more_than_a_short_one() -> None:
+    from surrogates.training import _quantile_of_runs
+
+    scores = np.full((2, 100), 1.0)
+    scores[1, 1:] = np.nan
+    scores[1, 0] = 5.0
+    assert _quantile_of_runs(scores, 0.4) == 1.0
+    assert _quantile_of_runs(scores, 0.6) == 5.0
+    assert _quantile_of_runs(np.arange(1.0, 11.0), 0.9) == 9.0
+    assert _quantile_of_runs(np.full(3, np.nan), 0.9) == pytest.approx(1.6449, abs=1e-3)
+
+
+def test_runs_that_know_only_a_part_of_their_curves_teach_that_part(runs) -> None:
+    train = runs.side("train")
+    curves = train.curves.copy()
+    curves[::3, 1, 2:] = np.nan  # the loss of a third of them is not known after two epochs
+    fitted = fit_curves(replace(train, curves=curves), QUICK)
+    test = runs.side("test")
+    for name in ("valid", "loss"):
+        predicted = fitted.distribution(test.configs)[name].value
+        seen = test.curves[:, ["valid", "loss"].index(name)]
+        ends = last_epoch(predicted, test.epochs), last_epoch(seen, test.epochs)
+        assert once(r2, *ends) > 0.85
+
+
+def test_a_fit_that_diverges_says_so(runs) -> None:
+    for fitter in (fit_curves, fit_scalars):
+        with pytest.raises(FitError, match=r"the fit diverged.*lower learning_rate"):
+            fitter(runs.side("train"), replace(QUICK, steps=3, learning_rate=1e30))

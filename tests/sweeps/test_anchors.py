@@ -67,3 +67,9 @@ def test_a_second_machine_needs_one() -> None:
     rows = [run("a", 1.0), run("b", 1.0, role="main"), run("b", 1.0, role="repeat")]
     with pytest.raises(SweepError, match="machine b made 2 runs but no anchor"):
         machine_factors(rows)
+
+
+@pytest.mark.parametrize("odd", [0, 40])
+def test_an_odd_first_or_last_anchor_moves_nothing(odd: int) -> None:
+    rows = [run("a", 9.0 if m == odd else 2.0, m) for m in (0, 10, 20, 30, 40)]
+    assert by_machine(rows) == {"a": {1.0}}

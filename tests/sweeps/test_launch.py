@@ -188,3 +188,44 @@ def test_a_worker_on_a_full_disk_stops_the_launch(folder: Path) -> None:
     assert os.listdir(folder / DONE) == []
     assert all(lock.read_text() == "" for lock in (folder / WORK).glob("*/lock"))
     assert launch(folder, workers=0) == 4
+
+
+class Meter:
+    """Only says what it is."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+
+    def __enter__(self) -> Meter:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("source", "seats", "chosen", "expected"),
+    [
+        ("estimated", 2, False, 2),
+        ("rapl", 2, False, 1),
+        ("rapl", 2, True, None),
+        ("nvml_counter", 2, True, 2),
+        ("nvml_counter", 3, True, None),
+    ],
+)
+def test_no_two_workers_share_a_sensor(
+    spec: Spec,
+    monkeypatch: pytest.MonkeyPatch,
+    source: str,
+    seats: int,
+    chosen: bool,
+    expected: Any,
+) -> None:
+    monkeypatch.setattr(module, "meter_for", lambda *_: Meter(source))
+    places = [Seat(f"cuda:{index % 2}") for index in range(seats)]
+    if expected is None:
+        with pytest.raises(SweepError, match=f"{source} would count the energy of all of them"):
+            module._with_energy_of_its_own(spec, "cuda", places, chosen=chosen)
+    else:
+        found = module._with_energy_of_its_own(spec, "cuda", places, chosen=chosen)
+        assert len(found) == expected

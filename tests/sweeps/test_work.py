@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import json
 import os
 import time
@@ -15,14 +16,17 @@ import pytest
 from eahas import files
 from eahas.errors import DataError, MeterError, SweepError
 from eahas.records import check_rows
-from eahas.spec import spec_from_dict
+from eahas.spec import Spec, spec_from_dict
 from regnet_hpo import train as training
 from sweeps import work
 from sweeps.collect import collect
 from sweeps.launch import launch
+from sweeps.machine import fingerprint, machine_facts
 from sweeps.plan import DONE, WORK, load_plan, sample
+from sweeps.restore import restore
 
 Trained = Callable[..., dict[str, Any]]
+Put = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
@@ -218,3 +222,56 @@ def test_an_energy_source_that_is_not_there_is_one_error(
     with pytest.raises(MeterError, match="no energy source for cpu"):
         launch(tmp_path, workers=0)
     assert not list((tmp_path / DONE).iterdir())
+
+
+def test_a_machine_without_an_anchor_makes_one_more(folder: Path, put: Put) -> None:
+    """Whatever other machines did: its times can always be related to theirs."""
+    spec, runs = load_plan(folder)
+    put(runs[0], machine="other")  # the only planned anchor
+    put(runs[1], machine="other")
+    assert launch(folder, workers=0) == len(runs)
+    own = fingerprint(machine_facts())
+    assert (folder / DONE / f"anchor-{own}.json").is_file()
+    _, rows = collect(folder)
+    assert len(rows) == len(runs) + 1
+    assert {row["machine"] for row in rows if row["role"] == "anchor"} == {"other", own}
+    assert launch(folder, workers=0) == len(runs)  # nothing is left to do, nothing is made twice
+    assert len(list((folder / DONE).iterdir())) == len(runs) + 1
+
+    sample(spec, folder.parent / "again", 3)
+    assert restore(folder.parent / "again", folder / "records.parquet") == len(rows)
+
+
+def test_one_machine_makes_the_planned_anchors_alone(folder: Path) -> None:
+    assert launch(folder, workers=0) == 4
+    assert len(list((folder / DONE).iterdir())) == 4
+
+
+def test_run_after_run_that_fails_alike_stops_the_sweep(
+    spec: Spec, tmp_path: Path, fake: Callable[[Trained], None]
+) -> None:
+    sample(spec, tmp_path / "sweep", 20)
+
+    def full(config: dict[str, Any], **_: Any) -> dict[str, Any]:
+        raise RuntimeError(f"the GPU is full: {len(records(tmp_path / 'sweep'))}.5 GiB are free")
+
+    fake(full)
+    with pytest.raises(SweepError, match="5 runs in a row failed: RuntimeError: the GPU is full"):
+        launch(tmp_path / "sweep", workers=0)
+    assert len(records(tmp_path / "sweep")) == work.MOST_ALIKE
+    fake(lambda config, **_: made_of(config))
+    assert launch(tmp_path / "sweep", workers=0, retry_failed=True) == 21
+    assert {record["status"] for record in records(tmp_path / "sweep")} == {"ok"}
+
+
+def test_failures_of_different_kinds_are_those_of_the_runs(
+    spec: Spec, tmp_path: Path, fake: Callable[[Trained], None]
+) -> None:
+    sample(spec, tmp_path / "sweep", 8)
+    reasons = itertools.cycle(["out of memory", "division by zero"])
+
+    def odd(config: dict[str, Any], **_: Any) -> dict[str, Any]:
+        raise RuntimeError(next(reasons))
+
+    fake(odd)
+    assert launch(tmp_path / "sweep", workers=0) == 9

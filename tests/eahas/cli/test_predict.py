@@ -134,3 +134,25 @@ def test_plot_writes_a_picture(eahas, refused, tmp_path):
     assert path.read_bytes().startswith(b"\x89PNG")
     assert out.endswith(f"wrote {path}\n")
     assert "format" in refused("predict", NAME, "--sample", 0, "--plot", tmp_path / "curve.xyz")
+
+
+def test_a_benchmark_of_some_targets_answers_for_those(eahas, own_spec, handmade, saved, tmp_path):
+    spec = own_spec()
+    for kind, named, unnamed in (
+        ("curves", "validation accuracy", "training time"),
+        ("scalars", "training time", "validation accuracy"),
+    ):
+        folder = saved(tmp_path / kind, spec, [handmade(spec, kind)])
+        for asked in (("--sample", 0), ("--sample", 0, "--at", 1)):
+            status, out, _ = eahas("predict", folder, *asked)
+            assert status == 0
+            assert named in out
+            assert unnamed not in out
+
+
+def test_curves_of_another_unit_are_not_drawn_on_its_axis(own_spec, handmade, saved, tmp_path):
+    pytest.importorskip("matplotlib")
+    spec = own_spec()
+    bench = api.load_benchmark(saved(tmp_path / "b", spec, [handmade(spec, "curves")]))
+    figure = bench.predict(spec.space.sample(seed=0)).plot()
+    assert [line.get_label() for line in figure.axes[0].get_lines()] == ["validation accuracy"]

@@ -171,7 +171,7 @@ def test_rests_between_windows_are_neither_counted_nor_gaps(open_on, nvml, gpu, 
 
 def test_mig_is_refused_unless_allowed(open_on, nvml, gpu, clock):
     gpu.mig = (1, 1)
-    with pytest.raises(MeterError, match=r"MIG mode.*allow_mig=True"):
+    with pytest.raises(MeterError, match=r"MIG mode.*allow_mig: true"):
         open_on("cuda", nvml=nvml)
     assert nvml.open == 0
     meter = open_on("cuda", nvml=nvml, allow_mig=True)
