@@ -14,7 +14,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Sequence
 
-from eahas import ensemble as ensembles
+from eahas import ensemble_folder as ensembles
 from eahas.checkpoint import replaceable
 from eahas.cli import run_command
 from eahas.cli.arguments import Parser, whole

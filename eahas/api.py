@@ -11,7 +11,7 @@ import os
 from typing import Any
 
 from eahas import benchmark as _benchmark
-from eahas import ensemble as _ensemble
+from eahas import ensemble_folder as _ensemble_folder
 from eahas import registry as _registry
 from eahas.benchmark import Benchmark as Benchmark
 from eahas.ensemble import Ensemble as Ensemble
@@ -55,7 +55,7 @@ def load_ensemble(name_or_path: str | os.PathLike[str]) -> Ensemble:
     if place.manifest.kind == _ENSEMBLE:
         if place.model is not None:
             raise CheckpointError(f"{place.folder} is an ensemble: {place.model} is nothing in it")
-        return _ensemble.load(place.folder, place.manifest)
+        return _ensemble_folder.load(place.folder, place.manifest)
     if place.model is None:
         raise CheckpointError(
             f"{name_or_path} is a benchmark: name one of its models, as "

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from eahas import ensemble as ensembles
+from eahas import ensemble_folder as ensembles
 from eahas.checkpoint import read_file
 from eahas.checks import is_number, is_whole
 from eahas.ensemble import Ensemble

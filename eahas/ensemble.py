@@ -1,4 +1,4 @@
-"""One fitted surrogate: features, an ensemble of networks, a head. Read from a folder by numpy.
+"""One fitted surrogate: features, a regressor, a head. Read from a folder by numpy.
 
 Every ensemble predicts with the member axis first; mean, deviation and intervals are derived from
 it in `eahas.belief` and `eahas.distribution`, for one configuration and for a list of them alike.
@@ -10,30 +10,21 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from eahas import bezier
 from eahas.belief import Belief, BeliefOfCurves, believe
-from eahas.checkpoint import read_tensors, save_folder, tensor_bytes
 from eahas.checks import is_whole
 from eahas.distribution import Distribution, unlinked
-from eahas.errors import CheckpointError, EahasError, shown, unknown
+from eahas.errors import EahasError, shown, unknown
 from eahas.features import Features
-from eahas.heads import CurveHead, Head, ScalarHead
-from eahas.manifest import ENSEMBLE, Manifest, read_manifest
-from eahas.mlp import MlpEnsemble, mlp_from_tensors
-from eahas.parameters import Choice
+from eahas.heads import CurveHead, Head
 from eahas.question import Question, ask
+from eahas.regressors import Regressor
 from eahas.space import Space
 from eahas.spec import Spec, Target
 
-WEIGHTS = "weights.safetensors"
-MOST_EPOCHS = 100_000  # of a curve; more is a mistake, and would not fit into memory
-LARGEST_BOUND = 1e30  # of y control points
-LARGEST_FACTOR = 1e6  # of calibration
 Array = np.ndarray
 
 
@@ -49,7 +40,7 @@ class Ensemble:
     spec: Spec = field(repr=False)
     name: str
     features: Features = field(repr=False)
-    mlp: MlpEnsemble = field(repr=False)
+    regressor: Regressor = field(repr=False)
     head: Head = field(repr=False)
     calibration: tuple[float, ...]
     primary: str
@@ -65,7 +56,7 @@ class Ensemble:
 
     @property
     def members(self) -> int:
-        return self.mlp.members
+        return self.regressor.members
 
     @cached_property
     def places(self) -> dict[str, tuple[int, Target]]:
@@ -134,8 +125,8 @@ class Ensemble:
 
     def believe(self, question: Question) -> Belief | BeliefOfCurves:
         """What the members say about the configurations that are asked for."""
-        network = self.mlp.one if question.single else self.mlp.many
-        out = network(question.seen_by(self.features))
+        answer = self.regressor.one if question.single else self.regressor.many
+        out = answer(question.seen_by(self.features))
         return believe(self.head, self._factors, out, question.epochs)
 
     def value(self, belief: Belief | BeliefOfCurves, name: str) -> Any:
@@ -172,136 +163,6 @@ def _generator(seed: Any) -> np.random.Generator:
     if seed is not None and not (is_whole(seed) and seed >= 0):
         raise EahasError(f"noise_seed={shown(seed)}: allowed are whole numbers from 0, or None")
     return np.random.default_rng(seed)
-
-
-# To and from a folder
-
-
-def load(folder: Path, manifest: Manifest | None = None) -> Ensemble:
-    """The ensemble of a folder, whose manifest may have been read already.
-
-    Raises CheckpointError for anything that is not whole and right.
-    """
-    manifest = manifest or read_manifest(folder, ENSEMBLE)
-    spec = manifest.spec()
-    with manifest.explaining("features"):
-        features = _features(manifest, spec.space)
-    head = _head(manifest, spec)
-    names = [target.name for target in head.targets]
-    primary = manifest.text("primary")
-    if primary not in names:
-        manifest.refuse(unknown("primary", primary, names))
-    tensors = read_tensors(folder, WEIGHTS, manifest.content)
-    try:
-        mlp = mlp_from_tensors(tensors)
-    except CheckpointError as error:
-        raise CheckpointError(f"{folder / WEIGHTS} {error}") from None
-    if (mlp.inputs, mlp.outputs) != (len(features.names), head.outputs):
-        raise CheckpointError(
-            f"{folder / WEIGHTS} maps {mlp.inputs} features to {mlp.outputs} outputs; the manifest "
-            f"needs {len(features.names)} and {head.outputs}"
-        )
-    if manifest.whole("members", 1) != mlp.members:
-        manifest.refuse(f"members is {manifest.entry('members')}, the weights are of {mlp.members}")
-    return Ensemble(
-        spec=spec,
-        name=manifest.text("name"),
-        features=features,
-        mlp=mlp,
-        head=head,
-        calibration=manifest.numbers("calibration", len(names), 0.0, LARGEST_FACTOR),
-        primary=primary,
-        manifest=manifest.content,
-    )
-
-
-def _features(manifest: Manifest, space: Space) -> Features:
-    crosses = manifest.entry("features.crosses")
-    pairs = isinstance(crosses, list) and all(
-        isinstance(pair, list) and [*map(type, pair)] == [str, str] for pair in crosses
-    )
-    if not pairs:
-        manifest.refuse(f"features.crosses is a list of pairs of names, got {shown(crosses)}")
-    return Features(
-        space,
-        manifest.texts("features.logs"),
-        tuple((number, choice) for number, choice in crosses),
-        manifest.flag("features.regnet"),
-    )
-
-
-def _head(manifest: Manifest, spec: Spec) -> Head:
-    kind, names = manifest.text("head.kind"), manifest.texts("head.targets")
-    if kind not in ("curves", "scalars"):
-        manifest.refuse(unknown("head.kind", kind, ("curves", "scalars")))
-    known = {t.name: t for t in (spec.curves if kind == "curves" else spec.scalars)}
-    for name in names:
-        if name not in known:
-            manifest.refuse(f"head.targets: {unknown(kind[:-1], name, known)}")
-    if not names:
-        manifest.refuse("head.targets is empty; at least one is needed")
-    targets = tuple(known[name] for name in names)
-    if kind == "scalars":
-        return ScalarHead(targets)
-    if manifest.text("head.codec") != "bezier":
-        manifest.refuse(unknown("head.codec", manifest.text("head.codec"), ("bezier",)))
-    degree = manifest.whole("head.degree", 1)
-    if degree not in bezier.DEGREES:
-        manifest.refuse(unknown("head.degree", degree, bezier.DEGREES))
-    low, high = (
-        manifest.numbers(f"head.{end}", len(names), -LARGEST_BOUND, LARGEST_BOUND)
-        for end in ("low", "high")
-    )
-    if not all(a < b for a, b in zip(low, high, strict=True)):
-        manifest.refuse(f"head.low < head.high is needed, got {shown(low)} and {shown(high)}")
-    _check_epochs(manifest, spec.space)
-    return CurveHead(targets, degree, low, high)
-
-
-def _check_epochs(manifest: Manifest, space: Space) -> None:
-    assert space.fidelity is not None  # a spec with curves has one
-    parameter = space[space.fidelity]
-    longest = max(parameter.choices) if isinstance(parameter, Choice) else parameter.high
-    if longest > MOST_EPOCHS:
-        manifest.refuse(f"spec: curves of {longest:,.0f} epochs; at most {MOST_EPOCHS:,}")
-
-
-def save(ensemble: Ensemble, folder: Path) -> None:
-    """Write an ensemble as a folder, atomically; see `eahas.checkpoint.save_folder`."""
-    manifest, files = contents(ensemble)
-    save_folder(folder, manifest, files)
-
-
-def contents(ensemble: Ensemble) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """The manifest and the files of an ensemble's folder."""
-    head = ensemble.head
-    described: dict[str, Any] = {"targets": [t.name for t in head.targets]}
-    if isinstance(head, CurveHead):
-        described |= {
-            "kind": "curves",
-            "codec": "bezier",
-            "degree": head.degree,
-            "low": list(head.low),
-            "high": list(head.high),
-        }
-    else:
-        described |= {"kind": "scalars"}
-    own = {
-        "name": ensemble.name,
-        "primary": ensemble.primary,
-        "members": ensemble.members,
-        "features": {
-            "logs": list(ensemble.features.logs),
-            "crosses": [list(cross) for cross in ensemble.features.crosses],
-            "regnet": ensemble.features.regnet,
-        },
-        "head": described,
-        "calibration": list(ensemble.calibration),
-        "spec": dict(ensemble.spec.source),
-    }
-    added = ("format", "format_version", "files")
-    more = {k: v for k, v in ensemble.manifest.items() if k not in (*own, *added)}
-    return {"format": ENSEMBLE, **more, **own}, {WEIGHTS: tensor_bytes(ensemble.mlp.tensors())}
 
 
 class EstimatedEnergyWarning(UserWarning):

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from eahas import bezier
+from eahas.codecs import Codec
 from eahas.distribution import on_log_scale
 from eahas.spec import Target
 
@@ -22,18 +23,16 @@ Array = np.ndarray
 LARGEST_LOG_NOISE = 10.0  # a deviation that float32 holds, whatever the network says
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CurveHead:
-    """Every curve of a run as a Bezier curve of one degree; they share their x control points.
+    """The curves of a run, as a codec draws them.
 
-    Outputs, in order: n raw steps of x, then for each of C curves n + 1 raw y control points, then
-    for each curve the log standard deviation of the noise at its first and its last epoch.
+    Outputs, in order: those of the codec, then for each of C curves the log standard deviation of
+    the noise at its first and at its last epoch.
     """
 
     curves: tuple[Target, ...]
-    degree: int
-    low: tuple[float, ...]  # every y control point lies between these: the targets' bounds, or for
-    high: tuple[float, ...]  # an unbounded target the range of its training data with a margin
+    codec: Codec
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -41,24 +40,17 @@ class CurveHead:
 
     @property
     def outputs(self) -> int:
-        return self.degree + len(self.curves) * (self.degree + 1) + 2 * len(self.curves)
-
-    def control_points(self, out: Array) -> tuple[Array, Array]:
-        """x (..., n + 1) and y (..., C, n + 1), y between `low` and `high`."""
-        n, c = self.degree, len(self.curves)
-        x = bezier.x_control_points(out[..., :n])
-        raw = out[..., n : n + c * (n + 1)].reshape(*out.shape[:-1], c, n + 1)
-        low, high = self._bounds
-        return x, low + (high - low) * sigmoid(raw)
-
-    @cached_property
-    def _bounds(self) -> tuple[Array, Array]:
-        return np.array(self.low)[:, None], np.array(self.high)[:, None]
+        return self.codec.outputs + 2 * len(self.curves)
 
     def locations(self, out: Array, epochs: int) -> Array:
         """Curves at the epochs 1..E of outputs (..., outputs): shape (..., C, E)."""
-        x, y = self.control_points(out)
-        return bezier.decode(x[..., None, :], y, epochs)
+        return self.codec.curves(out[..., : self.codec.outputs], epochs)
+
+    @cached_property
+    def _bounds(self) -> tuple[Array, Array]:
+        low = [-math.inf if t.low is None else t.low for t in self.curves]
+        high = [math.inf if t.high is None else t.high for t in self.curves]
+        return np.array(low)[:, None], np.array(high)[:, None]
 
     def noise(self, out: Array, epochs: int) -> Array:
         """Standard deviation of the run-to-run noise, shape (..., C, E), linear in the epoch."""
@@ -68,7 +60,7 @@ class CurveHead:
         return ends[..., :1] + (ends[..., 1:] - ends[..., :1]) * along
 
     def bounded(self, locations: Array) -> Array:
-        """Curves (..., C, E) between `low` and `high`, from which rounding may lead; in place."""
+        """Curves (..., C, E) inside their targets' bounds; in place."""
         low, high = self._bounds
         np.maximum(locations, low, out=locations)
         return np.minimum(locations, high, out=locations)
@@ -119,11 +111,6 @@ class ScalarHead:
 
 
 Head = CurveHead | ScalarHead
-
-
-def sigmoid(raw: Array) -> Array:
-    """The logistic function, clipped where float32 would overflow."""
-    return 1.0 / (1.0 + np.exp(-np.maximum(raw, -30.0)))
 
 
 def _deviation(log: Array) -> Array:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import eahas
-from eahas import ensemble as ensembles
+from eahas import ensemble_folder as ensembles
 from eahas.benchmark import RECORDS
 from eahas.checkpoint import BENCHMARK, save_folder, with_manifest
 from eahas.ensemble import Ensemble

@@ -1,4 +1,4 @@
-"""The torch twins of `eahas.mlp` and `eahas.heads`: what is fitted here is queried there."""
+"""The torch twins of `eahas.regressors.mlp` and `eahas.heads`: what is fitted here is queried there."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from eahas import bezier
-from eahas.mlp import MlpEnsemble
+from eahas.regressors.mlp import MlpEnsemble
 
 
 class MemberMlp(nn.Module):

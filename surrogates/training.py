@@ -16,7 +16,7 @@ from eahas.distribution import half_width, on_log_scale
 from eahas.ensemble import Ensemble
 from eahas.errors import CheckpointError, FitError
 from eahas.heads import CurveHead, ScalarHead
-from eahas.mlp import MlpEnsemble, mlp_from_tensors
+from eahas.regressors.mlp import MlpEnsemble, mlp_from_tensors
 from surrogates.bezier_fit import fit
 from surrogates.dataset import Runs
 from surrogates.networks import MemberMlp, decode_at, x_control_points
@@ -86,7 +86,7 @@ def fit_curves(runs: Runs, settings: FitSettings, progress: Progress | None = No
         spec=spec,
         name="learning_curve",
         features=runs.features,
-        mlp=_sound(network.to_numpy(data.mean, data.std, scale, shift)),
+        regressor=_sound(network.to_numpy(data.mean, data.std, scale, shift)),
         head=head,
         calibration=(1.0,) * c,
         primary=spec.main_curve.name,
@@ -127,7 +127,7 @@ def fit_scalars(runs: Runs, settings: FitSettings, progress: Progress | None = N
         spec=spec,
         name="costs",
         features=runs.features,
-        mlp=_sound(network.to_numpy(data.mean, data.std, scale, shift)),
+        regressor=_sound(network.to_numpy(data.mean, data.std, scale, shift)),
         head=head,
         calibration=(1.0,) * count,
         primary=spec.scalars[0].name,

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from eahas import ensemble as ensembles
+from eahas import ensemble_folder as ensembles
 from eahas.checkpoint import save_folder, with_manifest
+from eahas.codecs import BezierCodec
 from eahas.ensemble import Ensemble
 from eahas.features import Features, default_features
 from eahas.heads import CurveHead, ScalarHead
 from eahas.manifest import BENCHMARK
-from eahas.mlp import MlpEnsemble
+from eahas.regressors.mlp import MlpEnsemble
 from eahas.spec import Spec, spec_from_dict
 
 OWN = {
@@ -64,7 +65,7 @@ def _handmade(
     if kind == "curves":
         low = tuple(-1.0 if t.low is None else t.low for t in spec.curves)
         high = tuple(4.0 if t.high is None else t.high for t in spec.curves)
-        head = CurveHead(spec.curves, 5, low, high)
+        head = CurveHead(spec.curves, BezierCodec(5, low, high))
     else:
         head = ScalarHead(spec.scalars)
     rng = np.random.default_rng(seed)
@@ -75,7 +76,7 @@ def _handmade(
         spec=spec,
         name="learning_curve" if kind == "curves" else "costs",
         features=features,
-        mlp=MlpEnsemble(
+        regressor=MlpEnsemble(
             tuple(weight.astype(np.float32) for weight in normal),
             tuple(rng.normal(size=(members, o)).astype(np.float32) * 0.3 for _, o in pairs),
         ),

@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 
 from eahas.belief import CURVES_AT_ONCE, Belief, BeliefOfCurves, believe
+from eahas.codecs import BezierCodec
 from eahas.heads import CurveHead, ScalarHead
 from eahas.spec import KNOWN_TARGETS
 
-CURVES = CurveHead((KNOWN_TARGETS["train"], KNOWN_TARGETS["valid"]), 3, (0.0, 0.0), (100.0, 100.0))
+CURVES = CurveHead(
+    (KNOWN_TARGETS["train"], KNOWN_TARGETS["valid"]), BezierCodec(3, (0.0, 0.0), (100.0, 100.0))
+)
 SCALARS = ScalarHead((KNOWN_TARGETS["runtime_s"], KNOWN_TARGETS["test_energy_j"]))
 CURVE_FACTORS, SCALAR_FACTORS = np.array([[1.5], [0.5]]), np.array([2.0, 1.0])
 
@@ -64,7 +67,7 @@ def test_a_list_of_scalars_is_the_single_ones() -> None:
 
 def test_rounding_does_not_lead_a_mean_beyond_the_bounds() -> None:
     """Three times 0.1 over three is more than 0.1."""
-    head = CurveHead((KNOWN_TARGETS["valid"],), 3, (0.0,), (0.1,))
+    head = CurveHead((KNOWN_TARGETS["valid"],), BezierCodec(3, (0.0,), (100.0,)))
     out = np.full((3, head.outputs), 40.0, dtype=np.float32)
     found = believe(head, np.ones((1, 1)), out, 7)
     assert found.members.mean(axis=0).max() > 0.1

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eahas import api
-from eahas import ensemble as ensembles
+from eahas import ensemble_folder as ensembles
 from eahas.checkpoint import manifest_bytes, tensor_bytes, with_manifest
 from eahas.ensemble import Ensemble
 from eahas.errors import CheckpointError, ConfigError, EahasError
@@ -375,7 +375,7 @@ def test_a_damaged_folder_is_refused_or_whole(intact, tmp_path_factory, seed: in
         if kind < 0.5:
             manifest = damaged_manifest(rng, manifest)
         elif kind < 0.8:
-            weights = tensor_bytes(damaged_tensors(rng, model.mlp.tensors()))
+            weights = tensor_bytes(damaged_tensors(rng, model.regressor.tensors()))
         else:
             weights = damaged_bytes(rng, weights)
         try:

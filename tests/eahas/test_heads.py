@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from eahas import bezier
+from eahas.codecs import BezierCodec
 from eahas.heads import CurveHead, ScalarHead, sigmoid
 from eahas.spec import KNOWN_TARGETS, Target
 
@@ -15,7 +16,7 @@ DRIFT = Target("drift", "scalar", "K", "minimize", cumulative=True)
 
 @pytest.fixture
 def curves() -> CurveHead:
-    return CurveHead((KNOWN_TARGETS["valid"], LOSS), 4, (0.0, -1.0), (100.0, 3.0))
+    return CurveHead((KNOWN_TARGETS["valid"], LOSS), BezierCodec(4, (0.0, -1.0), (100.0, 3.0)))
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def test_curves_have_an_axis_of_targets_and_one_of_epochs(curves, shape, epochs)
 
 def test_a_curve_begins_and_ends_at_its_control_points(curves) -> None:
     out = outputs(curves, 5)
-    x, y = curves.control_points(out)
+    x, y = curves.codec.control_points(out)
     values = curves.locations(out, 30)
     np.testing.assert_array_equal(values[..., 0], y[..., 0])
     np.testing.assert_array_equal(values[..., -1], y[..., -1])

@@ -48,13 +48,13 @@ def test_the_same_seed_gives_the_same_weights(runs) -> None:
     settings = replace(QUICK, steps=5)
     a, b = (fit_curves(runs.side("train"), settings) for _ in range(2))
     c = fit_curves(runs.side("train"), replace(settings, seed=1))
-    for one, two in zip(a.mlp.weights, b.mlp.weights, strict=True):
+    for one, two in zip(a.regressor.weights, b.regressor.weights, strict=True):
         np.testing.assert_array_equal(one, two)
-    assert not np.array_equal(a.mlp.weights[0], c.mlp.weights[0])
+    assert not np.array_equal(a.regressor.weights[0], c.regressor.weights[0])
 
 
 def test_members_differ(curves) -> None:
-    weights = curves.mlp.weights[0]
+    weights = curves.regressor.weights[0]
     assert not np.allclose(weights[0], weights[1])
 
 

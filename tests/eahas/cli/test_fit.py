@@ -70,7 +70,7 @@ def test_settings_come_from_a_file_too(eahas, refused, toy, tmp_path):
     path.write_text('{"curves": {"degree": 3, "hidden": [8]}, "scalars": {"hidden": [4, 4]}}')
     fit(eahas, toy, tmp_path / "b", "--settings", path)
     loaded = api.load_benchmark(tmp_path / "b")
-    assert loaded.curve_model.head.degree == 3
+    assert loaded.curve_model.head.codec.degree == 3
     assert loaded.curve_model.manifest["settings"]["hidden"] == [8]
     assert loaded.scalar_model.manifest["settings"]["hidden"] == [4, 4]
     given = (toy / "spec.json", toy / "records.parquet", "--out", tmp_path / "c")

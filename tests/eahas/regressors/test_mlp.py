@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from eahas.errors import CheckpointError
-from eahas.mlp import LARGEST_FEATURE, ROWS_AT_ONCE, MlpEnsemble, mlp_from_tensors
+from eahas.regressors.mlp import LARGEST_FEATURE, ROWS_AT_ONCE, MlpEnsemble, mlp_from_tensors
 
 
 def network(*sizes: int, members: int = 3, scale: float = 1.0) -> MlpEnsemble:

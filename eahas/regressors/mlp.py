@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from eahas.errors import CheckpointError, shown
 
+MLP = "mlp"
 ROWS_AT_ONCE = 512  # keeps the hidden layers of a long list inside the processor's cache
 LARGEST_FEATURE = 1e4  # codes are in 0..1, logarithms below 1100, depths at most 1000
 LARGEST_SUM = 1e37  # a thirtieth of what float32 holds
@@ -75,8 +77,10 @@ class MlpEnsemble:
                 out[member, rows] = h
         return out
 
+    def described(self) -> dict[str, Any]:
+        return {"kind": MLP}
+
     def tensors(self) -> dict[str, np.ndarray]:
-        """The arrays by the names they have in a checkpoint."""
         named = {f"weight.{k}": w for k, w in enumerate(self.weights)}
         return named | {f"bias.{k}": b for k, b in enumerate(self.biases)}
 

@@ -1,0 +1,168 @@
+"""An ensemble to and from a folder; the format is documented in docs/checkpoint-format.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from eahas import bezier
+from eahas.checkpoint import read_tensors, save_folder, tensor_bytes
+from eahas.codecs import BEZIER, GRID, BezierCodec, Codec, GridCodec, grid_codec
+from eahas.ensemble import Ensemble
+from eahas.errors import CheckpointError, shown, unknown
+from eahas.features import Features
+from eahas.heads import CurveHead, Head, ScalarHead
+from eahas.manifest import ENSEMBLE, Manifest, read_manifest
+from eahas.parameters import Choice
+from eahas.regressors import regressor_from_tensors
+from eahas.space import Space
+from eahas.spec import Spec
+
+WEIGHTS = "weights.safetensors"
+MOST_EPOCHS = 100_000  # of a curve; more is a mistake, and would not fit into memory
+LARGEST_BOUND = 1e30  # of y control points
+LARGEST_FACTOR = 1e6  # of calibration
+CODEC = "codec."  # before the names of a codec's arrays
+
+
+def load(folder: Path, manifest: Manifest | None = None) -> Ensemble:
+    """The ensemble of a folder, whose manifest may have been read already.
+
+    Raises CheckpointError for anything that is not whole and right.
+    """
+    manifest = manifest or read_manifest(folder, ENSEMBLE)
+    spec = manifest.spec()
+    with manifest.explaining("features"):
+        features = _features(manifest, spec.space)
+    tensors = read_tensors(folder, WEIGHTS, manifest.content)
+    of_codec = {n[len(CODEC) :]: tensors.pop(n) for n in sorted(tensors) if n.startswith(CODEC)}
+    with _naming(folder / WEIGHTS):
+        regressor = regressor_from_tensors(manifest.entry("regressor"), tensors)
+        codec = grid_codec(of_codec) if of_codec else None
+    head = _head(manifest, spec, codec)
+    names = [target.name for target in head.targets]
+    primary = manifest.text("primary")
+    if primary not in names:
+        manifest.refuse(unknown("primary", primary, names))
+    if (regressor.inputs, regressor.outputs) != (len(features.names), head.outputs):
+        raise CheckpointError(
+            f"{folder / WEIGHTS} maps {regressor.inputs} features to {regressor.outputs} outputs; "
+            f"the manifest needs {len(features.names)} and {head.outputs}"
+        )
+    if manifest.whole("members", 1) != regressor.members:
+        manifest.refuse(
+            f"members is {manifest.entry('members')}, the weights are of {regressor.members}"
+        )
+    return Ensemble(
+        spec=spec,
+        name=manifest.text("name"),
+        features=features,
+        regressor=regressor,
+        head=head,
+        calibration=manifest.numbers("calibration", len(names), 0.0, LARGEST_FACTOR),
+        primary=primary,
+        manifest=manifest.content,
+    )
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Whatever is wrong with arrays is wrong with this file."""
+    try:
+        yield
+    except CheckpointError as error:
+        raise CheckpointError(f"{path} {error}") from None
+
+
+def _features(manifest: Manifest, space: Space) -> Features:
+    crosses = manifest.entry("features.crosses")
+    pairs = isinstance(crosses, list) and all(
+        isinstance(pair, list) and [*map(type, pair)] == [str, str] for pair in crosses
+    )
+    if not pairs:
+        manifest.refuse(f"features.crosses is a list of pairs of names, got {shown(crosses)}")
+    return Features(
+        space,
+        manifest.texts("features.logs"),
+        tuple((number, choice) for number, choice in crosses),
+        manifest.flag("features.regnet"),
+    )
+
+
+def _head(manifest: Manifest, spec: Spec, grid: GridCodec | None) -> Head:
+    kind, names = manifest.text("head.kind"), manifest.texts("head.targets")
+    if kind not in ("curves", "scalars"):
+        manifest.refuse(unknown("head.kind", kind, ("curves", "scalars")))
+    known = {t.name: t for t in (spec.curves if kind == "curves" else spec.scalars)}
+    for name in names:
+        if name not in known:
+            manifest.refuse(f"head.targets: {unknown(kind[:-1], name, known)}")
+    if not names:
+        manifest.refuse("head.targets is empty; at least one is needed")
+    targets = tuple(known[name] for name in names)
+    if kind == "scalars":
+        return ScalarHead(targets)
+    _check_epochs(manifest, spec.space)
+    return CurveHead(targets, _codec(manifest, len(targets), grid))
+
+
+def _codec(manifest: Manifest, count: int, grid: GridCodec | None) -> Codec:
+    kind = manifest.text("head.codec")
+    if kind == GRID and grid is not None and grid.count == count:
+        return grid
+    if kind == GRID:
+        manifest.refuse(f"head.codec is {GRID} of {count} curves, and the weights have none such")
+    if kind != BEZIER:
+        manifest.refuse(unknown("head.codec", kind, (BEZIER, GRID)))
+    degree = manifest.whole("head.degree", 1)
+    if degree not in bezier.DEGREES:
+        manifest.refuse(unknown("head.degree", degree, bezier.DEGREES))
+    low, high = (
+        manifest.numbers(f"head.{end}", count, -LARGEST_BOUND, LARGEST_BOUND)
+        for end in ("low", "high")
+    )
+    if not all(a < b for a, b in zip(low, high, strict=True)):
+        manifest.refuse(f"head.low < head.high is needed, got {shown(low)} and {shown(high)}")
+    return BezierCodec(degree, low, high)
+
+
+def _check_epochs(manifest: Manifest, space: Space) -> None:
+    assert space.fidelity is not None  # a spec with curves has one
+    parameter = space[space.fidelity]
+    longest = max(parameter.choices) if isinstance(parameter, Choice) else parameter.high
+    if longest > MOST_EPOCHS:
+        manifest.refuse(f"spec: curves of {longest:,.0f} epochs; at most {MOST_EPOCHS:,}")
+
+
+def save(ensemble: Ensemble, folder: Path) -> None:
+    """Write an ensemble as a folder, atomically; see `eahas.checkpoint.save_folder`."""
+    manifest, files = contents(ensemble)
+    save_folder(folder, manifest, files)
+
+
+def contents(ensemble: Ensemble) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """The manifest and the files of an ensemble's folder."""
+    head, tensors = ensemble.head, dict(ensemble.regressor.tensors())
+    described: dict[str, Any] = {"kind": "scalars", "targets": [t.name for t in head.targets]}
+    if isinstance(head, CurveHead):
+        described |= {"kind": "curves", **head.codec.described()}
+        tensors |= {f"{CODEC}{name}": array for name, array in head.codec.tensors().items()}
+    own = {
+        "name": ensemble.name,
+        "primary": ensemble.primary,
+        "members": ensemble.members,
+        "features": {
+            "logs": list(ensemble.features.logs),
+            "crosses": [list(cross) for cross in ensemble.features.crosses],
+            "regnet": ensemble.features.regnet,
+        },
+        "regressor": ensemble.regressor.described(),
+        "head": described,
+        "calibration": list(ensemble.calibration),
+        "spec": dict(ensemble.spec.source),
+    }
+    added = ("format", "format_version", "files")
+    more = {k: v for k, v in ensemble.manifest.items() if k not in (*own, *added)}
+    return {"format": ENSEMBLE, **more, **own}, {WEIGHTS: tensor_bytes(tensors)}

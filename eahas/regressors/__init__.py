@@ -1,0 +1,87 @@
+"""Regressors as arrays: what a fit leaves behind, answered by numpy alone.
+
+Every regressor is an ensemble of M members that maps features to outputs. `one` serves a single
+row, `many` a list of them. Whatever library fitted it, networks, trees and kernel machines end
+here, and so do regressors put together from others (`parts`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+
+from eahas.errors import CheckpointError, unknown
+from eahas.regressors.kernel import KERNEL as KERNEL
+from eahas.regressors.kernel import KernelMachine as KernelMachine
+from eahas.regressors.kernel import kernel_from_tensors
+from eahas.regressors.mlp import MLP as MLP
+from eahas.regressors.mlp import MlpEnsemble as MlpEnsemble
+from eahas.regressors.mlp import mlp_from_tensors as mlp_from_tensors
+from eahas.regressors.parts import JOINED as JOINED
+from eahas.regressors.parts import POOLED as POOLED
+from eahas.regressors.parts import Joined as Joined
+from eahas.regressors.parts import Pooled as Pooled
+from eahas.regressors.parts import joined, pooled, tensors_of_parts
+from eahas.regressors.trees import TREES as TREES
+from eahas.regressors.trees import TreeEnsemble as TreeEnsemble
+from eahas.regressors.trees import trees_from_tensors
+
+DEEPEST = 4  # regressors inside regressors; more is a mistake
+
+
+class Regressor(Protocol):
+    """Members, sizes, answers, and what is stored."""
+
+    @property
+    def members(self) -> int: ...
+    @property
+    def inputs(self) -> int: ...
+    @property
+    def outputs(self) -> int: ...
+    def one(self, x: np.ndarray) -> np.ndarray:
+        """Outputs of every member for one row of features (F,): shape (M, outputs)."""
+
+    def many(self, x: np.ndarray) -> np.ndarray:
+        """Outputs of every member for n rows of features (n, F): shape (M, n, outputs)."""
+
+    def described(self) -> dict[str, Any]:
+        """What stands in a manifest: `kind`, and of parts theirs."""
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        """The arrays by the names they have in a checkpoint."""
+
+
+_SINGLE: dict[str, Callable[[Mapping[str, np.ndarray]], Regressor]] = {
+    MLP: mlp_from_tensors,
+    TREES: trees_from_tensors,
+    KERNEL: kernel_from_tensors,
+}
+_PARTS: dict[str, Callable[[tuple[Regressor, ...]], Regressor]] = {JOINED: joined, POOLED: pooled}
+
+
+def regressor_from_tensors(
+    described: Any, tensors: Mapping[str, np.ndarray], depth: int = 0
+) -> Regressor:
+    """The regressor that a manifest describes and a checkpoint holds.
+
+    Raises CheckpointError where description and arrays do not fit together.
+    """
+    if not isinstance(described, Mapping) or depth > DEEPEST:
+        raise CheckpointError("is of a regressor that the manifest does not describe")
+    kind = described.get("kind")
+    if kind in _SINGLE:
+        return _SINGLE[kind](tensors)
+    if kind not in _PARTS:
+        raise CheckpointError(f"is of a {unknown('regressor', kind, (*_SINGLE, *_PARTS))}")
+    parts = described.get("parts")
+    if not isinstance(parts, list) or not parts:
+        raise CheckpointError(f"is of a {kind} regressor without parts")
+    shares = tensors_of_parts(tensors, len(parts))
+    return _PARTS[kind](
+        tuple(
+            regressor_from_tensors(part, share, depth + 1)
+            for part, share in zip(parts, shares, strict=True)
+        )
+    )
