@@ -64,10 +64,10 @@ def fit_one(arguments: Namespace) -> None:
     changes = {} if path is None else read_json(path)
 
     from surrogates.benchmark import energy_facts
+    from surrogates.calibration import calibrated
     from surrogates.dataset import runs_from_records
     from surrogates.families import configured, family
     from surrogates.quality import quality
-    from surrogates.training import calibrated
     from sweeps.specs import load_spec
 
     chosen = family(arguments.model)

@@ -125,10 +125,8 @@ def grid_codec(arrays: Mapping[str, Array]) -> GridCodec:
     if count.dtype != np.int32 or count.shape != () or not 0 < count <= MOST_CURVES:
         raise CheckpointError(f"holds a codec of {shown(count)} curves")
     decoder = mlp_from_tensors(of_decoder) if of_decoder else None
-    if decoder is not None and (decoder.members, decoder.outputs) != (
-        1,
-        count * len(positions),
-    ):
+    values = int(count) * len(positions)
+    if decoder is not None and (decoder.members, decoder.outputs) != (1, values):
         raise CheckpointError("holds a decoder that does not fit its codec")
     return GridCodec(int(count), positions, decoder)
 

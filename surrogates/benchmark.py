@@ -19,9 +19,10 @@ from eahas.ensemble import Ensemble
 from eahas.errors import FitError
 from eahas.records import MIXED, NO_ENERGY, records_bytes
 from eahas.spec import Spec
+from surrogates.calibration import calibrated
 from surrogates.dataset import Runs, runs_from_records
 from surrogates.quality import Report, judged
-from surrogates.training import FitSettings, calibrated, fit_curves, fit_scalars
+from surrogates.training import FitSettings, fit_curves, fit_scalars
 
 CURVES = FitSettings()
 SCALARS = FitSettings(hidden=(64, 64), steps=2000, weight_decay=0.3, dropout=0.05)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from eahas.bezier import basis_at, epoch_positions, raw_from_x_control_points
+from eahas.bezier import DEFAULT_DEGREE, basis_at, epoch_positions, raw_from_x_control_points
 from eahas.codecs import BezierCodec, Codec, GridCodec
 from eahas.errors import FitError, unknown
 from eahas.regressors import MlpEnsemble
@@ -34,22 +34,18 @@ class Encoded:
     codes: Array
 
 
-def bezier(runs: Runs, degree: int = 5) -> Encoded:
+def bezier(runs: Runs, degree: int = DEFAULT_DEGREE) -> Encoded:
     """Control points. The curves of a run share the spacing that suits its main curve best."""
     low, high = curve_bounds(runs)
     codec = BezierCodec(degree, low, high)
     codes = np.empty((len(runs), codec.outputs))
+    bottom, top = np.array(low)[:, None], np.array(high)[:, None]
     for length in np.unique(runs.epochs):
         rows = np.flatnonzero(runs.epochs == length)
         curves = runs.curves[rows][:, :, :length]
-        x = fit(curves[:, main_curve(runs)], degree).x_ctrl
-        basis = basis_at(x, epoch_positions(int(length)))  # (m, n + 1, E)
-        gram = basis @ basis.transpose(0, 2, 1) + RIDGE * length * np.eye(degree + 1)
-        y = np.linalg.solve(
-            gram[:, None], (curves[:, :, None] @ basis[:, None].swapaxes(2, 3)).swapaxes(2, 3)
-        )
-        share = (y[..., 0] - np.array(low)[:, None]) / (np.array(high) - np.array(low))[:, None]
-        share = np.clip(share, EDGE, 1.0 - EDGE)
+        x = fit(curves[:, _main_curve(runs)], degree).x_ctrl
+        y = _least_squares(curves, basis_at(x, epoch_positions(int(length))))
+        share = np.clip((y - bottom) / (top - bottom), EDGE, 1.0 - EDGE)
         raw = np.log(share / (1.0 - share)).reshape(len(rows), -1)
         codes[rows] = np.concatenate([raw_from_x_control_points(x), raw], axis=1)
     return Encoded(codec, codes)
@@ -72,24 +68,60 @@ def svd(runs: Runs, components: int = COMPONENTS) -> Encoded:
     return Encoded(GridCodec(values.shape[1], positions, decoder), (flat - mean) @ kept.T)
 
 
-CODECS: Mapping[str, Callable[[Runs], Encoded]] = {
+CODECS: Mapping[str, Callable[[Runs, int], Encoded]] = {
     "bezier": bezier,
-    "identity": identity,
-    "svd": svd,
+    "identity": lambda runs, _: identity(runs),
+    "svd": lambda runs, _: svd(runs),
 }
 
 
-def encode(name: str, runs: Runs) -> Encoded:
-    """The codec of a name, fitted; FitError for an unknown name."""
+def encode(name: str, runs: Runs, degree: int = DEFAULT_DEGREE) -> Encoded:
+    """The codec of a name, fitted to the runs that have all their curves to the end.
+
+    Raises FitError for an unknown name, and where no run has.
+    """
     if name not in CODECS:
         raise FitError(unknown("codec", name, CODECS))
-    return CODECS[name](runs)
+    whole = [np.isfinite(c[:, :e]).all() for c, e in zip(runs.curves, runs.epochs, strict=True)]
+    if not any(whole):
+        raise FitError("no training run has all its curves to the end")
+    return CODECS[name](runs.where(np.array(whole)), degree)
 
 
-def main_curve(runs: Runs) -> int:
+@dataclass(frozen=True)
+class Start:
+    """Where networks start from: the code `shift`, moved by an output of 1 by `scale`; both (K,).
+
+    Where the x control points stand matters more than anything else, and the fits know.
+    """
+
+    codec: Codec
+    shift: Array
+    scale: Array
+
+
+def started(name: str, runs: Runs, degree: int = DEFAULT_DEGREE) -> Start:
+    """The median code of the runs. Raises FitError as `encode`."""
+    found = encode(name, runs, degree)
+    shift = np.median(found.codes, axis=0)
+    if isinstance(found.codec, BezierCodec):
+        return Start(found.codec, shift, np.ones(len(shift)))
+    return Start(found.codec, shift, np.maximum(found.codes.std(axis=0), 1e-6))
+
+
+def _main_curve(runs: Runs) -> int:
     """Which of the curves is called the learning curve."""
-    names = [target.name for target in runs.spec.curves]
-    return next((names.index(name) for name in ("valid_ema", "valid") if name in names), 0)
+    main = runs.spec.main_curve
+    assert main is not None
+    return runs.spec.curves.index(main)
+
+
+def _least_squares(curves: Array, basis: Array) -> Array:
+    """y control points (m, C, n + 1) of curves (m, C, E) on bases (m, n + 1, E)."""
+    gram = basis @ basis.swapaxes(1, 2)
+    gram += RIDGE * basis.shape[2] * np.eye(basis.shape[1])
+    found: Array = np.linalg.solve(gram, basis @ curves.swapaxes(1, 2)).swapaxes(1, 2)
+    return found
 
 
 def curve_bounds(runs: Runs) -> tuple[tuple[float, ...], tuple[float, ...]]:

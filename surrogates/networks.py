@@ -1,15 +1,17 @@
-"""The torch twins of `eahas.regressors.mlp` and `eahas.heads`: what is fitted here is queried there."""
+"""The torch twins of `eahas.regressors.mlp` and `eahas.codecs`: fitted here, queried there."""
 
 from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from eahas import bezier
+from eahas.codecs import BezierCodec, Codec
 from eahas.regressors.mlp import MlpEnsemble
 
 
@@ -58,6 +60,33 @@ class MemberMlp(nn.Module):
             tuple(w.astype(np.float32) for w in weights),
             tuple(b.astype(np.float32) for b in biases),
         )
+
+
+def drawing(codec: Codec) -> Callable[[Tensor, Tensor], Tensor]:
+    """`codec.curves` with gradients: codes (..., K) and positions (P,) give curves (..., C, P)."""
+    if isinstance(codec, BezierCodec):
+        n, count = codec.degree, len(codec.low)
+        low, high = (torch.tensor(bound).float()[:, None] for bound in (codec.low, codec.high))
+
+        def from_control_points(code: Tensor, positions: Tensor) -> Tensor:
+            share = torch.sigmoid(code[..., n:].unflatten(-1, (count, n + 1)))
+            y = low + (high - low) * share
+            return decode_at(x_control_points(code[..., :n]), y, positions)
+
+        return from_control_points
+    grid, decoder = codec.positions, codec.decoder
+    layers = () if decoder is None else tuple(zip(decoder.weights, decoder.biases, strict=True))
+    tensors = [(torch.from_numpy(w[0]), torch.from_numpy(b[0])) for w, b in layers]
+
+    def from_grid(code: Tensor, positions: Tensor) -> Tensor:
+        for k, (weight, bias) in enumerate(tensors):
+            code = (torch.relu(code) if k else code) @ weight + bias
+        values = code.unflatten(-1, (codec.count, len(grid)))
+        at = positions.double().numpy()
+        between = np.array([np.interp(at, grid, unit) for unit in np.eye(len(grid))])
+        return values @ torch.from_numpy(between).float()
+
+    return from_grid
 
 
 def x_control_points(raw: Tensor) -> Tensor:

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from eahas.bezier import raw_from_x_control_points
-from eahas.distribution import half_width, on_log_scale
+from eahas.distribution import on_log_scale
 from eahas.ensemble import Ensemble
 from eahas.errors import CheckpointError, FitError
 from eahas.heads import CurveHead, ScalarHead
 from eahas.regressors.mlp import MlpEnsemble, mlp_from_tensors
-from surrogates.bezier_fit import fit
+from surrogates.codecs import curve_bounds, started
 from surrogates.dataset import Runs
-from surrogates.networks import MemberMlp, decode_at, x_control_points
+from surrogates.networks import MemberMlp, drawing
 
 Progress = Callable[[int, int], None]
 
@@ -44,53 +43,67 @@ class FitSettings:
         return asdict(self)
 
 
-def fit_curves(runs: Runs, settings: FitSettings, progress: Progress | None = None) -> Ensemble:
-    """An ensemble of Bezier networks for every curve of the spec, fitted to these runs.
+def fit_curves(
+    runs: Runs,
+    settings: FitSettings,
+    progress: Progress | None = None,
+    *,
+    codec: str = "bezier",
+) -> Ensemble:
+    """An ensemble of networks for every curve of the spec, fitted to these runs.
 
-    The loss is taken on the decoded curve, at random epochs and the last, not on control points.
-    Raises FitError for fewer configurations than members (each member leaves one fold out).
+    The loss is taken on the decoded curve, at random epochs and the last, not on the codes. Raises
+    FitError for fewer configurations than members (each member leaves one fold out), and for an
+    unknown codec.
     """
     spec = runs.spec
-    low, high = _curve_bounds(runs)
-    head = CurveHead(spec.curves, settings.degree, low, high)
-    lows, spans = torch.tensor(low).float()[:, None], _spans(low, high)
+    start = started(codec, runs, settings.degree)
+    head = CurveHead(spec.curves, start.codec)
+    low, high = (torch.tensor(bound).float()[:, None] for bound in curve_bounds(runs))
+    spans = high - low
     targets = torch.from_numpy(runs.curves).float()
     groups = {int(e): np.flatnonzero(runs.epochs == e) for e in np.unique(runs.epochs)}
     rng = np.random.default_rng(settings.seed)
-    n, c = settings.degree, len(spec.curves)
+    c, k = len(spec.curves), start.codec.outputs
+    drawn = drawing(start.codec)
+    scale, shift = (torch.from_numpy(part).float() for part in (start.scale, start.shift))
 
     def batch_loss(network: MemberMlp, data: _Data, generator: torch.Generator) -> Tensor:
         length, rows = _one_group(groups, settings.batch_size, rng)
         at = _positions(length, settings.positions, rng)
         positions = torch.from_numpy(at / max(length - 1, 1)).float()
         out = network(data.x[:, rows], generator)
-        x_ctrl = x_control_points(out[..., :n])
-        y_ctrl = torch.sigmoid(out[..., n : n + c * (n + 1)].unflatten(-1, (c, n + 1)))
-        predicted = decode_at(x_ctrl, y_ctrl, positions)
-        wanted = ((targets[rows][:, :, at] - lows) / spans).clamp(0.0, 1.0)
+        predicted = (drawn(shift + scale * out[..., :k], positions) - low) / spans
+        wanted = ((targets[rows][:, :, at] - low) / spans).clamp(0.0, 1.0)
         known = torch.isfinite(wanted)  # a diverged run has no loss after its end
         error = torch.where(known, predicted - wanted.nan_to_num(), 0.0)
-        ends = out[..., -2 * c :].unflatten(-1, (c, 2)).exp()
+        ends = out[..., k:].unflatten(-1, (c, 2)).exp()
         noise = ends[..., :1] + (ends[..., 1:] - ends[..., :1]) * positions
         share = torch.full((len(at),), 1.0 / len(at))
         share[-1] += settings.last_epoch_weight
         loss = _loss(error, noise, share * known)
         return (loss.mean(-1) * data.weight[:, rows]).sum() / data.weight[:, rows].sum()
 
-    bias = np.concatenate([*_typical_curve(runs, head), np.full(2 * c, math.log(0.03))])
+    bias = np.concatenate([np.zeros(k), np.full(2 * c, math.log(0.03))])
     network, data = _fitted(runs, head.outputs, bias, batch_loss, settings, progress)
-    scale, shift = np.ones(head.outputs), np.zeros(head.outputs)
-    shift[-2 * c :] = np.repeat(np.log(spans.numpy()[:, 0]), 2)  # noise in the target's unit
+    in_unit = np.repeat(np.log(spans.numpy()[:, 0]), 2)  # noise in the target's unit
     assert spec.main_curve is not None
     return Ensemble(
         spec=spec,
         name="learning_curve",
         features=runs.features,
-        regressor=_sound(network.to_numpy(data.mean, data.std, scale, shift)),
+        regressor=_sound(
+            network.to_numpy(
+                data.mean,
+                data.std,
+                np.concatenate([start.scale, np.ones(2 * c)]),
+                np.concatenate([start.shift, in_unit]),
+            )
+        ),
         head=head,
         calibration=(1.0,) * c,
         primary=spec.main_curve.name,
-        manifest={"family": "bezier_nn_STAR", "settings": settings.to_dict()},
+        manifest={"family": f"{codec}_nn", "settings": settings.to_dict()},
     )
 
 
@@ -238,75 +251,3 @@ def _positions(length: int, count: int, rng: np.random.Generator) -> np.ndarray:
         return np.arange(length)
     inner = rng.choice(np.arange(1, length - 1), count - 2, replace=False)
     return np.sort(np.concatenate([[0], inner, [length - 1]]))
-
-
-def _typical_curve(runs: Runs, head: CurveHead) -> tuple[np.ndarray, np.ndarray]:
-    """Raw outputs, (n,) of x and (C * (n + 1),) of y, of the median fitted curve.
-
-    Networks start from it: where the x control points stand matters more than anything else, and
-    the fits know.
-    """
-    steps, heights = [], []
-    for length in np.unique(runs.epochs):
-        curves = runs.curves[runs.epochs == length][:, :, :length]
-        curves = curves[np.isfinite(curves).all(axis=(1, 2))]
-        fitted = fit(curves.reshape(-1, int(length)), head.degree)
-        steps.append(raw_from_x_control_points(fitted.x_ctrl))
-        heights.append(fitted.y_ctrl.reshape(*curves.shape[:2], -1))
-    if not sum(map(len, heights)):
-        raise FitError("no training run has all its curves to the end")
-    low, high = np.array(head.low)[:, None], np.array(head.high)[:, None]
-    share = (np.median(np.concatenate(heights), axis=0) - low) / (high - low)
-    share = np.clip(share, 0.02, 0.98)
-    return np.median(np.concatenate(steps), axis=0), np.log(share / (1 - share)).reshape(-1)
-
-
-def _curve_bounds(runs: Runs) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Each curve's bounds; where it has none, its range in the data with a tenth more each side."""
-    lows, highs = [], []
-    for k, target in enumerate(runs.spec.curves):
-        seen_low, seen_high = np.nanmin(runs.curves[:, k]), np.nanmax(runs.curves[:, k])
-        margin = 0.1 * (seen_high - seen_low) or 1.0
-        lows.append(float(seen_low - margin if target.low is None else target.low))
-        highs.append(float(seen_high + margin if target.high is None else target.high))
-    return tuple(lows), tuple(highs)
-
-
-def _spans(low: tuple[float, ...], high: tuple[float, ...]) -> Tensor:
-    return torch.tensor([b - a for a, b in zip(low, high, strict=True)]).float()[:, None]
-
-
-def _quantile_of_runs(scores: np.ndarray, level: float) -> float:
-    """The quantile of scores (n,), or of (n, E) where every run has the same weight; NaN left out.
-
-    The normal law's where there is no score at all.
-    """
-    known = np.isfinite(scores).reshape(len(scores), -1)
-    if not known.any():
-        return half_width(level)
-    share = known / np.maximum(known.sum(axis=1, keepdims=True), 1)
-    values, weights = scores.reshape(known.shape)[known], share[known]
-    order = np.argsort(values)
-    reached = np.cumsum(weights[order]) / weights.sum()
-    return float(values[order][np.searchsorted(reached, level - 1e-12)])
-
-
-def calibrated(ensemble: Ensemble, runs: Runs, level: float = 0.9) -> Ensemble:
-    """The ensemble with deviations scaled so that `level` intervals hold on these runs.
-
-    One factor a target: the quantile of |error| / deviation over that of the normal law (split
-    conformal prediction with a normalised score; Lei et al., 2018). The epochs of a curve together
-    weigh as much as any other run's.
-    """
-    found = ensemble.distribution(runs.configs)
-    factors = []
-    for k, target in enumerate(ensemble.targets):
-        belief = found[target.name]
-        if isinstance(ensemble.head, CurveHead):
-            seen = runs.curves[:, k, : belief.location.shape[1]]
-        else:
-            seen = np.log(runs.scalars[:, k]) if belief.log else runs.scalars[:, k]
-        score = np.abs(seen - belief.location) / belief.scale
-        factor = _quantile_of_runs(score, level) / half_width(level)
-        factors.append(float(ensemble.calibration[k] * factor))
-    return replace(ensemble, calibration=tuple(factors))

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from eahas.errors import FitError
+from surrogates.calibration import calibrated
 from surrogates.metrics import kendall_tau, last_epoch, once, r2
-from surrogates.training import FitSettings, calibrated, fit_curves, fit_scalars, folds
+from surrogates.training import FitSettings, fit_curves, fit_scalars, folds
 
 QUICK = FitSettings(members=3, hidden=(32,), degree=4, steps=400, batch_size=64, dropout=0.0)
 
@@ -99,7 +100,7 @@ def test_a_scalar_that_is_not_positive_is_refused(runs) -> None:
 
 
 def test_a_long_curve_weighs_no_more_than_a_short_one() -> None:
-    from surrogates.training import _quantile_of_runs
+    from surrogates.calibration import _quantile_of_runs
 
     scores = np.full((2, 100), 1.0)
     scores[1, 1:] = np.nan

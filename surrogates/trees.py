@@ -1,0 +1,188 @@
+"""Growing trees with the libraries that know how, and taking them home as arrays.
+
+Each `grow_*` fits y (n, K) from x (n, F) with weights (n,), one ensemble member: K outputs, each
+with trees of its own (a forest: trees of them all). Features are rounded to single precision first, as
+XGBoost and scikit-learn do, so that the arrays answer exactly what the library would.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from eahas.errors import MissingExtraError
+from eahas.regressors import TreeEnsemble
+
+Array = np.ndarray
+Settings = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Tree:
+    """One tree in node arrays; `below` (nodes, 2) holds -1 at leaves, `value` is (nodes, K)."""
+
+    feature: Array
+    threshold: Array  # a run goes to the first child where its feature is below
+    below: Array
+    value: Array
+
+
+def grow_xgboost(x: Array, y: Array, weight: Array, settings: Settings, seed: int) -> TreeEnsemble:
+    """Boosted trees of XGBoost (Chen and Guestrin, 2016), histogram method, squared error."""
+    xgboost = _imported("xgboost", "xgboost-cpu")
+    rounds = int(settings.get("rounds", 500))
+    options = {
+        "objective": "reg:squarederror",
+        "tree_method": "hist",
+        "base_score": 0.0,
+        "nthread": 1,
+        "seed": seed,
+        **{name: value for name, value in settings.items() if name != "rounds"},
+    }
+    base, outputs = _mean(y, weight), []
+    for k in range(y.shape[1]):
+        data = xgboost.DMatrix(_single(x), y[:, k] - base[k], weight=weight)
+        booster = xgboost.train(options, data, rounds)
+        model = json.loads(booster.save_raw("json"))["learner"]["gradient_booster"]["model"]
+        outputs.append([_of_xgboost(tree) for tree in model["trees"]])
+    return _together(outputs, base, x.shape[1])
+
+
+def grow_lightgbm(x: Array, y: Array, weight: Array, settings: Settings, seed: int) -> TreeEnsemble:
+    """Boosted trees of LightGBM (Ke et al., 2017), squared error."""
+    lightgbm = _imported("lightgbm", "lightgbm")
+    rounds = int(settings.get("rounds", 500))
+    options = {
+        "objective": "regression",
+        "boost_from_average": False,
+        "num_threads": 1,
+        "deterministic": True,
+        "force_row_wise": True,
+        "verbose": -1,
+        "seed": seed,
+        **{name: value for name, value in settings.items() if name != "rounds"},
+    }
+    base, outputs = _mean(y, weight), []
+    for k in range(y.shape[1]):
+        data = lightgbm.Dataset(_single(x).astype(float), y[:, k] - base[k], weight=weight)
+        booster = lightgbm.train(options, data, rounds)
+        outputs.append(
+            [_of_lightgbm(t["tree_structure"]) for t in booster.dump_model()["tree_info"]]
+        )
+    return _together(outputs, base, x.shape[1])
+
+
+def grow_forest(x: Array, y: Array, weight: Array, settings: Settings, seed: int) -> TreeEnsemble:
+    """A random forest of scikit-learn (Breiman, 2001): every tree knows all K outputs."""
+    ensemble = _imported("sklearn.ensemble", "scikit-learn")
+    options = {"n_estimators": 200, "min_samples_leaf": 1, **settings}
+    forest = ensemble.RandomForestRegressor(random_state=seed, n_jobs=1, **options)
+    forest.fit(_single(x), y if y.shape[1] > 1 else y[:, 0], sample_weight=weight)
+    trees = [_of_sklearn(estimator.tree_) for estimator in forest.estimators_]
+    share = [Tree(t.feature, t.threshold, t.below, t.value / len(trees)) for t in trees]
+    outputs = [[_of_output(tree, k) for tree in share] for k in range(y.shape[1])]
+    return _together(outputs, np.zeros(y.shape[1]), x.shape[1])
+
+
+GROWERS: Mapping[str, Callable[[Array, Array, Array, Settings, int], TreeEnsemble]] = {
+    "xgb": grow_xgboost,
+    "lgb": grow_lightgbm,
+    "forest": grow_forest,
+}
+
+
+def _of_xgboost(tree: Mapping[str, Any]) -> Tree:
+    left, right = (np.array(tree[f"{side}_children"]) for side in ("left", "right"))
+    condition = np.array(tree["split_conditions"], dtype=np.float32).astype(float)
+    leaf = left < 0
+    return Tree(
+        np.where(leaf, 0, np.array(tree["split_indices"])),
+        np.where(leaf, np.inf, condition),
+        np.stack([left, right], axis=1),
+        np.where(leaf, condition, 0.0)[:, None],
+    )
+
+
+def _of_lightgbm(root: Mapping[str, Any]) -> Tree:
+    """Its nodes are nested; here they stand in a row, parents before children."""
+    feature: list[int] = []
+    threshold: list[float] = []
+    below: list[list[int]] = []
+    value: list[float] = []
+    waiting: list[tuple[Mapping[str, Any], int, int]] = [(root, -1, 0)]
+    while waiting:
+        node, parent, side = waiting.pop()
+        at = len(feature)
+        if parent >= 0:
+            below[parent][side] = at
+        below.append([-1, -1])
+        if "leaf_value" in node:
+            feature.append(0)
+            threshold.append(np.inf)
+            value.append(node["leaf_value"])
+            continue
+        assert node["decision_type"] == "<="
+        feature.append(node["split_feature"])
+        threshold.append(np.nextafter(node["threshold"], np.inf))
+        value.append(0.0)
+        waiting += [(node["left_child"], at, 0), (node["right_child"], at, 1)]
+    return Tree(np.array(feature), np.array(threshold), np.array(below), np.array(value)[:, None])
+
+
+def _of_sklearn(tree: Any) -> Tree:
+    leaf = tree.children_left < 0
+    values = tree.value[:, :, 0] * leaf[:, None]
+    return Tree(
+        np.where(leaf, 0, tree.feature),
+        np.where(leaf, np.inf, np.nextafter(tree.threshold, np.inf)),
+        np.stack([tree.children_left, tree.children_right], axis=1),
+        values,
+    )
+
+
+def _of_output(tree: Tree, k: int) -> Tree:
+    return Tree(tree.feature, tree.threshold, tree.below, tree.value[:, k : k + 1])
+
+
+def _together(outputs: Sequence[Sequence[Tree]], base: Array, inputs: int) -> TreeEnsemble:
+    """All trees of all outputs in one row of nodes."""
+    trees = [tree for of_output in outputs for tree in of_output]
+    slot = [k for k, of_output in enumerate(outputs) for _ in of_output]
+    sizes = np.array([len(tree.feature) for tree in trees])
+    root = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    children = []
+    for first, tree in zip(root, trees, strict=True):
+        itself = np.arange(len(tree.feature))[:, None]
+        children.append(first + np.where(tree.below < 0, itself, tree.below))
+    return TreeEnsemble(
+        feature=np.concatenate([tree.feature for tree in trees]).astype(np.int32),
+        threshold=np.concatenate([tree.threshold for tree in trees]).astype(np.float64),
+        children=np.concatenate(children).astype(np.int32),
+        value=np.concatenate([tree.value[:, 0] for tree in trees]).astype(np.float32),
+        root=root.astype(np.int32),
+        slot=np.array(slot, dtype=np.int32),
+        base=np.asarray(base, dtype=np.float64)[None],
+        inputs=inputs,
+    )
+
+
+def _mean(y: Array, weight: Array) -> Array:
+    mean: Array = (y * weight[:, None]).sum(axis=0) / weight.sum()
+    return mean
+
+
+def _single(x: Array) -> Array:
+    return x.astype(np.float32)
+
+
+def _imported(module: str, package: str) -> Any:
+    import importlib
+
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        raise MissingExtraError("this model", package, "families") from None
