@@ -40,7 +40,8 @@ def parser() -> Parser:
     command.add_argument(
         "--model",
         default="bezier_nn_STAR",
-        help="bezier_nn_STAR for learning curves (default), nn_E for time and energy",
+        help="bezier_nn_STAR for learning curves (default), nn_E for time and energy; a wrong name "
+        "lists all",
     )
     command.add_argument(
         "--search_space",

@@ -104,7 +104,7 @@ class GridCodec:
         return {"codec": GRID}
 
     def tensors(self) -> dict[str, Array]:
-        own = {"positions": self.positions, "count": np.array(self.count, dtype=np.int32)}
+        own = {"positions": self.positions, "count": np.array([self.count], dtype=np.int32)}
         decoder = {} if self.decoder is None else self.decoder.tensors()
         return own | {f"{DECODER}{name}": array for name, array in decoder.items()}
 
@@ -122,13 +122,13 @@ def grid_codec(arrays: Mapping[str, Array]) -> GridCodec:
     placed = positions.dtype == np.float64 and positions.ndim == 1 and len(positions) > 1
     if not placed or positions[0] != 0 or positions[-1] != 1 or not (np.diff(positions) > 0).all():
         raise CheckpointError("holds codec positions that do not rise from 0 to 1")
-    if count.dtype != np.int32 or count.shape != () or not 0 < count <= MOST_CURVES:
+    if count.dtype != np.int32 or count.shape != (1,) or not 0 < count[0] <= MOST_CURVES:
         raise CheckpointError(f"holds a codec of {shown(count)} curves")
     decoder = mlp_from_tensors(of_decoder) if of_decoder else None
-    values = int(count) * len(positions)
+    values = int(count[0]) * len(positions)
     if decoder is not None and (decoder.members, decoder.outputs) != (1, values):
         raise CheckpointError("holds a decoder that does not fit its codec")
-    return GridCodec(int(count), positions, decoder)
+    return GridCodec(int(count[0]), positions, decoder)
 
 
 @lru_cache(maxsize=64)

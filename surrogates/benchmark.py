@@ -21,11 +21,10 @@ from eahas.records import MIXED, NO_ENERGY, records_bytes
 from eahas.spec import Spec
 from surrogates.calibration import calibrated
 from surrogates.dataset import Runs, runs_from_records
+from surrogates.families import Family, Settings, family
 from surrogates.quality import Report, judged
-from surrogates.training import FitSettings, fit_curves, fit_scalars
 
-CURVES = FitSettings()
-SCALARS = FitSettings(hidden=(64, 64), steps=2000, weight_decay=0.3, dropout=0.05)
+MODELS = ("bezier_nn_STAR", "nn_E")  # what a benchmark is made of unless told otherwise
 
 
 @dataclass(frozen=True)
@@ -42,12 +41,13 @@ def fit(
     spec: Spec,
     rows: Sequence[Mapping[str, Any]],
     *,
-    curves: FitSettings = CURVES,
-    scalars: FitSettings = SCALARS,
+    models: Sequence[str] = MODELS,
+    curves: Settings | None = None,
+    scalars: Settings | None = None,
     resamples: int = 200,
     report: Report | None = None,
 ) -> Fitted:
-    """Fit every target of a spec to checked records.
+    """Fit every target of a spec to checked records, with the named families and their settings.
 
     Trained on the split `train`, calibrated on `valid`, judged on `test`. Raises FitError where a
     side is empty or there are fewer training configurations than folds.
@@ -58,21 +58,24 @@ def fit(
         if not len(part):
             sides = ", ".join(f"{n} {s}" for s, n in Counter(runs.split.tolist()).items())
             raise FitError(f"no {side} runs among the usable ones ({sides}); collect more")
-    models = []
-    for name, targets, fitter, settings in (
-        ("curves", spec.curves, fit_curves, curves),
-        ("costs", spec.scalars, fit_scalars, scalars),
-    ):
-        if not targets:
+    fitted = []
+    for kind, settings in (("curves", curves), ("scalars", scalars)):
+        if not getattr(spec, kind):
             continue
+        chosen = family_for(kind, models)
 
-        def progress(done: int, total: int, name: str = name) -> None:
+        def progress(done: int, total: int, name: str = chosen.name) -> None:
             if report is not None:
                 report(f"fit {name}", done, total)
 
-        models.append(calibrated(fitter(train, settings, progress), valid))
-    found = judged(models, runs, resamples=resamples, report=report)
-    return Fitted(spec, runs, tuple(models), found)
+        fitted.append(calibrated(chosen.fit(train, settings, progress), valid))
+    found = judged(fitted, runs, resamples=resamples, report=report)
+    return Fitted(spec, runs, tuple(fitted), found)
+
+
+def family_for(kind: str, models: Sequence[str]) -> Family:
+    """The family among these that fits curves, or scalars: the last one named, else our own."""
+    return [chosen for name in (*MODELS, *models) if (chosen := family(name)).targets == kind][-1]
 
 
 def save(

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from typing import Any, TypeVar
 
 from eahas.checks import is_number, is_whole
 from eahas.ensemble import Ensemble
 from eahas.errors import FitError, shown, unknown
-from surrogates.benchmark import CURVES, SCALARS
+from surrogates.coded import fit_curves_coded, fit_scalars_coded
 from surrogates.dataset import Runs
 from surrogates.training import FitSettings, Progress, fit_curves, fit_scalars
+from surrogates.trees import ForestSettings, LgbSettings, TreeSettings, XgbSettings
 
 # Where a whole number may start from another than 1, and where a number must end before infinity.
 LEAST, MOST, BELOW = (
@@ -22,42 +23,64 @@ LEAST, MOST, BELOW = (
 )
 
 
+CURVES = FitSettings()
+SCALARS = FitSettings(hidden=(64, 64), steps=2000, weight_decay=0.3, dropout=0.05)
+Settings = FitSettings | TreeSettings
+
+
 @dataclass(frozen=True)
 class Family:
-    """A kind of surrogate. `targets` says which of a spec's targets it is for."""
+    """A kind of surrogate: what it predicts, through which codec, by which regressor.
+
+    `targets` is "curves" or "scalars". The settings say by which regressor: networks or the trees
+    of a library.
+    """
 
     name: str
-    targets: str  # "curves" or "scalars"
-    settings: FitSettings
+    targets: str
+    settings: Settings
     about: str
+    codec: str = ""  # of curves
 
     def fit(
-        self, runs: Runs, settings: FitSettings | None = None, progress: Progress | None = None
+        self, runs: Runs, settings: Settings | None = None, progress: Progress | None = None
     ) -> Ensemble:
         """An uncalibrated ensemble of these runs; FitError where the spec has no target for it."""
         if not getattr(runs.spec, self.targets):
             raise FitError(f"model {self.name} fits {self.targets}; {runs.spec.name} has none")
-        fitter = fit_curves if self.targets == "curves" else fit_scalars
-        return fitter(runs, self.settings if settings is None else settings, progress)
+        fitted = self._fitted(runs, self.settings if settings is None else settings, progress)
+        return replace(fitted, manifest={**fitted.manifest, "family": self.name})
+
+    def _fitted(self, runs: Runs, settings: Settings, progress: Progress | None) -> Ensemble:
+        if isinstance(settings, FitSettings):
+            if self.codec:
+                return fit_curves(runs, settings, progress, codec=self.codec)
+            return fit_scalars(runs, settings, progress)
+        if self.codec:
+            return fit_curves_coded(runs, settings, progress, codec=self.codec)
+        return fit_scalars_coded(runs, settings, progress)
 
 
+BEZIER, GRID, SVD = "Bezier control points", "values on a grid", "singular values of the curves"
+NETWORKS, XGB, LGB = "networks", "XGBoost", "LightGBM"
 FAMILIES = {
     family.name: family
     for family in (
-        Family(
-            "bezier_nn_STAR",
-            "curves",
-            CURVES,
-            "networks that draw each learning curve as a Bezier curve (EA-HAS-Bench)",
-        ),
-        Family(
-            "nn_E",
-            "scalars",
-            SCALARS,
-            "networks for time and energy: the logarithm of the cost of one epoch",
-        ),
+        Family("bezier_nn_STAR", "curves", CURVES, f"{NETWORKS} for {BEZIER}", "bezier"),
+        Family("lc_nn_STAR", "curves", CURVES, f"{NETWORKS} for {GRID}", "identity"),
+        Family("svd_nn_STAR", "curves", CURVES, f"{NETWORKS} for {SVD}", "svd"),
+        Family("svd_xgb", "curves", XgbSettings(), f"{XGB} for {SVD} (NAS-Bench-X11)", "svd"),
+        Family("svd_lgb", "curves", LgbSettings(), f"{LGB} for {SVD} (NAS-Bench-X11)", "svd"),
+        Family("nn_E", "scalars", SCALARS, f"{NETWORKS} for time and energy"),
+        Family("xgb_time", "scalars", XgbSettings(), f"{XGB} for time and energy"),
+        Family("lgb_time", "scalars", LgbSettings(), f"{LGB} for time and energy"),
+        Family("lgb_E", "scalars", LgbSettings(), f"{LGB} for time and energy"),
+        Family("sklearn_forest", "scalars", ForestSettings(), "random forest for time and energy"),
     )
 }
+
+
+S = TypeVar("S", bound=Settings)
 
 
 def family(name: str) -> Family:
@@ -67,14 +90,14 @@ def family(name: str) -> Family:
     return FAMILIES[name]
 
 
-def configured(settings: FitSettings, changes: Any) -> FitSettings:
+def configured(settings: S, changes: Any) -> S:
     """Settings with the fields of a JSON object changed.
 
     Raises FitError naming a field that is unknown or has a value of the wrong kind.
     """
     if not isinstance(changes, Mapping):
         raise FitError(f"fit settings are a JSON object of names and values, got {shown(changes)}")
-    known = settings.to_dict()
+    known = asdict(settings)
     for name in changes:
         if name not in known:
             raise FitError(unknown("fit setting", name, known))

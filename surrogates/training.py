@@ -11,13 +11,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from eahas.distribution import on_log_scale
 from eahas.ensemble import Ensemble
 from eahas.errors import CheckpointError, FitError
 from eahas.heads import CurveHead, ScalarHead
 from eahas.regressors.mlp import MlpEnsemble, mlp_from_tensors
 from surrogates.codecs import curve_bounds, started
 from surrogates.dataset import Runs
+from surrogates.folds import folds
+from surrogates.linked import linked_scalars
 from surrogates.networks import MemberMlp, drawing
 
 Progress = Callable[[int, int], None]
@@ -114,12 +115,8 @@ def fit_scalars(runs: Runs, settings: FitSettings, progress: Progress | None = N
     """
     spec = runs.spec
     head = ScalarHead(spec.scalars)
-    logs = np.array([on_log_scale(t) for t in spec.scalars])
     runs = runs.where(np.isfinite(runs.scalars).all(axis=1))
-    if not (runs.scalars[:, logs] > 0).all():
-        raise FitError("a scalar target on a log scale holds a value that is not positive")
-    linked = np.where(logs, np.log(np.where(logs, runs.scalars, 1.0)), runs.scalars)
-    linked -= np.log(runs.epochs)[:, None] * head.per_epoch
+    linked = linked_scalars(runs, head)
     mean, std = linked.mean(axis=0), np.maximum(linked.std(axis=0), 1e-6)
     targets = torch.from_numpy((linked - mean) / std).float()
     rng = np.random.default_rng(settings.seed)
@@ -205,21 +202,6 @@ def _data(runs: Runs, settings: FitSettings) -> _Data:
     kept = torch.from_numpy(fold[None, :] != np.arange(settings.members)[:, None])
     weight = torch.from_numpy(runs.weight).float() * kept
     return _Data(x.expand(settings.members, -1, -1), weight, mean, std)
-
-
-def folds(runs: Runs, count: int, seed: int) -> np.ndarray:
-    """The fold of each run, (n,); the runs of one configuration share it.
-
-    Raises FitError for fewer configurations than folds.
-    """
-    names, inverse = np.unique(runs.config_id, return_inverse=True)
-    if len(names) < count:
-        raise FitError(
-            f"{len(names)} training configurations for {count} folds; give at least one a fold, or "
-            "fewer members"
-        )
-    order = np.random.default_rng(seed).permutation(len(names)) % count
-    return order[inverse]
 
 
 def _loss(error: Tensor, noise: Tensor, share: Tensor) -> Tensor:

@@ -1,15 +1,16 @@
 """Growing trees with the libraries that know how, and taking them home as arrays.
 
-Each `grow_*` fits y (n, K) from x (n, F) with weights (n,), one ensemble member: K outputs, each
-with trees of its own (a forest: trees of them all). Features are rounded to single precision first, as
-XGBoost and scikit-learn do, so that the arrays answer exactly what the library would.
+Each `grow_*` fits y (n, K) from x (n, F) with weights (n,): one ensemble member of K outputs, each
+with trees of its own (of a forest: the same trees with values of their own). Features are rounded
+to single precision first, as XGBoost and scikit-learn do, so that the arrays answer exactly what
+the library would.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from eahas.errors import MissingExtraError
 from eahas.regressors import TreeEnsemble
 
 Array = np.ndarray
-Settings = Mapping[str, Any]
+Options = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -31,18 +32,72 @@ class Tree:
     value: Array
 
 
-def grow_xgboost(x: Array, y: Array, weight: Array, settings: Settings, seed: int) -> TreeEnsemble:
+@dataclass(frozen=True)
+class XgbSettings:
+    """XGBoost's own names, and what every ensemble has: members, seed, degree of Bezier codes."""
+
+    members: int = 5
+    seed: int = 0
+    degree: int = 5
+    rounds: int = 500
+    learning_rate: float = 0.05
+    max_depth: int = 5
+    min_child_weight: float = 2.0
+    subsample: float = 0.8
+    colsample_bytree: float = 0.6
+    reg_lambda: float = 1.0
+
+
+@dataclass(frozen=True)
+class LgbSettings:
+    """LightGBM's own names, beside members, seed and degree."""
+
+    members: int = 5
+    seed: int = 0
+    degree: int = 5
+    rounds: int = 500
+    learning_rate: float = 0.05
+    num_leaves: int = 16
+    min_data_in_leaf: int = 5
+    bagging_fraction: float = 0.8
+    bagging_freq: int = 1
+    feature_fraction: float = 0.6
+    lambda_l2: float = 1.0
+
+
+@dataclass(frozen=True)
+class ForestSettings:
+    """The names of scikit-learn's random forest, beside members, seed and degree."""
+
+    members: int = 5
+    seed: int = 0
+    degree: int = 5
+    n_estimators: int = 60
+    min_samples_leaf: int = 2
+    max_features: float = 0.5
+
+
+COMMON = ("members", "seed", "degree", "rounds")
+TreeSettings = XgbSettings | LgbSettings | ForestSettings
+
+
+def grow(x: Array, y: Array, weight: Array, settings: TreeSettings, seed: int) -> TreeEnsemble:
+    """One member by the library whose settings are given."""
+    own = {name: value for name, value in asdict(settings).items() if name not in COMMON}
+    if isinstance(settings, XgbSettings):
+        return grow_xgboost(x, y, weight, seed, settings.rounds, own)
+    if isinstance(settings, LgbSettings):
+        return grow_lightgbm(x, y, weight, seed, settings.rounds, own)
+    return grow_forest(x, y, weight, seed, own)
+
+
+def grow_xgboost(
+    x: Array, y: Array, weight: Array, seed: int, rounds: int, own: Options
+) -> TreeEnsemble:
     """Boosted trees of XGBoost (Chen and Guestrin, 2016), histogram method, squared error."""
     xgboost = _imported("xgboost", "xgboost-cpu")
-    rounds = int(settings.get("rounds", 500))
-    options = {
-        "objective": "reg:squarederror",
-        "tree_method": "hist",
-        "base_score": 0.0,
-        "nthread": 1,
-        "seed": seed,
-        **{name: value for name, value in settings.items() if name != "rounds"},
-    }
+    options = {"objective": "reg:squarederror", "tree_method": "hist", "base_score": 0.0}
+    options |= {"nthread": 1, "seed": seed, **own}
     base, outputs = _mean(y, weight), []
     for k in range(y.shape[1]):
         data = xgboost.DMatrix(_single(x), y[:, k] - base[k], weight=weight)
@@ -52,47 +107,30 @@ def grow_xgboost(x: Array, y: Array, weight: Array, settings: Settings, seed: in
     return _together(outputs, base, x.shape[1])
 
 
-def grow_lightgbm(x: Array, y: Array, weight: Array, settings: Settings, seed: int) -> TreeEnsemble:
+def grow_lightgbm(
+    x: Array, y: Array, weight: Array, seed: int, rounds: int, own: Options
+) -> TreeEnsemble:
     """Boosted trees of LightGBM (Ke et al., 2017), squared error."""
     lightgbm = _imported("lightgbm", "lightgbm")
-    rounds = int(settings.get("rounds", 500))
-    options = {
-        "objective": "regression",
-        "boost_from_average": False,
-        "num_threads": 1,
-        "deterministic": True,
-        "force_row_wise": True,
-        "verbose": -1,
-        "seed": seed,
-        **{name: value for name, value in settings.items() if name != "rounds"},
-    }
+    options = {"objective": "regression", "boost_from_average": False, "num_threads": 1}
+    options |= {"deterministic": True, "force_row_wise": True, "verbose": -1, "seed": seed, **own}
     base, outputs = _mean(y, weight), []
     for k in range(y.shape[1]):
         data = lightgbm.Dataset(_single(x).astype(float), y[:, k] - base[k], weight=weight)
-        booster = lightgbm.train(options, data, rounds)
-        outputs.append(
-            [_of_lightgbm(t["tree_structure"]) for t in booster.dump_model()["tree_info"]]
-        )
+        trees = lightgbm.train(options, data, rounds).dump_model()["tree_info"]
+        outputs.append([_of_lightgbm(tree["tree_structure"]) for tree in trees])
     return _together(outputs, base, x.shape[1])
 
 
-def grow_forest(x: Array, y: Array, weight: Array, settings: Settings, seed: int) -> TreeEnsemble:
+def grow_forest(x: Array, y: Array, weight: Array, seed: int, own: Options) -> TreeEnsemble:
     """A random forest of scikit-learn (Breiman, 2001): every tree knows all K outputs."""
     ensemble = _imported("sklearn.ensemble", "scikit-learn")
-    options = {"n_estimators": 200, "min_samples_leaf": 1, **settings}
-    forest = ensemble.RandomForestRegressor(random_state=seed, n_jobs=1, **options)
+    forest = ensemble.RandomForestRegressor(random_state=seed, n_jobs=1, **own)
     forest.fit(_single(x), y if y.shape[1] > 1 else y[:, 0], sample_weight=weight)
     trees = [_of_sklearn(estimator.tree_) for estimator in forest.estimators_]
     share = [Tree(t.feature, t.threshold, t.below, t.value / len(trees)) for t in trees]
     outputs = [[_of_output(tree, k) for tree in share] for k in range(y.shape[1])]
     return _together(outputs, np.zeros(y.shape[1]), x.shape[1])
-
-
-GROWERS: Mapping[str, Callable[[Array, Array, Array, Settings, int], TreeEnsemble]] = {
-    "xgb": grow_xgboost,
-    "lgb": grow_lightgbm,
-    "forest": grow_forest,
-}
 
 
 def _of_xgboost(tree: Mapping[str, Any]) -> Tree:
@@ -185,4 +223,4 @@ def _imported(module: str, package: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError:
-        raise MissingExtraError("this model", package, "families") from None
+        raise MissingExtraError("this model", package, "trees") from None

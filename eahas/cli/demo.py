@@ -114,8 +114,8 @@ def small_spec(shipped: Spec) -> Spec:
 
 def fit_small(spec: Spec, rows: Rows, folder: Path) -> Fitted:
     """Fit with settings that suit a handful of runs, and save the benchmark folder."""
-    from surrogates.benchmark import CURVES, SCALARS, fit, save
-    from surrogates.families import configured
+    from surrogates.benchmark import fit, save
+    from surrogates.families import CURVES, SCALARS, configured
 
     small = {"members": MEMBERS, "steps": STEPS}
     with Bars() as bars:

@@ -36,6 +36,13 @@ def add_to(commands: Any) -> None:
         type=whole(1),
         help="version of the benchmark; default: the spec's. A published one keeps its answers",
     )
+    command.add_argument(
+        "--model",
+        metavar="NAME",
+        action="append",
+        help="a family for curves or for scalars, as svd_lgb; may be given twice; a wrong name "
+        "lists all; default: bezier_nn_STAR and nn_E",
+    )
     add_settings(command)
     command.add_argument(
         "--settings",
@@ -82,19 +89,25 @@ def run(arguments: Namespace) -> None:
         if name not in GROUPS:
             raise FitError(f"{arguments.settings}: {unknown('group', name, GROUPS)}")
 
-    from surrogates.benchmark import CURVES, SCALARS, energy_facts, fit, save
+    from surrogates.benchmark import energy_facts, family_for, fit, save
     from surrogates.families import configured
     from sweeps.specs import load_spec
 
-    common = given_settings(arguments)
+    common, models = given_settings(arguments), arguments.model or []
+    settings = {
+        kind: configured(
+            configured(family_for(kind, models).settings, detailed.get(kind, {})), common
+        )
+        for kind in GROUPS
+    }
     spec = load_spec(arguments.spec)
     rows = read_records_of(arguments.records, spec)
     with Bars() as bars:
         fitted = fit(
             spec,
             rows,
-            curves=configured(configured(CURVES, detailed.get("curves", {})), common),
-            scalars=configured(configured(SCALARS, detailed.get("scalars", {})), common),
+            models=models,
+            **settings,
             resamples=arguments.resamples,
             report=bars,
         )

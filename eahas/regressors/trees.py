@@ -108,7 +108,7 @@ class TreeEnsemble:
         return {"kind": TREES}
 
     def tensors(self) -> dict[str, np.ndarray]:
-        return {name: np.asarray(getattr(self, name), dtype) for name, dtype in NAMES.items()}
+        return {name: np.atleast_1d(getattr(self, name)).astype(t) for name, t in NAMES.items()}
 
 
 def trees_from_tensors(tensors: Mapping[str, np.ndarray]) -> TreeEnsemble:
@@ -119,16 +119,22 @@ def trees_from_tensors(tensors: Mapping[str, np.ndarray]) -> TreeEnsemble:
         if tensors[name].dtype != dtype:
             raise CheckpointError(f"{name} is {tensors[name].dtype}; allowed: {np.dtype(dtype)}")
     nodes = tensors["feature"].size
-    wanted = {"feature": 1, "threshold": 1, "value": 1, "root": 1, "slot": 1, "inputs": 0}
+    wanted = {"feature": 1, "threshold": 1, "value": 1, "root": 1, "slot": 1, "inputs": 1}
     shaped = all(tensors[name].ndim == ndim for name, ndim in wanted.items())
-    shaped = shaped and tensors["base"].ndim == 2 and tensors["base"].size > 0 and nodes > 0
+    shaped = (
+        shaped
+        and tensors["inputs"].size == 1
+        and tensors["base"].ndim == 2
+        and tensors["base"].size > 0
+        and nodes > 0
+    )
     shaped = shaped and tensors["threshold"].size == tensors["value"].size == nodes
     if not shaped or tensors["children"].shape != (nodes, 2):
         raise CheckpointError("holds trees whose arrays do not fit together")
     if tensors["root"].shape != tensors["slot"].shape:
         raise CheckpointError("root and slot are of a different number of trees")
     trees = TreeEnsemble(
-        **{n: tensors[n] for n in NAMES if n != "inputs"}, inputs=int(tensors["inputs"])
+        **{n: tensors[n] for n in NAMES if n != "inputs"}, inputs=int(tensors["inputs"][0])
     )
     _check_nodes(trees)
     return trees

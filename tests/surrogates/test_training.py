@@ -7,8 +7,9 @@ import pytest
 
 from eahas.errors import FitError
 from surrogates.calibration import calibrated
+from surrogates.folds import folds
 from surrogates.metrics import kendall_tau, last_epoch, once, r2
-from surrogates.training import FitSettings, fit_curves, fit_scalars, folds
+from surrogates.training import FitSettings, fit_curves, fit_scalars
 
 QUICK = FitSettings(members=3, hidden=(32,), degree=4, steps=400, batch_size=64, dropout=0.0)
 

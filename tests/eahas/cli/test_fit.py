@@ -29,7 +29,7 @@ def test_fit_writes_a_benchmark_and_prints_its_metrics(eahas, toy, tmp_path):
 
 def test_the_help_page_knows_the_defaults(capsys):
     pytest.importorskip("torch")
-    from surrogates.benchmark import CURVES, SCALARS
+    from surrogates.families import CURVES, SCALARS
 
     with pytest.raises(SystemExit):
         main(["fit", "--help"])

@@ -65,7 +65,7 @@ def test_they_come_back_from_their_arrays() -> None:
         ("slot", [0, 2], "slot holds"),
         ("base", [[np.nan, 0.0]], "base or threshold"),
         ("base", [], "do not fit together"),
-        ("inputs", [2], "do not fit together"),
+        ("inputs", [2, 2], "do not fit together"),
     ],
 )
 def test_what_is_no_tree_is_refused(name, array, why) -> None:

@@ -1,0 +1,134 @@
+"""Ensembles of regressors that predict codes: of curves through a codec, of scalars as they are.
+
+A member is fitted to the runs of all folds but its own. What it says about the runs of its own,
+which it has not seen, shows how far predictions stray: the noise of the ensemble.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+
+import numpy as np
+
+from eahas.bezier import epoch_positions
+from eahas.codecs import Codec
+from eahas.ensemble import Ensemble
+from eahas.errors import FitError
+from eahas.heads import CurveHead, ScalarHead
+from eahas.regressors import Joined, MlpEnsemble, Pooled, Regressor
+from surrogates.codecs import encode
+from surrogates.dataset import Runs
+from surrogates.folds import folds
+from surrogates.linked import linked_scalars
+from surrogates.trees import TreeSettings, grow
+
+LEAST_NOISE = 1e-6
+Array = np.ndarray
+Progress = Callable[[int, int], None]
+
+
+def fit_curves_coded(
+    runs: Runs, settings: TreeSettings, progress: Progress | None = None, *, codec: str
+) -> Ensemble:
+    """An ensemble for every curve of the spec: a regressor of the codes of a codec.
+
+    Raises FitError as `surrogates.codecs.encode`, and for fewer configurations than members.
+    """
+    spec = runs.spec
+    runs = runs.where(_with_whole_curves(runs))
+    encoded = encode(codec, runs, settings.degree)
+    regressor, unseen = _members(runs, encoded.codes, settings, progress)
+    head = CurveHead(spec.curves, encoded.codec)
+    noise = _noise_of_curves(runs, encoded.codec, unseen)
+    assert spec.main_curve is not None
+    return Ensemble(
+        spec=spec,
+        name="learning_curve",
+        features=runs.features,
+        regressor=_with_noise(regressor, noise),
+        head=head,
+        calibration=(1.0,) * len(spec.curves),
+        primary=spec.main_curve.name,
+        manifest={"settings": asdict(settings)},
+    )
+
+
+def fit_scalars_coded(
+    runs: Runs, settings: TreeSettings, progress: Progress | None = None
+) -> Ensemble:
+    """An ensemble for every scalar, on a log scale and per epoch where that is its kind.
+
+    Raises FitError for fewer configurations than members, and for a target that is not positive
+    though its kind is.
+    """
+    spec = runs.spec
+    head = ScalarHead(spec.scalars)
+    runs = runs.where(np.isfinite(runs.scalars).all(axis=1))
+    linked = linked_scalars(runs, head)
+    regressor, unseen = _members(runs, linked, settings, progress)
+    noise = np.sqrt(_mean((linked - unseen) ** 2, runs.weight))
+    return Ensemble(
+        spec=spec,
+        name="costs",
+        features=runs.features,
+        regressor=_with_noise(regressor, noise),
+        head=head,
+        calibration=(1.0,) * len(spec.scalars),
+        primary=spec.scalars[0].name,
+        manifest={"settings": asdict(settings)},
+    )
+
+
+def _members(
+    runs: Runs, codes: Array, settings: TreeSettings, progress: Progress | None
+) -> tuple[Regressor, Array]:
+    """The members as one regressor, and what each says about the runs that it has not seen."""
+    fold = folds(runs, settings.members, settings.seed)
+    unseen = np.empty_like(codes)
+    members: list[Regressor] = []
+    for member in range(settings.members):
+        seen, own = fold != member, fold == member
+        fitted = grow(
+            runs.x[seen], codes[seen], runs.weight[seen], settings, settings.seed + member
+        )
+        unseen[own] = fitted.many(runs.x[own])[0]
+        members.append(fitted)
+        if progress is not None:
+            progress(member + 1, settings.members)
+    return Pooled(tuple(members)), unseen
+
+
+def _with_noise(regressor: Regressor, noise: Array) -> Joined:
+    """The regressor with constant log deviations beside its outputs."""
+    logs = np.log(np.maximum(noise, LEAST_NOISE)).astype(np.float32)
+    weights = np.zeros((1, regressor.inputs, len(logs)), dtype=np.float32)
+    return Joined((regressor, MlpEnsemble((weights,), (logs[None],))))
+
+
+def _noise_of_curves(runs: Runs, codec: Codec, codes: Array) -> Array:
+    """Deviations (2 * C,) at the first and the last epoch of each curve."""
+    ends = np.zeros((2, runs.curves.shape[1]))
+    counted = np.zeros(2)
+    for length in np.unique(runs.epochs):
+        rows = np.flatnonzero(runs.epochs == length)
+        drawn = codec.curves(codes[rows], int(length))
+        squares = (runs.curves[rows][:, :, :length] - drawn) ** 2
+        along = epoch_positions(int(length))
+        for k, share in enumerate((1.0 - along, along)):
+            ends[k] += (squares * share).sum(axis=2).T @ runs.weight[rows] / share.sum().clip(1e-9)
+            counted[k] += runs.weight[rows].sum()
+    noise: Array = np.sqrt(ends / counted[:, None]).T.reshape(-1)
+    return noise
+
+
+def _with_whole_curves(runs: Runs) -> Array:
+    whole = [np.isfinite(c[:, :e]).all() for c, e in zip(runs.curves, runs.epochs, strict=True)]
+    if not any(whole):
+        raise FitError("no training run has all its curves to the end")
+    return np.array(whole)
+
+
+def _mean(values: Array, weight: Array) -> Array:
+    mean: Array = (values * weight[:, None]).sum(axis=0) / weight.sum()
+    return mean

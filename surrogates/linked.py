@@ -1,0 +1,23 @@
+"""Scalars as they are learned: logarithms of one epoch's share, where that is their kind."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from eahas.distribution import on_log_scale
+from eahas.errors import FitError
+from eahas.heads import ScalarHead
+from surrogates.dataset import Runs
+
+
+def linked_scalars(runs: Runs, head: ScalarHead) -> np.ndarray:
+    """(n, T), what the head's locations are at these runs without their epochs.
+
+    Raises FitError for a target that is not positive though its kind is.
+    """
+    logs = np.array([on_log_scale(t) for t in head.scalars])
+    if not (runs.scalars[:, logs] > 0).all():
+        raise FitError("a scalar target on a log scale holds a value that is not positive")
+    linked = np.where(logs, np.log(np.where(logs, runs.scalars, 1.0)), runs.scalars)
+    linked -= np.log(runs.epochs)[:, None] * head.per_epoch
+    return linked
