@@ -21,11 +21,12 @@ from eahas.checks import is_number
 from eahas.errors import ConfigError, MissingExtraError, RecordError, shown, unknown
 from eahas.files import write_bytes
 from eahas.parameters import Choice, Parameter
-from eahas.spec import Spec
+from eahas.spec import Spec, Target
 
 STATUSES = ("ok", "diverged", "failed")
 SPLITS = ("train", "valid", "test", "")
-ROLES = ("main", "repeat", "anchor", "")
+ROLES = ("main", "repeat", "anchor", "control", "")
+ASIDE = ("anchor", "control")  # roles of runs that stand on no side and are fitted by nobody
 ENERGY_SOURCES = ("nvml_counter", "nvml_sampled", "rapl", "estimated", "")
 MIXED, NO_ENERGY = "mixed", "none"  # what a benchmark says of runs with several sources, or none
 LARGEST = 2**63 - 1  # an int64
@@ -58,7 +59,7 @@ COLUMNS = (
     Column("status", "text", "ok, diverged or failed", required=True),
     Column("reason", "text", "why a run is not ok, else empty"),
     Column("split", "text", "train, valid or test side of the benchmark; empty: undecided"),
-    Column("role", "text", "main, repeat or anchor"),
+    Column("role", "text", "main, repeat, anchor or control"),
     Column("epochs", "int", "epochs that were finished", required=True),
     Column("epoch_time_s", "floats", "training wall time of each epoch", "s"),
     Column("epoch_cpu_s", "floats", "training CPU time of each epoch", "s"),
@@ -110,9 +111,10 @@ def _checked(row: Mapping[str, Any], spec: Spec) -> dict[str, Any]:
         if column.required and row.get(column.name) is None:
             raise RecordError(f"{column.name} is missing ({column.meaning})")
     targets = {t.name: "floats" if t.kind == "curve" else "float" for t in spec.targets}
+    spreads = {spread_of(t): "float" for t in spec.scalars}
     values = {
         name: _value(name, kind, row[name])
-        for name, kind in (KINDS | targets).items()
+        for name, kind in (KINDS | targets | spreads).items()
         if row.get(name) is not None
     }
     if (values["space"], values["space_version"]) != (spec.name, spec.version):
@@ -135,7 +137,12 @@ def _checked(row: Mapping[str, Any], spec: Spec) -> dict[str, Any]:
     _check_targets(values, spec)
     _check_energy(values, spec)
     ordered = {name: values[name] for name in KINDS if name in values and name not in targets}
-    return ordered | config | {name: values[name] for name in targets if name in values}
+    return ordered | config | {n: values[n] for n in (*targets, *spreads) if n in values}
+
+
+def spread_of(target: Target) -> str:
+    """The column with the standard deviation of what a run measured several times."""
+    return f"{target.name}_std"
 
 
 def _check_readable(values: Mapping[str, Any]) -> None:
@@ -240,7 +247,7 @@ def _check_epochs(values: Mapping[str, Any], config: Mapping[str, Any], spec: Sp
 def _check_targets(values: Mapping[str, Any], spec: Spec) -> None:
     for target in spec.targets:
         if target.name not in values:
-            if values["status"] == "ok":
+            if values["status"] == "ok" and not target.optional:
                 raise RecordError(f"{target.name} is missing from a run with status ok")
             continue
         low = -math.inf if target.low is None else target.low
@@ -275,7 +282,7 @@ def check_rows(rows: Iterable[Mapping[str, Any]], spec: Spec) -> list[dict[str, 
         if row["run_id"] in seen:
             raise RecordError(f"{name} stands twice")
         seen.add(row["run_id"])
-        if row.get("role") == "anchor":
+        if row.get("role") in ASIDE:
             continue
         config, split = config_of(row, spec), row.get("split", "")
         first = sides.setdefault(row["config_id"], (config, split))
@@ -397,6 +404,8 @@ def _schema(spec: Spec, rows: Sequence[Mapping[str, Any]]) -> Any:
     for target in spec.targets:
         kind = "floats" if target.kind == "curve" else "float"
         named.append(pyarrow.field(target.name, types[kind]))
+    spreads = [spread_of(target) for target in spec.scalars]
+    named += [pyarrow.field(name, types["float"]) for name in spreads if name in present]
     metadata = {"eahas.space": f"{spec.name}@{spec.version}"}
     return pyarrow.schema(named, metadata=metadata)
 

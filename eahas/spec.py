@@ -46,6 +46,7 @@ class Target:
     low: float | None = None
     high: float | None = None
     cumulative: bool = False  # a total over the epochs of a run
+    optional: bool = False  # a run that ended well may lack it
 
 
 MAIN_CURVES = ("valid_ema", "valid")  # the first of these is called the learning curve
@@ -231,7 +232,7 @@ def _target(kind: str, name: str, given: Any) -> Target:
     where = f"targets: {name}"
     if not isinstance(given, Mapping):
         raise SpecError(f"{where} is described by a mapping, got {shown(given)}")
-    own = ("cumulative",) if kind == "scalar" else ()
+    own = ("cumulative", "optional") if kind == "scalar" else ()
     _known_fields(where, given, ("unit", "direction", "low", "high", *own))
     direction = given.get("direction", "minimize")
     if direction not in ("maximize", "minimize"):
@@ -239,11 +240,12 @@ def _target(kind: str, name: str, given: Any) -> Target:
     low, high = (_number(f"{where}: {end}", given.get(end)) for end in ("low", "high"))
     if low is not None and high is not None and not low < high:
         raise SpecError(f"{where}: low < high is needed, got low={low!r}, high={high!r}")
-    cumulative = given.get("cumulative", False)
-    if not isinstance(cumulative, bool):
-        raise SpecError(f"{where}: cumulative is true or false, got {shown(cumulative)}")
+    cumulative, optional = given.get("cumulative", False), given.get("optional", False)
+    for field_name, value in (("cumulative", cumulative), ("optional", optional)):
+        if not isinstance(value, bool):
+            raise SpecError(f"{where}: {field_name} is true or false, got {shown(value)}")
     unit = _text(f"{where}: unit", given.get("unit"), default="")
-    return Target(_text("target", name), kind, unit, direction, low, high, cumulative)
+    return Target(_text("target", name), kind, unit, direction, low, high, cumulative, optional)
 
 
 def _check_targets(curves: tuple[Target, ...], scalars: tuple[Target, ...], space: Space) -> None:

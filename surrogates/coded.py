@@ -64,10 +64,10 @@ def fit_scalars_coded(
     """
     spec = runs.spec
     head = ScalarHead(spec.scalars)
-    runs = runs.where(np.isfinite(runs.scalars).all(axis=1))
+    runs = runs.where(np.isfinite(runs.scalars).any(axis=1))
     linked = linked_scalars(runs, head)
     regressor, unseen = _members(runs, linked, settings, progress)
-    noise = np.sqrt(_mean((linked - unseen) ** 2, runs.weight))
+    noise = np.sqrt(_mean_of_known((linked - unseen) ** 2, runs.weight))
     return Ensemble(
         spec=spec,
         name="costs",
@@ -89,7 +89,7 @@ def _members(
     members: list[Regressor] = []
     for member in range(settings.members):
         seen, own = fold != member, fold == member
-        fitted = grow(
+        fitted = _grown(
             runs.x[seen], codes[seen], runs.weight[seen], settings, settings.seed + member
         )
         unseen[own] = fitted.many(runs.x[own])[0]
@@ -97,6 +97,19 @@ def _members(
         if progress is not None:
             progress(member + 1, settings.members)
     return Pooled(tuple(members)), unseen
+
+
+def _grown(x: Array, codes: Array, weight: Array, settings: TreeSettings, seed: int) -> Regressor:
+    """All outputs at once; where runs lack some of them, each from the runs that have it."""
+    known = np.isfinite(codes)
+    if known.all():
+        return grow(x, codes, weight, settings, seed)
+    return Joined(
+        tuple(
+            grow(x[rows], codes[rows, k : k + 1], weight[rows], settings, seed)
+            for k, rows in enumerate(known.T)
+        )
+    )
 
 
 def _with_noise(regressor: Regressor, noise: Array) -> Joined:
@@ -129,6 +142,9 @@ def _with_whole_curves(runs: Runs) -> Array:
     return np.array(whole)
 
 
-def _mean(values: Array, weight: Array) -> Array:
-    mean: Array = (values * weight[:, None]).sum(axis=0) / weight.sum()
+def _mean_of_known(values: Array, weight: Array) -> Array:
+    """The weighted mean over rows of what is not NaN."""
+    known = np.isfinite(values)
+    weights = known * weight[:, None]
+    mean: Array = (np.where(known, values, 0.0) * weights).sum(axis=0) / weights.sum(axis=0)
     return mean

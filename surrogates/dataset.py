@@ -19,7 +19,7 @@ import numpy as np
 
 from eahas.errors import FitError
 from eahas.features import Features, default_features
-from eahas.records import config_of
+from eahas.records import ASIDE, config_of
 from eahas.spec import Spec, Target
 
 SPLIT_SHARES = (("test", 0.25), ("valid", 0.15))  # for records whose sweep fixed no split
@@ -87,11 +87,11 @@ class Runs:
 
 
 def runs_from_records(rows: Sequence[Mapping[str, Any]], spec: Spec) -> Runs:
-    """The arrays of checked records; anchors and failed runs left out.
+    """The arrays of checked records; anchors, controls and failed runs left out.
 
     Raises FitError where nothing is left to learn from.
     """
-    kept = [row for row in rows if row.get("role") != "anchor" and _usable(row, spec)]
+    kept = [row for row in rows if row.get("role") not in ASIDE and _usable(row, spec)]
     if not kept:
         raise FitError(f"none of the {len(rows)} records can be learned from: no run ended well")
     configs = tuple(config_of(row, spec) for row in kept)
@@ -169,5 +169,6 @@ def _scalars(rows: Sequence[Mapping[str, Any]], spec: Spec) -> np.ndarray:
             timed = target.unit == "s" or (
                 target.unit == "J" and row.get("energy_source") == "estimated"
             )
-            scalars[i, k] = row[target.name] / (row.get("machine_factor", 1.0) if timed else 1.0)
+            factor = row.get("machine_factor", 1.0) if timed else 1.0
+            scalars[i, k] = row.get(target.name, np.nan) / factor
     return scalars

@@ -11,13 +11,18 @@ from surrogates.dataset import Runs
 
 
 def linked_scalars(runs: Runs, head: ScalarHead) -> np.ndarray:
-    """(n, T), what the head's locations are at these runs without their epochs.
+    """(n, T), what the head's locations are at these runs without their epochs; NaN where unknown.
 
-    Raises FitError for a target that is not positive though its kind is.
+    Raises FitError for a target that is not positive though its kind is, or that no run has.
     """
     logs = np.array([on_log_scale(t) for t in head.scalars])
-    if not (runs.scalars[:, logs] > 0).all():
-        raise FitError("a scalar target on a log scale holds a value that is not positive")
+    for target, values in zip(head.scalars, runs.scalars.T, strict=True):
+        if not np.isfinite(values).any():
+            raise FitError(f"no training run has a value of {target.name}")
+        if on_log_scale(target) and (values <= 0).any():
+            raise FitError(
+                f"{target.name} is on a log scale and holds a value that is not positive"
+            )
     linked = np.where(logs, np.log(np.where(logs, runs.scalars, 1.0)), runs.scalars)
     linked -= np.log(runs.epochs)[:, None] * head.per_epoch
     return linked

@@ -115,9 +115,9 @@ def fit_scalars(runs: Runs, settings: FitSettings, progress: Progress | None = N
     """
     spec = runs.spec
     head = ScalarHead(spec.scalars)
-    runs = runs.where(np.isfinite(runs.scalars).all(axis=1))
+    runs = runs.where(np.isfinite(runs.scalars).any(axis=1))
     linked = linked_scalars(runs, head)
-    mean, std = linked.mean(axis=0), np.maximum(linked.std(axis=0), 1e-6)
+    mean, std = np.nanmean(linked, axis=0), np.maximum(np.nanstd(linked, axis=0), 1e-6)
     targets = torch.from_numpy((linked - mean) / std).float()
     rng = np.random.default_rng(settings.seed)
     count = len(spec.scalars)
@@ -125,8 +125,9 @@ def fit_scalars(runs: Runs, settings: FitSettings, progress: Progress | None = N
     def batch_loss(network: MemberMlp, data: _Data, generator: torch.Generator) -> Tensor:
         rows = rng.choice(len(runs), min(settings.batch_size, len(runs)), replace=False)
         out = network(data.x[:, rows], generator)
-        error = out[..., :count] - targets[rows]
-        loss = _loss(error, out[..., count:].exp(), torch.full((count,), 1.0 / count))
+        known = torch.isfinite(targets[rows])
+        error = torch.where(known, out[..., :count] - targets[rows].nan_to_num(), 0.0)
+        loss = _loss(error, out[..., count:].exp(), known / count)
         return (loss * data.weight[:, rows]).sum() / data.weight[:, rows].sum()
 
     bias = np.concatenate([np.zeros(count), np.full(count, math.log(0.2))])

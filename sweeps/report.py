@@ -69,7 +69,9 @@ def _noise(spec: Spec, rows: Sequence[Row]) -> dict[str, Any]:
     runs: dict[str, list[Row]] = {}
     for row in rows:
         runs.setdefault(row["config_id"], []).append(row)
-    groups = [group for group in runs.values() if len(group) > 1]
+    wanted = {target.name for target in spec.targets}
+    groups = [[r for r in group if wanted <= r.keys()] for group in runs.values()]
+    groups = [group for group in groups if len(group) > 1]
     free = sum(len(group) - 1 for group in groups)
     return {
         "configurations": len(groups),

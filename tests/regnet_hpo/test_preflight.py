@@ -22,7 +22,7 @@ from regnet_hpo.settings import MeasureSettings
 from sweeps.specs import list_specs, load_spec
 
 
-@pytest.mark.parametrize("name", list_specs())
+@pytest.mark.parametrize("name", [n for n in list_specs() if n.startswith("regnet")])
 def test_every_spec_that_ships_is_understood(name: str) -> None:
     check_trainable(load_spec(name))
 

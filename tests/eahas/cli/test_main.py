@@ -19,6 +19,7 @@ COMMANDS = (
     ["sweep", "restore"],
     ["sweep", "collect"],
     ["sweep", "report"],
+    ["import"],
     ["fit"],
     ["demo"],
 )

@@ -1,0 +1,144 @@
+"""Records of Accel-NASBench's public data set: 5,138 networks that others trained and measured.
+
+Ahmad et al., "Accel-NASBench: Sustainable Benchmarking for Accelerator-Aware NAS", 2024;
+github.com/afzalxo/Accel-NASBench, Apache-2.0. Accuracy is ImageNet top-1 in percent, training time
+is in seconds, throughput in images a second, latency in milliseconds.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import tarfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from eahas.errors import DataError, shown
+from eahas.records import check_rows, spread_of
+from eahas.spec import Spec
+
+SPLITS = {"train": "train_paths.json", "valid": "val_paths.json", "test": "test_paths.json"}
+SHARES = (("train", 0.8), ("valid", 0.1), ("test", 0.1))
+Row = dict[str, Any]
+
+
+def accel_nasbench_rows(path: Path, spec: Spec, *, split_seed: int | None = None) -> list[Row]:
+    """The checked records of `anb_dataset_jsons.tar.gz`, or of the folder that it unpacks to.
+
+    The sides are those of the data set's default split, whose three files lie beside the archive;
+    with `split_seed` they are drawn, 0.8, 0.1 and 0.1. Networks outside the default split are
+    `control`: nearly all repeat a network inside it and show the noise. What a device did not
+    measure is left out.
+
+    Raises DataError for a file that is missing or is no part of the data set.
+    """
+    path = Path(path)
+    found = dict(sorted(_results(path)))
+    if not found:
+        raise DataError(f"{path} holds no result_*.json: it is not Accel-NASBench's data set")
+    sides = _default_split(path)
+    inside = [name for name in found if name in sides]
+    if len(inside) < len(sides):
+        missing = next(name for name in sides if name not in found)
+        raise DataError(f"{path} lacks {missing}, which the split names")
+    if split_seed is not None:
+        sides = _drawn_split(inside, split_seed)
+    times: dict[str, int] = {}
+    rows = []
+    for name in (*inside, *(name for name in found if name not in sides)):
+        row = _row(name, found[name], spec)
+        row["seed"] = times.setdefault(row["config_id"], 0)
+        times[row["config_id"]] += 1
+        side = sides.get(name, "")
+        rows.append(row | {"split": side, "role": "main" if side else "control"})
+    return check_rows(rows, spec)
+
+
+def _results(path: Path) -> Iterator[tuple[str, Any]]:
+    """Every result_*.json by its name, unpacked nowhere."""
+    if path.is_dir():
+        for file in path.rglob("result_*.json"):
+            yield file.name, _parsed(file.read_bytes(), str(file))
+        return
+    try:
+        with tarfile.open(path) as archive:
+            for member in archive:
+                name = Path(member.name).name
+                opened = archive.extractfile(member) if member.isfile() else None
+                if opened is not None and name.startswith("result_") and name.endswith(".json"):
+                    yield name, _parsed(opened.read(), f"{path}: {member.name}")
+    except (OSError, tarfile.TarError, EOFError) as error:
+        raise DataError(f"{path} cannot be read as an archive or a folder: {error}") from None
+
+
+def _parsed(content: bytes, what: str) -> Any:
+    try:
+        return json.loads(content)
+    except ValueError as error:
+        raise DataError(f"{what} is not JSON: {error}") from None
+
+
+def _default_split(path: Path) -> dict[str, str]:
+    """The side of each result by its file's name."""
+    sides: dict[str, str] = {}
+    for side, name in SPLITS.items():
+        places = [place / name for place in (path, path.parent)]
+        file = next((place for place in places if place.is_file()), None)
+        if file is None:
+            raise DataError(f"{name} of the default split is missing beside {path}")
+        listed = _parsed(file.read_bytes(), str(file))
+        if not isinstance(listed, list) or not all(isinstance(entry, str) for entry in listed):
+            raise DataError(f"{file} is a list of paths, got {shown(listed)}")
+        sides |= {Path(entry).name: side for entry in listed}
+    return sides
+
+
+def _drawn_split(names: list[str], seed: int) -> dict[str, str]:
+    order = np.random.default_rng(seed).permutation(len(names))
+    ends = np.cumsum([round(share * len(names)) for _, share in SHARES[:-1]])
+    parts = np.split(order, ends)
+    return {
+        names[i]: side for (side, _), part in zip(SHARES, parts, strict=True) for i in part.tolist()
+    }
+
+
+def _row(name: str, result: Any, spec: Spec) -> Row:
+    """One result as a record, without its side."""
+    try:
+        config = result["architecture"]
+        values = {
+            "accuracy": result["metrics"]["val_top1"],
+            "train_time": result["metrics"]["train_time"],
+            "flops": 1e6 * result["model_info"]["macs"],
+            "params": 1e6 * result["model_info"]["params"],
+        }
+        for target, measured in result["platform_perf"].items():
+            kind = target.partition("_")[0]
+            values[target] = measured[f"{kind}_mean"]
+            values[f"{target}_std"] = measured[f"{kind}_std"]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"{name} is no result of Accel-NASBench: {error!r} is missing") from None
+    known = {t.name for t in spec.scalars} | {spread_of(t) for t in spec.scalars}
+    known |= {"flops", "params"}
+    return {
+        "run_id": name.removesuffix(".json"),
+        "space": spec.name,
+        "space_version": spec.version,
+        "config_id": _code(config),
+        "status": "ok",
+        "epochs": 1,
+        **config,
+        **{k: v for k, v in values.items() if k in known and v is not None and math.isfinite(v)},
+    }
+
+
+def _code(config: Mapping[str, Any]) -> str:
+    """Seven groups of expansion, kernel, layers and squeeze-excite: `4510-6331-...`."""
+    blocks = (
+        "".join(str(int(config[f"block{b}_{part}"])) for part in ("e", "k", "l", "se"))
+        for b in range(7)
+    )
+    return "-".join(blocks)
