@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -22,7 +23,6 @@ from eahas.errors import (
     shown,
     unknown,
 )
-from eahas.heads import CurveHead
 from eahas.manifest import BENCHMARK, ENSEMBLE, MANIFEST, Manifest, parse_manifest, read_manifest
 from eahas.prediction import Prediction
 from eahas.question import ask
@@ -31,6 +31,7 @@ from eahas.space import Space
 from eahas.spec import Spec, Target, main_curve
 
 RECORDS = "records.parquet"
+NAME = r"[A-Za-z0-9._-]+"
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,17 +41,22 @@ class Benchmark:
     folder: Path
     manifest: Mapping[str, Any] = field(repr=False)
     spec: Spec = field(repr=False)
-    curve_model: Ensemble | None = field(repr=False)
-    scalar_model: Ensemble | None = field(repr=False)
+    models: tuple[Ensemble, ...] = field(repr=False)
 
     @property
     def name(self) -> str:
-        return self.spec.name
+        """Its own name; several benchmarks may share a space."""
+        return name_of(self.manifest, self.spec)
 
     @property
     def id(self) -> str:
         """Name and version, as `regnet-digits@1`."""
-        return f"{self.spec.name}@{self.manifest['version']}"
+        return f"{self.name}@{self.manifest['version']}"
+
+    @cached_property
+    def model_of(self) -> Mapping[str, Ensemble]:
+        """The model of each target that is predicted, by the target's name."""
+        return {target.name: model for model in self.models for target in model.targets}
 
     @property
     def space(self) -> Space:
@@ -64,8 +70,7 @@ class Benchmark:
     @cached_property
     def targets(self) -> tuple[Target, ...]:
         """What is predicted, in the order of the spec."""
-        predicted = {t for m in (self.curve_model, self.scalar_model) if m for t in m.targets}
-        return tuple(target for target in self.spec.targets if target in predicted)
+        return tuple(target for target in self.spec.targets if target.name in self.model_of)
 
     @cached_property
     def curve_names(self) -> tuple[str, ...]:
@@ -155,15 +160,15 @@ class Benchmark:
 
         The name of an ensemble itself means the target that it was saved for.
         """
-        models = [m for m in (self.curve_model, self.scalar_model) if m is not None]
-        if name == "learning_curve" and self.curve_model is not None:
-            return self.curve_model.select(self.main_curve)
-        for ensemble in models:
-            if name in ensemble.places:
-                return ensemble.select(name)
-            if name == ensemble.name:
-                return ensemble
-        known = dict.fromkeys(["learning_curve", *self.target_names, *(m.name for m in models)])
+        named = {model.name: model for model in self.models}
+        if name == "learning_curve" and self.curves:
+            return self.model_of[self.main_curve].select(self.main_curve)
+        if name in self.model_of:
+            return self.model_of[name].select(name)
+        if name in named:
+            return named[name]
+        first = ["learning_curve"] if self.curves else []
+        known = dict.fromkeys([*first, *self.target_names, *named])
         raise EahasError(f"{self.id}: {unknown('model', name, known)}")
 
 
@@ -176,26 +181,35 @@ def load(folder: Path, manifest: Manifest | None = None) -> Benchmark:
     manifest = manifest or read_manifest(folder, BENCHMARK)
     spec = manifest.spec()
     _check_facts(manifest)
-    models: dict[str, Ensemble] = {}
+    models: list[Ensemble] = []
+    taken: dict[str, str] = {}
     for name in manifest.folders("models"):
         content = read_file(folder, f"{name}/{MANIFEST}", manifest.content)
         inner = parse_manifest(content, folder / name / MANIFEST, ENSEMBLE)
         model = ensembles.load(folder / name, inner)
         if model.space != spec.space or not set(model.targets) <= set(spec.targets):
             inner.refuse(f"its space or its targets are not those of {manifest.path}")
-        kind = "curves" if isinstance(model.head, CurveHead) else "scalars"
-        if kind in models:
-            manifest.refuse(f"models: {shown(name)} is the second for {kind}; allowed: one")
-        models[kind] = model
-    curves, scalars = models.get("curves"), models.get("scalars")
-    if curves is not None and scalars is not None and curves.features == scalars.features:
-        scalars = replace(scalars, features=curves.features)  # so that a query computes them once
-    return Benchmark(folder, manifest.content, spec, curves, scalars)
+        for target in model.targets:
+            other = taken.setdefault(target.name, name)
+            if other != name:
+                manifest.refuse(f"models: {other} and {name} both predict {target.name}")
+        alike = next((m.features for m in models if m.features == model.features), model.features)
+        models.append(replace(model, features=alike))  # so that a query computes them once
+    return Benchmark(folder, manifest.content, spec, tuple(models))
+
+
+def name_of(manifest: Mapping[str, Any], spec: Spec) -> str:
+    """The name of a benchmark: its own where it has one, else that of its space."""
+    return str(manifest.get("name", spec.name))
 
 
 def _check_facts(manifest: Manifest) -> None:
     """What is shown beside every answer must be there."""
     manifest.whole("version", 1)
+    if "name" in manifest.content and not re.fullmatch(NAME, manifest.text("name")):
+        manifest.refuse(
+            f"name is of letters, digits, '.', '_' and '-', got {shown(manifest.text('name'))}"
+        )
     source = manifest.text("energy.source")
     known = (*filter(None, ENERGY_SOURCES), MIXED, NO_ENERGY)
     if source not in known:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from eahas.spec import Target
 
 if TYPE_CHECKING:
     from eahas.benchmark import Benchmark
+    from eahas.ensemble import Ensemble
 
 Array = np.ndarray
 
@@ -53,6 +53,7 @@ class Prediction:
 
     benchmark: Benchmark
     question: Question
+    _beliefs: dict[Ensemble, Belief | BeliefOfCurves] = field(default_factory=dict)
 
     @property
     def single(self) -> bool:
@@ -68,40 +69,26 @@ class Prediction:
         """The configurations in canonical nested form; a list of one for a single one."""
         return self.question.configs
 
-    @cached_property
-    def _curve_belief(self) -> Belief | BeliefOfCurves:
-        model = self.benchmark.curve_model
-        assert model is not None
-        return model.believe(self.question)
+    def _belief(self, model: Ensemble) -> Belief | BeliefOfCurves:
+        """What a model believes; asked once."""
+        found = self._beliefs.get(model)
+        if found is None:
+            found = self._beliefs[model] = model.believe(self.question)
+        return found
 
-    @cached_property
-    def _scalar_belief(self) -> Belief | BeliefOfCurves:
-        model = self.benchmark.scalar_model
-        assert model is not None
-        return model.believe(self.question)
-
-    def _curve(self, name: str) -> Array:
-        model = self.benchmark.curve_model
-        assert model is not None
-        return model.value(self._curve_belief, name)
-
-    def _scalar(self, name: str) -> Any:
-        model = self.benchmark.scalar_model
-        assert model is not None
-        return model.value(self._scalar_belief, name)
+    def _value(self, name: str) -> Any:
+        model = self.benchmark.model_of[name]
+        return model.value(self._belief(model), name)
 
     def _distribution(self, name: str) -> Distribution:
-        curves, scalars = self.benchmark.curve_model, self.benchmark.scalar_model
-        if scalars is not None and name in scalars.places:
-            return scalars.distribution_of(self._scalar_belief, name)
-        assert curves is not None
-        return curves.distribution_of(self._curve_belief, name)
+        model = self.benchmark.model_of[name]
+        return model.distribution_of(self._belief(model), name)
 
     def __getattr__(self, name: str) -> Any:
         # Only called for names that are no attribute of the class: the scalar targets.
         if name.startswith("_") or name not in self.benchmark.scalar_names:
             raise AttributeError(f"a prediction has no {name!r}")
-        return self._scalar(name)
+        return self._value(name)
 
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *self.benchmark.scalar_names]
@@ -113,11 +100,11 @@ class Prediction:
     @property
     def learning_curve(self) -> Array:
         """Validation accuracy in percent, of the weights' EMA where the spec has one."""
-        return self._curve(self.benchmark.main_curve)
+        return self._value(self.benchmark.main_curve)
 
     @property
     def curves(self) -> Mapping[str, Array]:
-        return Lazy(self.benchmark.curve_names, self._curve)
+        return Lazy(self.benchmark.curve_names, self._value)
 
     @property
     def std(self) -> Mapping[str, Any]:

@@ -50,7 +50,8 @@ def shipped() -> dict[str, Path]:
     for root in roots():
         for path in sorted(root.glob(f"*/{MANIFEST}")):
             manifest = read_manifest(path.parent, BENCHMARK)
-            found[manifest.text("spec.name"), manifest.whole("version", 1)] = path.parent
+            name = str(manifest.content.get("name", manifest.text("spec.name")))
+            found[name, manifest.whole("version", 1)] = path.parent
     return {f"{name}@{version}": found[name, version] for name, version in sorted(found)}
 
 
@@ -102,7 +103,7 @@ def describe(folder: Path) -> dict[str, Any]:
     models = (read_manifest(folder / name, ENSEMBLE) for name in manifest.folders("models"))
     predicted = {target for model in models for target in model.texts("head.targets")}
     return {
-        "name": spec.name,
+        "name": str(manifest.content.get("name", spec.name)),
         "version": manifest.whole("version", 1),
         "description": spec.description,
         "targets": {

@@ -58,9 +58,8 @@ def judge(bench: Benchmark, records: str | None, resamples: int) -> dict[str, An
 
     rows = own_records(bench) if records is None else read_records_of(records, bench.spec)
     runs = runs_from_records(rows, bench.spec)
-    models = [model for model in (bench.curve_model, bench.scalar_model) if model is not None]
     with Bars() as bars:
-        return judged(models, runs, resamples=resamples, report=bars)
+        return judged(bench.models, runs, resamples=resamples, report=bars)
 
 
 def own_records(bench: Benchmark) -> Rows:

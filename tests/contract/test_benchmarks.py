@@ -252,8 +252,8 @@ def test_the_quality_is_stated_for_every_target(bench: Benchmark) -> None:
 
 
 def test_calibration_factors_are_sane(bench: Benchmark) -> None:
-    for model in (bench.curve_model, bench.scalar_model):
-        for factor in () if model is None else model.calibration:
+    for model in bench.models:
+        for factor in model.calibration:
             assert 0.1 < factor < 10.0
 
 

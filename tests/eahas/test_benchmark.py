@@ -17,6 +17,13 @@ from eahas.checkpoint import manifest_bytes
 from eahas.errors import CheckpointError, ConfigError, EahasError, MissingExtraError
 from eahas.records import records_bytes
 
+OWN_SCALARS = {
+    "runtime_s": None,
+    "test_energy_j": None,
+    "score": {"unit": "percent", "direction": "maximize", "low": 0, "high": 100},
+    "drift": {"unit": "K", "cumulative": True},
+}
+
 
 @pytest.fixture(scope="module")
 def bench(toy):
@@ -150,12 +157,12 @@ def test_what_it_says_of_itself(bench, toy) -> None:
 
 
 def test_models_of_equal_features_share_them(bench, own_spec, handmade, saved, tmp_path) -> None:
-    assert bench.curve_model.features is bench.scalar_model.features
+    assert bench.models[0].features is bench.models[1].features
     spec = own_spec()
     plain = replace(handmade(spec, "curves").features, logs=(), crosses=())
     models = [handmade(spec, "curves"), handmade(spec, "scalars", features=plain)]
     other = api.load_benchmark(saved(tmp_path / "b", spec, models))
-    assert other.curve_model.features != other.scalar_model.features
+    assert other.models[0].features != other.models[1].features
     configs = spec.space.sample(5, seed=0)
     for asked in (configs, configs[0]):
         p = other.predict(asked)
@@ -243,11 +250,35 @@ def test_a_damaged_file_is_refused_by_name(folder, name, change, why) -> None:
     assert str(folder / name) in str(caught.value)
 
 
-def test_two_models_of_one_kind_are_refused(own_spec, handmade, saved, tmp_path) -> None:
+def test_a_target_has_one_model(own_spec, handmade, saved, tmp_path) -> None:
     spec = own_spec()
     models = [handmade(spec, "scalars"), replace(handmade(spec, "scalars"), name="more")]
-    with pytest.raises(CheckpointError, match=r"models: 'more' is the second for scalars"):
+    with pytest.raises(CheckpointError, match=r"models: costs and more both predict runtime_s"):
         api.load_benchmark(saved(tmp_path / "b", spec, models))
+
+
+def test_scalars_may_have_a_model_each(own_spec, handmade, saved, tmp_path) -> None:
+    spec = own_spec()
+    names = [target.name for target in spec.scalars]
+    models = [
+        replace(handmade(own_spec(targets={"scalars": {n: OWN_SCALARS[n]}}), "scalars"), name=n)
+        for n in names
+    ]
+    bench = api.load_benchmark(saved(tmp_path / "b", spec, models))
+    assert bench.scalar_names == tuple(names)
+    config = spec.space.sample(seed=0)
+    for model, name in zip(models, names, strict=True):
+        assert getattr(bench.predict(config), name) == pytest.approx(model.predict(config=config))
+        assert api.load_ensemble(tmp_path / "b" / name).primary == name
+
+
+def test_several_benchmarks_may_share_a_space(own_spec, handmade, saved, tmp_path) -> None:
+    spec = own_spec()
+    folder = saved(tmp_path / "b", spec, [handmade(spec, "scalars")], name="own-table")
+    bench = api.load_benchmark(folder)
+    assert (bench.name, bench.id, bench.space.name) == ("own-table", "own-table@3", "own")
+    with pytest.raises(CheckpointError, match=r"name is of letters, digits"):
+        api.load_benchmark(resigned(folder, name="../own"))
 
 
 def test_a_model_for_some_of_the_targets_will_do(own_spec, handmade, saved, tmp_path) -> None:

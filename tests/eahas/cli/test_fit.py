@@ -24,7 +24,7 @@ def test_fit_writes_a_benchmark_and_prints_its_metrics(eahas, toy, tmp_path):
     for name in ("validation accuracy, last epoch", "training time", "training energy (estimated)"):
         assert name in out
     loaded = api.load_benchmark(tmp_path / "b")
-    assert loaded.curve_model.members == loaded.scalar_model.members == 2
+    assert [model.members for model in loaded.models] == [2, 2]
 
 
 def test_the_help_page_knows_the_defaults(capsys):
@@ -70,9 +70,10 @@ def test_settings_come_from_a_file_too(eahas, refused, toy, tmp_path):
     path.write_text('{"curves": {"degree": 3, "hidden": [8]}, "scalars": {"hidden": [4, 4]}}')
     fit(eahas, toy, tmp_path / "b", "--settings", path)
     loaded = api.load_benchmark(tmp_path / "b")
-    assert loaded.curve_model.head.codec.degree == 3
-    assert loaded.curve_model.manifest["settings"]["hidden"] == [8]
-    assert loaded.scalar_model.manifest["settings"]["hidden"] == [4, 4]
+    curves, costs = loaded.models
+    assert curves.head.codec.degree == 3
+    assert curves.manifest["settings"]["hidden"] == [8]
+    assert costs.manifest["settings"]["hidden"] == [4, 4]
     given = (toy / "spec.json", toy / "records.parquet", "--out", tmp_path / "c")
     for content, named in (
         ("[]", "curves"),
