@@ -38,8 +38,9 @@ def load(folder: Path, manifest: Manifest | None = None) -> Ensemble:
         features = _features(manifest, spec.space)
     tensors = read_tensors(folder, WEIGHTS, manifest.content)
     of_codec = {n[len(CODEC) :]: tensors.pop(n) for n in sorted(tensors) if n.startswith(CODEC)}
+    described = manifest.section("regressor")
     with _naming(folder / WEIGHTS):
-        regressor = regressor_from_tensors(manifest.entry("regressor"), tensors)
+        regressor = regressor_from_tensors(described, tensors)
         codec = grid_codec(of_codec) if of_codec else None
     head = _head(manifest, spec, codec)
     names = [target.name for target in head.targets]
