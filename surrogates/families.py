@@ -23,7 +23,7 @@ LEAST, MOST, BELOW = (
 )
 
 
-CURVES = FitSettings()
+CURVES = FitSettings(weight_decay=0.3)
 SCALARS = FitSettings(hidden=(64, 64), steps=2000, weight_decay=0.3, dropout=0.05)
 Settings = FitSettings | TreeSettings
 
