@@ -24,6 +24,7 @@ from eahas.manifest import BENCHMARK as _BENCHMARK
 from eahas.manifest import ENSEMBLE as _ENSEMBLE
 from eahas.prediction import Prediction as Prediction
 from eahas.reference_api import reference_models as _reference_models
+from eahas.registry import EA_HAS_BENCH_NAMES as EA_HAS_BENCH_NAMES
 from eahas.space import Space as Space
 from eahas.spec import Spec as Spec
 from eahas.spec import spec_from_dict as spec_from_dict
@@ -71,6 +72,6 @@ def get_ea_has_bench_api(dataset: str) -> dict[str, Any]:
     epoch), training energy (kWh an epoch) and test energy (kWh a pass over the test set). Any name
     or path of a benchmark with these targets works too.
     """
-    known = isinstance(dataset, str) and dataset in _registry.EA_HAS_BENCH_NAMES
-    name = _registry.EA_HAS_BENCH_NAMES[dataset] if known else dataset
+    known = isinstance(dataset, str) and dataset in EA_HAS_BENCH_NAMES
+    name = EA_HAS_BENCH_NAMES[dataset] if known else dataset
     return {"ea_has_bench_model": _reference_models(load_benchmark(name))}

@@ -7,6 +7,7 @@ CheckpointError that names the file, the entry and what is allowed.
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -111,7 +112,7 @@ class Manifest:
         """A list of so many numbers in [low, high]."""
         value = self.entry(name)
         valid = isinstance(value, list) and len(value) == count
-        if not valid or not all(is_number(v) and low <= v <= high for v in value):
+        if not valid or not all(_is_finite(v) and low <= v <= high for v in value):
             self.refuse(f"{name} are {count} numbers in {low:g}..{high:g}, got {shown(value)}")
         return tuple(map(float, value))
 
@@ -172,3 +173,7 @@ def _not_a_checkpoint(folder: Path) -> str:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no number of JSON")
+
+
+def _is_finite(value: Any) -> bool:
+    return is_whole(value) or (is_number(value) and math.isfinite(value))

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from eahas.ensemble import Ensemble
-from eahas.errors import CheckpointError, FitError
+from eahas.errors import CheckpointError, EahasError, FitError
 from eahas.heads import CurveHead, ScalarHead
 from eahas.regressors.mlp import MlpEnsemble, mlp_from_tensors
 from surrogates.codecs import curve_bounds, started
@@ -177,7 +177,10 @@ def _fitted(
         for group in optimiser.param_groups:
             rise = min(1.0, (step + 1) / (0.05 * settings.steps))
             group["lr"] = settings.learning_rate * rise * 0.5 * (1 + math.cos(math.pi * done))
-        loss = batch_loss(network, data, generator)
+        try:
+            loss = batch_loss(network, data, generator)
+        except EahasError as error:  # numbers that are none draw no curve
+            raise _diverged(error) from None
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 10.0)
@@ -192,7 +195,11 @@ def _sound(mlp: MlpEnsemble) -> MlpEnsemble:
     try:
         return mlp_from_tensors(mlp.tensors())
     except CheckpointError as error:
-        raise FitError(f"the fit diverged ({error}); lower learning_rate") from None
+        raise _diverged(error) from None
+
+
+def _diverged(error: EahasError) -> FitError:
+    return FitError(f"the fit diverged ({error}); lower learning_rate")
 
 
 def _data(runs: Runs, settings: FitSettings) -> _Data:

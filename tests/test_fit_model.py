@@ -119,8 +119,8 @@ def test_an_earlier_ensemble_is_replaced_and_nothing_else_is(data, tmp_path, cap
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ({"model": "bezier_nn_STARS"}, "allowed: bezier_nn_STAR, nn_E; did you mean"),
-        ({"search_space": "regnet"}, "allowed: regnet-cifar10"),
+        ({"model": "bezier_nn_STARS"}, "did you mean 'bezier_nn_STAR'?"),
+        ({"search_space": "regnet"}, "allowed: mnasnet, regnet-cifar10"),
         ({"data_path": "nowhere.parquet"}, "does not exist"),
         ({"data_path": str(ROOT)}, "is no sweep folder"),
         ({"model_config_path": "nowhere.json"}, "cannot be read"),

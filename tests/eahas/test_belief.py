@@ -8,7 +8,7 @@ import pytest
 from eahas.belief import CURVES_AT_ONCE, Belief, BeliefOfCurves, believe
 from eahas.codecs import BezierCodec
 from eahas.heads import CurveHead, ScalarHead
-from eahas.spec import KNOWN_TARGETS
+from eahas.spec import KNOWN_TARGETS, Target
 
 CURVES = CurveHead(
     (KNOWN_TARGETS["train"], KNOWN_TARGETS["valid"]), BezierCodec(3, (0.0, 0.0), (100.0, 100.0))
@@ -67,7 +67,8 @@ def test_a_list_of_scalars_is_the_single_ones() -> None:
 
 def test_rounding_does_not_lead_a_mean_beyond_the_bounds() -> None:
     """Three times 0.1 over three is more than 0.1."""
-    head = CurveHead((KNOWN_TARGETS["valid"],), BezierCodec(3, (0.0,), (100.0,)))
+    low = Target("low", "curve", "percent", "maximize", 0.0, 0.1)
+    head = CurveHead((low,), BezierCodec(3, (0.0,), (0.1,)))
     out = np.full((3, head.outputs), 40.0, dtype=np.float32)
     found = believe(head, np.ones((1, 1)), out, 7)
     assert found.members.mean(axis=0).max() > 0.1

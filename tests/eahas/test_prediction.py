@@ -253,5 +253,7 @@ def test_no_target_may_have_the_name_of_something_else(own_spec) -> None:
     known |= {f.name for f in dataclasses.fields(Prediction) if not f.name.startswith("_")}
     assert known <= set(RESERVED)
     for name in RESERVED:
-        with pytest.raises(SpecError, match=f"targets: {name} is (what a prediction has|also another)"):
+        with pytest.raises(
+            SpecError, match=f"targets: {name} is (what a prediction has|also another)"
+        ):
             own_spec(targets={"scalars": {name: {"unit": "s"}}})
