@@ -50,7 +50,7 @@ class BezierCodec:
     def control_points(self, out: Array) -> tuple[Array, Array]:
         """x (..., n + 1) and y (..., C, n + 1) of outputs (..., outputs)."""
         n = self.degree
-        x = bezier.x_control_points(out[..., :n])
+        x = bezier.x_of_steps(out[..., :n].astype(np.float64))
         raw = out[..., n:].reshape(*out.shape[:-1], len(self.low), n + 1)
         low, span = self._range
         return x, low + span * sigmoid(raw)
@@ -58,7 +58,7 @@ class BezierCodec:
     def curves(self, out: Array, epochs: int) -> Array:
         """Curves (..., C, E) of outputs (..., outputs)."""
         x, y = self.control_points(out)
-        return bezier.decode(x[..., None, :], y, epochs)
+        return bezier.decode_shared(x, y, epochs)
 
     def described(self) -> dict[str, Any]:
         return {

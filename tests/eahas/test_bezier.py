@@ -207,3 +207,14 @@ def test_positions_outside_the_curve_are_refused(position):
 def test_raw_of_a_wrong_degree_is_refused():
     with pytest.raises(EahasError, match="raw describes a curve of degree 2"):
         bezier.x_control_points([0.0, 1.0])
+
+
+def test_curves_of_one_spacing_are_decoded_without_checks():
+    rng = np.random.default_rng(0)
+    raw = rng.normal(size=(3, 7, 5))
+    y = rng.uniform(0, 100, (3, 7, 2, 6))
+    x = bezier.x_of_steps(raw)
+    np.testing.assert_array_equal(x, bezier.x_control_points(raw))
+    for epochs in (1, 2, 40):
+        found = bezier.decode_shared(x, y, epochs)
+        np.testing.assert_array_equal(found, bezier.decode(x[..., None, :], y, epochs))
