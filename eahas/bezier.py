@@ -110,7 +110,7 @@ def decode_shared(x_ctrl: Floats, y_ctrl: Floats, epochs: int) -> Floats:
 
 
 def _decoded(x: Floats, y: Floats, epochs: int) -> Floats:
-    """(N, C, epochs) of (N, n + 1) and (N, C, n + 1); the ends are the control points themselves."""
+    """(N, C, epochs) of (N, n + 1) and (N, C, n + 1); the ends are the control points."""
     values = _values(x, y, epoch_positions(epochs))
     values[..., -1] = y[..., -1]
     values[..., 0] = y[..., 0]
