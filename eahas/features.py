@@ -26,6 +26,10 @@ from eahas.regnet import (
 from eahas.space import Space
 
 MOST_STAGES = 1000
+COMPLEXITIES = ("flops", "params", "acts")
+# What kernels are written for: time and energy jump where a convolution meets one of these.
+GROUP_WIDTHS, WIDTH_MULTIPLES = (1, 2, 4, 8, 16), (16, 32)
+PER_STAGE = 3 + len(GROUP_WIDTHS) + len(WIDTH_MULTIPLES)
 
 
 @dataclass(frozen=True)
@@ -34,8 +38,9 @@ class Features:
 
     A cross of a number with a choice is the number's logarithm where the choice has each of its
     values and 0 elsewhere: the learning rate of each optimiser, say. RegNet's are, for each stage
-    up to the most that the space allows, log2 of the width, the depth and log2 of the group width,
-    and then log10 of multiply-adds, parameters and activations.
+    up to the most that the space allows, log2 of the width, the depth and log2 of the group width;
+    whether the group width is 1, 2, 4, 8 or 16 and the width a multiple of 16 and of 32; and then
+    log10 of multiply-adds, parameters and activations.
 
     Raises SpecError where a logarithm is not that of an always present, positive number, a cross
     not with an always present choice, or the space has no (or an absurdly deep) RegNet.
@@ -65,8 +70,20 @@ class Features:
         if self.regnet:
             for k in range(1, self._most_stages + 1):
                 names += [f"log2 width {k}", f"depth {k}", f"log2 group width {k}"]
-            names += ["log10 flops", "log10 params", "log10 acts"]
+                names += [f"group width {k} is {g}" for g in GROUP_WIDTHS]
+                names += [f"width {k} is a multiple of {m}" for m in WIDTH_MULTIPLES]
+            names += [f"log10 {name}" for name in COMPLEXITIES]
         return tuple(names)
+
+    @cached_property
+    def of_costs(self) -> np.ndarray:
+        """Which features matter to time and energy alone, (F,): a curve is fitted without them."""
+        found = np.zeros(len(self.names), dtype=bool)
+        if self.regnet:
+            per_stage = np.arange(PER_STAGE) >= 3
+            end = len(found) - len(COMPLEXITIES)
+            found[end - PER_STAGE * self._most_stages : end] = np.tile(per_stage, self._most_stages)
+        return found
 
     @cached_property
     def _crosses(self) -> tuple[tuple[str, str, dict[Any, int]], ...]:
@@ -103,7 +120,9 @@ class Features:
                 stages.widths, stages.depths, stages.group_widths, strict=True
             ):
                 code += (math.log2(width), depth, math.log2(group))
-            code += [0.0] * (3 * (self._most_stages - stages.count))
+                code += [group == g for g in GROUP_WIDTHS]
+                code += [width % m == 0 for m in WIDTH_MULTIPLES]
+            code += [0.0] * (PER_STAGE * (self._most_stages - stages.count))
             code += map(math.log10, complexity(stages, facts))
         return np.array(code)
 
@@ -120,14 +139,15 @@ class Features:
             stages = generate_regnet_columns(
                 depth, w0, wa, wm, group_w, facts.bottleneck_multiplier
             )
-            per_stage = np.zeros((len(stages.count), 3 * self._most_stages))
             present = stages.depths > 0
             width = np.where(present, stages.widths, 1.0)
             group = np.where(present, stages.group_widths, 1.0)
-            columns_used = 3 * stages.widths.shape[1]
-            per_stage[:, 0:columns_used:3] = np.log2(width)
-            per_stage[:, 1:columns_used:3] = stages.depths
-            per_stage[:, 2:columns_used:3] = np.log2(group)
+            seen = [np.log2(width), stages.depths, np.log2(group)]
+            seen += [present & (group == g) for g in GROUP_WIDTHS]
+            seen += [present & (width % m == 0) for m in WIDTH_MULTIPLES]
+            per_stage = np.zeros((len(width), PER_STAGE * self._most_stages))
+            used = PER_STAGE * width.shape[1]
+            per_stage[:, :used] = np.stack(seen, axis=2).reshape(len(width), used)
             parts += [per_stage, np.log10(np.stack(complexity_columns(stages, facts), axis=1))]
         return np.concatenate(parts, axis=1)
 

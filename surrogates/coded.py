@@ -7,7 +7,7 @@ which it has not seen, shows how far predictions stray: the noise of the ensembl
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 
@@ -38,7 +38,7 @@ def fit_curves_coded(
     spec = runs.spec
     runs = runs.where(_with_whole_curves(runs))
     encoded = encode(codec, runs, settings.degree)
-    regressor, unseen = _members(runs, encoded.codes, settings, progress)
+    regressor, unseen = _members(_seen_by_curves(runs), encoded.codes, settings, progress)
     head = CurveHead(spec.curves, encoded.codec)
     noise = _noise_of_curves(runs, encoded.codec, unseen)
     assert spec.main_curve is not None
@@ -133,6 +133,11 @@ def _noise_of_curves(runs: Runs, codec: Codec, codes: Array) -> Array:
             counted[k] += runs.weight[rows].sum()
     noise: Array = np.sqrt(ends / counted[:, None]).T.reshape(-1)
     return noise
+
+
+def _seen_by_curves(runs: Runs) -> Runs:
+    """The runs without what matters to costs alone: a constant, at which no tree splits."""
+    return replace(runs, x=np.where(runs.features.of_costs, 0.0, runs.x))
 
 
 def _with_whole_curves(runs: Runs) -> Array:

@@ -86,7 +86,8 @@ def fit_curves(
         return (loss.mean(-1) * data.weight[:, rows]).sum() / data.weight[:, rows].sum()
 
     bias = np.concatenate([np.zeros(k), np.full(2 * c, math.log(0.03))])
-    network, data = _fitted(runs, head.outputs, bias, batch_loss, settings, progress)
+    blind = runs.features.of_costs
+    network, data = _fitted(runs, head.outputs, bias, batch_loss, settings, progress, blind=blind)
     in_unit = np.repeat(np.log(spans.numpy()[:, 0]), 2)  # noise in the target's unit
     assert spec.main_curve is not None
     return Ensemble(
@@ -161,14 +162,22 @@ def _fitted(
     batch_loss: Callable[[MemberMlp, _Data, torch.Generator], Tensor],
     settings: FitSettings,
     progress: Progress | None,
+    *,
+    blind: np.ndarray | None = None,
 ) -> tuple[MemberMlp, _Data]:
-    """AdamW under a cosine schedule; the same settings and runs give the same weights."""
+    """AdamW under a cosine schedule; the same settings and runs give the same weights.
+
+    Features at which `blind` (F,) is true are not seen: their weights are 0.
+    """
     data = _data(runs, settings)
     generator = torch.Generator().manual_seed(settings.seed)
     sizes = (runs.x.shape[1], *settings.hidden, outputs)
     network = MemberMlp(settings.members, sizes, settings.dropout, generator)
     with torch.no_grad():
         network.biases[-1].copy_(torch.from_numpy(bias).float().expand_as(network.biases[-1]))
+        if blind is not None:
+            network.weights[0][:, torch.from_numpy(blind)] = 0.0
+            data.x[..., torch.from_numpy(blind)] = 0.0  # and so they get no gradient
     optimiser = torch.optim.AdamW(
         network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
     )
@@ -209,7 +218,7 @@ def _data(runs: Runs, settings: FitSettings) -> _Data:
     fold = folds(runs, settings.members, settings.seed)
     kept = torch.from_numpy(fold[None, :] != np.arange(settings.members)[:, None])
     weight = torch.from_numpy(runs.weight).float() * kept
-    return _Data(x.expand(settings.members, -1, -1), weight, mean, std)
+    return _Data(x.repeat(settings.members, 1, 1), weight, mean, std)
 
 
 def _loss(error: Tensor, noise: Tensor, share: Tensor) -> Tensor:

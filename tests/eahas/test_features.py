@@ -94,7 +94,28 @@ def test_the_defaults_are_what_the_space_offers(own_spec) -> None:
     assert wide.regnet
     assert wide.logs == ("lr",)
     assert wide.crosses == (("lr", "optimizer"),)
-    assert wide.names[-4:] == ("log2 group width 6", "log10 flops", "log10 params", "log10 acts")
+    assert wide.names[-4:-2] == ("width 6 is a multiple of 32", "log10 flops")
+
+
+def test_what_kernels_are_written_for_matters_to_costs_alone() -> None:
+    found = default_features(spec("regnet-digits").space)
+    marked = [name for name, costs in zip(found.names, found.of_costs, strict=True) if costs]
+    assert len(marked) == 2 * 7
+    assert all(" is " in name for name in marked)
+    flat = spec("regnet-digits").space.check(spec("regnet-digits").space.sample(seed=0))
+    seen = dict(zip(found.names, found.one(flat).tolist(), strict=True))
+    for stage in (1, 2):
+        width, group = (
+            round(2 ** seen[f"log2 {what} {stage}"]) for what in ("width", "group width")
+        )
+        for wide in (1, 2, 4, 8, 16):
+            assert seen[f"group width {stage} is {wide}"] == (group == wide)
+        for multiple in (16, 32):
+            assert seen[f"width {stage} is a multiple of {multiple}"] == (width % multiple == 0)
+
+
+def test_a_space_without_regnets_has_nothing_of_the_kind(own_spec) -> None:
+    assert not default_features(own_spec().space).of_costs.any()
 
 
 def test_names_say_what_each_number_is(own_spec) -> None:

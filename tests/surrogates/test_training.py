@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from eahas import api
 from eahas.errors import FitError
 from surrogates.calibration import calibrated
 from surrogates.folds import folds
@@ -129,3 +130,10 @@ def test_a_fit_that_diverges_says_so(runs) -> None:
     for fitter in (fit_curves, fit_scalars):
         with pytest.raises(FitError, match=r"the fit diverged.*lower learning_rate"):
             fitter(runs.side("train"), replace(QUICK, steps=3, learning_rate=1e30))
+
+
+def test_curves_do_not_see_what_matters_to_costs_alone() -> None:
+    model = api.load_benchmark("regnet-digits").model("learning_curve")
+    first = model.regressor.weights[0]
+    assert (first[:, model.features.of_costs] == 0).all()
+    assert (first[:, ~model.features.of_costs] != 0).any(axis=2).all()
