@@ -23,7 +23,15 @@ from eahas.errors import (
     shown,
     unknown,
 )
-from eahas.manifest import BENCHMARK, ENSEMBLE, MANIFEST, Manifest, parse_manifest, read_manifest
+from eahas.manifest import (
+    BENCHMARK,
+    ENSEMBLE,
+    MANIFEST,
+    Manifest,
+    name_of,
+    parse_manifest,
+    read_manifest,
+)
 from eahas.prediction import Prediction
 from eahas.question import ask
 from eahas.records import ENERGY_SOURCES, MIXED, NO_ENERGY, mixed_columns, read_table
@@ -46,7 +54,7 @@ class Benchmark:
     @property
     def name(self) -> str:
         """Its own name; several benchmarks may share a space."""
-        return name_of(self.manifest, self.spec)
+        return name_of(self.manifest)
 
     @property
     def id(self) -> str:
@@ -196,11 +204,6 @@ def load(folder: Path, manifest: Manifest | None = None) -> Benchmark:
         alike = next((m.features for m in models if m.features == model.features), model.features)
         models.append(replace(model, features=alike))  # so that a query computes them once
     return Benchmark(folder, manifest.content, spec, tuple(models))
-
-
-def name_of(manifest: Mapping[str, Any], spec: Spec) -> str:
-    """The name of a benchmark: its own where it has one, else that of its space."""
-    return str(manifest.get("name", spec.name))
 
 
 def _check_facts(manifest: Manifest) -> None:

@@ -159,6 +159,11 @@ def parse_manifest(content: bytes, path: Path, kind: str | None = None) -> Manif
     return Manifest(path, parsed)
 
 
+def name_of(content: Mapping[str, Any]) -> str:
+    """The name of a benchmark: its own where it has one, else that of its space."""
+    return str(content.get("name", content["spec"]["name"]))
+
+
 def _not_a_checkpoint(folder: Path) -> str:
     pickled = "pickles are never loaded"
     if not os.path.isdir(folder):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from eahas.errors import CheckpointError, shown, unknown
-from eahas.manifest import BENCHMARK, ENSEMBLE, MANIFEST, Manifest, read_manifest
+from eahas.manifest import BENCHMARK, ENSEMBLE, MANIFEST, Manifest, name_of, read_manifest
 
 PREFIX = "checkpoints/"
 # EA-HAS-Bench's names of data sets, and the benchmarks that we have or shall have of them.
@@ -50,8 +50,8 @@ def shipped() -> dict[str, Path]:
     for root in roots():
         for path in sorted(root.glob(f"*/{MANIFEST}")):
             manifest = read_manifest(path.parent, BENCHMARK)
-            name = str(manifest.content.get("name", manifest.text("spec.name")))
-            found[name, manifest.whole("version", 1)] = path.parent
+            manifest.text("spec.name")  # says so where there is none
+            found[name_of(manifest.content), manifest.whole("version", 1)] = path.parent
     return {f"{name}@{version}": found[name, version] for name, version in sorted(found)}
 
 
@@ -103,7 +103,7 @@ def describe(folder: Path) -> dict[str, Any]:
     models = (read_manifest(folder / name, ENSEMBLE) for name in manifest.folders("models"))
     predicted = {target for model in models for target in model.texts("head.targets")}
     return {
-        "name": str(manifest.content.get("name", spec.name)),
+        "name": name_of(manifest.content),
         "version": manifest.whole("version", 1),
         "description": spec.description,
         "targets": {

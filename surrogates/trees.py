@@ -9,7 +9,7 @@ the library would.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -98,13 +98,14 @@ def grow_xgboost(
     xgboost = _imported("xgboost", "xgboost-cpu")
     options = {"objective": "reg:squarederror", "tree_method": "hist", "base_score": 0.0}
     options |= {"nthread": 1, "seed": seed, **own}
-    base, outputs = _mean(y, weight), []
-    for k in range(y.shape[1]):
-        data = xgboost.DMatrix(_single(x), y[:, k] - base[k], weight=weight)
-        booster = xgboost.train(options, data, rounds)
-        model = json.loads(booster.save_raw("json"))["learner"]["gradient_booster"]["model"]
-        outputs.append([_of_xgboost(tree) for tree in model["trees"]])
-    return _together(outputs, base, x.shape[1])
+
+    def boosted(rest: Array) -> list[Tree]:
+        data = xgboost.DMatrix(_single(x), rest, weight=weight)
+        raw = xgboost.train(options, data, rounds).save_raw("json")
+        trees = json.loads(raw)["learner"]["gradient_booster"]["model"]["trees"]
+        return [_of_xgboost(tree) for tree in trees]
+
+    return _each_output(boosted, x, y, weight)
 
 
 def grow_lightgbm(
@@ -114,12 +115,13 @@ def grow_lightgbm(
     lightgbm = _imported("lightgbm", "lightgbm")
     options = {"objective": "regression", "boost_from_average": False, "num_threads": 1}
     options |= {"deterministic": True, "force_row_wise": True, "verbose": -1, "seed": seed, **own}
-    base, outputs = _mean(y, weight), []
-    for k in range(y.shape[1]):
-        data = lightgbm.Dataset(_single(x).astype(float), y[:, k] - base[k], weight=weight)
+
+    def boosted(rest: Array) -> list[Tree]:
+        data = lightgbm.Dataset(_single(x).astype(float), rest, weight=weight)
         trees = lightgbm.train(options, data, rounds).dump_model()["tree_info"]
-        outputs.append([_of_lightgbm(tree["tree_structure"]) for tree in trees])
-    return _together(outputs, base, x.shape[1])
+        return [_of_lightgbm(tree["tree_structure"]) for tree in trees]
+
+    return _each_output(boosted, x, y, weight)
 
 
 def grow_forest(x: Array, y: Array, weight: Array, seed: int, own: Options) -> TreeEnsemble:
@@ -131,6 +133,14 @@ def grow_forest(x: Array, y: Array, weight: Array, seed: int, own: Options) -> T
     share = [Tree(t.feature, t.threshold, t.below, t.value / len(trees)) for t in trees]
     outputs = [[_of_output(tree, k) for tree in share] for k in range(y.shape[1])]
     return _together(outputs, np.zeros(y.shape[1]), x.shape[1])
+
+
+def _each_output(
+    boosted: Callable[[Array], list[Tree]], x: Array, y: Array, weight: Array
+) -> TreeEnsemble:
+    """Trees of each output, grown on what is left of it beside its mean."""
+    base = (y * weight[:, None]).sum(axis=0) / weight.sum()
+    return _together([boosted(rest) for rest in (y - base).T], base, x.shape[1])
 
 
 def _of_xgboost(tree: Mapping[str, Any]) -> Tree:
@@ -206,11 +216,6 @@ def _together(outputs: Sequence[Sequence[Tree]], base: Array, inputs: int) -> Tr
         base=np.asarray(base, dtype=np.float64)[None],
         inputs=inputs,
     )
-
-
-def _mean(y: Array, weight: Array) -> Array:
-    mean: Array = (y * weight[:, None]).sum(axis=0) / weight.sum()
-    return mean
 
 
 def _single(x: Array) -> Array:

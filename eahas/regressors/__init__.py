@@ -71,9 +71,9 @@ def regressor_from_tensors(
     if not isinstance(described, Mapping) or depth > DEEPEST:
         raise CheckpointError("is of a regressor that the manifest does not describe")
     kind = described.get("kind")
-    if kind in _SINGLE:
+    if isinstance(kind, str) and kind in _SINGLE:
         return _SINGLE[kind](tensors)
-    if kind not in _PARTS:
+    if not isinstance(kind, str) or kind not in _PARTS:
         raise CheckpointError(f"is of a {unknown('regressor', kind, (*_SINGLE, *_PARTS))}")
     parts = described.get("parts")
     if not isinstance(parts, list) or not parts:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -17,18 +17,35 @@ JOINED, POOLED = "joined", "pooled"
 
 
 @dataclass(frozen=True, eq=False)
-class Joined:
-    """Outputs side by side. A part of one member serves every member of the others."""
+class _Parts:
+    """What both ways of putting together share."""
 
     parts: tuple[Regressor, ...]
-
-    @property
-    def members(self) -> int:
-        return max(part.members for part in self.parts)
+    kind: ClassVar[str]
 
     @property
     def inputs(self) -> int:
         return self.parts[0].inputs
+
+    def described(self) -> dict[str, Any]:
+        return {"kind": self.kind, "parts": [part.described() for part in self.parts]}
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        return {
+            f"{number}.{name}": array
+            for number, part in enumerate(self.parts)
+            for name, array in part.tensors().items()
+        }
+
+
+class Joined(_Parts):
+    """Outputs side by side. A part of one member serves every member of the others."""
+
+    kind = JOINED
+
+    @property
+    def members(self) -> int:
+        return max(part.members for part in self.parts)
 
     @property
     def outputs(self) -> int:
@@ -46,26 +63,15 @@ class Joined:
             [np.broadcast_to(out, (members, *out.shape[1:])) for out in outputs], axis=-1
         )
 
-    def described(self) -> dict[str, Any]:
-        return {"kind": JOINED, "parts": [part.described() for part in self.parts]}
 
-    def tensors(self) -> dict[str, np.ndarray]:
-        return _tensors(self.parts)
-
-
-@dataclass(frozen=True, eq=False)
-class Pooled:
+class Pooled(_Parts):
     """Members together: regressors of the same outputs as one ensemble."""
 
-    parts: tuple[Regressor, ...]
+    kind = POOLED
 
     @property
     def members(self) -> int:
         return sum(part.members for part in self.parts)
-
-    @property
-    def inputs(self) -> int:
-        return self.parts[0].inputs
 
     @property
     def outputs(self) -> int:
@@ -76,12 +82,6 @@ class Pooled:
 
     def many(self, x: np.ndarray) -> np.ndarray:
         return np.concatenate([part.many(x) for part in self.parts])
-
-    def described(self) -> dict[str, Any]:
-        return {"kind": POOLED, "parts": [part.described() for part in self.parts]}
-
-    def tensors(self) -> dict[str, np.ndarray]:
-        return _tensors(self.parts)
 
 
 def joined(parts: tuple[Regressor, ...]) -> Joined:
@@ -114,14 +114,6 @@ def tensors_of_parts(tensors: Mapping[str, np.ndarray], count: int) -> list[dict
             raise CheckpointError(f"holds the array {name!r}, which belongs to no part")
         shares[int(number)][own] = array
     return shares
-
-
-def _tensors(parts: Sequence[Regressor]) -> dict[str, np.ndarray]:
-    return {
-        f"{number}.{name}": array
-        for number, part in enumerate(parts)
-        for name, array in part.tensors().items()
-    }
 
 
 def _check_inputs(parts: Sequence[Regressor]) -> None:

@@ -118,20 +118,16 @@ def trees_from_tensors(tensors: Mapping[str, np.ndarray]) -> TreeEnsemble:
     for name, dtype in NAMES.items():
         if tensors[name].dtype != dtype:
             raise CheckpointError(f"{name} is {tensors[name].dtype}; allowed: {np.dtype(dtype)}")
-    nodes = tensors["feature"].size
-    wanted = {"feature": 1, "threshold": 1, "value": 1, "root": 1, "slot": 1, "inputs": 1}
-    shaped = all(tensors[name].ndim == ndim for name, ndim in wanted.items())
-    shaped = (
-        shaped
-        and tensors["inputs"].size == 1
-        and tensors["base"].ndim == 2
-        and tensors["base"].size > 0
-        and nodes > 0
-    )
-    shaped = shaped and tensors["threshold"].size == tensors["value"].size == nodes
-    if not shaped or tensors["children"].shape != (nodes, 2):
+    nodes, trees_count = tensors["feature"].size, tensors["root"].size
+    wanted: dict[str, tuple[int, ...]] = {"children": (nodes, 2), "root": (trees_count,)}
+    wanted |= {"inputs": (1,), **dict.fromkeys(("feature", "threshold", "value"), (nodes,))}
+    base = tensors["base"]
+    if not nodes or base.ndim != 2 or not base.size:
         raise CheckpointError("holds trees whose arrays do not fit together")
-    if tensors["root"].shape != tensors["slot"].shape:
+    for name, shape in wanted.items():
+        if tensors[name].shape != shape:
+            raise CheckpointError("holds trees whose arrays do not fit together")
+    if tensors["slot"].shape != (trees_count,):
         raise CheckpointError("root and slot are of a different number of trees")
     trees = TreeEnsemble(
         **{n: tensors[n] for n in NAMES if n != "inputs"}, inputs=int(tensors["inputs"][0])
@@ -143,12 +139,10 @@ def trees_from_tensors(tensors: Mapping[str, np.ndarray]) -> TreeEnsemble:
 def _check_nodes(trees: TreeEnsemble) -> None:
     nodes = np.arange(len(trees.feature))
     leaf = (trees.children == nodes[:, None]).all(axis=1)
-    below = (trees.children > nodes[:, None]).all(axis=1) & (trees.children < len(nodes)).all(
-        axis=1
-    )
+    below = (trees.children > nodes[:, None]) & (trees.children < len(nodes))
     finite = np.isfinite(trees.base).all() and not np.isnan(trees.threshold).any()
     for name, right in (
-        ("children", leaf | below),
+        ("children", leaf | below.all(axis=1)),
         ("feature", (trees.feature >= 0) & (trees.feature < trees.inputs)),
         ("root", (trees.root >= 0) & (trees.root < len(nodes))),
         ("slot", (trees.slot >= 0) & (trees.slot < trees.base.size)),

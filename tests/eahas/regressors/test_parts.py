@@ -86,7 +86,16 @@ def test_parts_that_do_not_fit_are_refused() -> None:
 
 @pytest.mark.parametrize(
     "described",
-    [None, {}, {"kind": "oracle"}, {"kind": "joined"}, {"kind": "pooled", "parts": []}, "mlp", 5],
+    [
+        None,
+        {},
+        {"kind": "oracle"},
+        {"kind": "joined"},
+        {"kind": "pooled", "parts": []},
+        {"kind": []},
+        "mlp",
+        5,
+    ],
 )
 def test_a_description_of_nothing_is_refused(described) -> None:
     with pytest.raises(CheckpointError):
