@@ -26,6 +26,7 @@ from eahas.validation import examine
 
 Config = Mapping[str, Any]
 MOST_REJECTIONS = 100_000
+MOST_POINTS = 1_000_000  # a space with more is not listed
 
 
 @dataclass(frozen=True)
@@ -227,6 +228,30 @@ class Space:
             f"space {self.name}: {MOST_REJECTIONS} draws in a row violated its constraints; "
             "widen the bounds or the constraints"
         )
+
+    def points(self) -> list[dict[str, Any]]:
+        """Every nested configuration, the last parameter varying fastest.
+
+        Raises SpecError for a continuous parameter, and for more than a million combinations.
+        """
+        if self.cardinality() > MOST_POINTS:
+            raise SpecError(
+                f"space {self.name} has {self.cardinality():.3g} combinations; "
+                f"at most {MOST_POINTS:,} can be listed"
+            )
+        flats: list[dict[str, Any]] = [{}]
+        for parameter in self.parameters:
+            values = [{parameter.name: value} for value in parameter.grid()]
+            flats = [
+                {**flat, **value}
+                for flat in flats
+                for value in (values if is_active(parameter, flat) else [{}])
+            ]
+        return [
+            self.nest(flat)
+            for flat in flats
+            if all(c.violation(flat) is None for c in self.constraints)
+        ]
 
     # Moving
 

@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from eahas.checks import is_whole
 from eahas.errors import SweepError, shown
 from eahas.files import write_bytes, write_json
@@ -92,6 +94,29 @@ def plan_runs(
     return list(_with_anchors(_interleaved(mains, repeats), _anchor(spec, mains)))
 
 
+def plan_all(spec: Spec, *, seed: int = 0, repeat_seeds: int = 2) -> list[PlannedRun]:
+    """Every configuration of the space with seed 0, then each again with further seeds.
+
+    The configurations are shuffled by `seed`, so that a drift of the machine falls on no part of
+    the space. All stand on the test side: a table is there to be looked up, not to be learned.
+
+    Raises SpecError for a space that cannot be listed and for counts that are no whole numbers.
+    """
+    for name, given in (("seed", seed), ("repeat_seeds", repeat_seeds)):
+        if not is_whole(given) or given < 0:
+            raise SweepError(f"{name}={shown(given)}; allowed are whole numbers from 0")
+    points = [spec.space.check(c) for c in spec.space.points()]
+    np.random.default_rng(seed).shuffle(points)  # type: ignore[arg-type]
+    runs = [
+        PlannedRun(f"c{i:05d}-s{s}", f"c{i:05d}", s, "repeat" if s else "main", "test", config)
+        for s in range(repeat_seeds + 1)
+        for i, config in enumerate(points)
+    ]
+    if not runs:
+        raise SweepError(f"space {spec.name}: its constraints allow no configuration")
+    return list(_with_anchors(iter(runs), _anchor(spec, runs[: len(points)])))
+
+
 def _interleaved(mains: list[PlannedRun], repeats: list[PlannedRun]) -> Iterator[PlannedRun]:
     given = 0
     for done, run in enumerate(mains, start=1):
@@ -146,11 +171,7 @@ def sample(
     repeat_seeds: int = 2,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[PlannedRun]:
-    """Write spec.json and plan.jsonl into a folder.
-
-    Raises SweepError where another sweep lies there, by its plan or by its spec; else as
-    `plan_runs`.
-    """
+    """Write what `plan_runs` plans into a folder; raises as `plan_runs` and `write_plan`."""
     runs = plan_runs(
         spec,
         configs,
@@ -160,15 +181,23 @@ def sample(
         repeat_seeds=repeat_seeds,
         progress=progress,
     )
+    write_plan(spec, runs, folder)
+    return runs
+
+
+def write_plan(spec: Spec, runs: Sequence[PlannedRun], folder: Path) -> None:
+    """Write spec.json and plan.jsonl into a folder.
+
+    Raises SweepError where another sweep lies there, by its plan or by its spec.
+    """
     text = "".join(json.dumps(dataclasses.asdict(run)) + "\n" for run in runs)
     if (folder / PLAN_FILE).exists():
         there, planned = load_plan(folder)
-        if there.source != spec.source or planned != runs:
+        if there.source != spec.source or planned != list(runs):
             raise SweepError(f"{folder} already holds another sweep; sample into a new folder")
-        return runs
+        return
     write_json(folder / SPEC_FILE, dict(spec.source), indent=1)
     write_bytes(folder / PLAN_FILE, text.encode())
-    return runs
 
 
 def load_plan(folder: Path) -> tuple[Spec, list[PlannedRun]]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eahas.cli.arguments import add_command, seconds, whole
+from eahas.cli.arguments import UsageError, add_command, seconds, whole
 from eahas.cli.inputs import Rows, read_with_spec
 from eahas.cli.progress import Bars
 from eahas.ensemble import warn_estimated
@@ -39,10 +39,13 @@ def add_to(commands: Any) -> None:
         sample,
         "plan a sweep: a fixed, seeded list of runs in a new folder",
         "eahas sweep sample regnet-digits --out my-sweep --configs 200 --repeats-test 20",
+        "eahas sweep sample regnet-digits-table --out my-table --all",
     )
     command.add_argument("spec", metavar="SPEC", help="a spec that ships, or a .yaml or .json file")
     command.add_argument("--out", metavar="DIR", required=True, help="the sweep folder")
-    command.add_argument("--configs", metavar="N", type=whole(1), required=True)
+    what = command.add_mutually_exclusive_group(required=True)
+    what.add_argument("--configs", metavar="N", type=whole(1), help="this many, drawn at random")
+    what.add_argument("--all", action="store_true", help="every configuration of a small space")
     command.add_argument("--seed", type=whole(0), default=0, help="of the drawing; default: 0")
     for side in ("train", "test"):
         command.add_argument(
@@ -124,17 +127,23 @@ def sample(arguments: Namespace) -> None:
     folder, spec = Path(arguments.out), load_spec(arguments.spec)
     check_trainable(spec)
     check_known(spec.data)
-    with Bars() as bars:
-        runs = plan.sample(
-            spec,
-            folder,
-            arguments.configs,
-            seed=arguments.seed,
-            repeats_train=arguments.repeats_train,
-            repeats_test=arguments.repeats_test,
-            repeat_seeds=arguments.repeat_seeds,
-            progress=lambda done, total: bars("draw configurations", done, total),
-        )
+    seeds = {"seed": arguments.seed, "repeat_seeds": arguments.repeat_seeds}
+    if arguments.all:
+        if arguments.repeats_train or arguments.repeats_test:
+            raise UsageError("--all trains every configuration with further seeds; no --repeats-*")
+        runs = plan.plan_all(spec, **seeds)
+        plan.write_plan(spec, runs, folder)
+    else:
+        with Bars() as bars:
+            runs = plan.sample(
+                spec,
+                folder,
+                arguments.configs,
+                repeats_train=arguments.repeats_train,
+                repeats_test=arguments.repeats_test,
+                progress=lambda done, total: bars("draw configurations", done, total),
+                **seeds,
+            )
     roles = Counter(run.role for run in runs)
     print(f"{folder}: {len(runs)} runs planned ({counted(roles)})")
     print(f"next: eahas sweep launch {folder}")
