@@ -119,7 +119,14 @@ def decode_at(x_ctrl: Tensor, y_ctrl: Tensor, positions: Tensor) -> Tensor:
 
 def _bernstein(degree: int, t: Tensor) -> Tensor:
     """(..., P) -> (..., P, degree + 1)."""
-    binomials = torch.tensor([math.comb(degree, k) for k in range(degree + 1)], dtype=t.dtype)
-    k = torch.arange(degree + 1, dtype=t.dtype)
-    t = t[..., None]
-    return binomials * t**k * (1.0 - t) ** (degree - k)
+    rising, falling = _powers(degree, t), _powers(degree, 1.0 - t)
+    terms = [math.comb(degree, k) * rising[k] * falling[degree - k] for k in range(degree + 1)]
+    return torch.stack(terms, dim=-1)
+
+
+def _powers(degree: int, t: Tensor) -> list[Tensor]:
+    """t to the 0..degree, by products: many times quicker than powers."""
+    powers = [torch.ones_like(t)]
+    for _ in range(degree):
+        powers.append(powers[-1] * t)
+    return powers
