@@ -21,7 +21,6 @@ from eahas.cli.arguments import Parser, whole
 from eahas.cli.inputs import read_json, read_records_of
 from eahas.cli.progress import Bars
 from eahas.cli.scores import summary
-from eahas.errors import FitError
 
 EXAMPLE = """example:
   python fit_model.py --model bezier_nn_STAR --search_space regnet-digits \\
@@ -59,15 +58,15 @@ def parser() -> Parser:
 
 
 def fit_one(arguments: Namespace) -> None:
-    """Fit on the split train, calibrate on valid, judge on test, save."""
+    """Fit on train and valid, judge on test, save."""
     folder = replaceable(arguments.log_dir)
     path = arguments.model_config_path
     changes = {} if path is None else read_json(path)
 
-    from surrogates.benchmark import energy_facts
-    from surrogates.calibration import calibrated
+    from surrogates.benchmark import energy_facts, learnable
     from surrogates.dataset import runs_from_records
     from surrogates.families import configured, family
+    from surrogates.fitting import Part, fit_parts
     from surrogates.quality import quality
     from sweeps.specs import load_spec
 
@@ -79,16 +78,8 @@ def fit_one(arguments: Namespace) -> None:
     spec = load_spec(arguments.search_space)
     rows = read_records_of(arguments.data_path, spec)
     runs = runs_from_records(rows, spec)
-    for side in ("train", "valid"):
-        if not len(runs.side(side)):
-            raise FitError(f"no {side} runs among {len(runs)} usable ones; collect more")
     with Bars() as bars:
-        fitted = chosen.fit(
-            runs.side("train"),
-            settings,
-            lambda done, total: bars(f"fit {chosen.name}", done, total),
-        )
-        model = calibrated(fitted, runs.side("valid"))
+        (model,), _ = fit_parts([Part(chosen, settings)], learnable(runs), bars)
         judged = quality([model], runs.side("test"), report=bars)
     print(summary(judged, model.targets, energy_facts(rows)["source"]))
     ensembles.save(model, folder)

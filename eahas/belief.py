@@ -1,8 +1,8 @@
-"""What the members of an ensemble say together: their mean, and how far they and a run may stray.
+"""What the members of an ensemble say together: their mean, how far they disagree, and the noise.
 
 Everything is on the linked scale (see `eahas.distribution`). With M members, n configurations, C
 curves of E epochs and T scalars, members have the shape (M, C, E) or (M, T) for one configuration
-and (M, n, C, longest) or (M, n, T) for a list; location and scale are the same without the M.
+and (M, n, C, longest) or (M, n, T) for a list; what is said together is the same without the M.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from eahas.heads import CurveHead, Head
+from eahas.noise import Noise
 
 Array = np.ndarray
 CURVES_AT_ONCE = 256  # of a list: few enough for their work arrays to stay small
@@ -24,11 +25,12 @@ CURVES_AT_ONCE = 256  # of a list: few enough for their work arrays to stay smal
 class Belief:
     """From the outputs `out` of every member, (M, ..., outputs), for runs of `epochs`.
 
-    Each part is computed when it is first asked for: the deviation costs more than the mean.
+    Each part is computed when it is first asked for: the deviations cost more than the mean.
     """
 
     head: Head
-    factors: Array  # the calibration of each target: (C, 1) or (T,)
+    noise: Noise
+    inflation: Array  # of the members' disagreement on each target: (C, 1) or (T,)
     out: Array
     epochs: Any
 
@@ -44,24 +46,33 @@ class Belief:
         return self.head.bounded(mean)
 
     @cached_property
-    def scale(self) -> Array:
-        """The deviation of members and noise together, calibrated."""
-        spread, noise = self.members - self.location, self.head.noise(self.out, self.epochs)
-        variance = np.add.reduce(spread * spread + noise * noise, axis=0) / len(self.members)
-        calibrated: Array = np.sqrt(variance) * self.factors
-        return calibrated
+    def epistemic(self) -> Array:
+        """Standard deviation of the members around their mean, inflated."""
+        spread = self.members - self.location
+        variance = np.add.reduce(spread * spread, axis=0) / len(self.members)
+        inflated: Array = np.sqrt(variance) * self.inflation
+        return inflated
+
+    @cached_property
+    def aleatoric(self) -> Array:
+        """Standard deviation of runs of one configuration."""
+        said = np.add.reduce(self.out[..., -self.head.said :], axis=0) / len(self.out)
+        if isinstance(self.head, CurveHead):
+            return self.noise.deviation(said, self.location)
+        return self.noise.deviation(said, self.location[..., None])[..., 0]
 
 
 @dataclass(frozen=True, eq=False)
 class BeliefOfCurves:
     """A `Belief` about a list of curves of different lengths, `epochs` (n,): NaN past each end.
 
-    Mean and deviation are each computed in blocks, so that the members of a long list are never
-    in memory all at once.
+    Each part is computed in blocks, so that the members of a long list are never in memory all at
+    once.
     """
 
     head: CurveHead
-    factors: Array
+    noise: Noise
+    inflation: Array
     out: Array
     epochs: Array
 
@@ -71,7 +82,8 @@ class BeliefOfCurves:
             rows = np.flatnonzero(self.epochs == length)
             for start in range(0, len(rows), CURVES_AT_ONCE):
                 some = rows[start : start + CURVES_AT_ONCE]
-                yield some, length, Belief(self.head, self.factors, self.out[:, some], length)
+                belief = Belief(self.head, self.noise, self.inflation, self.out[:, some], length)
+                yield some, length, belief
 
     def _padded(self, part: str, *first: int) -> Array:
         shape = (*first, len(self.epochs), len(self.head.curves), int(self.epochs.max()))
@@ -89,12 +101,19 @@ class BeliefOfCurves:
         return self._padded("location")
 
     @cached_property
-    def scale(self) -> Array:
-        return self._padded("scale")
+    def epistemic(self) -> Array:
+        return self._padded("epistemic")
+
+    @cached_property
+    def aleatoric(self) -> Array:
+        return self._padded("aleatoric")
 
 
-def believe(head: Head, factors: Array, out: Array, epochs: Any) -> Belief | BeliefOfCurves:
+AnyBelief = Belief | BeliefOfCurves
+
+
+def believe(head: Head, noise: Noise, inflation: Array, out: Array, epochs: Any) -> AnyBelief:
     """The belief from outputs (M, outputs) and an int, or from (M, n, outputs) and epochs (n,)."""
     if isinstance(head, CurveHead) and out.ndim > 2:
-        return BeliefOfCurves(head, factors, out, epochs)
-    return Belief(head, factors, out, epochs)
+        return BeliefOfCurves(head, noise, inflation, out, epochs)
+    return Belief(head, noise, inflation, out, epochs)

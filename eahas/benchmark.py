@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from eahas import ensemble_folder as ensembles
-from eahas.checkpoint import read_file
+from eahas.checkpoint import read_file, read_tensors
 from eahas.checks import is_number, is_whole
 from eahas.ensemble import Ensemble
 from eahas.errors import (
@@ -32,13 +32,15 @@ from eahas.manifest import (
     parse_manifest,
     read_manifest,
 )
+from eahas.noise import check_seed
 from eahas.prediction import Prediction
 from eahas.question import ask
 from eahas.records import ENERGY_SOURCES, MIXED, NO_ENERGY, mixed_columns, read_table
 from eahas.space import Space
 from eahas.spec import Spec, Target, main_curve
+from eahas.support import Support, support_from_tensors
 
-RECORDS = "records.parquet"
+RECORDS, SUPPORT = "records.parquet", "support.safetensors"
 NAME = r"[A-Za-z0-9._-]+"
 
 
@@ -110,23 +112,40 @@ class Benchmark:
             raise EahasError(f"benchmark {self.id} has no curves")
         return found.name
 
-    def predict(self, config: Any) -> Prediction:
+    @cached_property
+    def support(self) -> Support:
+        """Where the training runs lie; CheckpointError where its file is not whole and right."""
+        tensors = read_tensors(self.folder, SUPPORT, self.manifest)
+        try:
+            return support_from_tensors(self.space, tensors)
+        except CheckpointError as error:
+            raise CheckpointError(f"{self.folder / SUPPORT} {error}") from None
+
+    def predict(self, config: Any, *, noise_seed: int | None = None) -> Prediction:
         """The prediction for a configuration, or for a list of them with one more axis in front.
 
-        Raises ConfigError naming the field, what was given and what is allowed.
-        """
-        return Prediction(self, ask(self.spec.space, config))
+        With a `noise_seed` it is one plausible run of each: curves, times and energies stray
+        together, as runs of one configuration do. The same seed gives the same run.
 
-    def query(self, config: Mapping[str, Any], at: int | None = None) -> dict[str, float]:
+        Raises ConfigError naming the field, what was given and what is allowed; EahasError for a
+        seed that is no whole number.
+        """
+        if noise_seed is not None:
+            check_seed(noise_seed)
+        return Prediction(self, ask(self.spec.space, config), noise_seed)
+
+    def query(
+        self, config: Mapping[str, Any], at: int | None = None, *, noise_seed: int | None = None
+    ) -> dict[str, float]:
         """What has been reached and spent at the end of epoch `at` (default: the last).
 
         Every curve at that epoch; of a cumulative scalar the share of the epochs, so that time and
-        energy are monotone in `at`; any other scalar whole. Raises ConfigError for `at` outside
-        1..MAX_EPOCH.
+        energy are monotone in `at`; any other scalar whole. `noise_seed` is that of `predict`.
+        Raises ConfigError for `at` outside 1..MAX_EPOCH.
         """
         if not isinstance(config, Mapping):
             raise ConfigError(f"query takes one configuration, got {type(config).__name__}")
-        prediction = self.predict(config)
+        prediction = self.predict(config, noise_seed=noise_seed)
         last = prediction.epochs
         epoch = last if at is None else at
         if not is_whole(epoch) or not 1 <= epoch <= last:

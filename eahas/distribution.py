@@ -1,16 +1,14 @@
-"""What an ensemble believes about a target: a normal distribution behind a link."""
+"""What an ensemble believes about a target: a symmetric law behind a link."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
-from numbers import Real
 from typing import Any
 
 import numpy as np
 
-from eahas.errors import EahasError, shown
+from eahas.law import Law
 from eahas.spec import Target
 
 LARGEST_EXPONENT = 700.0  # exp of more overflows; no cost has so many digits
@@ -18,20 +16,29 @@ LARGEST_EXPONENT = 700.0  # exp of more overflows; no cost has so many digits
 
 @dataclass(frozen=True, eq=False)
 class Distribution:
-    """Normal with `location` and `scale`, both floats or arrays of one shape; see `on_log_scale`.
+    """Around `location`, in units of `scale`, as `law` says; all on the scale of `on_log_scale`.
 
-    `scale` holds the members' disagreement and the run-to-run noise together, calibrated. Values,
-    intervals and draws are clipped to the target's bounds.
+    `location`, `epistemic` and `aleatoric` are floats or arrays of one shape: the mean of the
+    members, how far they disagree, and how far runs of one configuration stray. Values and
+    intervals are clipped to the target's bounds.
     """
 
     target: Target
     location: Any
-    scale: Any
+    epistemic: Any
+    aleatoric: Any
+    law: Law
 
     @property
     def log(self) -> bool:
-        """Whether `location` and `scale` are those of the logarithm."""
+        """Whether `location` and the deviations are those of the logarithm."""
         return on_log_scale(self.target)
+
+    @property
+    def scale(self) -> Any:
+        """Both deviations together, before the law."""
+        square = self.epistemic * self.epistemic + self.aleatoric * self.aleatoric
+        return math.sqrt(square) if isinstance(square, float) else np.sqrt(square)
 
     @property
     def value(self) -> Any:
@@ -40,24 +47,34 @@ class Distribution:
 
     @property
     def std(self) -> Any:
-        """Standard deviation in the target's unit (of the log-normal law where `log`)."""
-        if not self.log:
-            return self.scale if isinstance(self.scale, float) else np.array(self.scale)
-        variance = self.scale * self.scale
-        half = 0.5 * LARGEST_EXPONENT
-        return _exp(self.location + 0.5 * variance, half) * _sqrt_expm1(variance)
+        """Calibrated standard deviation in the target's unit."""
+        return self._in_unit(self.scale * self.law.std)
+
+    @property
+    def epistemic_std(self) -> Any:
+        """Standard deviation, in the target's unit, of what more training runs would settle."""
+        return self._in_unit(self.epistemic)
+
+    @property
+    def aleatoric_std(self) -> Any:
+        """Standard deviation, in the target's unit, between runs of one configuration."""
+        return self._in_unit(self.aleatoric)
 
     def interval(self, level: float) -> tuple[Any, Any]:
         """The central interval that holds `level` of the probability; EahasError outside (0, 1)."""
-        reach = half_width(level) * self.scale
+        reach = self.law.reach(level) * self.scale
         return (
             unlinked(self.target, self.location - reach),
             unlinked(self.target, self.location + reach),
         )
 
-    def draw(self, normal: Any) -> Any:
-        """One draw for given standard normal numbers of the same shape."""
-        return unlinked(self.target, self.location + normal * self.scale)
+    def _in_unit(self, deviation: Any) -> Any:
+        """Of the log-normal law where `log`."""
+        if not self.log:
+            return deviation
+        variance = deviation * deviation
+        half = 0.5 * LARGEST_EXPONENT
+        return _exp(self.location + 0.5 * variance, half) * _sqrt_expm1(variance)
 
 
 def on_log_scale(target: Target) -> bool:
@@ -88,18 +105,3 @@ def _sqrt_expm1(x: Any) -> Any:
     if isinstance(x, float):
         return math.sqrt(math.expm1(min(x, LARGEST_EXPONENT)))
     return np.sqrt(np.expm1(np.minimum(x, LARGEST_EXPONENT)))
-
-
-def half_width(level: float) -> float:
-    """How many standard deviations a central interval reaches to each side."""
-    number = isinstance(level, Real) and not isinstance(level, bool)
-    if not number or not 0 < level < 1:
-        raise EahasError(f"level={shown(level)}: allowed are probabilities between 0 and 1, as 0.9")
-    return _half_width(float(level))
-
-
-@lru_cache(maxsize=64)
-def _half_width(level: float) -> float:
-    from statistics import NormalDist
-
-    return NormalDist().inv_cdf(min(0.5 + 0.5 * level, math.nextafter(1.0, 0.0)))

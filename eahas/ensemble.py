@@ -14,12 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from eahas.belief import Belief, BeliefOfCurves, believe
-from eahas.checks import is_whole
+from eahas.belief import AnyBelief, believe
 from eahas.distribution import Distribution, unlinked
-from eahas.errors import EahasError, shown, unknown
+from eahas.errors import EahasError, unknown
 from eahas.features import Features
 from eahas.heads import CurveHead, Head
+from eahas.law import Law, normal_law
+from eahas.noise import Noise, check_seed, generators, plain_noise
 from eahas.question import Question, ask
 from eahas.regressors import Regressor
 from eahas.space import Space
@@ -32,9 +33,9 @@ Array = np.ndarray
 class Ensemble:
     """A surrogate for some targets of a spec. `primary` is the one that `predict` returns.
 
-    `calibration` multiplies the predicted deviation of each target, in the head's order, so that
-    intervals on the validation runs hold what they promise. What else `manifest` says goes along
-    when the ensemble is saved.
+    `inflation` multiplies the members' disagreement on each target, and `laws` say how errors
+    spread around it, both in the head's order: chosen so that intervals hold what they promise on
+    runs that were not fitted. What else `manifest` says goes along when the ensemble is saved.
     """
 
     spec: Spec = field(repr=False)
@@ -42,9 +43,23 @@ class Ensemble:
     features: Features = field(repr=False)
     regressor: Regressor = field(repr=False)
     head: Head = field(repr=False)
-    calibration: tuple[float, ...]
+    noise: Noise = field(repr=False)
+    inflation: tuple[float, ...]
+    laws: tuple[Law, ...] = field(repr=False)
     primary: str
     manifest: Mapping[str, Any] = field(repr=False)
+
+    @classmethod
+    def uncalibrated(cls, head: Head, **parts: Any) -> Ensemble:
+        """An ensemble as its fit leaves it: the noise as the head says it, errors normal."""
+        count = len(head.targets)
+        return cls(
+            head=head,
+            noise=plain_noise(count, curves=isinstance(head, CurveHead)),
+            inflation=(1.0,) * count,
+            laws=(normal_law(),) * count,
+            **parts,
+        )
 
     @property
     def space(self) -> Space:
@@ -91,15 +106,14 @@ class Ensemble:
         the space.
         """
         self._check_interface(representation, search_space)
+        check_seed(noise_seed)
         question = ask(self.space, config, encoded=encoded)
         belief = self.believe(question)
         if not with_noise:
             return self.value(belief, self.primary)
-        shape = () if question.single else (len(question.epochs),)
-        normal = _generator(noise_seed).standard_normal(shape)
-        if not question.single and isinstance(self.head, CurveHead):
-            normal = normal[:, None]  # one number a run: its neighbouring epochs err together
-        return self.distribution_of(belief, self.primary).draw(normal)
+        if noise_seed is None:
+            noise_seed = int(np.random.default_rng().integers(2**63))
+        return self.value(belief, self.primary, self.drawn(belief, question, noise_seed))
 
     def distribution(self, config: Any) -> dict[str, Distribution]:
         """What the ensemble believes about each target, in the shapes of `predict`."""
@@ -123,26 +137,57 @@ class Ensemble:
 
     # From a question to an answer, in the steps that a benchmark takes one by one
 
-    def believe(self, question: Question) -> Belief | BeliefOfCurves:
+    def believe(self, question: Question) -> AnyBelief:
         """What the members say about the configurations that are asked for."""
         answer = self.regressor.one if question.single else self.regressor.many
         out = answer(question.seen_by(self.features))
-        return believe(self.head, self._factors, out, question.epochs)
+        return believe(self.head, self.noise, self._inflation, out, question.epochs)
 
-    def value(self, belief: Belief | BeliefOfCurves, name: str) -> Any:
-        """The prediction of a target, without its deviation, which costs more."""
+    def value(self, belief: AnyBelief, name: str, drawn: Array | None = None) -> Any:
+        """The prediction of a target, or what was `drawn` of it."""
         k, target = self.places[name]
-        location = self.head.of_target(belief.location, k)
-        return location.copy() if target.kind == "curve" else unlinked(target, location)
+        location = self.head.of_target(belief.location if drawn is None else drawn, k)
+        if drawn is None and target.kind == "curve":
+            return location.copy()  # inside its bounds already
+        return unlinked(target, location)
 
-    def distribution_of(self, belief: Belief | BeliefOfCurves, name: str) -> Distribution:
+    def distribution_of(self, belief: AnyBelief, name: str) -> Distribution:
         """What is believed about a target."""
         (k, target), of_target = self.places[name], self.head.of_target
-        return Distribution(target, of_target(belief.location, k), of_target(belief.scale, k))
+        return Distribution(
+            target,
+            of_target(belief.location, k),
+            of_target(belief.epistemic, k),
+            of_target(belief.aleatoric, k),
+            self.laws[k],
+        )
+
+    def drawn(self, belief: AnyBelief, question: Question, noise_seed: int) -> Array:
+        """One run of each configuration, on the linked scale, in the shape of `location`.
+
+        The ensembles of a benchmark draw a run together: its shared factors depend on the seed and
+        the configuration alone.
+        """
+        curves = isinstance(self.head, CurveHead)
+        strayed = np.array(belief.location)
+        rows = [strayed] if question.single else strayed
+        lengths = [question.epochs] if question.single else question.epochs
+        aleatoric = [belief.aleatoric] if question.single else belief.aleatoric
+        for flat, row, deviation, epochs in zip(
+            question.flats, rows, aleatoric, lengths, strict=True
+        ):
+            shared, fresh = generators(noise_seed, flat, "shared", self.name)
+            shape = (self.noise.series, int(epochs) if curves else 1)
+            noise = self.noise.draw(
+                shared.standard_normal(self.noise.factors), fresh.standard_normal(shape)
+            )
+            at = (..., slice(shape[1])) if curves else ...
+            row[at] += deviation[at] * (noise if curves else noise[:, 0])
+        return strayed
 
     @cached_property
-    def _factors(self) -> Array:
-        factors = np.array(self.calibration)
+    def _inflation(self) -> Array:
+        factors = np.array(self.inflation)
         return factors[:, None] if isinstance(self.head, CurveHead) else factors
 
     def _check_interface(self, representation: str | None, search_space: str | None) -> None:
@@ -157,12 +202,6 @@ class Ensemble:
 # EA-HAS-Bench's own names: its callers' for a configuration, and those for its space.
 REPRESENTATIONS = ("arch_str", "compact", "genotype", "dict", "config")
 SEARCH_SPACES = ("nbgreen", "nbgreen_c10", "nbgreen_tiny", "nbtoy", "regnet", "eahasbench")
-
-
-def _generator(seed: Any) -> np.random.Generator:
-    if seed is not None and not (is_whole(seed) and seed >= 0):
-        raise EahasError(f"noise_seed={shown(seed)}: allowed are whole numbers from 0, or None")
-    return np.random.default_rng(seed)
 
 
 class EstimatedEnergyWarning(UserWarning):

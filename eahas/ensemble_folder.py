@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from eahas.ensemble import Ensemble
 from eahas.errors import CheckpointError, shown, unknown
 from eahas.features import Features
 from eahas.heads import CurveHead, Head, ScalarHead
+from eahas.law import LEVELS, Law
 from eahas.manifest import ENSEMBLE, Manifest, read_manifest
+from eahas.noise import noise_from_tensors
 from eahas.parameters import Choice
 from eahas.regressors import regressor_from_tensors
 from eahas.space import Space
@@ -23,8 +26,8 @@ from eahas.spec import Spec
 WEIGHTS = "weights.safetensors"
 MOST_EPOCHS = 100_000  # of a curve; more is a mistake, and would not fit into memory
 LARGEST_BOUND = 1e30  # of y control points
-LARGEST_FACTOR = 1e6  # of calibration
-CODEC = "codec."  # before the names of a codec's arrays
+LARGEST_FACTOR = 1e6  # of inflations and reaches
+CODEC, NOISE = "codec.", "noise."  # before the names of a codec's and of the noise's arrays
 
 
 def load(folder: Path, manifest: Manifest | None = None) -> Ensemble:
@@ -37,7 +40,7 @@ def load(folder: Path, manifest: Manifest | None = None) -> Ensemble:
     with manifest.explaining("features"):
         features = _features(manifest, spec.space)
     tensors = read_tensors(folder, WEIGHTS, manifest.content)
-    of_codec = {n[len(CODEC) :]: tensors.pop(n) for n in sorted(tensors) if n.startswith(CODEC)}
+    of_codec, of_noise = _taken(tensors, CODEC), _taken(tensors, NOISE)
     described = manifest.section("regressor")
     with _naming(folder / WEIGHTS):
         regressor = regressor_from_tensors(described, tensors)
@@ -52,6 +55,10 @@ def load(folder: Path, manifest: Manifest | None = None) -> Ensemble:
             f"{folder / WEIGHTS} maps {regressor.inputs} features to {regressor.outputs} outputs; "
             f"the manifest needs {len(features.names)} and {head.outputs}"
         )
+    with _naming(folder / WEIGHTS):
+        noise = noise_from_tensors(
+            of_noise, head.said, len(names), curves=isinstance(head, CurveHead)
+        )
     if manifest.whole("members", 1) != regressor.members:
         manifest.refuse(
             f"members is {manifest.entry('members')}, the weights are of {regressor.members}"
@@ -62,10 +69,31 @@ def load(folder: Path, manifest: Manifest | None = None) -> Ensemble:
         features=features,
         regressor=regressor,
         head=head,
-        calibration=manifest.numbers("calibration", len(names), 0.0, LARGEST_FACTOR),
+        noise=noise,
+        inflation=manifest.numbers("calibration.inflation", len(names), 0.0, LARGEST_FACTOR),
+        laws=_laws(manifest, names),
         primary=primary,
         manifest=manifest.content,
     )
+
+
+def _taken(tensors: dict[str, Any], prefix: str) -> dict[str, Any]:
+    """The arrays whose names start so, taken out, by the rest of their names."""
+    return {n[len(prefix) :]: tensors.pop(n) for n in sorted(tensors) if n.startswith(prefix)}
+
+
+def _laws(manifest: Manifest, names: list[str]) -> tuple[Law, ...]:
+    levels = manifest.numbers("calibration.levels", len(LEVELS), 0.0, 1.0)
+    if levels != LEVELS:
+        manifest.refuse(f"calibration.levels are {list(LEVELS)}, got {list(levels)}")
+    laws = []
+    for name in names:
+        entry = f"calibration.reaches.{name}"
+        reaches = manifest.numbers(entry, len(LEVELS), 0.0, LARGEST_FACTOR)
+        if any(a > b for a, b in pairwise(reaches)):
+            manifest.refuse(f"{entry} rise with the level, got {list(reaches)}")
+        laws.append(Law(reaches))
+    return tuple(laws)
 
 
 @contextmanager
@@ -150,6 +178,7 @@ def contents(ensemble: Ensemble) -> tuple[dict[str, Any], dict[str, bytes]]:
     if isinstance(head, CurveHead):
         described |= {"kind": "curves", **head.codec.described()}
         tensors |= {f"{CODEC}{name}": array for name, array in head.codec.tensors().items()}
+    tensors |= {f"{NOISE}{name}": array for name, array in ensemble.noise.tensors().items()}
     own = {
         "name": ensemble.name,
         "primary": ensemble.primary,
@@ -161,7 +190,14 @@ def contents(ensemble: Ensemble) -> tuple[dict[str, Any], dict[str, bytes]]:
         },
         "regressor": ensemble.regressor.described(),
         "head": described,
-        "calibration": list(ensemble.calibration),
+        "calibration": {
+            "inflation": list(ensemble.inflation),
+            "levels": list(LEVELS),
+            "reaches": {
+                t.name: list(law.reaches)
+                for t, law in zip(head.targets, ensemble.laws, strict=True)
+            },
+        },
         "spec": dict(ensemble.spec.source),
     }
     added = ("format", "format_version", "files")

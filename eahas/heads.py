@@ -1,8 +1,8 @@
 """From the raw outputs of a network to targets: one head for curves, one for scalars.
 
 A head says how many outputs it needs and turns outputs (member, outputs) or (member, n, outputs)
-into locations and noise, with an axis over its targets. It is numpy alone; `surrogates` has the
-torch twins for fitting.
+into locations, with an axis over its targets; what the other outputs say of the noise,
+`eahas.noise` reads. It is numpy alone; `surrogates` has the torch twins for fitting.
 """
 
 from __future__ import annotations
@@ -14,13 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from eahas import bezier
 from eahas.codecs import Codec
 from eahas.distribution import on_log_scale
 from eahas.spec import Target
 
 Array = np.ndarray
-LARGEST_LOG_NOISE = 10.0  # a deviation that float32 holds, whatever the network says
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +26,7 @@ class CurveHead:
     """The curves of a run, as a codec draws them.
 
     Outputs, in order: those of the codec, then for each of C curves the log standard deviation of
-    the noise at its first and at its last epoch.
+    runs around it at its first and at its last epoch.
     """
 
     curves: tuple[Target, ...]
@@ -40,7 +38,12 @@ class CurveHead:
 
     @property
     def outputs(self) -> int:
-        return self.codec.outputs + 2 * len(self.curves)
+        return self.codec.outputs + self.said
+
+    @property
+    def said(self) -> int:
+        """How many of the outputs, the last ones, are log deviations."""
+        return 2 * len(self.curves)
 
     def locations(self, out: Array, epochs: int) -> Array:
         """Curves at the epochs 1..E of outputs (..., outputs): shape (..., C, E)."""
@@ -51,13 +54,6 @@ class CurveHead:
         low = [-math.inf if t.low is None else t.low for t in self.curves]
         high = [math.inf if t.high is None else t.high for t in self.curves]
         return np.array(low)[:, None], np.array(high)[:, None]
-
-    def noise(self, out: Array, epochs: int) -> Array:
-        """Standard deviation of the run-to-run noise, shape (..., C, E), linear in the epoch."""
-        c = len(self.curves)
-        ends = _deviation(out[..., -2 * c :]).reshape(*out.shape[:-1], c, 2)
-        along = bezier.epoch_positions(epochs)
-        return ends[..., :1] + (ends[..., 1:] - ends[..., :1]) * along
 
     def bounded(self, locations: Array) -> Array:
         """Curves (..., C, E) inside their targets' bounds; in place."""
@@ -85,7 +81,12 @@ class ScalarHead:
 
     @property
     def outputs(self) -> int:
-        return 2 * len(self.scalars)
+        return len(self.scalars) + self.said
+
+    @property
+    def said(self) -> int:
+        """How many of the outputs, the last ones, are log deviations."""
+        return len(self.scalars)
 
     @cached_property
     def per_epoch(self) -> Array:
@@ -97,10 +98,6 @@ class ScalarHead:
         logs = math.log(epochs) if isinstance(epochs, int) else np.log(epochs)[:, None]
         return out[..., : len(self.scalars)] + self.per_epoch * logs
 
-    def noise(self, out: Array, epochs: Any) -> Array:
-        """Standard deviations of the noise on the linked scale, shape (..., T), at any epoch."""
-        return _deviation(out[..., len(self.scalars) :])
-
     def bounded(self, locations: Array) -> Array:
         """As they are: a scalar's bounds are those of its target."""
         return locations
@@ -111,7 +108,3 @@ class ScalarHead:
 
 
 Head = CurveHead | ScalarHead
-
-
-def _deviation(log: Array) -> Array:
-    return np.exp(np.minimum(log, LARGEST_LOG_NOISE))

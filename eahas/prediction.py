@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eahas.belief import Belief, BeliefOfCurves
-from eahas.distribution import Distribution, half_width
+from eahas.belief import AnyBelief
+from eahas.distribution import Distribution
+from eahas.law import normal_reach
 from eahas.question import Question
 from eahas.spec import Target
 
@@ -49,11 +50,16 @@ class Prediction:
     (n,). `curves[name]` is (MAX_EPOCH,), or (n, longest) padded with NaN past each MAX_EPOCH. `std`
     and `interval(level)` map every target to its deviation and to (low, high). Everything is
     computed when it is first asked for.
+
+    With a `noise_seed` the values are those of one plausible run; deviations and intervals stay
+    those of the configuration.
     """
 
     benchmark: Benchmark
     question: Question
-    _beliefs: dict[Ensemble, Belief | BeliefOfCurves] = field(default_factory=dict)
+    noise_seed: int | None = None
+    _beliefs: dict[Ensemble, AnyBelief] = field(default_factory=dict)
+    _runs: dict[Ensemble, Array] = field(default_factory=dict)
 
     @property
     def single(self) -> bool:
@@ -69,7 +75,7 @@ class Prediction:
         """The configurations in canonical nested form; a list of one for a single one."""
         return self.question.configs
 
-    def _belief(self, model: Ensemble) -> Belief | BeliefOfCurves:
+    def _belief(self, model: Ensemble) -> AnyBelief:
         """What a model believes; asked once."""
         found = self._beliefs.get(model)
         if found is None:
@@ -78,7 +84,13 @@ class Prediction:
 
     def _value(self, name: str) -> Any:
         model = self.benchmark.model_of[name]
-        return model.value(self._belief(model), name)
+        belief = self._belief(model)
+        if self.noise_seed is None:
+            return model.value(belief, name)
+        run = self._runs.get(model)
+        if run is None:
+            run = self._runs[model] = model.drawn(belief, self.question, self.noise_seed)
+        return model.value(belief, name, run)
 
     def _distribution(self, name: str) -> Distribution:
         model = self.benchmark.model_of[name]
@@ -108,23 +120,54 @@ class Prediction:
 
     @property
     def std(self) -> Mapping[str, Any]:
-        """The standard deviation of each target: members' disagreement and run-to-run noise."""
+        """The standard deviation of each target: of both parts together, calibrated."""
         return Lazy(self.benchmark.target_names, lambda name: self._distribution(name).std)
+
+    @property
+    def epistemic_std(self) -> Mapping[str, Any]:
+        """What more training runs would settle: the members' disagreement on each target."""
+        return Lazy(
+            self.benchmark.target_names, lambda name: self._distribution(name).epistemic_std
+        )
+
+    @property
+    def aleatoric_std(self) -> Mapping[str, Any]:
+        """What they would not: the deviation between runs of one configuration."""
+        return Lazy(
+            self.benchmark.target_names, lambda name: self._distribution(name).aleatoric_std
+        )
+
+    @property
+    def support(self) -> Any:
+        """How well the training runs support the answer: a float in 0..1, or (n,).
+
+        The share of the training configurations that lie at least as far from the others as this
+        one lies from them: about uniform on configurations like theirs, near 0 outside their
+        support. See `eahas.support`.
+        """
+        return self.benchmark.support.score(self.question)
 
     def interval(self, level: float = 0.9) -> Mapping[str, tuple[Any, Any]]:
         """The central interval of each target that holds `level` of the probability."""
-        half_width(level)  # says now what is wrong with a level
+        normal_reach(level)  # says now what is wrong with a level
         names = self.benchmark.target_names
         return Lazy(names, lambda name: self._distribution(name).interval(level))
 
     def to_dict(self, level: float = 0.9) -> dict[str, Any]:
         """Everything as JSON-ready values, each target with its unit; past the end None."""
-        half_width(level)
+        normal_reach(level)
         targets = {}
         for target in self.benchmark.targets:
             found = self._distribution(target.name)
             low, high = found.interval(level)
-            numbers = {"value": found.value, "std": found.std, "low": low, "high": high}
+            numbers = {
+                "value": self._value(target.name),
+                "std": found.std,
+                "epistemic_std": found.epistemic_std,
+                "aleatoric_std": found.aleatoric_std,
+                "low": low,
+                "high": high,
+            }
             targets[target.name] = {
                 **{key: _json(value) for key, value in numbers.items()},
                 "unit": target.unit,
@@ -134,6 +177,8 @@ class Prediction:
             "benchmark": self.benchmark.id,
             "config": self.configs[0] if self.single else self.configs,
             "epochs": _json(self.epochs),
+            "support": _json(self.support),
+            "noise_seed": self.noise_seed,
             "level": float(level),
             "targets": targets,
         }

@@ -38,17 +38,20 @@ class Question:
         return x
 
     @cached_property
-    def configs(self) -> list[dict[str, Any]]:
-        """The configurations in canonical nested form."""
+    def flats(self) -> list[Mapping[str, Any]]:
+        """The configurations in canonical flat form."""
         if self.single:
-            return [self.space.nest(self.values)]
+            return [self.values]
         columns = [self.values[name].tolist() for name in self.space.names]
         return [
-            self.space.nest(
-                {k: v for k, v in zip(self.space.names, row, strict=True) if v is not None}
-            )
+            {k: v for k, v in zip(self.space.names, row, strict=True) if v is not None}
             for row in zip(*columns, strict=True)
         ]
+
+    @cached_property
+    def configs(self) -> list[dict[str, Any]]:
+        """The configurations in canonical nested form."""
+        return [self.space.nest(flat) for flat in self.flats]
 
 
 def ask(space: Space, config: Any, *, encoded: bool = False) -> Question:

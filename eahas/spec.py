@@ -52,8 +52,9 @@ class Target:
 MAIN_CURVES = ("valid_ema", "valid")  # the first of these is called the learning curve
 # What a prediction has beside its targets, and `query` beside theirs.
 RESERVED = (
-    *("benchmark", "configs", "curves", "epoch", "epochs", "interval", "learning_curve"),
-    *("plot", "question", "single", "std", "to_dict"),
+    *("aleatoric_std", "benchmark", "configs", "curves", "epistemic_std", "epoch", "epochs"),
+    *("interval", "learning_curve", "noise_seed", "plot", "question", "single", "std", "support"),
+    "to_dict",
 )
 # What the names that ship mean; a spec may define any other in full.
 KNOWN_TARGETS = {

@@ -13,27 +13,35 @@ from typing import Any
 
 import eahas
 from eahas import ensemble_folder as ensembles
-from eahas.benchmark import RECORDS
-from eahas.checkpoint import BENCHMARK, save_folder, with_manifest
+from eahas.benchmark import RECORDS, SUPPORT
+from eahas.checkpoint import BENCHMARK, save_folder, tensor_bytes, with_manifest
 from eahas.ensemble import Ensemble
 from eahas.errors import FitError
 from eahas.records import MIXED, NO_ENERGY, records_bytes
 from eahas.spec import Spec
-from surrogates.calibration import calibrated
+from eahas.support import support_of
 from surrogates.dataset import Runs, runs_from_records
 from surrogates.families import Family, Settings, family
-from surrogates.quality import Report, judged
+from surrogates.fitting import Part, Report, fit_parts
+from surrogates.quality import judged
 
 MODELS = ("bezier_nn_STAR", "nn_E")  # what a benchmark is made of unless told otherwise
+LEARN_FROM = ("train", "valid")  # choices have been made on valid; now it is there to learn from
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """The ensembles of a benchmark, the runs they came from, and how good they are."""
+    """The ensembles of a benchmark, the runs they came from, and how good they are.
+
+    `learned` are the runs that the ensembles were fitted to, `noise` is the source of each target's
+    (see `surrogates.noise`).
+    """
 
     spec: Spec
     runs: Runs
+    learned: Runs
     models: tuple[Ensemble, ...]
+    noise: Mapping[str, str]
     quality: Mapping[str, Any]
 
 
@@ -41,36 +49,46 @@ def fit(
     spec: Spec,
     rows: Sequence[Mapping[str, Any]],
     *,
-    models: Sequence[str] = MODELS,
-    curves: Settings | None = None,
-    scalars: Settings | None = None,
+    parts: Sequence[Part] | None = None,
+    learn_from: Sequence[str] = LEARN_FROM,
     resamples: int = 200,
     report: Report | None = None,
 ) -> Fitted:
-    """Fit every target of a spec to checked records, with the named families and their settings.
+    """Fit the parts of a benchmark (None: `default_parts`) to checked records.
 
-    Trained on the split `train`, calibrated on `valid`, judged on `test`. Raises FitError where a
-    side is empty or there are fewer training configurations than folds.
+    Fitted to the sides `learn_from`, calibrated on them by cross-fitting, judged on `test`. Raises
+    FitError where there is nothing to learn from, and as `surrogates.fitting.fit_parts`.
     """
     runs = runs_from_records(rows, spec)
-    train, valid = runs.side("train"), runs.side("valid")
-    for side, part in (("train", train), ("valid", valid)):
-        if not len(part):
-            sides = ", ".join(f"{n} {s}" for s, n in Counter(runs.split.tolist()).items())
-            raise FitError(f"no {side} runs among the usable ones ({sides}); collect more")
-    fitted = []
-    for kind, settings in (("curves", curves), ("scalars", scalars)):
-        if not getattr(spec, kind):
-            continue
-        chosen = family_for(kind, models)
+    learned = learnable(runs, learn_from)
+    chosen = default_parts(spec) if parts is None else parts
+    models, noise = fit_parts(chosen, learned, report)
+    found = judged(models, runs, resamples=resamples, report=report)
+    return Fitted(spec, runs, learned, models, noise, found)
 
-        def progress(done: int, total: int, name: str = chosen.name) -> None:
-            if report is not None:
-                report(f"fit {name}", done, total)
 
-        fitted.append(calibrated(chosen.fit(train, settings, progress), valid))
-    found = judged(fitted, runs, resamples=resamples, report=report)
-    return Fitted(spec, runs, tuple(fitted), found)
+def learnable(runs: Runs, sides: Sequence[str] = LEARN_FROM) -> Runs:
+    """The runs of the sides to learn from; FitError where there are none."""
+    learned = runs.side(*sides)
+    if not len(learned):
+        found = ", ".join(f"{n} {s}" for s, n in Counter(runs.split.tolist()).items())
+        raise FitError(f"no {' or '.join(sides)} runs among the usable ones ({found})")
+    return learned
+
+
+def default_parts(
+    spec: Spec, models: Sequence[str] = (), settings: Mapping[str, Settings] | None = None
+) -> list[Part]:
+    """One part for the curves of a spec and one for its scalars, where it has such.
+
+    `models` names families in place of our own; `settings` may have some for curves and scalars.
+    """
+    given = settings or {}
+    return [
+        Part(family_for(kind, models), given.get(kind))
+        for kind in ("curves", "scalars")
+        if getattr(spec, kind)
+    ]
 
 
 def family_for(kind: str, models: Sequence[str]) -> Family:
@@ -92,7 +110,9 @@ def save(
     """
     spec = fitted.spec
     records = records_bytes(rows, spec)
-    files = {RECORDS: records}
+    encoded = spec.space.encode_columns(fitted.learned.columns())
+    support = support_of(spec.space, encoded)
+    files = {RECORDS: records, SUPPORT: tensor_bytes(support.tensors())}
     manifest = {
         "format": BENCHMARK,
         "version": spec.version if version is None else version,
@@ -103,6 +123,7 @@ def save(
         ],
         "fidelity": spec.space.fidelity,
         "models": [model.name for model in fitted.models],
+        "noise": dict(fitted.noise),
         "energy": energy_facts(rows),
         "provenance": provenance(rows, records),
         "quality": fitted.quality,

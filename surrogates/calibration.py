@@ -1,4 +1,4 @@
-"""Calibrating an ensemble: deviations scaled until its intervals hold on runs it has not seen."""
+"""Calibrating an ensemble: its deviations hold what they promise on runs that it has not seen."""
 
 from __future__ import annotations
 
@@ -6,43 +6,84 @@ from dataclasses import replace
 
 import numpy as np
 
-from eahas.distribution import half_width
+from eahas.distribution import Distribution, on_log_scale
 from eahas.ensemble import Ensemble
-from eahas.heads import CurveHead
+from eahas.law import LEVELS, Law, normal_reach
+from eahas.spec import Target
+from surrogates.crossfit import Crossed
 from surrogates.dataset import Runs
 
+Array = np.ndarray
+INFLATIONS = np.concatenate([[0.0], np.geomspace(0.25, 8.0, 31)])
 
-def calibrated(ensemble: Ensemble, runs: Runs, level: float = 0.9) -> Ensemble:
-    """The ensemble with deviations scaled so that `level` intervals hold on these runs.
 
-    One factor a target: the quantile of |error| / deviation over that of the normal law (split
-    conformal prediction with a normalised score; Lei et al., 2018). The epochs of a curve together
-    weigh as much as any other run's.
+def calibrated(crossed: Crossed) -> Ensemble:
+    """The whole model with its inflations and laws.
+
+    The inflation of the members' disagreement on a target is the likeliest one under a normal law.
+    The law's reaches are quantiles of |error| / deviation (conformal prediction with a normalised
+    score; Lei et al., 2018), on cross-fitted runs. The runs of one configuration together weigh as
+    much as any other's one run, and so do the epochs of a curve.
     """
-    found = ensemble.distribution(runs.configs)
-    factors = []
-    for k, target in enumerate(ensemble.targets):
-        belief = found[target.name]
-        if isinstance(ensemble.head, CurveHead):
-            seen = runs.curves[:, k, : belief.location.shape[1]]
-        else:
-            seen = np.log(runs.scalars[:, k]) if belief.log else runs.scalars[:, k]
-        score = np.abs(seen - belief.location) / belief.scale
-        factor = _quantile_of_runs(score, level) / half_width(level)
-        factors.append(float(ensemble.calibration[k] * factor))
-    return replace(ensemble, calibration=tuple(factors))
+    inflations, laws = [], []
+    runs = crossed.runs
+    for target in crossed.whole.targets:
+        error, epistemic, aleatoric = _errors(crossed, target)
+        weight = _weights(error, runs.weight)
+        inflation = _likeliest(error, epistemic, aleatoric, weight)
+        score = np.abs(error) / np.hypot(inflation * epistemic, aleatoric)
+        inflations.append(inflation)
+        laws.append(_law(score, weight))
+    return replace(crossed.whole, inflation=tuple(inflations), laws=tuple(laws))
 
 
-def _quantile_of_runs(scores: np.ndarray, level: float) -> float:
-    """The quantile of scores (n,), or of (n, E) where every run has the same weight; NaN left out.
+def _errors(crossed: Crossed, target: Target) -> tuple[Array, Array, Array]:
+    """Errors and both deviations on the linked scale, each (n,) or (n, longest)."""
 
-    The normal law's where there is no score at all.
-    """
-    known = np.isfinite(scores).reshape(len(scores), -1)
-    if not known.any():
-        return half_width(level)
+    def tell(model: Ensemble, runs: Runs) -> Array:
+        plain = replace(model, inflation=(1.0,) * len(model.targets))
+        found: Distribution = plain.distribution(runs.configs)[target.name]
+        parts = np.stack([found.location, found.epistemic, found.aleatoric], axis=1)
+        return parts if target.kind == "curve" else parts[..., None]
+
+    told = crossed.gathered(tell)
+    seen = crossed.runs.values_of(target)
+    if target.kind == "curve":
+        location, epistemic, aleatoric = (told[:, k] for k in range(3))
+        return seen[:, : told.shape[-1]] - location, epistemic, aleatoric
+    location, epistemic, aleatoric = (told[:, k, 0] for k in range(3))
+    return (np.log(seen) if on_log_scale(target) else seen) - location, epistemic, aleatoric
+
+
+def _weights(error: Array, of_runs: Array) -> Array:
+    """The weight of each known error, 0 elsewhere; those of a run add up to the run's own."""
+    known = np.isfinite(error).reshape(len(error), -1)
     share = known / np.maximum(known.sum(axis=1, keepdims=True), 1)
-    values, weights = scores.reshape(known.shape)[known], share[known]
+    found: Array = (share * of_runs[:, None]).reshape(error.shape)
+    return found
+
+
+def _likeliest(error: Array, epistemic: Array, aleatoric: Array, weight: Array) -> float:
+    known = weight > 0
+    if not known.any():
+        return 1.0
+    e, s, a, w = (part[known] for part in (error, epistemic, aleatoric, weight))
+    surprises = []
+    for inflation in INFLATIONS:
+        deviation = np.maximum(np.hypot(inflation * s, a), 1e-12)
+        surprises.append((w * (np.log(deviation) + 0.5 * (e / deviation) ** 2)).sum())
+    return float(INFLATIONS[int(np.argmin(surprises))])
+
+
+def _law(score: Array, weight: Array) -> Law:
+    """The quantiles of weighted scores at LEVELS; the normal law's where there are none."""
+    known = weight > 0
+    if not known.any():
+        return Law(tuple(map(normal_reach, LEVELS)))
+    values, weights = score[known], weight[known]
     order = np.argsort(values)
     reached = np.cumsum(weights[order]) / weights.sum()
-    return float(values[order][np.searchsorted(reached, level - 1e-12)])
+    runs = max(1.0, float(weights.sum()))
+    wanted = np.minimum(np.array(LEVELS) * (1.0 + 1.0 / runs), 1.0)
+    at = np.minimum(np.searchsorted(reached, wanted - 1e-12), len(values) - 1)
+    return Law(tuple(values[order][at].tolist()))

@@ -42,13 +42,12 @@ def fit_curves_coded(
     head = CurveHead(spec.curves, encoded.codec)
     noise = _noise_of_curves(runs, encoded.codec, unseen)
     assert spec.main_curve is not None
-    return Ensemble(
+    return Ensemble.uncalibrated(
+        head,
         spec=spec,
         name="learning_curve",
         features=runs.features,
         regressor=_with_noise(regressor, noise),
-        head=head,
-        calibration=(1.0,) * len(spec.curves),
         primary=spec.main_curve.name,
         manifest={"settings": asdict(settings)},
     )
@@ -68,13 +67,12 @@ def fit_scalars_coded(
     linked = linked_scalars(runs, head)
     regressor, unseen = _members(runs, linked, settings, progress)
     noise = np.sqrt(_mean_of_known((linked - unseen) ** 2, runs.weight))
-    return Ensemble(
+    return Ensemble.uncalibrated(
+        head,
         spec=spec,
         name="costs",
         features=runs.features,
         regressor=_with_noise(regressor, noise),
-        head=head,
-        calibration=(1.0,) * len(spec.scalars),
         primary=spec.scalars[0].name,
         manifest={"settings": asdict(settings)},
     )

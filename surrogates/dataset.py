@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -19,7 +19,7 @@ import numpy as np
 
 from eahas.errors import FitError
 from eahas.features import Features, default_features
-from eahas.records import ASIDE, config_of
+from eahas.records import ASIDE, config_of, spread_of
 from eahas.spec import Spec, Target
 
 SPLIT_SHARES = (("test", 0.25), ("valid", 0.15))  # for records whose sweep fixed no split
@@ -30,7 +30,8 @@ class Runs:
     """n runs of one space as arrays.
 
     x (n, F) float64; epochs (n,); curves (n, C, longest) padded with NaN; scalars (n, T) with NaN
-    where a run has none; split, config_id (n,) of str; seed (n,).
+    where a run has none, and their `spreads` (n, T), the standard deviations that were reported
+    with them; split, config_id (n,) of str; seed (n,).
     """
 
     spec: Spec
@@ -40,6 +41,7 @@ class Runs:
     epochs: np.ndarray
     curves: np.ndarray
     scalars: np.ndarray
+    spreads: np.ndarray
     split: np.ndarray
     config_id: np.ndarray
     seed: np.ndarray
@@ -58,14 +60,34 @@ class Runs:
             self.epochs[rows],
             self.curves[rows],
             self.scalars[rows],
+            self.spreads[rows],
             self.split[rows],
             self.config_id[rows],
             self.seed[rows],
         )
 
-    def side(self, split: str) -> Runs:
-        """The runs of one split."""
-        return self.where(self.split == split)
+    def where_rows(self, rows: np.ndarray) -> Runs:
+        """The runs at these positions, in their order here."""
+        mask = np.zeros(len(self), dtype=bool)
+        mask[rows] = True
+        return self.where(mask)
+
+    def only(self, targets: Sequence[str]) -> Runs:
+        """The same runs with these scalars alone."""
+        kept = [k for k, t in enumerate(self.spec.scalars) if t.name in targets]
+        spec = replace(self.spec, curves=(), scalars=tuple(self.spec.scalars[k] for k in kept))
+        scalars, spreads = self.scalars[:, kept], self.spreads[:, kept]
+        return replace(self, spec=spec, curves=self.curves[:, :0], scalars=scalars, spreads=spreads)
+
+    def values_of(self, target: Target) -> np.ndarray:
+        """A target of every run: (n, longest) of a curve, (n,) of a scalar."""
+        if target.kind == "curve":
+            return self.curves[:, self.spec.curves.index(target)]
+        return self.scalars[:, self.spec.scalars.index(target)]
+
+    def side(self, *splits: str) -> Runs:
+        """The runs of one split, or of several."""
+        return self.where(np.isin(self.split, splits))
 
     def first_seeds(self) -> Runs:
         """One run a configuration: the one with the smallest seed."""
@@ -108,6 +130,7 @@ def runs_from_records(rows: Sequence[Mapping[str, Any]], spec: Spec) -> Runs:
         epochs=epochs,
         curves=_curves(kept, spec, epochs),
         scalars=_scalars(kept, spec),
+        spreads=_spreads(kept, spec),
         split=np.array(splits),
         config_id=np.array([row["config_id"] for row in kept]),
         seed=np.array([row["seed"] for row in kept]),
@@ -154,6 +177,12 @@ def _curves(rows: Sequence[Mapping[str, Any]], spec: Spec, epochs: np.ndarray) -
             if len(values) < epochs[i] and is_accuracy(target):
                 curves[i, k, len(values) : epochs[i]] = chance_percent(spec)
     return curves
+
+
+def _spreads(rows: Sequence[Mapping[str, Any]], spec: Spec) -> np.ndarray:
+    names = [spread_of(target) for target in spec.scalars]
+    found = [[row.get(name, np.nan) for name in names] for row in rows]
+    return np.array(found, dtype=float).reshape(len(rows), len(names))
 
 
 def _scalars(rows: Sequence[Mapping[str, Any]], spec: Spec) -> np.ndarray:

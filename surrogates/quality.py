@@ -7,7 +7,7 @@ training runs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy as np
 from eahas.ensemble import Ensemble
 from eahas.spec import Target
 from surrogates.dataset import Runs
+from surrogates.fitting import Report
 from surrogates.metrics import (
     METRICS,
     best_quarter_tau,
@@ -27,7 +28,6 @@ from surrogates.metrics import (
 
 Array = np.ndarray
 LEVELS = (0.5, 0.8, 0.9, 0.95)
-Report = Callable[[str, int, int], None]  # what is being done, done, of how many
 
 
 def quality(
@@ -53,7 +53,7 @@ def quality(
         for target in model.targets:
             _tell(report, "judge on held-out runs", len(found["targets"]), count)
             belief = beliefs[target.name]
-            seen = _seen(runs, target)
+            seen = runs.values_of(target)
             facts = _judged(target, belief.value, seen, runs.epochs, resamples)
             facts["coverage"] = {
                 f"{level:g}": _coverage(*belief.interval(level), seen) for level in LEVELS
@@ -81,11 +81,11 @@ def references(
     targets = all_runs.spec.targets
     for done, target in enumerate(targets):
         _tell(report, "judge other seeds", done, len(targets))
-        seen = _seen(held_out, target)
+        seen = held_out.values_of(target)
         predicted = {
             "one_seed": seen[first],
             "two_seeds": 0.5 * (seen[first] + seen[second]),
-            "mean": _mean_of_length(_seen(training, target), training.epochs, epochs, target),
+            "mean": _mean_of_length(training.values_of(target), training.epochs, epochs, target),
         }
         found["targets"][target.name] = {
             name: _judged(target, value, seen[third], epochs, resamples)
@@ -126,12 +126,6 @@ def judged(
 def _tell(report: Report | None, what: str, done: int, count: int) -> None:
     if report is not None:
         report(what, done, count)
-
-
-def _seen(runs: Runs, target: Target) -> Array:
-    if target.kind == "curve":
-        return runs.curves[:, [t.name for t in runs.spec.curves].index(target.name)]
-    return runs.scalars[:, [t.name for t in runs.spec.scalars].index(target.name)]
 
 
 def _judged(

@@ -90,7 +90,8 @@ def fit_curves(
     network, data = _fitted(runs, head.outputs, bias, batch_loss, settings, progress, blind=blind)
     in_unit = np.repeat(np.log(spans.numpy()[:, 0]), 2)  # noise in the target's unit
     assert spec.main_curve is not None
-    return Ensemble(
+    return Ensemble.uncalibrated(
+        head,
         spec=spec,
         name="learning_curve",
         features=runs.features,
@@ -102,8 +103,6 @@ def fit_curves(
                 np.concatenate([start.shift, in_unit]),
             )
         ),
-        head=head,
-        calibration=(1.0,) * c,
         primary=spec.main_curve.name,
         manifest={"family": f"{codec}_nn", "settings": settings.to_dict()},
     )
@@ -135,13 +134,12 @@ def fit_scalars(runs: Runs, settings: FitSettings, progress: Progress | None = N
     network, data = _fitted(runs, head.outputs, bias, batch_loss, settings, progress)
     scale = np.concatenate([std, np.ones(count)])
     shift = np.concatenate([mean, np.log(std)])
-    return Ensemble(
+    return Ensemble.uncalibrated(
+        head,
         spec=spec,
         name="costs",
         features=runs.features,
         regressor=_sound(network.to_numpy(data.mean, data.std, scale, shift)),
-        head=head,
-        calibration=(1.0,) * count,
         primary=spec.scalars[0].name,
         manifest={"family": "nn_E", "settings": settings.to_dict()},
     )

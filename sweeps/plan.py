@@ -106,7 +106,7 @@ def plan_all(spec: Spec, *, seed: int = 0, repeat_seeds: int = 2) -> list[Planne
         if not is_whole(given) or given < 0:
             raise SweepError(f"{name}={shown(given)}; allowed are whole numbers from 0")
     points = [spec.space.check(c) for c in spec.space.points()]
-    np.random.default_rng(seed).shuffle(points)  # type: ignore[arg-type]
+    np.random.default_rng(seed).shuffle(points)
     runs = [
         PlannedRun(f"c{i:05d}-s{s}", f"c{i:05d}", s, "repeat" if s else "main", "test", config)
         for s in range(repeat_seeds + 1)

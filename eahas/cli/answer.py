@@ -11,6 +11,7 @@ from eahas.spec import Target
 from eahas.text import energy_words, held_out_r2, label, number, quantity, span, unit_of
 
 LABEL, VALUE, SPAN, R2, CELL = 34, 10, 20, 13, 28
+UNSUPPORTED = 0.01  # of configurations like the training ones, one in a hundred is below
 
 
 def answer(prediction: Prediction, level: float, *, drawn: bool, columns: int) -> str:
@@ -29,7 +30,7 @@ def answer(prediction: Prediction, level: float, *, drawn: bool, columns: int) -
     lines.append(f"{'':{LABEL}}{'predicted':>{VALUE}}{head:>{SPAN}}{'held-out R2':>{R2}}")
     targets = bench.scalars + bench.curves
     lines += [_row(prediction, target, level) for target in targets]
-    return "\n".join([*lines, "", evidence(bench)])
+    return "\n".join([*lines, "", *_about(prediction), evidence(bench)])
 
 
 def answers(prediction: Prediction, level: float) -> str:
@@ -85,6 +86,19 @@ def _row(prediction: Prediction, target: Target, level: float) -> str:
         f"{what:{LABEL}}{quantity(value, target.unit):>{VALUE}}"
         f"{span(*ends, target.unit):>{SPAN}}{r2:>{R2}}{_flag(prediction, target)}"
     ).rstrip()
+
+
+def _about(prediction: Prediction) -> list[str]:
+    """What to keep in mind about one answer; nothing where there is nothing."""
+    lines = []
+    if prediction.noise_seed is not None:
+        lines.append(f"one plausible run, drawn with noise seed {prediction.noise_seed}")
+    if prediction.support < UNSUPPORTED:
+        lines.append(
+            f"support {prediction.support:.2g}: hardly any training run was like this one; "
+            "trust neither value nor interval"
+        )
+    return lines
 
 
 def _flag(prediction: Prediction, target: Target) -> str:

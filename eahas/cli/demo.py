@@ -114,18 +114,13 @@ def small_spec(shipped: Spec) -> Spec:
 
 def fit_small(spec: Spec, rows: Rows, folder: Path) -> Fitted:
     """Fit with settings that suit a handful of runs, and save the benchmark folder."""
-    from surrogates.benchmark import fit, save
+    from surrogates.benchmark import default_parts, fit, save
     from surrogates.families import CURVES, SCALARS, configured
 
     small = {"members": MEMBERS, "steps": STEPS}
+    settings = {"curves": configured(CURVES, small), "scalars": configured(SCALARS, small)}
     with Bars() as bars:
-        fitted = fit(
-            spec,
-            rows,
-            curves=configured(CURVES, small),
-            scalars=configured(SCALARS, small),
-            report=bars,
-        )
+        fitted = fit(spec, rows, parts=default_parts(spec, settings=settings), report=bars)
     save(fitted, rows, folder)
     return fitted
 

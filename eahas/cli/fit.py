@@ -89,12 +89,12 @@ def run(arguments: Namespace) -> None:
         if name not in GROUPS:
             raise FitError(f"{arguments.settings}: {unknown('group', name, GROUPS)}")
 
-    from surrogates.benchmark import energy_facts, family_for, fit, save
+    from surrogates.benchmark import default_parts, energy_facts, family_for, fit, save
     from surrogates.families import configured
     from sweeps.specs import load_spec
 
     common, models = given_settings(arguments), arguments.model or []
-    settings = {
+    settings: Any = {
         kind: configured(
             configured(family_for(kind, models).settings, detailed.get(kind, {})), common
         )
@@ -106,8 +106,7 @@ def run(arguments: Namespace) -> None:
         fitted = fit(
             spec,
             rows,
-            models=models,
-            **settings,
+            parts=default_parts(spec, models, settings),
             resamples=arguments.resamples,
             report=bars,
         )

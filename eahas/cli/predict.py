@@ -37,6 +37,9 @@ def add_to(commands: Any) -> None:
     command.add_argument(
         "--level", type=probability, default=0.9, help="of the intervals; default: 0.9"
     )
+    command.add_argument(
+        "--noise-seed", metavar="N", type=whole(0), help="one plausible run instead of the mean"
+    )
     command.add_argument("--plot", metavar="FILE", help="draw the curves as .png, .svg, .pdf, ...")
     command.add_argument("--json", action="store_true", help="everything as JSON, for programs")
 
@@ -47,12 +50,12 @@ def run(arguments: Namespace) -> None:
         config = read_json(arguments.config)
     else:
         config = bench.space.sample(seed=arguments.sample)
-    prediction = bench.predict(config)
+    prediction = bench.predict(config, noise_seed=arguments.noise_seed)
     found = None
     if arguments.at is not None:
         if not prediction.single:
             raise UsageError("--at takes one configuration, not a list")
-        found = bench.query(config, at=arguments.at)
+        found = bench.query(config, at=arguments.at, noise_seed=arguments.noise_seed)
     picture = None
     if arguments.plot is not None:
         from eahas.plotting import save_figure

@@ -11,14 +11,17 @@ import numpy as np
 import pytest
 
 from eahas import ensemble_folder as ensembles
-from eahas.checkpoint import save_folder, with_manifest
+from eahas.checkpoint import save_folder, tensor_bytes, with_manifest
 from eahas.codecs import BezierCodec
 from eahas.ensemble import Ensemble
 from eahas.features import Features, default_features
 from eahas.heads import CurveHead, ScalarHead
+from eahas.law import Law, normal_law
 from eahas.manifest import BENCHMARK
+from eahas.noise import Noise
 from eahas.regressors.mlp import MlpEnsemble
 from eahas.spec import Spec, spec_from_dict
+from eahas.support import support_of
 
 OWN = {
     "name": "own",
@@ -81,10 +84,30 @@ def _handmade(
             tuple(rng.normal(size=(members, o)).astype(np.float32) * 0.3 for _, o in pairs),
         ),
         head=head,
-        calibration=tuple(1.0 + 0.25 * k for k in range(len(head.targets))),
+        noise=_noise(len(head.targets), curves=kind == "curves", said=head.said, seed=seed),
+        inflation=tuple(1.0 + 0.25 * k for k in range(len(head.targets))),
+        laws=tuple(
+            Law(tuple(reach * (1.0 - 0.1 * k) for reach in normal_law().reaches))
+            for k in range(len(head.targets))
+        ),
         primary=head.targets[0].name,
         manifest={"family": "by hand"},
     )
+
+
+def _noise(series: int, *, curves: bool, said: int, seed: int, factors: int = 2) -> Noise:
+    """Noise of random parts; their squares add up to 1 at each position."""
+    rng = np.random.default_rng(seed)
+    positions = np.array([0.0, 0.4, 1.0] if curves else [0.0])
+    places = len(positions)
+    parts = rng.normal(size=(series, places, factors + series))
+    parts /= np.sqrt((parts**2).sum(axis=2, keepdims=True))
+    size = series * places
+    network = MlpEnsemble(
+        (rng.normal(size=(1, said + size, size), scale=0.01).astype(np.float32),),
+        (rng.normal(size=(1, size)).astype(np.float32),),
+    )
+    return Noise(network, positions, parts[:, :, :factors], parts[:, :, factors:])
 
 
 def _manifest(spec: Spec, models: list[Ensemble]) -> dict[str, Any]:
@@ -107,7 +130,9 @@ def _saved(
     records: bytes = b"PAR1 no records",
     **changes: Any,
 ) -> Path:
-    files = {"records.parquet": records}
+    encoded = np.stack([spec.space.encode(c) for c in spec.space.sample(60, seed=9)])
+    support = support_of(spec.space, encoded)
+    files = {"records.parquet": records, "support.safetensors": tensor_bytes(support.tensors())}
     for model in models:
         whole = with_manifest(*ensembles.contents(model))
         files |= {f"{model.name}/{name}": content for name, content in whole.items()}

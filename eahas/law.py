@@ -1,0 +1,73 @@
+"""How errors spread around a prediction, in units of its deviation: a calibrated symmetric law."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from numbers import Real
+from statistics import NormalDist
+
+import numpy as np
+
+from eahas.errors import EahasError, shown
+
+LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.925, 0.95, 0.975, 0.99)
+FARTHEST = 9.0  # normal deviations; beyond lies less than 1e-18
+
+
+@dataclass(frozen=True)
+class Law:
+    """`reaches[k]` deviations to each side hold LEVELS[k] of the probability.
+
+    Between the levels the reach is linear in the normal law's, from 0 at level 0; beyond the last
+    it keeps its ratio to the normal law's.
+    """
+
+    reaches: tuple[float, ...]
+
+    def reach(self, level: float) -> float:
+        """How many deviations the central interval of a level reaches to each side."""
+        return self._of_normal(normal_reach(level))
+
+    def _of_normal(self, normal: float) -> float:
+        knots, reaches = _knots(), (0.0, *self.reaches)
+        if normal >= knots[-1]:
+            return reaches[-1] * normal / knots[-1]
+        return float(np.interp(normal, knots, reaches))
+
+    @cached_property
+    def std(self) -> float:
+        """The standard deviation of the law itself: 1 for the normal law."""
+        h = np.linspace(0.0, FARTHEST, 4001)
+        knots, reaches = np.array(_knots()), np.array((0.0, *self.reaches))
+        reach = np.interp(h, knots, reaches)
+        reach = np.where(h > knots[-1], reaches[-1] * h / knots[-1], reach)
+        density = np.exp(-0.5 * h**2)
+        return math.sqrt(float((reach**2 * density).sum() / density.sum()))
+
+
+def normal_law() -> Law:
+    """The law of errors that are normal with the predicted deviation."""
+    return Law(tuple(map(normal_reach, LEVELS)))
+
+
+def normal_reach(level: float) -> float:
+    """How many standard deviations a central interval of the normal law reaches to each side.
+
+    Raises EahasError for a level outside (0, 1).
+    """
+    number = isinstance(level, Real) and not isinstance(level, bool)
+    if not number or not 0 < level < 1:
+        raise EahasError(f"level={shown(level)}: allowed are probabilities between 0 and 1, as 0.9")
+    return _normal_reach(float(level))
+
+
+@lru_cache(maxsize=1024)
+def _normal_reach(level: float) -> float:
+    return NormalDist().inv_cdf(min(0.5 + 0.5 * level, math.nextafter(1.0, 0.0)))
+
+
+@lru_cache(maxsize=1)
+def _knots() -> tuple[float, ...]:
+    return (0.0, *map(_normal_reach, LEVELS))

@@ -1,0 +1,95 @@
+"""Whether a configuration lies where training runs were: the support of an answer.
+
+The distance of two configurations is the sum over parameters of how far they differ: |a - b| of a
+min-max scaled number, 0 or 1 of a choice (Gower, "A general coefficient of similarity", 1971). A
+configuration's own distance is its mean distance to the NEAREST training configurations. The score
+is the share of the training configurations whose distance to the others is at least as large (a
+conformal p-value). It is about uniform on configurations that were drawn like the training ones, so
+that a score below 0.01 marks what one in a hundred of those would be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from eahas.errors import CheckpointError
+from eahas.parameters import Choice
+from eahas.question import Question
+from eahas.space import Space
+
+NEAREST = 5
+ROWS_AT_ONCE = 4_000_000  # numbers in a block of distances
+Array = np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Support:
+    """The training configurations as codes (n, W), halves of one-hots, and their distances (n,)."""
+
+    space: Space
+    codes: Array
+    distances: Array  # rising
+
+    def score(self, question: Question) -> Any:
+        """A float in 0..1 for one configuration, (n,) for a list."""
+        if question.single:
+            return float(self._scores(self.space.encode_checked(question.values)[None])[0])
+        return self._scores(self.space.encode_columns(question.values))
+
+    def _scores(self, encoded: Array) -> Array:
+        far = _distances(halved(self.space, encoded), self.codes, NEAREST)
+        nearer = np.searchsorted(self.distances, far * (1.0 - 1e-6), side="left")
+        count = len(self.distances)
+        scores: Array = (count - nearer + 1.0) / (count + 1.0)
+        return np.minimum(scores, 1.0)
+
+    def tensors(self) -> dict[str, Array]:
+        return {"codes": self.codes, "distances": self.distances}
+
+
+def support_of(space: Space, encoded: Array) -> Support:
+    """The support that training configurations of these codes (n, W) give."""
+    codes = np.unique(halved(space, encoded), axis=0)
+    far = _distances(codes, codes, NEAREST, itself=True)
+    return Support(space, codes, np.sort(far))
+
+
+def support_from_tensors(space: Space, tensors: Mapping[str, Array]) -> Support:
+    """The support of a checkpoint's arrays; CheckpointError where they are none."""
+    if sorted(tensors) != ["codes", "distances"]:
+        raise CheckpointError(f"holds the arrays {sorted(tensors)}; wanted codes and distances")
+    codes, distances = tensors["codes"], tensors["distances"]
+    sound = codes.dtype == distances.dtype == np.float32 and len(codes) == len(distances) > 0
+    if not sound or codes.ndim != 2 or codes.shape[1] != space.encoding_width:
+        raise CheckpointError("holds a support that is not that of its space")
+    if not np.isfinite(codes).all() or not (np.diff(distances) >= 0).all():
+        raise CheckpointError("holds a support that is not finite or not in order")
+    return Support(space, codes, distances)
+
+
+def halved(space: Space, encoded: Array) -> Array:
+    """Codes whose one-hots are halves, so that two different choices are 1 apart."""
+    weights = [
+        0.5 if isinstance(p, Choice) else 1.0 for p in space.parameters for _ in range(p.width)
+    ]
+    return (encoded * np.array(weights)).astype(np.float32)
+
+
+def _distances(codes: Array, others: Array, nearest: int, *, itself: bool = False) -> Array:
+    """The mean distance (n,) of codes to their nearest others; `itself`: not to their own row."""
+    count = min(nearest, len(others) - itself)
+    if count < 1:
+        return np.zeros(len(codes), dtype=np.float32)
+    found = np.empty(len(codes), dtype=np.float32)
+    step = max(1, ROWS_AT_ONCE // others.size)
+    for start in range(0, len(codes), step):
+        block = codes[start : start + step]
+        apart = np.abs(block[:, None] - others[None]).sum(axis=2)
+        if itself:
+            apart[np.arange(len(block)), start + np.arange(len(block))] = np.inf
+        found[start : start + step] = np.partition(apart, count - 1, axis=1)[:, :count].mean(axis=1)
+    return found

@@ -1,0 +1,246 @@
+"""Fitting the noise between runs of one configuration, for all targets of a benchmark together.
+
+How large it is, a small network says of what a model predicts: accuracies near 100 % stray less. It
+is fitted to squared deviations, by the likelihood of a normal law, and these come from the first of
+three sources that has enough of them:
+
+- `reported`: standard deviations that stand in the records beside a target;
+- `repeats`: runs of one configuration with several seeds, each against their mean;
+- `residuals`: the errors of models on runs that they have not seen, which hold the models' own
+  errors too: an upper bound.
+
+How it hangs together is principal factor analysis of the deviations in units of their size, where
+what the factors leave over may be correlated among the curves of one epoch, and among scalars.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from eahas.distribution import on_log_scale
+from eahas.ensemble import Ensemble
+from eahas.heads import CurveHead
+from eahas.noise import Noise, at_positions
+from eahas.regressors import MlpEnsemble
+from eahas.spec import Target
+from surrogates.crossfit import Crossed
+from surrogates.dataset import Runs
+from surrogates.networks import MemberMlp
+
+Array = np.ndarray
+POSITIONS = np.linspace(0.0, 1.0, 8) ** 1.5  # learning curves change most at their beginning
+LEAST_KNOWN = 30  # squared deviations of a target, for a source to be enough
+HIDDEN, STEPS, RATE, DECAY = 16, 600, 1e-2, 0.1
+LEAST_SHARE = 1e-4  # of the mean square: a deviation of nothing would be a claim too bold
+FARTHEST = 4.0  # deviations; what is farther counts as this far in correlations
+MOST_FACTORS, LEAST_FACTOR = 8, 0.5
+ROUNDS = 50
+
+
+@dataclass(frozen=True)
+class _Deviations:
+    """Of one model on n runs: inputs (n, U + S * P), deviations (n, S, P), a source for each S."""
+
+    inputs: Array
+    values: Array
+    positions: Array
+    sources: tuple[str, ...]
+
+
+def with_noise(models: Sequence[Crossed], seed: int = 0) -> tuple[list[Crossed], dict[str, str]]:
+    """The models with their noise fitted, and the source of each target's."""
+    found = [_deviations(model) for model in models]
+    networks, scaled = [], []
+    for deviations in found:
+        network, size = _sized(deviations, seed)
+        networks.append(network)
+        scaled.append(np.clip(deviations.values / size, -FARTHEST, FARTHEST))
+    parts = _hung_together(scaled)
+    noisy = [
+        model.with_whole(replace(model.whole, noise=Noise(network, d.positions, loadings, own)))
+        for model, network, d, (loadings, own) in zip(models, networks, found, parts, strict=True)
+    ]
+    sources = {
+        target.name: source
+        for model, deviations in zip(models, found, strict=True)
+        for target, source in zip(model.whole.targets, deviations.sources, strict=True)
+    }
+    return noisy, sources
+
+
+def _deviations(model: Crossed) -> _Deviations:
+    curves = isinstance(model.whole.head, CurveHead)
+    positions = POSITIONS if curves else np.zeros(1)
+    targets, runs = model.whole.targets, model.runs
+
+    def location(ensemble: Ensemble, part: Runs) -> Array:
+        found = ensemble.distribution(part.configs)
+        return np.stack(
+            [
+                _placed(np.asarray(found[t.name].location), part.epochs, positions, curves=curves)
+                for t in targets
+            ],
+            axis=1,
+        )
+
+    def said(ensemble: Ensemble, part: Runs) -> Array:
+        return ensemble.regressor.many(part.x).mean(axis=0)[:, -ensemble.head.said :]
+
+    expected, about = model.gathered(location), model.gathered(said)
+    seen = np.stack(
+        [_placed(_linked(runs, t), runs.epochs, positions, curves=curves) for t in targets], axis=1
+    )
+    choices = {
+        "reported": _reported(runs, targets, seen),
+        "repeats": _between_repeats(seen, runs.config_id),
+        "residuals": seen - expected,
+    }
+    values, sources = np.full_like(seen, np.nan), []
+    for k in range(len(targets)):
+        known = {name: np.isfinite(c[:, k]).sum(axis=0).min() for name, c in choices.items()}
+        source = next((n for n, count in known.items() if count >= LEAST_KNOWN), "residuals")
+        values[:, k] = choices[source][:, k]
+        sources.append(source)
+    inputs = np.concatenate([about, expected.reshape(len(runs), -1)], axis=1)
+    return _Deviations(inputs, values, positions, tuple(sources))
+
+
+def _linked(runs: Runs, target: Target) -> Array:
+    """What a target was, (n, longest) or (n,), on the scale of locations."""
+    values = runs.values_of(target)
+    return np.log(values) if on_log_scale(target) else values
+
+
+def _placed(values: Array, epochs: Array, positions: Array, *, curves: bool) -> Array:
+    """(n, P) of curves (n, longest) or scalars (n,)."""
+    if not curves:
+        return values[:, None]
+    return np.stack(
+        [at_positions(row[:end], positions) for row, end in zip(values, epochs, strict=True)]
+    )
+
+
+def _reported(runs: Runs, targets: Sequence[Target], seen: Array) -> Array:
+    found = np.full_like(seen, np.nan)
+    scalars = list(runs.spec.scalars)
+    for k, target in enumerate(targets):
+        if target in scalars:
+            place = scalars.index(target)
+            spread = runs.spreads[:, place]
+            found[:, k, 0] = spread / runs.scalars[:, place] if on_log_scale(target) else spread
+    return found
+
+
+def _between_repeats(seen: Array, config_id: Array) -> Array:
+    """Each run against the mean of its configuration, widened for the mean's own error."""
+    found = np.full_like(seen, np.nan)
+    _, inverse, counts = np.unique(config_id, return_inverse=True, return_counts=True)
+    for group in np.flatnonzero(counts > 1):
+        rows = np.flatnonzero(inverse == group)
+        whole = rows[np.isfinite(seen[rows]).all(axis=(1, 2))]
+        if len(whole) > 1:
+            widened = np.sqrt(len(whole) / (len(whole) - 1))
+            found[whole] = (seen[whole] - seen[whole].mean(axis=0)) * widened
+    return found
+
+
+def _sized(deviations: _Deviations, seed: int) -> tuple[MlpEnsemble, Array]:
+    """The network of log deviations, and what it says of every run: (n, S, P)."""
+    squares = (deviations.values**2).reshape(len(deviations.values), -1)
+    known = np.isfinite(squares)
+    mean = np.nanmean(np.where(known.any(axis=0), squares, 1.0), axis=0)
+    mean = np.maximum(mean, np.finfo(np.float32).tiny)
+    relative = torch.from_numpy(np.nan_to_num(squares / mean) + LEAST_SHARE).float()
+    mask = torch.from_numpy(known).float()
+    rows = np.isfinite(deviations.inputs).all(axis=1)
+    centre, spread = deviations.inputs[rows].mean(axis=0), deviations.inputs[rows].std(axis=0)
+    spread = np.where(spread > 1e-6, spread, 1.0)
+    x = torch.from_numpy((deviations.inputs - centre) / spread).float().nan_to_num()[None]
+    mask = mask * torch.from_numpy(rows).float()[:, None]
+    generator = torch.Generator().manual_seed(seed)
+    network = MemberMlp(1, (x.shape[2], HIDDEN, squares.shape[1]), 0.0, generator)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=DECAY)
+    for step in range(STEPS):
+        for group in optimiser.param_groups:
+            group["lr"] = RATE * (1.0 - step / STEPS)
+        log = network(x)[0]  # of the square
+        loss = ((log + relative * torch.exp(-log)) * mask).sum() / mask.sum().clamp_min(1.0)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimiser.step()
+    half = np.full(squares.shape[1], 0.5)
+    mlp = network.to_numpy(centre, spread, half, 0.5 * np.log(mean))
+    logs = mlp.many(np.nan_to_num(deviations.inputs))[0].astype(float)
+    return mlp, np.exp(logs).reshape(deviations.values.shape)
+
+
+def _hung_together(scaled: Sequence[Array]) -> list[tuple[Array, Array]]:
+    """Loadings (S, P, K) and own parts (S, P, S) of each model's scaled deviations (n, S, P)."""
+    columns = np.concatenate([values.reshape(len(values), -1) for values in scaled], axis=1)
+    correlation = _correlation(columns)
+    blocks, starts, at = [], [], 0
+    for values in scaled:
+        _, series, places = values.shape
+        starts.append(at)
+        blocks += [at + place + places * np.arange(series) for place in range(places)]
+        at += series * places
+    loadings, own = _factors(correlation, blocks)
+    parts = []
+    for start, values in zip(starts, scaled, strict=True):
+        _, series, places = values.shape
+        stop = start + series * places
+        mixing = np.stack(
+            [own[start + p + places * np.arange(series)][:, :series] for p in range(places)], axis=1
+        )
+        parts.append((loadings[start:stop].reshape(series, places, -1), mixing))
+    return parts
+
+
+def _correlation(columns: Array) -> Array:
+    """Of columns with NaN: from the rows that two share, 0 where they share too few."""
+    known = np.isfinite(columns)
+    values = np.where(known, columns, 0.0)
+    shared = known.astype(float).T @ known
+    products = (values.T @ values) / np.maximum(shared, 1.0)
+    size = np.sqrt(np.maximum(np.diag(products), 1e-12))
+    found = np.where(shared >= LEAST_KNOWN, products / size / size[:, None], 0.0)
+    found = np.clip(found, -1.0, 1.0)
+    np.fill_diagonal(found, 1.0)
+    return found
+
+
+def _factors(correlation: Array, blocks: Sequence[Array]) -> tuple[Array, Array]:
+    """Loadings (D, K), and of each row its part (D, largest block) in what is left of its block.
+
+    Alternately: factors of the matrix less what is left in the blocks, and what they leave there.
+    """
+    size = len(correlation)
+    left = np.zeros_like(correlation)
+    loadings = np.zeros((size, 0))
+    for _ in range(ROUNDS):
+        values, vectors = np.linalg.eigh(correlation - left)
+        order = np.argsort(values)[::-1][:MOST_FACTORS]
+        order = order[values[order] > LEAST_FACTOR]
+        loadings = vectors[:, order] * np.sqrt(values[order])
+        common = loadings @ loadings.T
+        for block in blocks:
+            at = np.ix_(block, block)
+            left[at] = _positive(correlation[at] - common[at])
+    own = np.zeros((size, max(len(block) for block in blocks)))
+    for block in blocks:
+        values, vectors = np.linalg.eigh(left[np.ix_(block, block)])
+        root = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
+        own[block, : len(block)] = root
+    length = np.sqrt((loadings**2).sum(axis=1) + (own**2).sum(axis=1))[:, None]
+    return loadings / length, own / length
+
+
+def _positive(matrix: Array) -> Array:
+    values, vectors = np.linalg.eigh(matrix)
+    found: Array = (vectors * np.maximum(values, 0.0)) @ vectors.T
+    return found
