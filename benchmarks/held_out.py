@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from eahas import api
-from eahas.cli.scores import METRICS, REFERENCES
+from eahas.cli.scores import METRICS, REFERENCES, share
 
 
 def main(name: str = "regnet-digits") -> None:
@@ -46,8 +46,21 @@ def main(name: str = "regnet-digits") -> None:
     levels = next(iter(held_out["targets"].values()))["coverage"]
     _header("target", *(f"{float(level):.0%}" for level in levels))
     for target, facts in held_out["targets"].items():
-        cells = " | ".join(f"{100 * share:.0f} %" for share in facts["coverage"].values())
+        cells = " | ".join(share(found) for found in facts["coverage"].values())
         print(f"| {target} | {cells} |")
+    print("\nCRPS, and the part of the runs that the 90 % interval serves worst:\n")
+    _header("target", "CRPS", "CRPS at the last epoch", "worst part", "its runs", "inside")
+    for target, facts in held_out["targets"].items():
+        scores = " | ".join(
+            _cell(facts[key]) if key in facts else "" for key in ("crps", "crps_last")
+        )
+        worst = facts["worst"]
+        where = (
+            f"{worst['stratum']} | {worst['runs']} | {share(worst['coverage'])}"
+            if worst
+            else "- | |"
+        )
+        print(f"| {target} [{units[target]}] | {scores} | {where} |")
 
 
 def _references(quality: Mapping[str, Any], units: Mapping[str, str]) -> None:
@@ -69,12 +82,13 @@ def _header(*names: str) -> None:
 def _row(label: str, facts: Mapping[str, Any]) -> None:
     cells = []
     for metric in (*METRICS, "best_quarter_tau"):
-        if metric in facts:
-            value, low, high = (_plain(facts[metric][part]) for part in ("value", "low", "high"))
-            cells.append(f"{value} [{low}, {high}]")
-        else:
-            cells.append("")
+        cells.append(_cell(facts[metric]) if metric in facts else "")
     print(f"| {label} | " + " | ".join(cells) + " |")
+
+
+def _cell(metric: Mapping[str, float | None]) -> str:
+    value, low, high = (_plain(metric[part]) for part in ("value", "low", "high"))
+    return f"{value} [{low}, {high}]"
 
 
 def _plain(value: float | None) -> str:

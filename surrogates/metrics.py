@@ -67,6 +67,34 @@ METRICS: Mapping[str, Metric] = {
 }
 
 
+def mse(predicted: Array, seen: Array, weights: Array) -> Array:
+    """Mean squared error."""
+    return _ratio(weights @ (seen - predicted) ** 2, weights.sum(axis=1))
+
+
+def tau_of_rounded(decimals: int) -> Metric:
+    """Kendall's tau of predictions rounded to so many decimals, as NAS-Bench-301 reports it."""
+
+    def metric(predicted: Array, seen: Array, weights: Array) -> Array:
+        return kendall_tau(np.round(predicted, decimals), seen, weights)
+
+    return metric
+
+
+def sparse_tau(predicted: Array, seen: Array, weights: Array) -> Array:
+    """Kendall's tau of runs rounded to 0.1: smaller differences do not count (Yu et al., 2020)."""
+    return kendall_tau(np.round(predicted, 1), np.round(seen, 1), weights)
+
+
+# What the reference systems report beside these; without intervals.
+FURTHER: Mapping[str, Metric] = {
+    "mse": mse,
+    "kendall_tau_2_dec": tau_of_rounded(2),
+    "kendall_tau_1_dec": tau_of_rounded(1),
+    "sparse_kendall_tau": sparse_tau,
+}
+
+
 def best_quarter_tau(predicted: Array, seen: Array, weights: Array, *, maximize: bool) -> Array:
     """Kendall tau among the quarter of runs that truly are best."""
     order = np.argsort(-seen if maximize else seen, kind="stable")

@@ -17,17 +17,19 @@ from eahas.spec import Target
 from surrogates.dataset import Runs
 from surrogates.fitting import Report
 from surrogates.metrics import (
+    FURTHER,
     METRICS,
     best_quarter_tau,
     known_mean,
     last_epoch,
     mean_over_epochs,
+    once,
     resamplings,
     with_interval,
 )
+from surrogates.trust import trust
 
 Array = np.ndarray
-LEVELS = (0.5, 0.8, 0.9, 0.95)
 
 
 def quality(
@@ -40,14 +42,15 @@ def quality(
     """Metrics of every target on the first seed of each held-out configuration; JSON-ready.
 
     Per target: `last` (or `value` for scalars) with tau within the best quarter, the `mean` over
-    epochs of curves, both again in `by_length`, all with 95 % bootstrap intervals; and the coverage
-    of intervals.
+    epochs of curves, both again in `by_length`, all with 95 % bootstrap intervals; `further`
+    metrics of the reference systems; and what `surrogates.trust` says of the uncertainty.
     """
     runs = held_out.first_seeds()
     found: dict[str, Any] = {"runs": len(runs), "targets": {}}
     if len(runs) < 2:
         return found
     count = sum(len(model.targets) for model in models)
+    weights = resamplings(len(runs), resamples)
     for model in models:
         beliefs = model.distribution(runs.configs)
         for target in model.targets:
@@ -55,10 +58,7 @@ def quality(
             belief = beliefs[target.name]
             seen = runs.values_of(target)
             facts = _judged(target, belief.value, seen, runs.epochs, resamples)
-            facts["coverage"] = {
-                f"{level:g}": _coverage(*belief.interval(level), seen) for level in LEVELS
-            }
-            found["targets"][target.name] = facts
+            found["targets"][target.name] = facts | trust(belief, seen, runs, weights)
     return found
 
 
@@ -169,7 +169,23 @@ def _judged(
     for length in np.unique(lengths):
         same = np.flatnonzero(lengths == length)
         by_length[str(length)] = {"runs": len(same), **judge(same)}
-    return {**judge(np.arange(len(lengths))), "by_length": by_length}
+    further = {"last" if curves else "value": _further(now, then)}
+    if curves:
+        ones = np.ones((1, len(lengths)))
+        further["mean"] = {
+            name: _plain(mean_over_epochs(metric, *curves, lengths, ones)[0])
+            for name, metric in FURTHER.items()
+        }
+    return {**judge(np.arange(len(lengths))), "further": further, "by_length": by_length}
+
+
+def _further(predicted: Array, seen: Array) -> dict[str, float | None]:
+    return {name: _plain(once(metric, predicted, seen)) for name, metric in FURTHER.items()}
+
+
+def _plain(value: float) -> float | None:
+    """JSON has no NaN."""
+    return None if value != value else round(float(value), 6)
 
 
 def _nothing(target: Target) -> dict[str, Any]:
@@ -178,19 +194,9 @@ def _nothing(target: Target) -> dict[str, Any]:
     metrics = dict.fromkeys(METRICS, unknown)
     whole = {**metrics, "best_quarter_tau": unknown}
     of_curve = {"last": whole, "mean": metrics}
-    return {**(of_curve if target.kind == "curve" else {"value": whole}), "by_length": {}}
-
-
-def _coverage(low: Array, high: Array, seen: Array) -> float | None:
-    """The share of values inside; of a curve the share of its epochs, each run weighing one."""
-    width = min(low.shape[-1], seen.shape[-1]) if seen.ndim > 1 else None
-    low, high, seen = (a[..., :width] if width else a for a in (low, high, seen))
-    known = np.isfinite(seen) & np.isfinite(low)
-    if not known.any():
-        return None
-    inside = ((low <= seen) & (seen <= high) & known).reshape(len(known), -1).sum(axis=1)
-    counted = known.reshape(len(known), -1).sum(axis=1)
-    return float((inside[counted > 0] / counted[counted > 0]).mean())
+    judged = of_curve if target.kind == "curve" else {"value": whole}
+    none: dict[str, None] = dict.fromkeys(FURTHER)
+    return {**judged, "further": dict.fromkeys(judged, none), "by_length": {}}
 
 
 def _mean_of_length(values: Array, lengths: Array, wanted: Array, target: Target) -> Array:

@@ -9,6 +9,13 @@ from eahas.spec import Target
 from eahas.text import UNITS, number, sourced
 
 METRICS = {"r2": "R2", "kendall_tau": "Kendall tau", "spearman": "Spearman", "rmse": "RMSE"}
+FURTHER = {
+    "mse": "MSE",
+    "kendall_tau_2_dec": "tau of 2 decimals",
+    "kendall_tau_1_dec": "of 1 decimal",
+    "sparse_kendall_tau": "sparse tau",
+}
+PARTS = {"last": "last epoch", "mean": "mean over epochs", "value": "all"}
 REFERENCES = {
     "surrogate": "surrogate",
     "one_seed": "another seed's run",
@@ -27,7 +34,7 @@ def summary(held_out: Mapping[str, Any], targets: Sequence[Target], source: str)
     for target in targets:
         judged = held_out["targets"][target.name]
         values = _values(judged["last" if target.kind == "curve" else "value"])
-        holds = judged["coverage"]["0.9"]
+        holds = judged["coverage"]["0.9"]["value"]
         unit = UNITS.get(target.unit, target.unit)
         lines.append(
             f"{_name(target, source):{LABEL}}{number(values['r2']):>8}"
@@ -81,11 +88,31 @@ def _of_one(judged: Mapping[str, Any], target: Target) -> Iterator[str]:
             yield _row(f"{name}, mean", of_length["mean"])
         else:
             yield _row(name, of_length["value"])
+    for part, metrics in judged["further"].items():
+        values = ", ".join(f"{name} {number(metrics[key])}" for key, name in FURTHER.items())
+        yield f"  {PARTS[part]}: {values}"
     covered = ", ".join(
-        f"{100 * float(level):g} %: {'-' if share is None else f'{100 * share:.0f} %'}"
-        for level, share in judged["coverage"].items()
+        f"{100 * float(level):g} %: {share(found)}" for level, found in judged["coverage"].items()
     )
     yield f"  share of values inside the interval of {covered}"
+    worst = judged["worst"]
+    if worst is not None:
+        yield (
+            f"  worst part at {100 * worst['level']:g} %: {share(worst['coverage'])} of the "
+            f"{worst['runs']} runs with {worst['stratum']}"
+        )
+    yield f"  CRPS {_with_interval(judged['crps'])}" + (
+        f", at the last epoch {_with_interval(judged['crps_last'])}"
+        if "crps_last" in judged
+        else ""
+    )
+
+
+def share(found: Mapping[str, float | None]) -> str:
+    """A share with its interval, in percent."""
+    if found["value"] is None or found["low"] is None or found["high"] is None:
+        return "-"
+    return f"{100 * found['value']:.0f} % [{100 * found['low']:.0f}, {100 * found['high']:.0f}]"
 
 
 def _row(name: str, metrics: Mapping[str, Any]) -> str:
