@@ -34,7 +34,7 @@ from eahas.manifest import (
 )
 from eahas.noise import check_seed
 from eahas.prediction import Prediction
-from eahas.question import ask
+from eahas.question import ask, ask_columns
 from eahas.records import ENERGY_SOURCES, MIXED, NO_ENERGY, mixed_columns, read_table
 from eahas.space import Space
 from eahas.spec import Spec, Target, main_curve
@@ -133,6 +133,14 @@ class Benchmark:
         if noise_seed is not None:
             check_seed(noise_seed)
         return Prediction(self, ask(self.spec.space, config), noise_seed)
+
+    def predict_columns(self, columns: Mapping[str, Any]) -> Prediction:
+        """`predict` of very many configurations, given as canonical columns of shape (n,).
+
+        They come from `eahas.drawing.sample_columns` or `Space.columns`, and their values are taken
+        as they are. Raises ConfigError where a column is missing or of another length.
+        """
+        return Prediction(self, ask_columns(self.space, columns))
 
     def query(
         self, config: Mapping[str, Any], at: int | None = None, *, noise_seed: int | None = None

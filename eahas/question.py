@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from eahas.errors import ConfigError
+from eahas.errors import ConfigError, shown
 from eahas.features import Features
 from eahas.space import Space
 
@@ -68,10 +68,26 @@ def ask(space: Space, config: Any, *, encoded: bool = False) -> Question:
         raise ConfigError(
             f"a configuration is a mapping, or a list of mappings; got {type(config).__name__}"
         )
-    columns = space.columns(config)
-    if space.fidelity is None:
-        return Question(space, False, columns, np.ones(len(config), dtype=np.int64))
-    return Question(space, False, columns, columns[space.fidelity].astype(np.int64))
+    return ask_columns(space, space.columns(config))
+
+
+def ask_columns(space: Space, columns: Mapping[str, Any]) -> Question:
+    """The question for canonical columns, as `Space.columns` or `eahas.drawing` give them.
+
+    Raises ConfigError where a column is missing, strange or of another length; the values in them
+    are taken as they are.
+    """
+    lengths = {len(column) for column in columns.values()}
+    if set(columns) != set(space.names) or len(lengths) != 1 or 0 in lengths:
+        raise ConfigError(
+            f"columns of one length are needed for {', '.join(space.names)}; "
+            f"got {shown({name: len(column) for name, column in columns.items()})}"
+        )
+    ordered = {name: columns[name] for name in space.names}
+    epochs = np.ones(lengths.pop(), dtype=np.int64)
+    if space.fidelity is not None:
+        epochs = ordered[space.fidelity].astype(np.int64)
+    return Question(space, False, ordered, epochs)
 
 
 def _decoded(space: Space, codes: Any) -> Any:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from eahas.pareto import pareto_rows
 from eahas.spec import Spec, Target
 
 Row = Mapping[str, Any]
@@ -42,11 +43,12 @@ def facts(spec: Spec, rows: Sequence[Row]) -> dict[str, Any]:
     curve = spec.main_curve
     if curve is not None and spec.scalars and ok:
         cost = next((s for s in spec.scalars if s.direction == "minimize"), spec.scalars[0])
+        points = [(row[cost.name], shortfall(curve, row)) for row in ok]
         found["front"] = {
             "error": shortfall_name(curve),
             "curve": curve.name,
             "cost": cost.name,
-            "points": pareto_front([(row[cost.name], shortfall(curve, row)) for row in ok]),
+            "points": [points[i] for i in pareto_rows(points)],
         }
     noise = _noise(spec, ok)
     if noise["configurations"]:
@@ -107,15 +109,6 @@ def shortfall_name(curve: Target) -> str:
     if curve.direction == "minimize":
         return curve.name
     return f"100 - {curve.name}" if curve.unit == "percent" else f"-{curve.name}"
-
-
-def pareto_front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """The points that no other beats in both coordinates (smaller is better), by the first."""
-    front: list[tuple[float, float]] = []
-    for point in sorted(points):
-        if not front or point[1] < front[-1][1]:
-            front.append(point)
-    return front
 
 
 def page(found: Mapping[str, Any]) -> str:

@@ -8,11 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from eahas.spec import Spec, Target
-from sweeps.report import facts, final, page, pareto_front, shortfall, shortfall_name
+from sweeps.report import facts, final, page, shortfall, shortfall_name
 
 
 def row(config: int, seed: int = 0, **changed: Any) -> dict[str, Any]:
@@ -125,14 +123,3 @@ def test_facts_are_json_and_a_page(spec: Spec) -> None:
 def test_the_final_value_of_a_curve_or_a_scalar(value: Any, expected: float) -> None:
     assert final(value) == expected
     assert type(final(value)) is float
-
-
-NUMBERS = st.integers(0, 5).map(float)
-
-
-@given(st.lists(st.tuples(NUMBERS, NUMBERS), max_size=12))
-def test_the_front_is_what_nothing_dominates(points: list[tuple[float, float]]) -> None:
-    def dominated(p: tuple[float, float]) -> bool:
-        return any(q != p and q[0] <= p[0] and q[1] <= p[1] for q in points)
-
-    assert pareto_front(points) == sorted({p for p in points if not dominated(p)})
