@@ -132,6 +132,7 @@ class Benchmark:
         """
         if noise_seed is not None:
             check_seed(noise_seed)
+            noise_seed = int(noise_seed)
         return Prediction(self, ask(self.spec.space, config), noise_seed)
 
     def predict_columns(self, columns: Mapping[str, Any]) -> Prediction:

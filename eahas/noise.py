@@ -21,6 +21,8 @@ from eahas.errors import CheckpointError, EahasError, shown
 from eahas.regressors import MlpEnsemble, mlp_from_tensors
 
 LARGEST_LOG = 10.0  # of a deviation
+LARGEST_INPUT = 1e20  # of its network; whatever a head says, no sum overflows
+MOST_SEED = 2**63 - 1  # more is more than JSON and other languages hold
 MOST_FACTORS = 32
 NETWORK = "network."  # before the names of its arrays
 Array = np.ndarray
@@ -54,7 +56,7 @@ class Noise:
     def deviation(self, said: Array, location: Array) -> Array:
         """Standard deviations (..., S, E) from (..., U) and locations (..., S, E)."""
         there = at_positions(location, self.positions).reshape(*location.shape[:-2], -1)
-        x = np.concatenate([said, there], axis=-1)
+        x = np.concatenate([said, there], axis=-1).clip(-LARGEST_INPUT, LARGEST_INPUT)
         logs = self.network.many(x.reshape(-1, x.shape[-1]))[0].astype(float)
         logs = logs.reshape(*x.shape[:-1], self.series, -1) @ self._between(location.shape[-1])
         deviation: Array = np.exp(np.clip(logs, -2 * LARGEST_LOG, LARGEST_LOG))
@@ -133,7 +135,7 @@ def noise_from_tensors(
         raise CheckpointError("holds noise of another number of targets or positions")
     if max(np.abs(loadings).max(initial=0.0), np.abs(own).max()) > 1.0 + 1e-6:
         raise CheckpointError("holds noise whose parts are larger than 1")
-    network = mlp_from_tensors(of_network)
+    network = mlp_from_tensors(of_network, LARGEST_INPUT)
     size = (network.members, network.inputs, network.outputs)
     if size != (1, said + series * count, series * count):
         raise CheckpointError("holds a noise network that does not fit its targets")
@@ -159,6 +161,8 @@ def generators(
 
 
 def check_seed(seed: Any) -> None:
-    """Raise EahasError unless it is a whole number from 0, or None."""
-    if seed is not None and not (is_whole(seed) and seed >= 0):
-        raise EahasError(f"noise_seed={shown(seed)}: allowed are whole numbers from 0, or None")
+    """Raise EahasError unless it is a whole number in 0..MOST_SEED, or None."""
+    if seed is not None and not (is_whole(seed) and 0 <= seed <= MOST_SEED):
+        raise EahasError(
+            f"noise_seed={shown(seed)}: allowed are whole numbers in 0..{MOST_SEED}, or None"
+        )

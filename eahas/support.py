@@ -23,6 +23,7 @@ from eahas.space import Space
 
 NEAREST = 5
 ROWS_AT_ONCE = 4_000_000  # numbers in a block of distances
+SLACK = 1e-6  # what rounding may add to a code
 Array = np.ndarray
 
 
@@ -63,11 +64,12 @@ def support_from_tensors(space: Space, tensors: Mapping[str, Array]) -> Support:
     if sorted(tensors) != ["codes", "distances"]:
         raise CheckpointError(f"holds the arrays {sorted(tensors)}; wanted codes and distances")
     codes, distances = tensors["codes"], tensors["distances"]
-    sound = codes.dtype == distances.dtype == np.float32 and len(codes) == len(distances) > 0
-    if not sound or codes.ndim != 2 or codes.shape[1] != space.encoding_width:
+    sound = codes.dtype == distances.dtype == np.float32 and distances.shape == codes.shape[:1]
+    if not sound or not distances.size or codes.shape[1:] != (space.encoding_width,):
         raise CheckpointError("holds a support that is not that of its space")
-    if not np.isfinite(codes).all() or not (np.diff(distances) >= 0).all():
-        raise CheckpointError("holds a support that is not finite or not in order")
+    inside = (codes >= -SLACK).all() and (codes <= 1.0 + SLACK).all()
+    if not inside or not (distances >= 0).all() or not (np.diff(distances) >= 0).all():
+        raise CheckpointError("holds a support with codes outside 0..1, or distances out of order")
     return Support(space, codes, distances)
 
 

@@ -180,24 +180,26 @@ def _curves(rows: Sequence[Mapping[str, Any]], spec: Spec, epochs: np.ndarray) -
 
 
 def _spreads(rows: Sequence[Mapping[str, Any]], spec: Spec) -> np.ndarray:
-    names = [spread_of(target) for target in spec.scalars]
-    found = [[row.get(name, np.nan) for name in names] for row in rows]
-    return np.array(found, dtype=float).reshape(len(rows), len(names))
+    found = [
+        [row.get(spread_of(t), np.nan) / _factor(row, t) for t in spec.scalars] for row in rows
+    ]
+    return np.array(found, dtype=float).reshape(len(rows), len(spec.scalars))
 
 
 def _scalars(rows: Sequence[Mapping[str, Any]], spec: Spec) -> np.ndarray:
-    """Times of other machines, and joules that are a formula of time, divided by their factor.
-
-    Measured joules stay as they are: a machine that is twice as slow does not draw twice as much.
-    """
     scalars = np.full((len(rows), len(spec.scalars)), np.nan)
     for i, row in enumerate(rows):
         if row["status"] != "ok":
             continue
         for k, target in enumerate(spec.scalars):
-            timed = target.unit == "s" or (
-                target.unit == "J" and row.get("energy_source") == "estimated"
-            )
-            factor = row.get("machine_factor", 1.0) if timed else 1.0
-            scalars[i, k] = row.get(target.name, np.nan) / factor
+            scalars[i, k] = row.get(target.name, np.nan) / _factor(row, target)
     return scalars
+
+
+def _factor(row: Mapping[str, Any], target: Target) -> float:
+    """Times of other machines, and joules that are a formula of time, are divided by this.
+
+    Measured joules stay as they are: a machine that is twice as slow does not draw twice as much.
+    """
+    timed = target.unit == "s" or (target.unit == "J" and row.get("energy_source") == "estimated")
+    return row.get("machine_factor", 1.0) if timed else 1.0

@@ -10,7 +10,8 @@ three sources that has enough of them:
   errors too: an upper bound.
 
 How it hangs together is principal factor analysis of the deviations in units of their size, where
-what the factors leave over may be correlated among the curves of one epoch, and among scalars.
+what the factors leave over may be correlated among the curves of one epoch, and among scalars. What
+was reported has no sign, and so it hangs together with nothing.
 """
 
 from __future__ import annotations
@@ -58,7 +59,9 @@ def with_noise(models: Sequence[Crossed], seed: int = 0) -> tuple[list[Crossed],
     for deviations in found:
         network, size = _sized(deviations, seed)
         networks.append(network)
-        scaled.append(np.clip(deviations.values / size, -FARTHEST, FARTHEST))
+        relative = np.clip(deviations.values / size, -FARTHEST, FARTHEST)
+        relative[:, [source == "reported" for source in deviations.sources]] = np.nan
+        scaled.append(relative)
     parts = _hung_together(scaled)
     noisy = [
         model.with_whole(replace(model.whole, noise=Noise(network, d.positions, loadings, own)))

@@ -85,11 +85,13 @@ class MlpEnsemble:
         return named | {f"bias.{k}": b for k, b in enumerate(self.biases)}
 
 
-def mlp_from_tensors(tensors: Mapping[str, np.ndarray]) -> MlpEnsemble:
+def mlp_from_tensors(
+    tensors: Mapping[str, np.ndarray], largest: float = LARGEST_FEATURE
+) -> MlpEnsemble:
     """The ensemble of a checkpoint's arrays.
 
-    Raises CheckpointError where they do not fit together, and where some input that a space can
-    have would lead beyond what float32 holds.
+    Raises CheckpointError where they do not fit together, and where some input up to `largest`
+    would lead beyond what float32 holds.
     """
     depth = sum(name.startswith("weight.") for name in tensors)
     wanted = [f"{kind}.{k}" for kind in ("weight", "bias") for k in range(depth)]
@@ -99,7 +101,7 @@ def mlp_from_tensors(tensors: Mapping[str, np.ndarray]) -> MlpEnsemble:
     weights = tuple(np.ascontiguousarray(tensors[f"weight.{k}"]) for k in range(depth))
     biases = tuple(np.ascontiguousarray(tensors[f"bias.{k}"]) for k in range(depth))
     _check_shapes(weights, biases)
-    _check_reach(weights, biases)
+    _check_reach(weights, biases, largest)
     return MlpEnsemble(weights, biases)
 
 
@@ -120,9 +122,11 @@ def _check_shapes(weights: Sequence[np.ndarray], biases: Sequence[np.ndarray]) -
             raise CheckpointError(f"weight.{k} or bias.{k} holds a number that is not finite")
 
 
-def _check_reach(weights: Sequence[np.ndarray], biases: Sequence[np.ndarray]) -> None:
+def _check_reach(
+    weights: Sequence[np.ndarray], biases: Sequence[np.ndarray], largest: float
+) -> None:
     """No sum inside the network may overflow, whichever of its terms have the same sign."""
-    reach = np.full((len(biases[0]), weights[0].shape[1]), LARGEST_FEATURE)
+    reach = np.full((len(biases[0]), weights[0].shape[1]), largest)
     for k, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
         reach = np.matmul(reach[:, None], np.abs(weight))[:, 0] + np.abs(bias)
         if reach.max() > LARGEST_SUM:
