@@ -11,12 +11,13 @@ import numpy as np
 
 from eahas.errors import EahasError, MissingExtraError
 from eahas.prediction import Prediction, is_energy
-from eahas.text import UNITS, energy_words, label, quantity, sourced, span
+from eahas.text import UNITS, energy_words, label, quantity, sourced, span, unit_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from eahas.front import Fronts
     from eahas.spec import Target
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito, 2008
@@ -95,6 +96,37 @@ def plot_front(
         title="epochs", loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False, labelcolor=INK
     )
     _title(figure, title, f"{len(points):,} runs; {len(front)} of them on the front")
+    return figure
+
+
+def plot_fronts(found: Fronts) -> Figure:
+    """A panel for each target against the aim: what was drawn, as a density, and the front."""
+    figure = _figure()
+    count = len(found.against)
+    columns = min(count, 3)
+    rows = -(-count // columns)
+    figure.set_size_inches(9.2, 1.4 + 2.6 * rows)
+    high = 0.86 if rows == 1 else 0.92
+    panels = figure.subplots(rows, columns, squeeze=False, sharey=True).reshape(-1)
+    figure.subplots_adjust(left=0.075, right=0.965, top=high - 0.06, bottom=0.16 / rows, hspace=0.4)
+    aim = found.values[found.aim.name]
+    for axes, target in zip(panels, found.against, strict=False):
+        values, front = found.values[target.name], found.fronts[target.name]
+        scale = "log" if values.min() > 0 and values.max() > 20 * values.min() else "linear"
+        axes.hexbin(
+            values, aim, gridsize=45, bins="log", mincnt=1, xscale=scale, cmap="Greys", alpha=0.8
+        )
+        axes.plot(values[front], aim[front], "o-", color=COLOURS[1], markersize=3, linewidth=1.2)
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        _dress(axes, f"{label(target)} [{unit_of(target, found.benchmark.energy_source)}]", "")
+    for axes in panels[count:]:
+        axes.set_visible(False)
+    for axes in panels[::columns]:
+        unit = UNITS.get(found.aim.unit, found.aim.unit)
+        axes.set_ylabel(f"{label(found.aim)} [{unit}]", color=INK)
+    below = f"predicted for {len(aim):,} configurations drawn at random; fronts in colour"
+    figure.text(0.075, high + 0.07, found.benchmark.id, fontsize=13, fontweight="bold", color=INK)
+    figure.text(0.075, high + 0.015, below, fontsize=9, color=GREY)
     return figure
 
 
