@@ -44,6 +44,7 @@ class Law:
         reach = np.interp(h, knots, reaches)
         reach = np.where(h > knots[-1], reaches[-1] * h / knots[-1], reach)
         density = np.exp(-0.5 * h**2)
+        density[0] *= 0.5  # it is shared with the other side
         return math.sqrt(float((reach**2 * density).sum() / density.sum()))
 
 

@@ -251,10 +251,46 @@ def test_the_quality_is_stated_for_every_target(bench: Benchmark) -> None:
         assert found["r2"]["low"] <= found["r2"]["value"] <= found["r2"]["high"] <= 1.0
 
 
-def test_calibration_factors_are_sane(bench: Benchmark) -> None:
+def test_the_calibration_is_sane(bench: Benchmark) -> None:
     for model in bench.models:
-        for factor in model.calibration:
-            assert 0.1 < factor < 10.0
+        assert all(0.0 <= factor < 10.0 for factor in model.inflation)
+        assert all(0.1 < law.std < 10.0 for law in model.laws)
+
+
+def test_both_parts_of_a_deviation_are_there(bench: Benchmark, configs) -> None:
+    p = bench.predict(configs)
+    for name in bench.target_names:
+        known = ~np.isnan(p.std[name])
+        assert (p.aleatoric_std[name][known] > 0).all()
+        assert (p.epistemic_std[name][known] >= 0).all()
+        assert p.aleatoric_std[name][known].mean() < 20 * p.std[name][known].mean()
+
+
+def test_a_run_strays_as_a_whole(bench: Benchmark, configs) -> None:
+    mean, run = bench.predict(configs), bench.predict(configs, noise_seed=1)
+    again = bench.predict(configs, noise_seed=1)
+    for target in bench.targets:
+        told, drawn, same = (
+            p.curves[target.name] if target.kind == "curve" else getattr(p, target.name)
+            for p in (mean, run, again)
+        )
+        np.testing.assert_array_equal(drawn, same)
+        assert not np.array_equal(drawn, told, equal_nan=True)
+        assert target.low is None or np.nanmin(drawn) >= target.low
+        assert target.high is None or np.nanmax(drawn) <= target.high
+
+
+def test_support_is_high_where_runs_were(bench: Benchmark, rows) -> None:
+    learned = [row for row in rows if row["status"] == "ok" and row.get("split") == "train"]
+    scores = bench.predict([config_of(row, bench.spec) for row in learned]).support
+    assert scores.min() > 0
+    assert np.median(scores) > 0.5
+    assert 0 <= bench.predict(bench.space.sample(seed=3)).support <= 1
+
+
+def test_the_source_of_the_noise_is_stated(bench: Benchmark) -> None:
+    assert set(bench.manifest["noise"]) == set(bench.target_names)
+    assert set(bench.manifest["noise"].values()) <= {"reported", "repeats", "residuals"}
 
 
 def test_an_estimate_states_its_formula(bench: Benchmark) -> None:

@@ -130,7 +130,8 @@ def _saved(
     records: bytes = b"PAR1 no records",
     **changes: Any,
 ) -> Path:
-    encoded = np.stack([spec.space.encode(c) for c in spec.space.sample(60, seed=9)])
+    configs = spec.space.sample(60, seed=9, distinct=False)
+    encoded = np.stack([spec.space.encode(config) for config in configs])
     support = support_of(spec.space, encoded)
     files = {"records.parquet": records, "support.safetensors": tensor_bytes(support.tensors())}
     for model in models:
@@ -150,6 +151,12 @@ def own_spec() -> Callable[..., Spec]:
 def handmade() -> Callable[..., Ensemble]:
     """An ensemble of random weights: `handmade(spec, "curves" or "scalars")`."""
     return _handmade
+
+
+@pytest.fixture(scope="session")
+def some_noise() -> Callable[..., Noise]:
+    """Noise of random parts: `some_noise(series, curves=..., said=..., seed=...)`."""
+    return _noise
 
 
 @pytest.fixture(scope="session")

@@ -226,7 +226,7 @@ def test_a_model_that_was_altered_with_its_own_manifest_is_noticed(folder) -> No
     """The calibration stands in the model's manifest: the benchmark's vouches for that one too."""
     inner = folder / "costs" / "manifest.json"
     manifest = json.loads(inner.read_text())
-    manifest["calibration"][0] *= 9
+    manifest["calibration"]["inflation"][0] *= 9
     inner.write_text(json.dumps(manifest, indent=1) + "\n")
     with pytest.raises(CheckpointError, match=r"costs/manifest.json (has|does not have)"):
         api.load_benchmark(folder)

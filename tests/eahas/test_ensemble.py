@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import random
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.numpy import load
 
 from eahas import api
 from eahas import ensemble_folder as ensembles
 from eahas.checkpoint import manifest_bytes, tensor_bytes, with_manifest
 from eahas.ensemble import Ensemble
 from eahas.errors import CheckpointError, ConfigError, EahasError
+from eahas.noise import plain_noise
+from eahas.regressors import MlpEnsemble
 
 BATCH = 20  # damaged folders an example
 
@@ -108,27 +112,69 @@ def test_noise_is_one_plausible_run(curves, scalars, configs) -> None:
 
 
 def test_the_draws_have_the_deviation_that_is_said(scalars, configs) -> None:
-    model = scalars.select("drift")
-    drawn = [model.predict(configs[0], with_noise=True, noise_seed=k) for k in range(2000)]
-    said = model.distribution(configs[0])["drift"]
-    assert np.mean(drawn) == pytest.approx(said.value, abs=0.1 * said.std)
-    assert np.std(drawn) == pytest.approx(said.std, rel=0.1)
+    for name in ("drift", "runtime_s"):
+        model = scalars.select(name)
+        drawn = [model.predict(configs[0], with_noise=True, noise_seed=k) for k in range(2000)]
+        said = model.distribution(configs[0])[name]
+        linked = np.log(drawn) if said.log else drawn
+        assert np.mean(linked) == pytest.approx(said.location, abs=0.1 * said.aleatoric)
+        assert np.std(linked) == pytest.approx(said.aleatoric, rel=0.1)
 
 
 def test_neighbouring_epochs_of_one_run_err_together(curves, configs) -> None:
-    model = curves.select("loss")
-    said = model.distribution(configs)["loss"]
-    runs = model.predict(configs, with_noise=True, noise_seed=5)
-    moved = (runs - said.value) / said.scale
+    """As far as the noise says: wholly, if all of it is what the epochs share."""
+    shared = replace(curves, noise=plain_noise(2, curves=True)).select("loss")
+    said = shared.distribution(configs)["loss"]
+    runs = shared.predict(configs, with_noise=True, noise_seed=5)
+    moved = (runs - said.value) / said.aleatoric
     for row in moved:
         kept = row[~np.isnan(row)]
         np.testing.assert_allclose(kept, kept[0], atol=1e-6)
-    assert len(set(np.round(moved[:, 0], 6))) == 40
+    assert len(set(np.round(moved[:, 0], 6))) == len({str(config) for config in configs})
 
 
-@pytest.mark.parametrize("seed", [-1, 1.5, "1", True, [1]])
+def test_a_run_is_the_same_alone_and_in_a_list(curves, scalars, configs) -> None:
+    for model in (curves, scalars):
+        for name in model.places:
+            many = model.select(name).predict(configs, with_noise=True, noise_seed=3)
+            for config, row in zip(configs, many, strict=True):
+                one = model.select(name).predict(config, with_noise=True, noise_seed=3)
+                np.testing.assert_allclose(one, np.ravel(row)[: np.size(one)], rtol=1e-4)
+
+
+def test_runs_of_two_configurations_stray_in_their_own_ways(scalars, spec) -> None:
+    model = scalars.select("drift")
+    first, other = spec.space.sample(2, seed=4)
+    strayed = []
+    for config in (first, other):
+        said = model.distribution(config)["drift"]
+        runs = [model.predict(config, with_noise=True, noise_seed=k) for k in range(500)]
+        strayed.append((np.array(runs) - said.value) / said.aleatoric)
+    assert abs(np.corrcoef(*strayed)[0, 1]) < 0.15
+
+
+def test_a_drawn_run_stays_within_bounds(curves, scalars, configs) -> None:
+    loud = {"loadings": np.ones((4, 1, 1)), "own": np.zeros((4, 1, 4))}
+    noise = replace(scalars.noise, network=shouting(scalars.noise.network), **loud)
+    model = replace(scalars, noise=noise)
+    for seed in range(20):
+        score = model.select("score").predict(configs, with_noise=True, noise_seed=seed)
+        assert ((score >= 0.0) & (score <= 100.0)).all()
+        assert (model.predict(configs, with_noise=True, noise_seed=seed) > 0.0).all()
+    valid = replace(curves, noise=replace(curves.noise, network=shouting(curves.noise.network)))
+    run = valid.predict(configs, with_noise=True, noise_seed=0)
+    assert np.nanmin(run) == 0.0
+    assert np.nanmax(run) == 100.0
+
+
+def shouting(network: MlpEnsemble) -> MlpEnsemble:
+    """Deviations of e^4 and more, whatever the inputs."""
+    return MlpEnsemble((0.0 * network.weights[0],), (np.abs(network.biases[0]) + np.float32(4.0),))
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, "1", True, [1], 2**63, 10**4000])
 def test_a_seed_is_a_whole_number(scalars, configs, seed) -> None:
-    with pytest.raises(EahasError, match=r"noise_seed=.*whole numbers from 0, or None"):
+    with pytest.raises(EahasError, match=r"noise_seed=.*whole numbers in 0..*, or None"):
         scalars.predict(configs[0], with_noise=True, noise_seed=seed)
 
 
@@ -174,10 +220,15 @@ def test_what_lies_outside_the_space_is_refused(curves, configs) -> None:
 
 def same(a: Ensemble, b: Ensemble, configs: Any) -> bool:
     found, other = a.distribution(configs), b.distribution(configs)
-    return found.keys() == other.keys() and all(
-        np.array_equal(found[n].value, other[n].value, equal_nan=True)
-        and np.array_equal(found[n].std, other[n].std, equal_nan=True)
-        for n in found
+    drawn, redrawn = (m.predict(configs, with_noise=True, noise_seed=7) for m in (a, b))
+    return (
+        found.keys() == other.keys()
+        and np.array_equal(drawn, redrawn, equal_nan=True)
+        and all(
+            np.array_equal(getattr(found[n], part), getattr(other[n], part), equal_nan=True)
+            for n in found
+            for part in ("value", "std", "epistemic_std", "aleatoric_std")
+        )
     )
 
 
@@ -188,7 +239,7 @@ def test_a_saved_ensemble_comes_back(curves, scalars, configs, tmp_path) -> None
         assert same(model, back, configs)
         assert (back.name, back.primary, back.members) == (model.name, model.primary, 3)
         assert back.manifest["family"] == "by hand"
-        assert back.calibration == model.calibration
+        assert (back.inflation, back.laws) == (model.inflation, model.laws)
 
 
 def test_a_selected_target_is_saved_as_the_primary_one(scalars, tmp_path) -> None:
@@ -208,14 +259,20 @@ def test_a_selected_target_is_saved_as_the_primary_one(scalars, tmp_path) -> Non
         ("primary", "valid_ema", "primary 'valid_ema' is unknown; allowed: valid, loss"),
         ("primary", None, "primary is text"),
         ("members", 4, "members is 4, the weights are of 3"),
-        ("calibration", [1.0], "calibration are 2 numbers"),
-        ("calibration", [1.0, -1.0], "calibration are 2 numbers"),
+        ("calibration", [1.0, 1.0], "calibration.inflation is missing"),
+        ("calibration.inflation", [1.0], "calibration.inflation are 2 numbers"),
+        ("calibration.inflation", [1.0, -1.0], "calibration.inflation are 2 numbers"),
+        ("calibration.levels", [0.5, 0.9], "calibration.levels are 14 numbers"),
+        ("calibration.levels", [0.5] * 14, r"calibration.levels are \[0.1, 0.2"),
+        ("calibration.reaches", {}, "calibration.reaches.valid is missing"),
+        ("calibration.reaches.loss", [1.0] * 13, "reaches.loss are 14 numbers in 0..1e"),
+        ("calibration.reaches.loss", [1.0] * 13 + [0.9], "reaches.loss rise with the level"),
         ("head.kind", "trees", "head.kind 'trees' is unknown"),
         ("head.kind", "scalars", "head.targets: scalar 'valid' is unknown"),
         ("head.targets", [], "head.targets is empty"),
         ("head.targets", ["runtime_s"], "head.targets: curve 'runtime_s' is unknown"),
         ("head.targets", ["valid", "valid"], "head.targets is a list of different texts"),
-        ("head.targets", ["valid"], "calibration are 1 numbers|head.low are 1 numbers"),
+        ("head.targets", ["valid"], "head.low are 1 numbers"),
         ("head.degree", 6, "maps 21 features to 21 outputs; the manifest needs 21 and 24"),
         ("head.degree", 10**9, "head.degree 1000000000 is unknown; allowed: 3, 4, 5, 6"),
         ("head.degree", 5.0, "head.degree is a whole number"),
@@ -254,6 +311,48 @@ def test_weights_that_do_not_fit_are_refused_by_name(curves, tmp_path) -> None:
     write(tmp_path, with_manifest(manifest, {ensembles.WEIGHTS: weights}))
     with pytest.raises(CheckpointError, match=r"weights.safetensors holds the arrays"):
         ensembles.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "why"),
+    [
+        ("loadings", lambda a: a[:1], "holds noise of another number of targets or positions"),
+        ("loadings", lambda a: a.astype(np.float32), "noise.loadings must be of finite float64"),
+        ("loadings", lambda a: 3.0 * a, "holds noise whose parts are larger than 1"),
+        ("loadings", lambda a: np.zeros((2, 3, 99)), "holds noise of another number of targets"),
+        ("own", lambda a: a[:, :, :1], "holds noise of another number of targets or positions"),
+        ("own", lambda a: np.full_like(a, np.nan), "noise.own must be of finite float64"),
+        ("positions", lambda a: a[::-1], "holds noise positions that do not fit its targets"),
+        ("positions", lambda a: a[:1], "holds noise positions that do not fit its targets"),
+        ("positions", lambda a: 0.5 * a, "holds noise positions that do not fit its targets"),
+        ("network.bias.0", lambda a: np.repeat(a, 2, axis=0), "do not fit"),
+        ("network.weight.0", lambda a: a[:, 1:], "holds a noise network that does not fit"),
+        ("network.weight.0", lambda a: a * np.float32(1e25), "so large that sums overflow"),
+        ("more", lambda a: np.zeros(3), "holds noise of the arrays"),
+    ],
+)
+def test_noise_that_does_not_fit_is_refused_by_name(curves, tmp_path, name, change, why) -> None:
+    manifest, files = ensembles.contents(curves)
+    tensors = load(files[ensembles.WEIGHTS])
+    tensors[f"noise.{name}"] = change(tensors.get(f"noise.{name}"))
+    write(tmp_path, with_manifest(manifest, {ensembles.WEIGHTS: tensor_bytes(tensors)}))
+    with pytest.raises(CheckpointError, match=f"weights.safetensors .*{why}"):
+        ensembles.load(tmp_path)
+
+
+def test_a_folder_without_noise_is_refused(curves, tmp_path) -> None:
+    manifest, _ = ensembles.contents(curves)
+    weights = tensor_bytes(curves.regressor.tensors())
+    write(tmp_path, with_manifest(manifest, {ensembles.WEIGHTS: weights}))
+    with pytest.raises(CheckpointError, match=r"weights.safetensors holds noise of the arrays"):
+        ensembles.load(tmp_path)
+
+
+def test_noise_may_have_no_factors(scalars, configs, tmp_path) -> None:
+    own = np.eye(4)[:, None]
+    apart = replace(scalars.noise, loadings=np.zeros((4, 1, 0)), own=own)
+    ensembles.save(replace(scalars, noise=apart), tmp_path / "a")
+    assert same(ensembles.load(tmp_path / "a"), replace(scalars, noise=apart), configs)
 
 
 # Damage by the thousand: an error of ours, or an answer that is whole
@@ -303,10 +402,11 @@ def damaged_manifest(rng: random.Random, manifest: Any) -> Any:
 def damaged_tensors(rng: random.Random, tensors: Any) -> dict[str, np.ndarray]:
     """One array of another size, kind or shape, missing or too many; or all of them scaled."""
     tensors = dict(tensors)
-    name = rng.choice(list(tensors))
+    about_noise = rng.random() < 0.5
+    name = rng.choice([name for name in tensors if name.startswith("noise.") == about_noise])
     array = tensors[name].copy()
     with np.errstate(all="ignore"):
-        scaled = array * np.float32(10.0 ** rng.uniform(-30, 36))
+        scaled = array * array.dtype.type(10.0 ** rng.uniform(-30, 36))
     array.flat[rng.randrange(array.size)] = rng.choice([np.nan, np.inf, 3e38, 1e20, 0.0])
     choices: list[dict[str, Any]] = [
         {name: array},
@@ -344,11 +444,13 @@ def answers_wholly(model: Ensemble, seed: int) -> None:
         for name, found in model.distribution(asked).items():
             past = np.isnan(found.value)
             target = found.target
-            for value in (found.value, *found.interval(0.999), found.draw(1.5)):
+            drawn = model.select(name).predict(asked, with_noise=True, noise_seed=seed)
+            for value in (found.value, drawn, *found.interval(0.999)):
                 assert np.isfinite(np.asarray(value)[~past]).all()
                 assert target.low is None or (np.asarray(value)[~past] >= target.low).all()
                 assert target.high is None or (np.asarray(value)[~past] <= target.high).all()
-            assert np.isfinite(np.asarray(found.std)[~past]).all()
+            for std in (found.std, found.epistemic_std, found.aleatoric_std):
+                assert np.isfinite(np.asarray(std)[~past]).all()
             assert np.isfinite(members[name][..., ~past]).all()
     assert np.isfinite(model.predict(configs[0])).all()
 
@@ -375,7 +477,7 @@ def test_a_damaged_folder_is_refused_or_whole(intact, tmp_path_factory, seed: in
         if kind < 0.5:
             manifest = damaged_manifest(rng, manifest)
         elif kind < 0.8:
-            weights = tensor_bytes(damaged_tensors(rng, model.regressor.tensors()))
+            weights = tensor_bytes(damaged_tensors(rng, load(weights)))
         else:
             weights = damaged_bytes(rng, weights)
         try:

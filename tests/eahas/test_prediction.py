@@ -89,7 +89,8 @@ def test_nothing_is_computed_before_it_is_asked_for(bench, configs) -> None:
     assert p._beliefs == {}
     assert p.runtime_s > 0
     (belief,) = p._beliefs.values()
-    assert "scale" not in vars(belief)
+    assert not {"epistemic", "aleatoric"} & vars(belief).keys()
+    assert p._runs == {}
 
 
 def test_what_is_done_to_an_answer_does_not_reach_the_next(bench, configs) -> None:

@@ -81,6 +81,32 @@ def test_at_an_epoch_says_what_is_reached_and_spent(eahas):
     assert json.loads(whole)["at"] == bench.query(bench.space.sample(seed=0), at=3)
 
 
+def test_a_noise_seed_asks_for_one_run(eahas, refused):
+    bench = api.load_benchmark(NAME)
+    config = bench.space.sample(seed=0)
+    run = bench.predict(config, noise_seed=3)
+    _, out, _ = eahas("predict", NAME, "--sample", 0, "--noise-seed", 3)
+    assert "one plausible run, drawn with noise seed 3" in out
+    assert f"{run.runtime_s:.2f} s" in out
+    _, whole, _ = eahas("predict", NAME, "--sample", 0, "--noise-seed", 3, "--at", 2, "--json")
+    assert json.loads(whole)["at"] == bench.query(config, at=2, noise_seed=3)
+    assert json.loads(whole)["noise_seed"] == 3
+    assert "--noise-seed" in refused("predict", NAME, "--sample", 0, "--noise-seed", -1)
+    assert "noise_seed" in refused("predict", NAME, "--sample", 0, "--noise-seed", 2**63)
+
+
+def test_an_answer_without_support_says_so(eahas, tmp_path):
+    bench = api.load_benchmark(NAME)
+    configs = bench.space.sample(1000, seed=0)
+    scores = bench.predict(configs).support
+    path = tmp_path / "config.json"
+    for config, warned in ((configs[scores.argmin()], True), (configs[scores.argmax()], False)):
+        path.write_text(json.dumps(config))
+        _, out, _ = eahas("predict", NAME, "--config", path)
+        assert ("hardly any training run was like this one" in out) is warned
+        assert "one plausible run" not in out
+
+
 def test_a_list_is_a_line_each(eahas, tmp_path):
     configs = api.load_benchmark(NAME).space.sample(3, seed=0)
     path = tmp_path / "configs.json"
