@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from eahas import mnasnet
 from eahas.constraints import REGNET_PARAMETERS, RegNetConstraint
 from eahas.errors import SpecError
 from eahas.parameters import Choice, Numeric, Parameter
@@ -34,22 +35,24 @@ PER_STAGE = 3 + len(GROUP_WIDTHS) + len(WIDTH_MULTIPLES)
 
 @dataclass(frozen=True)
 class Features:
-    """The features of a space: its encoding, `logs` (log10 of numbers), `crosses`, then RegNet's.
+    """The features of a space: its encoding, `logs` (log10 of numbers), `crosses`, its network's.
 
     A cross of a number with a choice is the number's logarithm where the choice has each of its
     values and 0 elsewhere: the learning rate of each optimiser, say. RegNet's are, for each stage
     up to the most that the space allows, log2 of the width, the depth and log2 of the group width;
     whether the group width is 1, 2, 4, 8 or 16 and the width a multiple of 16 and of 32; and then
-    log10 of multiply-adds, parameters and activations.
+    log10 of multiply-adds, parameters and activations. MnasNet's are those of `eahas.mnasnet`.
 
     Raises SpecError where a logarithm is not that of an always present, positive number, a cross
-    not with an always present choice, or the space has no (or an absurdly deep) RegNet.
+    not with an always present choice, or the space has no (or an absurdly deep) RegNet, or other
+    blocks than MnasNet's.
     """
 
     space: Space
     logs: tuple[str, ...] = ()
     crosses: tuple[tuple[str, str], ...] = ()
     regnet: bool = False
+    mnasnet: bool = False
 
     def __post_init__(self) -> None:
         for name in (*self.logs, *(number for number, _ in self.crosses)):
@@ -60,6 +63,8 @@ class Features:
                 raise SpecError(f"{name} is not always one of some choices: it cannot be crossed")
         if self.regnet and self._most_stages > MOST_STAGES:
             raise SpecError(f"a RegNet of {self._most_stages} stages; allowed: {MOST_STAGES}")
+        if self.mnasnet and not mnasnet.varies(self.space):
+            raise SpecError(f"space {self.space.name} does not choose MnasNet's blocks")
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -73,6 +78,8 @@ class Features:
                 names += [f"group width {k} is {g}" for g in GROUP_WIDTHS]
                 names += [f"width {k} is a multiple of {m}" for m in WIDTH_MULTIPLES]
             names += [f"log10 {name}" for name in COMPLEXITIES]
+        if self.mnasnet:
+            names += mnasnet.NAMES
         return tuple(names)
 
     @cached_property
@@ -81,7 +88,7 @@ class Features:
         found = np.zeros(len(self.names), dtype=bool)
         if self.regnet:
             per_stage = np.arange(PER_STAGE) >= 3
-            end = len(found) - len(COMPLEXITIES)
+            end = len(found) - len(COMPLEXITIES) - self.mnasnet * len(mnasnet.NAMES)
             found[end - PER_STAGE * self._most_stages : end] = np.tile(per_stage, self._most_stages)
         return found
 
@@ -124,6 +131,8 @@ class Features:
                 code += [width % m == 0 for m in WIDTH_MULTIPLES]
             code += [0.0] * (PER_STAGE * (self._most_stages - stages.count))
             code += map(math.log10, complexity(stages, facts))
+        if self.mnasnet:
+            code += mnasnet.one(flat)
         return np.array(code)
 
     def many(self, columns: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -149,6 +158,8 @@ class Features:
             used = PER_STAGE * width.shape[1]
             per_stage[:, :used] = np.stack(seen, axis=2).reshape(len(width), used)
             parts += [per_stage, np.log10(np.stack(complexity_columns(stages, facts), axis=1))]
+        if self.mnasnet:
+            parts.append(mnasnet.many(columns))
         return np.concatenate(parts, axis=1)
 
 
@@ -156,8 +167,11 @@ def default_features(space: Space) -> Features:
     """What the fits use unless told otherwise.
 
     Every positive numeric choice and every log-scaled number on a log scale, each crossed with
-    every choice among words, and RegNet's features where the space has them.
+    every choice among words, and the features of RegNet's stages or MnasNet's blocks where the
+    space has them.
     """
+    if mnasnet.varies(space):
+        return Features(space, mnasnet=True)
     always = [p for p in space.parameters if p.condition is None]
     choices = [p for p in always if isinstance(p, Choice)]
     words = [p.name for p in choices if all(isinstance(c, str) for c in p.choices)]
