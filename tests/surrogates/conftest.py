@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
+from eahas.ensemble import Ensemble
 from eahas.spec import Spec, spec_from_dict
+from surrogates.crossfit import Crossed
 from surrogates.dataset import Runs, runs_from_records
 
 SPEC = {
@@ -69,3 +73,9 @@ def rows(spec: Spec) -> list[dict[str, object]]:
 @pytest.fixture(scope="session")
 def runs(spec: Spec, rows: list[dict[str, object]]) -> Runs:
     return runs_from_records(rows, spec)
+
+
+@pytest.fixture(scope="session")
+def as_crossed() -> Callable[[Ensemble, Runs], Crossed]:
+    """`as_crossed(model, runs)`: cross-fitted, in that the model has seen none of the runs."""
+    return lambda model, runs: Crossed(model, runs, ((np.arange(len(runs)), model),))

@@ -15,9 +15,14 @@ from surrogates.training import FitSettings
 QUICK = FitSettings(members=3, hidden=(16,), steps=60, batch_size=64, dropout=0.0)
 
 
+def quick_parts(spec, **changes):
+    settings = replace(QUICK, **changes)
+    return benchmark.default_parts(spec, settings={"curves": settings, "scalars": settings})
+
+
 @pytest.fixture(scope="module")
 def fitted(spec, rows):
-    return benchmark.fit(spec, rows, curves=QUICK, scalars=QUICK, resamples=20)
+    return benchmark.fit(spec, rows, parts=quick_parts(spec), resamples=20)
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +48,7 @@ def test_the_manifest_says_what_it_is_made_of(folder) -> None:
     assert bench.manifest["provenance"]["runs"] == 300
     assert bench.manifest["provenance"]["configurations"] == 100
     assert set(bench.manifest["quality"]) == {"held_out", "repeated", "references"}
+    assert bench.manifest["noise"] == dict.fromkeys(bench.target_names, "repeats")
 
 
 def test_the_records_come_back(folder) -> None:
@@ -68,10 +74,30 @@ def test_quality_covers_every_target_with_intervals(fitted) -> None:
     assert set(found["targets"]["valid"]["by_length"]) == {"4", "12"}
 
 
-def test_a_missing_side_is_an_error(spec, rows) -> None:
-    training = [row for row in rows if row["split"] == "train"]
-    with pytest.raises(FitError, match="no valid runs"):
-        benchmark.fit(spec, training, curves=QUICK, scalars=QUICK)
+def test_nothing_to_learn_from_is_an_error(spec, rows) -> None:
+    held_out = [row for row in rows if row["split"] == "test"]
+    with pytest.raises(FitError, match=r"no train or valid runs among the usable .*60 test"):
+        benchmark.fit(spec, held_out, parts=quick_parts(spec))
+    with pytest.raises(FitError, match=r"no valid runs among the usable ones"):
+        benchmark.fit(spec, held_out, parts=quick_parts(spec), learn_from=["valid"])
+
+
+def test_it_learns_from_the_sides_that_are_named(spec, rows, fitted) -> None:
+    assert set(fitted.learned.split.tolist()) == {"train", "valid"}
+    less = benchmark.fit(
+        spec, rows, parts=quick_parts(spec, steps=2), learn_from=["train"], resamples=2
+    )
+    assert set(less.learned.split.tolist()) == {"train"}
+    assert less.quality["held_out"]["runs"] == fitted.quality["held_out"]["runs"]
+
+
+def test_the_support_is_that_of_the_runs_it_learned_from(fitted, folder, rows, spec) -> None:
+    bench = api.load_benchmark(folder)
+    learned = {str(spec.space.check(spec.space.nest(c))) for c in fitted.learned.configs}
+    assert len(bench.support.codes) == len(learned)
+    taught = [spec.space.nest(c) for c in fitted.learned.configs]
+    assert np.median(bench.predict(taught).support) > 0.5
+    assert bench.support.distances.min() > 0
 
 
 def test_a_spec_without_curves_or_without_scalars_fits(spec, rows, tmp_path) -> None:
@@ -81,8 +107,7 @@ def test_a_spec_without_curves_or_without_scalars_fits(spec, rows, tmp_path) -> 
         source = dict(spec.source)
         source["targets"] = {kept: source["targets"][kept]}
         part = spec_from_dict(source)
-        quick = replace(QUICK, steps=3)
-        fitted = benchmark.fit(part, rows, curves=quick, scalars=quick, resamples=5)
+        fitted = benchmark.fit(part, rows, parts=quick_parts(part, steps=3), resamples=5)
         benchmark.save(fitted, rows, tmp_path / kept)
         prediction = api.load_benchmark(tmp_path / kept).predict(part.space.sample(seed=0))
         assert len(prediction.to_dict()["targets"]) == 2

@@ -37,7 +37,9 @@ QUICK = {
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_every_family_learns_what_it_is_for_and_comes_back_from_its_folder(name, runs, tmp_path):
+def test_every_family_learns_what_it_is_for_and_comes_back_from_its_folder(
+    name, runs, as_crossed, tmp_path
+):
     """Through one suite: fit, calibrate, predict, save, load, predict the same."""
     chosen = family(name)
     try:
@@ -48,7 +50,7 @@ def test_every_family_learns_what_it_is_for_and_comes_back_from_its_folder(name,
         pytest.skip(str(error))
     assert fitted.targets == getattr(runs.spec, chosen.targets)
     assert fitted.manifest["family"] == name
-    fitted, test = calibrated(fitted, runs.side("valid")), runs.side("test")
+    fitted, test = calibrated(as_crossed(fitted, runs.side("valid"))), runs.side("test")
     belief = fitted.distribution(test.configs)
     if chosen.targets == "curves":
         predicted = last_epoch(belief["valid"].value, test.epochs)

@@ -75,16 +75,16 @@ def test_fewer_configurations_than_folds_is_an_error(runs) -> None:
         fit_curves(few, QUICK)
 
 
-def test_calibration_makes_intervals_hold_on_the_runs_it_saw(curves, runs) -> None:
+def test_calibration_makes_intervals_hold_on_the_runs_it_saw(curves, runs, as_crossed) -> None:
     valid = runs.side("valid")
-    fitted = calibrated(curves, valid)
+    fitted = calibrated(as_crossed(curves, valid))
     low, high = fitted.distribution(valid.configs)["valid"].interval(0.9)
     seen = valid.curves[:, 0, : low.shape[1]]
     known = np.isfinite(seen)
-    share = ((low <= seen) & (seen <= high))[known].mean()
-    assert share == pytest.approx(0.9, abs=0.02)
-    again = calibrated(fitted, valid)
-    assert again.calibration == pytest.approx(fitted.calibration)
+    inside = np.where(known, (low <= seen) & (seen <= high), np.nan)
+    assert 0.9 <= np.nanmean(inside, axis=1).mean() < 0.96  # of 20 configurations: one is 0.05
+    again = calibrated(as_crossed(fitted, valid))
+    assert (again.inflation, again.laws) == (fitted.inflation, fitted.laws)
 
 
 def test_a_single_run_length_and_a_single_epoch_work(spec, rows) -> None:
@@ -99,18 +99,6 @@ def test_a_scalar_that_is_not_positive_is_refused(runs) -> None:
     broken = replace(runs, scalars=np.where(runs.scalars > 1e9, runs.scalars, -1.0))
     with pytest.raises(FitError, match="not positive"):
         fit_scalars(broken, QUICK)
-
-
-def test_a_long_curve_weighs_no_more_than_a_short_one() -> None:
-    from surrogates.calibration import _quantile_of_runs
-
-    scores = np.full((2, 100), 1.0)
-    scores[1, 1:] = np.nan
-    scores[1, 0] = 5.0
-    assert _quantile_of_runs(scores, 0.4) == 1.0
-    assert _quantile_of_runs(scores, 0.6) == 5.0
-    assert _quantile_of_runs(np.arange(1.0, 11.0), 0.9) == 9.0
-    assert _quantile_of_runs(np.full(3, np.nan), 0.9) == pytest.approx(1.6449, abs=1e-3)
 
 
 def test_runs_that_know_only_a_part_of_their_curves_teach_that_part(runs) -> None:
