@@ -13,6 +13,7 @@ from typing import Any
 from eahas import benchmark as _benchmark
 from eahas import ensemble_folder as _ensemble_folder
 from eahas import registry as _registry
+from eahas import table_folder as _table_folder
 from eahas.benchmark import Benchmark as Benchmark
 from eahas.ensemble import Ensemble as Ensemble
 from eahas.ensemble import EstimatedEnergyWarning as EstimatedEnergyWarning
@@ -22,12 +23,15 @@ from eahas.errors import EahasError as EahasError
 from eahas.errors import MissingExtraError as MissingExtraError
 from eahas.manifest import BENCHMARK as _BENCHMARK
 from eahas.manifest import ENSEMBLE as _ENSEMBLE
+from eahas.manifest import MODELS as _MODELS
+from eahas.model import Model as Model
 from eahas.prediction import Prediction as Prediction
 from eahas.reference_api import reference_models as _reference_models
 from eahas.registry import EA_HAS_BENCH_NAMES as EA_HAS_BENCH_NAMES
 from eahas.space import Space as Space
 from eahas.spec import Spec as Spec
 from eahas.spec import spec_from_dict as spec_from_dict
+from eahas.table import Table as Table
 
 
 def list_benchmarks() -> list[dict[str, Any]]:
@@ -47,16 +51,20 @@ def load_benchmark(name_or_path: str | os.PathLike[str]) -> Benchmark:
     return _benchmark.load(place.folder, place.manifest)
 
 
-def load_ensemble(name_or_path: str | os.PathLike[str]) -> Ensemble:
-    """One surrogate of a benchmark: `regnet-digits/learning_curve`, `regnet-digits/runtime_s`.
+def load_ensemble(name_or_path: str | os.PathLike[str]) -> Model:
+    """One model of a benchmark: `regnet-digits/learning_curve`, `regnet-digits/runtime_s`.
 
-    A path to an ensemble's own folder works too, and `checkpoints/` before a name is optional.
+    A path to a model's own folder works too, and `checkpoints/` before a name is optional. It is
+    an `Ensemble`, or of a benchmark that was trained whole a `Table`.
     """
     place = _registry.locate(name_or_path)
-    if place.manifest.kind == _ENSEMBLE:
+    if place.manifest.kind in _MODELS:
+        fitted = place.manifest.kind == _ENSEMBLE
         if place.model is not None:
-            raise CheckpointError(f"{place.folder} is an ensemble: {place.model} is nothing in it")
-        return _ensemble_folder.load(place.folder, place.manifest)
+            what = "an ensemble" if fitted else "a table"
+            raise CheckpointError(f"{place.folder} is {what}: {place.model} is nothing in it")
+        reader = _ensemble_folder if fitted else _table_folder
+        return reader.load(place.folder, place.manifest)
     if place.model is None:
         raise CheckpointError(
             f"{name_or_path} is a benchmark: name one of its models, as "

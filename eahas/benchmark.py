@@ -1,16 +1,17 @@
-"""A benchmark: a folder of ensembles over one space, and the real runs behind them."""
+"""A benchmark: a folder of models over one space, and the real runs behind them."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from eahas import ensemble_folder as ensembles
+from eahas import table_folder as tables
 from eahas.checkpoint import read_file, read_tensors
 from eahas.checks import is_number, is_whole
 from eahas.ensemble import Ensemble
@@ -27,18 +28,22 @@ from eahas.manifest import (
     BENCHMARK,
     ENSEMBLE,
     MANIFEST,
+    MODELS,
     Manifest,
     name_of,
     parse_manifest,
     read_manifest,
 )
+from eahas.model import Model
 from eahas.noise import check_seed
 from eahas.prediction import Prediction
 from eahas.question import ask, ask_columns
 from eahas.records import ENERGY_SOURCES, MIXED, NO_ENERGY, mixed_columns, read_table
 from eahas.space import Space
 from eahas.spec import Spec, Target, main_curve
-from eahas.support import Support, support_from_tensors
+from eahas.support import Everywhere, Support, support_from_tensors
+from eahas.table import Table
+from eahas.truth import Point, best_points, front_points
 
 RECORDS, SUPPORT = "records.parquet", "support.safetensors"
 NAME = r"[A-Za-z0-9._-]+"
@@ -51,7 +56,7 @@ class Benchmark:
     folder: Path
     manifest: Mapping[str, Any] = field(repr=False)
     spec: Spec = field(repr=False)
-    models: tuple[Ensemble, ...] = field(repr=False)
+    models: tuple[Model, ...] = field(repr=False)
 
     @property
     def name(self) -> str:
@@ -64,7 +69,7 @@ class Benchmark:
         return f"{self.name}@{self.manifest['version']}"
 
     @cached_property
-    def model_of(self) -> Mapping[str, Ensemble]:
+    def model_of(self) -> Mapping[str, Model]:
         """The model of each target that is predicted, by the target's name."""
         return {target.name: model for model in self.models for target in model.targets}
 
@@ -113,8 +118,15 @@ class Benchmark:
         return found.name
 
     @cached_property
-    def support(self) -> Support:
+    def table(self) -> Table | None:
+        """The table of a benchmark that answers with one, else None."""
+        return next((model for model in self.models if isinstance(model, Table)), None)
+
+    @cached_property
+    def support(self) -> Support | Everywhere:
         """Where the training runs lie; CheckpointError where its file is not whole and right."""
+        if self.table is not None:
+            return Everywhere()
         tensors = read_tensors(self.folder, SUPPORT, self.manifest)
         try:
             return support_from_tensors(self.space, tensors)
@@ -125,10 +137,11 @@ class Benchmark:
         """The prediction for a configuration, or for a list of them with one more axis in front.
 
         With a `noise_seed` it is one plausible run of each: curves, times and energies stray
-        together, as runs of one configuration do. The same seed gives the same run.
+        together, as runs of one configuration do. The same seed gives the same run. Of a table it
+        is one that was measured: of r runs of a configuration that numbered `noise_seed` modulo r.
 
-        Raises ConfigError naming the field, what was given and what is allowed; EahasError for a
-        seed that is no whole number.
+        Raises ConfigError naming the field, what was given and what is allowed, and where a table
+        has no run of a configuration; EahasError for a seed that is no whole number.
         """
         if noise_seed is not None:
             check_seed(noise_seed)
@@ -168,6 +181,30 @@ class Benchmark:
             found[target.name] = value * share if target.cumulative else value
         return found
 
+    def best(self, target: str, n: int = 1, at: int | None = None) -> list[Point]:
+        """The n configurations of a table that are truly best in a target, the best first.
+
+        By the means over the seeds, after epoch `at` (default: each at its last): see
+        `eahas.truth.best_points`. Raises EahasError where there is no table, for an unknown target,
+        and for n or `at` out of range.
+        """
+        return best_points(self._truth(), target, n, at)
+
+    def front(self, cost: str, target: str | None = None, at: int | None = None) -> list[Point]:
+        """The true Pareto front of a target against a cost, the cheapest configuration first.
+
+        By the means over the seeds; `target` is by default the learning curve. Otherwise as `best`.
+        """
+        return front_points(self._truth(), cost, target or self.main_curve, at)
+
+    def _truth(self) -> Table:
+        if self.table is None:
+            raise EahasError(
+                f"{self.id} predicts: what is truly best only a table knows, in which every "
+                "configuration was trained"
+            )
+        return self.table
+
     def records(self) -> Any:
         """The real runs behind the benchmark as a pandas frame; needs the extra `records`.
 
@@ -191,10 +228,10 @@ class Benchmark:
             frame[name] = frame[name].map(json.loads, na_action="ignore")
         return frame
 
-    def model(self, name: str) -> Ensemble:
-        """The ensemble behind a target, by the target's name or `learning_curve`.
+    def model(self, name: str) -> Model:
+        """The model behind a target, by the target's name or `learning_curve`.
 
-        The name of an ensemble itself means the target that it was saved for.
+        The name of a model itself means the target that it was saved for.
         """
         named = {model.name: model for model in self.models}
         if name == "learning_curve" and self.curves:
@@ -217,21 +254,30 @@ def load(folder: Path, manifest: Manifest | None = None) -> Benchmark:
     manifest = manifest or read_manifest(folder, BENCHMARK)
     spec = manifest.spec()
     _check_facts(manifest)
-    models: list[Ensemble] = []
+    models: list[Model] = []
     taken: dict[str, str] = {}
     for name in manifest.folders("models"):
         content = read_file(folder, f"{name}/{MANIFEST}", manifest.content)
-        inner = parse_manifest(content, folder / name / MANIFEST, ENSEMBLE)
-        model = ensembles.load(folder / name, inner)
+        inner = parse_manifest(content, folder / name / MANIFEST, MODELS)
+        reader = ensembles if inner.kind == ENSEMBLE else tables
+        model: Model = reader.load(folder / name, inner)
         if model.space != spec.space or not set(model.targets) <= set(spec.targets):
             inner.refuse(f"its space or its targets are not those of {manifest.path}")
         for target in model.targets:
             other = taken.setdefault(target.name, name)
             if other != name:
                 manifest.refuse(f"models: {other} and {name} both predict {target.name}")
-        alike = next((m.features for m in models if m.features == model.features), model.features)
-        models.append(replace(model, features=alike))  # so that a query computes them once
+        models.append(_sharing(model, models))
     return Benchmark(folder, manifest.content, spec, tuple(models))
+
+
+def _sharing(model: Model, others: Sequence[Model]) -> Model:
+    """The model with the features of one that has the same, so that a query computes them once."""
+    if isinstance(model, Ensemble):
+        for other in others:
+            if isinstance(other, Ensemble) and other.features == model.features:
+                return replace(model, features=other.features)
+    return model
 
 
 def _check_facts(manifest: Manifest) -> None:

@@ -24,6 +24,7 @@ from eahas.manifest import BENCHMARK as BENCHMARK
 from eahas.manifest import ENSEMBLE as ENSEMBLE
 from eahas.manifest import FORMAT_VERSION as FORMAT_VERSION
 from eahas.manifest import MANIFEST as MANIFEST
+from eahas.manifest import READERS
 
 
 def read_file(folder: Path, name: str, manifest: Mapping[str, Any]) -> bytes:
@@ -147,7 +148,7 @@ def _vouched(manifest: Path) -> set[str]:
         content = json.loads(manifest.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return set()
-    if not isinstance(content, dict) or content.get("format") not in (BENCHMARK, ENSEMBLE):
+    if not isinstance(content, dict) or content.get("format") not in tuple(READERS):
         return set()
     files = content.get("files")
     return {MANIFEST, *files} if isinstance(files, dict) else {MANIFEST}

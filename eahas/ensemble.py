@@ -20,7 +20,8 @@ from eahas.errors import EahasError, unknown
 from eahas.features import Features
 from eahas.heads import CurveHead, Head
 from eahas.law import Law, normal_law
-from eahas.noise import Noise, check_seed, generators, plain_noise
+from eahas.model import Asked
+from eahas.noise import Noise, generators, plain_noise
 from eahas.question import Question, ask
 from eahas.regressors import Regressor
 from eahas.space import Space
@@ -30,7 +31,7 @@ Array = np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
-class Ensemble:
+class Ensemble(Asked):
     """A surrogate for some targets of a spec. `primary` is the one that `predict` returns.
 
     `inflation` multiplies the members' disagreement on each target, and `laws` say how errors
@@ -86,40 +87,6 @@ class Ensemble:
 
     # What a user asks
 
-    def predict(
-        self,
-        config: Any,
-        representation: str | None = None,
-        with_noise: bool = False,
-        search_space: str | None = None,
-        *,
-        encoded: bool = False,
-        noise_seed: int | None = None,
-    ) -> Any:
-        """The primary target of one configuration, or of a list of them.
-
-        A curve is (MAX_EPOCH,) or, of a list, (n, longest) padded with NaN; a scalar is a float or
-        (n,). With `encoded` a configuration is its code (see `Space.encode`). `with_noise` returns
-        one plausible run instead of the prediction, drawn with `noise_seed`; without a seed each
-        call draws anew. `representation` and `search_space` exist so that EA-HAS-Bench's search
-        code runs unchanged; both are only checked. Raises ConfigError for a configuration outside
-        the space.
-        """
-        self._check_interface(representation, search_space)
-        check_seed(noise_seed)
-        question = ask(self.space, config, encoded=encoded)
-        belief = self.believe(question)
-        if not with_noise:
-            return self.value(belief, self.primary)
-        if noise_seed is None:
-            noise_seed = int(np.random.default_rng().integers(2**63))
-        return self.value(belief, self.primary, self.drawn(belief, question, noise_seed))
-
-    def distribution(self, config: Any) -> dict[str, Distribution]:
-        """What the ensemble believes about each target, in the shapes of `predict`."""
-        belief = self.believe(ask(self.space, config))
-        return {name: self.distribution_of(belief, name) for name in self.places}
-
     def predict_members(self, config: Any) -> dict[str, Array]:
         """Each member's own prediction, (M, MAX_EPOCH) a curve and (M,) a scalar.
 
@@ -130,10 +97,6 @@ class Ensemble:
             target.name: unlinked(target, self.head.of_target(members, k))
             for k, target in enumerate(self.targets)
         }
-
-    def epochs_of(self, config: Any, *, encoded: bool = False) -> Any:
-        """The epochs that a configuration trains for, an int, or those of a list, (n,)."""
-        return ask(self.space, config, encoded=encoded).epochs
 
     # From a question to an answer, in the steps that a benchmark takes one by one
 
@@ -189,19 +152,6 @@ class Ensemble:
     def _inflation(self) -> Array:
         factors = np.array(self.inflation)
         return factors[:, None] if isinstance(self.head, CurveHead) else factors
-
-    def _check_interface(self, representation: str | None, search_space: str | None) -> None:
-        for what, given, known in (
-            ("representation", representation, REPRESENTATIONS),
-            ("search_space", search_space, (*SEARCH_SPACES, self.spec.name)),
-        ):
-            if given is not None and not (isinstance(given, str) and given in known):
-                raise EahasError(unknown(what, given, known))
-
-
-# EA-HAS-Bench's own names: its callers' for a configuration, and those for its space.
-REPRESENTATIONS = ("arch_str", "compact", "genotype", "dict", "config")
-SEARCH_SPACES = ("nbgreen", "nbgreen_c10", "nbgreen_tiny", "nbtoy", "regnet", "eahasbench")
 
 
 class EstimatedEnergyWarning(UserWarning):

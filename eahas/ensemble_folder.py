@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -42,7 +42,7 @@ def load(folder: Path, manifest: Manifest | None = None) -> Ensemble:
     tensors = read_tensors(folder, WEIGHTS, manifest.content)
     of_codec, of_noise = _taken(tensors, CODEC), _taken(tensors, NOISE)
     described = manifest.section("regressor")
-    with _naming(folder / WEIGHTS):
+    with naming(folder / WEIGHTS):
         regressor = regressor_from_tensors(described, tensors)
         codec = grid_codec(of_codec) if of_codec else None
     head = _head(manifest, spec, codec)
@@ -55,7 +55,7 @@ def load(folder: Path, manifest: Manifest | None = None) -> Ensemble:
             f"{folder / WEIGHTS} maps {regressor.inputs} features to {regressor.outputs} outputs; "
             f"the manifest needs {len(features.names)} and {head.outputs}"
         )
-    with _naming(folder / WEIGHTS):
+    with naming(folder / WEIGHTS):
         noise = noise_from_tensors(
             of_noise, head.said, len(names), curves=isinstance(head, CurveHead)
         )
@@ -71,7 +71,7 @@ def load(folder: Path, manifest: Manifest | None = None) -> Ensemble:
         head=head,
         noise=noise,
         inflation=manifest.numbers("calibration.inflation", len(names), 0.0, LARGEST_FACTOR),
-        laws=_laws(manifest, names),
+        laws=laws_of(manifest, names),
         primary=primary,
         manifest=manifest.content,
     )
@@ -82,7 +82,8 @@ def _taken(tensors: dict[str, Any], prefix: str) -> dict[str, Any]:
     return {n[len(prefix) :]: tensors.pop(n) for n in sorted(tensors) if n.startswith(prefix)}
 
 
-def _laws(manifest: Manifest, names: list[str]) -> tuple[Law, ...]:
+def laws_of(manifest: Manifest, names: Sequence[str]) -> tuple[Law, ...]:
+    """The laws of targets, as `calibration` describes them."""
     levels = manifest.numbers("calibration.levels", len(LEVELS), 0.0, 1.0)
     if levels != LEVELS:
         manifest.refuse(f"calibration.levels are {list(LEVELS)}, got {list(levels)}")
@@ -96,8 +97,14 @@ def _laws(manifest: Manifest, names: list[str]) -> tuple[Law, ...]:
     return tuple(laws)
 
 
+def described_laws(laws: Mapping[str, Law]) -> dict[str, Any]:
+    """What `laws_of` reads."""
+    reaches = {name: list(law.reaches) for name, law in laws.items()}
+    return {"levels": list(LEVELS), "reaches": reaches}
+
+
 @contextmanager
-def _naming(path: Path) -> Iterator[None]:
+def naming(path: Path) -> Iterator[None]:
     """Whatever is wrong with arrays is wrong with this file."""
     try:
         yield
@@ -117,6 +124,7 @@ def _features(manifest: Manifest, space: Space) -> Features:
         manifest.texts("features.logs"),
         tuple((number, choice) for number, choice in crosses),
         manifest.flag("features.regnet"),
+        manifest.flag("features.mnasnet"),
     )
 
 
@@ -133,7 +141,7 @@ def _head(manifest: Manifest, spec: Spec, grid: GridCodec | None) -> Head:
     targets = tuple(known[name] for name in names)
     if kind == "scalars":
         return ScalarHead(targets)
-    _check_epochs(manifest, spec.space)
+    check_epochs(manifest, spec.space)
     return CurveHead(targets, _codec(manifest, len(targets), grid))
 
 
@@ -157,7 +165,8 @@ def _codec(manifest: Manifest, count: int, grid: GridCodec | None) -> Codec:
     return BezierCodec(degree, low, high)
 
 
-def _check_epochs(manifest: Manifest, space: Space) -> None:
+def check_epochs(manifest: Manifest, space: Space) -> None:
+    """Refuse curves that are longer than any."""
     assert space.fidelity is not None  # a spec with curves has one
     parameter = space[space.fidelity]
     longest = max(parameter.choices) if isinstance(parameter, Choice) else parameter.high
@@ -187,16 +196,13 @@ def contents(ensemble: Ensemble) -> tuple[dict[str, Any], dict[str, bytes]]:
             "logs": list(ensemble.features.logs),
             "crosses": [list(cross) for cross in ensemble.features.crosses],
             "regnet": ensemble.features.regnet,
+            "mnasnet": ensemble.features.mnasnet,
         },
         "regressor": ensemble.regressor.described(),
         "head": described,
         "calibration": {
             "inflation": list(ensemble.inflation),
-            "levels": list(LEVELS),
-            "reaches": {
-                t.name: list(law.reaches)
-                for t, law in zip(head.targets, ensemble.laws, strict=True)
-            },
+            **described_laws({t.name: w for t, w in zip(head.targets, ensemble.laws, strict=True)}),
         },
         "spec": dict(ensemble.spec.source),
     }

@@ -25,7 +25,10 @@ MANIFEST = "manifest.json"
 FORMAT_VERSION = 1
 BENCHMARK = "eahas-benchmark"
 ENSEMBLE = "eahas-ensemble"
-READERS = {BENCHMARK: "load_benchmark", ENSEMBLE: "load_ensemble"}
+TABLE = "eahas-table"
+MODELS = (ENSEMBLE, TABLE)  # what a benchmark is made of
+READERS = {BENCHMARK: "load_benchmark", ENSEMBLE: "load_ensemble", TABLE: "load_ensemble"}
+Kind = str | tuple[str, ...] | None
 PICKLE_SUFFIXES = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".model")
 FILES_SEARCHED = 1000  # for a pickle to name in a message
 
@@ -122,8 +125,8 @@ class Manifest:
             return spec_from_dict(self.section("spec"))
 
 
-def read_manifest(folder: str | Path, kind: str | None = None) -> Manifest:
-    """The manifest of a folder, of the wanted kind where one is given.
+def read_manifest(folder: str | Path, kind: Kind = None) -> Manifest:
+    """The manifest of a folder, of the wanted kind, or of one of several, where that is given.
 
     Raises CheckpointError saying what is wrong with which file.
     """
@@ -137,7 +140,7 @@ def read_manifest(folder: str | Path, kind: str | None = None) -> Manifest:
     return parse_manifest(content, path, kind)
 
 
-def parse_manifest(content: bytes, path: Path, kind: str | None = None) -> Manifest:
+def parse_manifest(content: bytes, path: Path, kind: Kind = None) -> Manifest:
     """The manifest in the bytes of a file; `path` names it in messages."""
     try:
         parsed = json.loads(content.decode("utf-8"), parse_constant=_no_constant)
@@ -148,9 +151,11 @@ def parse_manifest(content: bytes, path: Path, kind: str | None = None) -> Manif
     if not isinstance(parsed, dict) or not isinstance(parsed.get("files"), dict):
         raise CheckpointError(f"{path} is no manifest of eahas: files is missing")
     given, version = parsed.get("format"), parsed.get("format_version")
-    if not isinstance(given, str) or given not in READERS or (kind and given != kind):
-        hint = f": {READERS[given]} reads it" if given in (BENCHMARK, ENSEMBLE) else ""
-        wanted = kind or " or ".join(READERS)
+    kinds = (kind,) if isinstance(kind, str) else kind or tuple(READERS)
+    if not isinstance(given, str) or given not in kinds:
+        reader = READERS.get(given) if isinstance(given, str) else None
+        hint = f": {reader} reads it" if reader else ""
+        wanted = " or ".join(kinds)
         raise CheckpointError(f"{path} has format {shown(given)}, wanted {wanted}{hint}")
     if isinstance(version, bool) or version != FORMAT_VERSION:
         raise CheckpointError(

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eahas.belief import AnyBelief
 from eahas.distribution import Distribution
 from eahas.law import normal_reach
 from eahas.question import Question
@@ -16,7 +15,7 @@ from eahas.spec import Target
 
 if TYPE_CHECKING:
     from eahas.benchmark import Benchmark
-    from eahas.ensemble import Ensemble
+    from eahas.model import Model
 
 Array = np.ndarray
 
@@ -51,15 +50,19 @@ class Prediction:
     and `interval(level)` map every target to its deviation and to (low, high). Everything is
     computed when it is first asked for.
 
-    With a `noise_seed` the values are those of one plausible run; deviations and intervals stay
-    those of the configuration.
+    With a `noise_seed` the values are those of one plausible run, of a table those of a measured
+    one; deviations and intervals stay those of the configuration.
     """
 
     benchmark: Benchmark
     question: Question
     noise_seed: int | None = None
-    _beliefs: dict[Ensemble, AnyBelief] = field(default_factory=dict)
-    _runs: dict[Ensemble, Array] = field(default_factory=dict)
+    _beliefs: dict[Model, Any] = field(default_factory=dict)
+    _runs: dict[Model, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.benchmark.table is not None:
+            self._belief(self.benchmark.table)  # says now which configuration has no run
 
     @property
     def single(self) -> bool:
@@ -75,7 +78,7 @@ class Prediction:
         """The configurations in canonical nested form; a list of one for a single one."""
         return self.question.configs
 
-    def _belief(self, model: Ensemble) -> AnyBelief:
+    def _belief(self, model: Model) -> Any:
         """What a model believes; asked once."""
         found = self._beliefs.get(model)
         if found is None:

@@ -6,17 +6,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from eahas.benchmark import Benchmark
-from eahas.ensemble import Ensemble, warn_estimated
+from eahas.ensemble import warn_estimated
 from eahas.errors import EahasError
+from eahas.model import Model
 
 J_PER_KWH = 3.6e6
 
 
 @dataclass(frozen=True, eq=False)
 class ReferenceModel:
-    """One of the four models: an ensemble whose answer is converted to EA-HAS-Bench's unit."""
+    """One of the four models: one of ours whose answer is converted to EA-HAS-Bench's unit."""
 
-    ensemble: Ensemble
+    ensemble: Model
     quantity: str  # test_error_percent, runtime_s_per_epoch, train_energy_kwh_per_epoch, ...
 
     def predict(
@@ -31,7 +32,7 @@ class ReferenceModel:
     ) -> Any:
         """The quantity of one configuration, or of a list with one more axis in front.
 
-        It takes what `Ensemble.predict` takes, the first four in EA-HAS-Bench's order.
+        It takes what `Model.predict` takes, the first four in EA-HAS-Bench's order.
         """
         value = self.ensemble.predict(
             config,

@@ -8,7 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from eahas.errors import CheckpointError, shown, unknown
-from eahas.manifest import BENCHMARK, ENSEMBLE, MANIFEST, Manifest, name_of, read_manifest
+from eahas.manifest import (
+    BENCHMARK,
+    ENSEMBLE,
+    MANIFEST,
+    MODELS,
+    TABLE,
+    Manifest,
+    name_of,
+    read_manifest,
+)
 
 PREFIX = "checkpoints/"
 # EA-HAS-Bench's names of data sets, and the benchmarks that we have or shall have of them.
@@ -100,8 +109,9 @@ def describe(folder: Path) -> dict[str, Any]:
     """A benchmark in a few plain facts, from its manifests alone."""
     manifest = read_manifest(folder, BENCHMARK)
     spec = manifest.spec()
-    models = (read_manifest(folder / name, ENSEMBLE) for name in manifest.folders("models"))
-    predicted = {target for model in models for target in model.texts("head.targets")}
+    models = [read_manifest(folder / name, MODELS) for name in manifest.folders("models")]
+    entry = {ENSEMBLE: "head.targets", TABLE: "targets"}
+    predicted = {target for model in models for target in model.texts(entry[model.kind])}
     return {
         "name": name_of(manifest.content),
         "version": manifest.whole("version", 1),

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from eahas import ensemble_folder as ensembles
+from eahas import table_folder as tables
 from eahas.checkpoint import save_folder, tensor_bytes, with_manifest
 from eahas.codecs import BezierCodec
 from eahas.ensemble import Ensemble
@@ -22,6 +23,8 @@ from eahas.noise import Noise
 from eahas.regressors.mlp import MlpEnsemble
 from eahas.spec import Spec, spec_from_dict
 from eahas.support import support_of
+from eahas.table import Table
+from eahas.typical import Typical
 
 OWN = {
     "name": "own",
@@ -171,3 +174,94 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     spec = _own_spec()
     models = [_handmade(spec, "curves"), _handmade(spec, "scalars", seed=1)]
     return _saved(tmp_path_factory.mktemp("toy") / "own", spec, models)
+
+
+# Tables
+
+LISTED = {
+    "name": "listed",
+    "parameters": {
+        "opt.kind": {"type": "choice", "choices": ["sgd", "adam"]},
+        "opt.momentum": {"type": "integer", "low": 0, "high": 1, "when": {"opt.kind": ["sgd"]}},
+        "width": {"type": "integer", "low": 1, "high": 3},
+        "epochs": {"type": "choice", "choices": [2, 5]},
+    },
+    "constraints": [{"kind": "forbidden", "values": {"opt.kind": "adam", "width": 3}}],
+    "fidelity": "epochs",
+    "targets": {
+        "curves": {"valid": None, "loss": {"unit": "nat", "direction": "minimize"}},
+        "scalars": {
+            "runtime_s": None,
+            "test_energy_j": None,
+            "score": {"unit": "percent", "direction": "maximize", "low": 0, "high": 100},
+        },
+    },
+}
+
+
+def _tabled(*, seeds: int = 3, rows: slice = slice(None), knots: int = 2) -> Table:
+    """The table of made-up runs of a space of 16 configurations; all but one have every seed.
+
+    The last configuration has no run of the first seed, and in its last run `loss` is not known
+    after the first epoch and `score` not at all. `valid` counts fiftieths.
+    """
+    spec = spec_from_dict(LISTED)
+    flats = tuple(spec.space.check(point) for point in spec.space.points())
+    count, rng = len(flats), np.random.default_rng(0)
+    epochs = np.array([flat["epochs"] for flat in flats])
+    present = np.ones((count, seeds), dtype=bool)
+    present[-1, 0] = seeds == 1
+    inside = present[:, :, None] & (np.arange(5) < epochs[:, None, None])
+    valid = 2.0 * rng.integers(0, 51, inside.shape)
+    values = {
+        "valid": np.where(inside, valid, np.nan).astype(np.float32),
+        "loss": np.where(inside, rng.normal(size=inside.shape), np.nan).astype(np.float32),
+        "runtime_s": epochs[:, None] * rng.lognormal(size=(count, seeds)),
+        "test_energy_j": rng.lognormal(size=(count, seeds)),
+        "score": rng.uniform(0.0, 100.0, size=(count, seeds)),
+    }
+    values["loss"][-1, -1, 1:] = np.nan
+    values["score"][-1, -1] = np.nan
+    for target in spec.scalars:
+        values[target.name][~present] = np.nan
+    typical = {
+        target.name: Typical(
+            np.sort(rng.normal(size=(3 if target.kind == "curve" else 1, knots)), axis=1),
+            rng.lognormal(size=(3 if target.kind == "curve" else 1, knots)),
+            2.0,
+        )
+        for target in spec.targets
+    }
+    return Table(
+        spec=spec,
+        name="table",
+        flats=flats[rows],
+        seeds=tuple(range(0, 2 * seeds, 2)),
+        present=present[rows],
+        points=count,
+        values={name: value[rows] for name, value in values.items()},
+        typical=typical,
+        laws={name: normal_law() for name in values},
+        primary="valid",
+        manifest={"made": "by hand"},
+    )
+
+
+@pytest.fixture(scope="session")
+def tabled() -> Callable[..., Table]:
+    """A table of made-up runs: `tabled()`, or of some configurations with `rows=slice(...)`."""
+    return _tabled
+
+
+@pytest.fixture(scope="session")
+def saved_table() -> Callable[..., Path]:
+    """The folder of a benchmark that answers with a table: `saved_table(folder, table)`."""
+
+    def save(folder: Path, table: Table, *, records: bytes = b"PAR1 no", **changes: Any) -> Path:
+        whole = with_manifest(*tables.contents(table))
+        files = {f"{table.name}/{name}": content for name, content in whole.items()}
+        manifest = {**_manifest(table.spec, []), "models": [table.name], **changes}
+        save_folder(folder, manifest, {"records.parquet": records, **files})
+        return folder
+
+    return save
