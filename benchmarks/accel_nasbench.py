@@ -58,11 +58,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("path", type=Path)
+    parser.add_argument("path", type=Path, nargs="?")
     parser.add_argument("--splits", type=int, default=10)
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "accel-splits")
     parser.add_argument("--benchmark", default="accel-nasbench")
     arguments = parser.parse_args()
+    if arguments.path is None:
+        print("nothing compared: give the path of Accel-NASBench's data, which does not ship")
+        return
     spec = load_spec("mnasnet")
     rows = accel_nasbench_rows(arguments.path, spec)
     default_split(api.load_benchmark(arguments.benchmark), runs_from_records(rows, spec), rows)
