@@ -45,7 +45,7 @@ from eahas.support import Everywhere, Support, support_from_tensors
 from eahas.table import Table
 from eahas.truth import Point, best_points, front_points
 
-RECORDS, SUPPORT = "records.parquet", "support.safetensors"
+RECORDS, SUPPORT, NOTICE = "records.parquet", "support.safetensors", "NOTICE"
 NAME = r"[A-Za-z0-9._-]+"
 
 
@@ -208,9 +208,14 @@ class Benchmark:
     def records(self) -> Any:
         """The real runs behind the benchmark as a pandas frame; needs the extra `records`.
 
-        The columns are explained in docs/record-schema.md. Raises CheckpointError for a file that
-        is missing, altered, or no Parquet.
+        The columns are explained in docs/record-schema.md. Raises EahasError where the records
+        are not ours to ship, CheckpointError for a file that is missing, altered, or no Parquet.
         """
+        if RECORDS not in self.manifest["files"] and NOTICE in self.manifest["files"]:
+            raise EahasError(
+                f"the records behind {self.id} do not ship; {self.folder / NOTICE} says whose they "
+                "are and where to get them"
+            )
         try:
             import pandas  # noqa: F401
             import pyarrow  # noqa: F401

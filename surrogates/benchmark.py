@@ -13,7 +13,7 @@ from typing import Any
 
 import eahas
 from eahas import ensemble_folder as ensembles
-from eahas.benchmark import RECORDS, SUPPORT
+from eahas.benchmark import NOTICE, RECORDS, SUPPORT
 from eahas.checkpoint import BENCHMARK, save_folder, tensor_bytes, with_manifest
 from eahas.ensemble import Ensemble
 from eahas.errors import FitError
@@ -102,19 +102,28 @@ def save(
     folder: Path,
     *,
     version: int | None = None,
+    name: str | None = None,
+    with_records: bool = True,
+    notice: str | None = None,
 ) -> None:
     """Write the benchmark folder: manifest, one folder a model, the records.
 
     `version` is the benchmark's own, by default the spec's: a better fit of the same space is a new
-    version, so that published numbers stay reproducible.
+    version, so that published numbers stay reproducible. `name` is its own where several share a
+    space. Records that are others' to give away can stay behind; `notice` says whose they are.
     """
     spec = fitted.spec
     records = records_bytes(rows, spec)
     encoded = spec.space.encode_columns(fitted.learned.columns())
     support = support_of(spec.space, encoded)
-    files = {RECORDS: records, SUPPORT: tensor_bytes(support.tensors())}
+    files = {SUPPORT: tensor_bytes(support.tensors())}
+    if with_records:
+        files[RECORDS] = records
+    if notice is not None:
+        files[NOTICE] = notice.encode()
     manifest = {
         "format": BENCHMARK,
+        **({} if name is None else {"name": name}),
         "version": spec.version if version is None else version,
         "spec": dict(spec.source),
         "targets": [
@@ -124,6 +133,7 @@ def save(
         "fidelity": spec.space.fidelity,
         "models": [model.name for model in fitted.models],
         "noise": dict(fitted.noise),
+        "learned_from": sorted(set(fitted.learned.split.tolist())),
         "energy": energy_facts(rows),
         "provenance": provenance(rows, records),
         "quality": fitted.quality,
