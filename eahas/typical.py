@@ -21,8 +21,9 @@ class Typical:
 
     Attributes:
         location (P, K): means on the linked scale, rising in each row.
-        deviation (P, K): standard deviations between the seeds there; between two knots, and
-            between two positions, the logarithm is linear. Without knots nothing is known.
+        deviation (P, K): standard deviations between the seeds there, of a configuration that is
+            neither calm nor wild; between two knots, and between two positions, the logarithm is
+            linear. Without knots nothing is known.
         weight: as how many degrees of freedom it counts beside a configuration's own.
     """
 

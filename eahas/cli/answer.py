@@ -66,9 +66,10 @@ def reached(prediction: Prediction, found: Mapping[str, float]) -> str:
 def evidence(bench: Benchmark) -> str:
     """The runs behind a benchmark, how it was judged, and where its joules come from."""
     made, judged = bench.manifest["provenance"], bench.manifest["quality"]["held_out"]["runs"]
+    how = "R2 on {:,} held-out ones" if bench.table is None else "R2 of one seed told by the others"
     lines = [
         f"behind it: {made['runs']:,} real runs of {made['configurations']:,} configurations; "
-        f"R2 on {judged:,} held-out ones"
+        f"{how.format(judged)}"
     ]
     if any(is_energy(target) for target in bench.scalars):
         lines.append(energy_words(bench.manifest))
@@ -92,7 +93,8 @@ def _about(prediction: Prediction) -> list[str]:
     """What to keep in mind about one answer; nothing where there is nothing."""
     lines = []
     if prediction.noise_seed is not None:
-        lines.append(f"one plausible run, drawn with noise seed {prediction.noise_seed}")
+        what = "plausible" if prediction.benchmark.table is None else "measured"
+        lines.append(f"one {what} run, drawn with noise seed {prediction.noise_seed}")
     if prediction.support < UNSUPPORTED:
         lines.append(
             f"support {prediction.support:.2g}: hardly any training run was like this one; "

@@ -52,14 +52,20 @@ def run(arguments: Namespace) -> None:
 
 
 def judge(bench: Benchmark, records: str | None, resamples: int) -> dict[str, Any]:
-    """The `quality` of a manifest, on a benchmark's own records or on others of its space."""
+    """The `quality` of a manifest, on a benchmark's own records or on others of its space.
+
+    A table has seen all of its own: it is judged on them by leaving out one seed.
+    """
+    from surrogates import quality, table
     from surrogates.dataset import runs_from_records
-    from surrogates.quality import judged
 
     rows = own_records(bench) if records is None else read_records_of(records, bench.spec)
     runs = runs_from_records(rows, bench.spec)
+    models: Any = bench.models
     with Bars() as bars:
-        return judged(bench.models, runs, resamples=resamples, report=bars)
+        if bench.table is not None and records is None:
+            return table.judged(runs, resamples=resamples, report=bars)
+        return quality.judged(models, runs, resamples=resamples, report=bars)
 
 
 def own_records(bench: Benchmark) -> Rows:

@@ -57,6 +57,10 @@ def tables(
         return f"{held_out['runs']} held-out configurations: too few to judge the fit"
     unseen = ", which the fit never saw" if own else " of other records"
     blocks = [f"{_on(held_out['runs'])}{unseen}; brackets: 95 % bootstrap interval"]
+    names = dict(REFERENCES)
+    if "judged" in judged:  # a table, which has no fit
+        blocks = [f"{judged['judged']}\nbrackets: 95 % bootstrap interval"]
+        names["surrogate"] = "table of the others"
     for target in targets:
         unit = UNITS.get(target.unit, target.unit)
         head = "".join(f"{name:>{CELL}}" for name in METRICS.values())
@@ -69,7 +73,7 @@ def tables(
             lines.append(f"  on {repeated['configurations']} that were run with three seeds")
             lines += [
                 _row(f"    {name}", rows[key]["last" if target.kind == "curve" else "value"])
-                for key, name in REFERENCES.items()
+                for key, name in names.items()
             ]
         blocks.append("\n".join(lines))
     return "\n\n".join(blocks)
