@@ -108,3 +108,28 @@ def test_a_loss_is_not_known_after_a_run_diverged(regnet_rows, regnet_spec) -> N
     runs = runs_from_records(regnet_rows, spec_from_dict(source))
     assert (runs.curves[1, 1, 1:10] == 10.0).all()
     assert np.isnan(runs.curves[1, 2, 1:10]).all()
+
+
+def test_what_was_reported_has_the_unit_and_the_factor_of_its_target(spec, rows) -> None:
+    row = {**rows[0], "runtime_s_std": 0.5, "test_energy_j_std": 0.25, "machine_factor": 2.0}
+    for source, energy in (("estimated", 0.125), ("rapl", 0.25)):
+        (found,) = runs_from_records([{**row, "energy_source": source}], spec).spreads
+        assert found.tolist() == [0.25, energy]
+    assert np.isnan(runs_from_records([rows[0]], spec).spreads).all()
+
+
+def test_runs_with_some_scalars_alone_are_otherwise_the_same(runs) -> None:
+    some = runs.only(["test_energy_j"])
+    assert [t.name for t in some.spec.targets] == ["test_energy_j"]
+    np.testing.assert_array_equal(some.scalars[:, 0], runs.scalars[:, 1])
+    assert some.spreads.shape == (len(runs), 1)
+    assert some.curves.shape == (len(runs), 0, 12)
+    np.testing.assert_array_equal(some.x, runs.x)
+
+
+def test_runs_by_their_places(runs) -> None:
+    some = runs.where_rows(np.array([7, 3]))
+    assert some.config_id.tolist() == runs.config_id[[3, 7]].tolist()
+    valid, time = runs.spec.curves[0], runs.spec.scalars[0]
+    np.testing.assert_array_equal(some.values_of(valid), runs.curves[[3, 7], 0])
+    np.testing.assert_array_equal(some.values_of(time), runs.scalars[[3, 7], 0])
