@@ -52,7 +52,7 @@ def main(name: str = "regnet-digits") -> None:
     _header("target", "CRPS", "CRPS at the last epoch", "worst part", "its runs", "inside")
     for target, facts in held_out["targets"].items():
         scores = " | ".join(
-            _cell(facts[key]) if key in facts else "" for key in ("crps", "crps_last")
+            cell(facts[key]) if key in facts else "" for key in ("crps", "crps_last")
         )
         worst = facts["worst"]
         where = (
@@ -82,11 +82,12 @@ def _header(*names: str) -> None:
 def _row(label: str, facts: Mapping[str, Any]) -> None:
     cells = []
     for metric in (*METRICS, "best_quarter_tau"):
-        cells.append(_cell(facts[metric]) if metric in facts else "")
+        cells.append(cell(facts[metric]) if metric in facts else "")
     print(f"| {label} | " + " | ".join(cells) + " |")
 
 
-def _cell(metric: Mapping[str, float | None]) -> str:
+def cell(metric: Mapping[str, float | None]) -> str:
+    """A metric with its interval."""
     value, low, high = (_plain(metric[part]) for part in ("value", "low", "high"))
     return f"{value} [{low}, {high}]"
 
