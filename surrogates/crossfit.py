@@ -7,12 +7,13 @@ little larger (cross-fitting; Vovk, "Cross-conformal predictors", 2015).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from eahas.ensemble import Ensemble
+from eahas.noise import Noise
 from surrogates.dataset import Runs
 from surrogates.folds import folds
 
@@ -42,10 +43,13 @@ class Crossed:
             whole[rows, ..., : answer.shape[-1]] = answer
         return whole
 
-    def with_whole(self, whole: Ensemble) -> Crossed:
-        """The same with another model of all runs, whose noise the others take."""
-        parts = tuple((rows, replace(part, noise=whole.noise)) for rows, part in self.parts)
-        return Crossed(whole, self.runs, parts)
+    def with_noise(self, whole: Noise, parts: Sequence[Noise]) -> Crossed:
+        """The same with another noise of the model of all runs, and of each fold's."""
+        others = tuple(
+            (rows, replace(part, noise=noise))
+            for (rows, part), noise in zip(self.parts, parts, strict=True)
+        )
+        return Crossed(replace(self.whole, noise=whole), self.runs, others)
 
 
 def crossed(fit: Fit, runs: Runs, seed: int = 0) -> Crossed:

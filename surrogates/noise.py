@@ -9,6 +9,10 @@ three sources that has enough of them:
 - `residuals`: the errors of models on runs that they have not seen, which hold the models' own
   errors too: an upper bound.
 
+A network is believed as far as it has shown that it says more than one size for all: it is fitted
+again to all folds but each one, and judged on the fold that it lacks. The models of the folds take
+these, so that laws are calibrated on runs whose errors no part of a model has seen.
+
 How it hangs together is principal factor analysis of the deviations in units of their size, where
 what the factors leave over may be correlated among the curves of one epoch, and among scalars. What
 was reported has no sign, and so it hangs together with nothing.
@@ -40,6 +44,7 @@ LEAST_SHARE = 1e-4  # of the mean square: a deviation of nothing would be a clai
 FARTHEST = 4.0  # deviations; what is farther counts as this far in correlations
 MOST_FACTORS, LEAST_FACTOR = 8, 0.5
 ROUNDS = 50
+BELIEFS = np.array([0.0, 0.25, 0.5, 0.75, 1.0])  # how far a network may be believed
 
 
 @dataclass(frozen=True)
@@ -51,22 +56,30 @@ class _Deviations:
     positions: Array
     sources: tuple[str, ...]
 
+    @property
+    def squares(self) -> Array:
+        """(n, S * P)."""
+        squares: Array = (self.values**2).reshape(len(self.values), -1)
+        return squares
+
 
 def with_noise(models: Sequence[Crossed], seed: int = 0) -> tuple[list[Crossed], dict[str, str]]:
     """The models with their noise fitted, and the source of each target's."""
     found = [_deviations(model) for model in models]
-    networks, scaled = [], []
-    for deviations in found:
-        network, size = _sized(deviations, seed)
-        networks.append(network)
+    sized = [_sized(d, model, seed) for d, model in zip(found, models, strict=True)]
+    scaled = []
+    for deviations, (network, _) in zip(found, sized, strict=True):
+        size = np.exp(_said(network, deviations)).reshape(deviations.values.shape)
         relative = np.clip(deviations.values / size, -FARTHEST, FARTHEST)
         relative[:, [source == "reported" for source in deviations.sources]] = np.nan
         scaled.append(relative)
-    parts = _hung_together(scaled)
-    noisy = [
-        model.with_whole(replace(model.whole, noise=Noise(network, d.positions, loadings, own)))
-        for model, network, d, (loadings, own) in zip(models, networks, found, parts, strict=True)
-    ]
+    noisy = []
+    for model, d, (network, of_folds), (loadings, own) in zip(
+        models, found, sized, _hung_together(scaled), strict=True
+    ):
+        whole = Noise(network, d.positions, loadings, own)
+        parts = [whole if n is network else replace(whole, network=n) for n in of_folds]
+        noisy.append(model.with_noise(whole, parts))
     sources = {
         target.name: source
         for model, deviations in zip(models, found, strict=True)
@@ -151,35 +164,97 @@ def _between_repeats(seen: Array, config_id: Array) -> Array:
     return found
 
 
-def _sized(deviations: _Deviations, seed: int) -> tuple[MlpEnsemble, Array]:
-    """The network of log deviations, and what it says of every run: (n, S, P)."""
-    squares = (deviations.values**2).reshape(len(deviations.values), -1)
-    known = np.isfinite(squares)
-    mean = np.nanmean(np.where(known.any(axis=0), squares, 1.0), axis=0)
-    mean = np.maximum(mean, np.finfo(np.float32).tiny)
-    relative = torch.from_numpy(np.nan_to_num(squares / mean) + LEAST_SHARE).float()
-    mask = torch.from_numpy(known).float()
-    rows = np.isfinite(deviations.inputs).all(axis=1)
-    centre, spread = deviations.inputs[rows].mean(axis=0), deviations.inputs[rows].std(axis=0)
+def _sized(
+    deviations: _Deviations, model: Crossed, seed: int
+) -> tuple[MlpEnsemble, list[MlpEnsemble]]:
+    """The network of log deviations, and those for the models of the folds."""
+    folds = [rows for rows, _ in model.parts]
+    if any(len(rows) == len(deviations.values) for rows in folds):
+        (whole,), _ = _fitted(deviations, [], seed)
+        return whole, [whole] * len(folds)
+    (whole, *others), levels = _fitted(deviations, folds, seed)
+    known = np.isfinite(deviations.squares)
+    relative = np.nan_to_num(deviations.squares * np.exp(-2.0 * levels[0])) + LEAST_SHARE
+    surprise = np.zeros((len(BELIEFS), known.shape[1]))
+    for rows, network, level in zip(folds, others, levels[1:], strict=True):
+        more = _said(network, deviations)[rows] - level
+        for k, belief in enumerate(BELIEFS):
+            log = 2.0 * (level - levels[0] + belief * more)
+            lost = log + relative[rows] * np.exp(-log)
+            surprise[k] += np.where(known[rows], lost, 0.0).sum(axis=0)
+    series, places = deviations.values.shape[1:]
+    of_series = surprise.reshape(-1, series, places).sum(axis=2)
+    belief = np.repeat(BELIEFS[np.argmin(of_series, axis=0)], places)
+    believed = [_believed(*pair, belief) for pair in zip([whole, *others], levels, strict=True)]
+    return believed[0], believed[1:]
+
+
+def _believed(network: MlpEnsemble, level: Array, belief: Array) -> MlpEnsemble:
+    """What a network says beyond the level of each output, times the belief in it."""
+    last = level + (network.biases[-1] - level) * belief
+    return MlpEnsemble(
+        (*network.weights[:-1], (network.weights[-1] * belief).astype(np.float32)),
+        (*network.biases[:-1], last.astype(np.float32)),
+    )
+
+
+def _said(network: MlpEnsemble, deviations: _Deviations) -> Array:
+    """Log deviations of every run: (n, S * P)."""
+    return network.many(np.nan_to_num(deviations.inputs))[0].astype(float)
+
+
+def _fitted(
+    deviations: _Deviations, folds: Sequence[Array], seed: int
+) -> tuple[list[MlpEnsemble], Array]:
+    """Networks of log deviations side by side: of all runs, then of all but each fold.
+
+    With them the logs of each one's root mean squares (1 + folds, S * P).
+    """
+    squares = deviations.squares
+    known = np.repeat(np.isfinite(squares)[None], 1 + len(folds), axis=0)
+    known[:, ~np.isfinite(deviations.inputs).all(axis=1)] = False
+    for k, rows in enumerate(folds):
+        known[1 + k, rows] = False
+    mean = _mean_of_known(np.broadcast_to(squares, known.shape), known)
+    relative = np.where(known, squares, 0.0) / mean[:, None] + LEAST_SHARE
+    wanted, mask = torch.from_numpy(relative).float(), torch.from_numpy(known).float()
+    count = mask.sum(dim=(1, 2)).clamp_min(1.0)
+    rows = known[0].any(axis=1)
+    seen = deviations.inputs[rows] if rows.any() else np.zeros((1, deviations.inputs.shape[1]))
+    centre, spread = seen.mean(axis=0), seen.std(axis=0)
     spread = np.where(spread > 1e-6, spread, 1.0)
-    x = torch.from_numpy((deviations.inputs - centre) / spread).float().nan_to_num()[None]
-    mask = mask * torch.from_numpy(rows).float()[:, None]
+    x = torch.from_numpy((deviations.inputs - centre) / spread).float().nan_to_num()
+    x = x.repeat(len(known), 1, 1)
     generator = torch.Generator().manual_seed(seed)
-    network = MemberMlp(1, (x.shape[2], HIDDEN, squares.shape[1]), 0.0, generator)
+    sizes = (x.shape[2], HIDDEN, squares.shape[1])
+    network = MemberMlp(len(known), sizes, 0.0, generator)
     optimiser = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=DECAY)
     for step in range(STEPS):
         for group in optimiser.param_groups:
             group["lr"] = RATE * (1.0 - step / STEPS)
-        log = network(x)[0]  # of the square
-        loss = ((log + relative * torch.exp(-log)) * mask).sum() / mask.sum().clamp_min(1.0)
+        log = network(x)  # of the square
+        losses = ((log + wanted * torch.exp(-log)) * mask).sum(dim=(1, 2)) / count
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        losses.sum().backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), float(len(known)) ** 0.5)
         optimiser.step()
+    levels = 0.5 * np.log(mean)
     half = np.full(squares.shape[1], 0.5)
-    mlp = network.to_numpy(centre, spread, half, 0.5 * np.log(mean))
-    logs = mlp.many(np.nan_to_num(deviations.inputs))[0].astype(float)
-    return mlp, np.exp(logs).reshape(deviations.values.shape)
+    together = network.to_numpy(centre, spread, half, np.zeros(squares.shape[1]))
+    networks = []
+    for k, level in enumerate(levels):
+        biases = [bias[k : k + 1] for bias in together.biases]
+        biases[-1] = (biases[-1] + level).astype(np.float32)
+        networks.append(MlpEnsemble(tuple(w[k : k + 1] for w in together.weights), tuple(biases)))
+    return networks, levels
+
+
+def _mean_of_known(squares: Array, known: Array) -> Array:
+    """(M, S * P) of (M, n, S * P); of an output that nothing is known of, 1."""
+    count = known.sum(axis=1)
+    mean = np.where(known, squares, 0.0).sum(axis=1) / np.maximum(count, 1)
+    found: Array = np.maximum(np.where(count, mean, 1.0), np.finfo(np.float32).tiny)
+    return found
 
 
 def _hung_together(scaled: Sequence[Array]) -> list[tuple[Array, Array]]:
