@@ -92,7 +92,7 @@ def test_two_choices_are_as_far_apart_as_two_truths_or_two_ends(space) -> None:
     assert [float(np.abs(other - here).sum()) for other in others] == [1.0, 1.0, 1.0]
 
 
-def test_the_distance_is_the_mean_to_the_nearest_others(space) -> None:
+def test_the_score_counts_who_is_as_far_from_the_nearest_others(space) -> None:
     configs = half(space, 40, seed=4)
     found = supported(space, configs)
     codes = halved(space, np.stack([space.encode(c) for c in configs])).astype(float)
@@ -100,6 +100,11 @@ def test_the_distance_is_the_mean_to_the_nearest_others(space) -> None:
     np.fill_diagonal(apart, np.inf)
     nearest = np.sort(np.sort(apart, axis=1)[:, :NEAREST].mean(axis=1))
     np.testing.assert_allclose(found.distances, nearest, rtol=1e-5)
+    asked = space.sample(30, seed=9)
+    others = halved(space, np.stack([space.encode(c) for c in asked])).astype(float)
+    far = np.sort(np.abs(others[:, None] - codes).sum(axis=2), axis=1)[:, :NEAREST].mean(axis=1)
+    expected = (1 + (nearest >= far[:, None]).sum(axis=1)) / 41
+    np.testing.assert_allclose(found.score(ask(space, asked)), expected)
 
 
 def test_many_configurations_are_compared_in_blocks(space, support, monkeypatch) -> None:
