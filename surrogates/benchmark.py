@@ -82,18 +82,22 @@ def default_parts(
     """One part for the curves of a spec and one for its scalars, where it has such.
 
     `models` names families in place of our own; `settings` may have some for curves and scalars.
+    Raises FitError for a family of which the spec has no target.
     """
     given = settings or {}
+    for name in models:
+        family(name).targets_of(spec)
     return [
-        Part(family_for(kind, models), given.get(kind))
+        Part(family_for(kind, spec, models), given.get(kind))
         for kind in ("curves", "scalars")
         if getattr(spec, kind)
     ]
 
 
-def family_for(kind: str, models: Sequence[str]) -> Family:
-    """The family among these that fits curves, or scalars: the last one named, else our own."""
-    return [chosen for name in (*MODELS, *models) if (chosen := family(name)).targets == kind][-1]
+def family_for(kind: str, spec: Spec, models: Sequence[str]) -> Family:
+    """The family among these that fits a spec's curves, or its scalars: the last one named."""
+    named = [family(name) for name in (*MODELS, *models)]
+    return [chosen for chosen in named if chosen.kind(spec) == kind][-1]
 
 
 def save(

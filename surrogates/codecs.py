@@ -17,6 +17,7 @@ from eahas.errors import FitError, unknown
 from eahas.regressors import MlpEnsemble
 from surrogates.bezier_fit import fit
 from surrogates.dataset import Runs
+from surrogates.vae import fit_vae
 
 GRID_POINTS = 32
 GRID_POWER = 1.5  # learning curves bend in their first epochs, so the grid is dense there
@@ -68,14 +69,38 @@ def svd(runs: Runs, components: int = COMPONENTS) -> Encoded:
     return Encoded(GridCodec(values.shape[1], positions, decoder), (flat - mean) @ kept.T)
 
 
-CODECS: Mapping[str, Callable[[Runs, int], Encoded]] = {
-    "bezier": bezier,
-    "identity": lambda runs, _: identity(runs),
-    "svd": lambda runs, _: svd(runs),
+def vae(runs: Runs, seed: int = 0) -> Encoded:
+    """The codes of a variational autoencoder of the values at the grid's positions."""
+    positions, values = _on_grid(runs)
+    decoder, codes = fit_vae(values, runs.weight, seed)
+    return Encoded(GridCodec(values.shape[1], positions, decoder), codes)
+
+
+def last(runs: Runs) -> Encoded:
+    """The values at the last epoch; a curve is the mean of the runs' moved so that it ends there.
+
+    Exact at the last epoch and crude before it: what NAS-Bench-301 and Accel-NASBench predict.
+    """
+    positions, values = _on_grid(runs)
+    mean = np.average(values, axis=0, weights=runs.weight)
+    count, points = mean.shape
+    moved = np.repeat(np.eye(count), points, axis=1)[None].astype(np.float32)
+    shape = (mean - mean[:, -1:]).reshape(1, -1).astype(np.float32)
+    return Encoded(
+        GridCodec(count, positions, MlpEnsemble((moved,), (shape,))), values[:, :, -1].copy()
+    )
+
+
+CODECS: Mapping[str, Callable[[Runs, int, int], Encoded]] = {  # runs, degree, seed
+    "bezier": lambda runs, degree, _: bezier(runs, degree),
+    "identity": lambda runs, *_: identity(runs),
+    "svd": lambda runs, *_: svd(runs),
+    "vae": lambda runs, _, seed: vae(runs, seed),
+    "last": lambda runs, *_: last(runs),
 }
 
 
-def encode(name: str, runs: Runs, degree: int = DEFAULT_DEGREE) -> Encoded:
+def encode(name: str, runs: Runs, degree: int = DEFAULT_DEGREE, seed: int = 0) -> Encoded:
     """The codec of a name, fitted to the runs that have all their curves to the end.
 
     Raises FitError for an unknown name, and where no run has.
@@ -85,7 +110,7 @@ def encode(name: str, runs: Runs, degree: int = DEFAULT_DEGREE) -> Encoded:
     whole = [np.isfinite(c[:, :e]).all() for c, e in zip(runs.curves, runs.epochs, strict=True)]
     if not any(whole):
         raise FitError("no training run has all its curves to the end")
-    return CODECS[name](runs.where(np.array(whole)), degree)
+    return CODECS[name](runs.where(np.array(whole)), degree, seed)
 
 
 @dataclass(frozen=True)
@@ -100,9 +125,9 @@ class Start:
     scale: Array
 
 
-def started(name: str, runs: Runs, degree: int = DEFAULT_DEGREE) -> Start:
+def started(name: str, runs: Runs, degree: int = DEFAULT_DEGREE, seed: int = 0) -> Start:
     """The median code of the runs. Raises FitError as `encode`."""
-    found = encode(name, runs, degree)
+    found = encode(name, runs, degree, seed)
     shift = np.median(found.codes, axis=0)
     if isinstance(found.codec, BezierCodec):
         return Start(found.codec, shift, np.ones(len(shift)))

@@ -1,12 +1,10 @@
 """Ensembles of regressors that predict codes: of curves through a codec, of scalars as they are.
 
-A member is fitted to the runs of all folds but its own. What it says about the runs of its own,
-which it has not seen, shows how far predictions stray: the noise of the ensemble.
+How far members stray on the runs that they have not seen is the noise of the ensemble.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -16,20 +14,18 @@ from eahas.codecs import Codec
 from eahas.ensemble import Ensemble
 from eahas.errors import FitError
 from eahas.heads import CurveHead, ScalarHead
-from eahas.regressors import Joined, MlpEnsemble, Pooled, Regressor
+from eahas.regressors import Joined, MlpEnsemble, Regressor
 from surrogates.codecs import encode
 from surrogates.dataset import Runs
-from surrogates.folds import folds
 from surrogates.linked import linked_scalars
-from surrogates.trees import TreeSettings, grow
+from surrogates.regressors import CodeSettings, Progress, fit_members
 
 LEAST_NOISE = 1e-6
 Array = np.ndarray
-Progress = Callable[[int, int], None]
 
 
 def fit_curves_coded(
-    runs: Runs, settings: TreeSettings, progress: Progress | None = None, *, codec: str
+    runs: Runs, settings: CodeSettings, progress: Progress | None = None, *, codec: str
 ) -> Ensemble:
     """An ensemble for every curve of the spec: a regressor of the codes of a codec.
 
@@ -37,8 +33,8 @@ def fit_curves_coded(
     """
     spec = runs.spec
     runs = runs.where(_with_whole_curves(runs))
-    encoded = encode(codec, runs, settings.degree)
-    regressor, unseen = _members(_seen_by_curves(runs), encoded.codes, settings, progress)
+    encoded = encode(codec, runs, settings.degree, settings.seed)
+    regressor, unseen = fit_members(_seen_by_curves(runs), encoded.codes, settings, progress)
     head = CurveHead(spec.curves, encoded.codec)
     noise = _noise_of_curves(runs, encoded.codec, unseen)
     assert spec.main_curve is not None
@@ -54,7 +50,7 @@ def fit_curves_coded(
 
 
 def fit_scalars_coded(
-    runs: Runs, settings: TreeSettings, progress: Progress | None = None
+    runs: Runs, settings: CodeSettings, progress: Progress | None = None
 ) -> Ensemble:
     """An ensemble for every scalar, on a log scale and per epoch where that is its kind.
 
@@ -65,7 +61,7 @@ def fit_scalars_coded(
     head = ScalarHead(spec.scalars)
     runs = runs.where(np.isfinite(runs.scalars).any(axis=1))
     linked = linked_scalars(runs, head)
-    regressor, unseen = _members(runs, linked, settings, progress)
+    regressor, unseen = fit_members(runs, linked, settings, progress)
     noise = np.sqrt(_mean_of_known((linked - unseen) ** 2, runs.weight))
     return Ensemble.uncalibrated(
         head,
@@ -75,38 +71,6 @@ def fit_scalars_coded(
         regressor=_with_noise(regressor, noise),
         primary=spec.scalars[0].name,
         manifest={"settings": asdict(settings)},
-    )
-
-
-def _members(
-    runs: Runs, codes: Array, settings: TreeSettings, progress: Progress | None
-) -> tuple[Regressor, Array]:
-    """The members as one regressor, and what each says about the runs that it has not seen."""
-    fold = folds(runs, settings.members, settings.seed)
-    unseen = np.empty_like(codes)
-    members: list[Regressor] = []
-    for member in range(settings.members):
-        seen, own = fold != member, fold == member
-        fitted = _grown(
-            runs.x[seen], codes[seen], runs.weight[seen], settings, settings.seed + member
-        )
-        unseen[own] = fitted.many(runs.x[own])[0]
-        members.append(fitted)
-        if progress is not None:
-            progress(member + 1, settings.members)
-    return Pooled(tuple(members)), unseen
-
-
-def _grown(x: Array, codes: Array, weight: Array, settings: TreeSettings, seed: int) -> Regressor:
-    """All outputs at once; where runs lack some of them, each from the runs that have it."""
-    known = np.isfinite(codes)
-    if known.all():
-        return grow(x, codes, weight, settings, seed)
-    return Joined(
-        tuple(
-            grow(x[rows], codes[rows, k : k + 1], weight[rows], settings, seed)
-            for k, rows in enumerate(known.T)
-        )
     )
 
 
@@ -134,7 +98,7 @@ def _noise_of_curves(runs: Runs, codec: Codec, codes: Array) -> Array:
 
 
 def _seen_by_curves(runs: Runs) -> Runs:
-    """The runs without what matters to costs alone: a constant, at which no tree splits."""
+    """The runs without what matters to costs alone: a constant, which no regressor sees."""
     return replace(runs, x=np.where(runs.features.of_costs, 0.0, runs.x))
 
 

@@ -1,86 +1,130 @@
-"""Model families by name: what they fit, and with which settings."""
+"""Model families by name: what they fit, and with which settings.
+
+The names are those of EA-HAS-Bench, NAS-Bench-X11, NAS-Bench-301 and Accel-NASBench. `_STAR` takes
+the loss on the drawn curve; `_hpo` is the same composition with tuned settings; `_accel` is for
+what networks cost on accelerators.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any, TypeVar
+from dataclasses import dataclass, replace
 
-from eahas.checks import is_number, is_whole
 from eahas.ensemble import Ensemble
-from eahas.errors import FitError, shown, unknown
+from eahas.errors import FitError, unknown
+from eahas.spec import Spec, Target
 from surrogates.coded import fit_curves_coded, fit_scalars_coded
 from surrogates.dataset import Runs
-from surrogates.training import FitSettings, Progress, fit_curves, fit_scalars
-from surrogates.trees import ForestSettings, LgbSettings, TreeSettings, XgbSettings
-
-# Where a whole number may start from another than 1, and where a number must end before infinity.
-LEAST, MOST, BELOW = (
-    {"members": 2, "seed": 0, "positions": 2},
-    {"seed": 2**63 - 1},
-    {"dropout": 1.0},
-)
-
+from surrogates.kernels import GpSettings, NuSvrSettings, SvrSettings
+from surrogates.natural_boosting import NgbSettings
+from surrogates.regressors import CodeSettings
+from surrogates.settings import configured as configured
+from surrogates.settings import shipped
+from surrogates.training import FitSettings, NetSettings, Progress, fit_curves, fit_scalars
+from surrogates.trees import ForestSettings, LgbSettings, XgbSettings
 
 CURVES = FitSettings(weight_decay=0.3)
 SCALARS = FitSettings(hidden=(64, 64), steps=2000, weight_decay=0.3, dropout=0.05)
-Settings = FitSettings | TreeSettings
+CODES = NetSettings(weight_decay=0.3)
+XGB_ONE = XgbSettings(rounds=1000, max_depth=4)  # one number learned well: more and smaller trees
+LGB_ONE = LgbSettings(rounds=1000, num_leaves=8)
+Settings = FitSettings | CodeSettings
+EITHER = "either"
 
 
 @dataclass(frozen=True)
 class Family:
     """A kind of surrogate: what it predicts, through which codec, by which regressor.
 
-    `targets` is "curves" or "scalars". The settings say by which regressor: networks or the trees
-    of a library.
+    `targets` is "curves", "scalars", or "either": the curves of a spec, and the scalars of one that
+    has no curves. The type of the settings says by which regressor.
     """
 
     name: str
     targets: str
-    settings: Settings
+    defaults: Settings
     about: str
     codec: str = ""  # of curves
+    tuned: bool = False  # its settings ship as a file
+
+    @property
+    def settings(self) -> Settings:
+        return configured(self.defaults, shipped(self.name)) if self.tuned else self.defaults
+
+    def kind(self, spec: Spec) -> str:
+        """What it predicts of this spec: "curves" or "scalars"."""
+        if self.targets != EITHER:
+            return self.targets
+        return "curves" if spec.curves else "scalars"
+
+    def targets_of(self, spec: Spec) -> tuple[Target, ...]:
+        """The targets of this spec that it predicts; FitError where there is none."""
+        found: tuple[Target, ...] = getattr(spec, self.kind(spec))
+        if not found:
+            raise FitError(f"model {self.name} fits {self.kind(spec)}; {spec.name} has none")
+        return found
 
     def fit(
         self, runs: Runs, settings: Settings | None = None, progress: Progress | None = None
     ) -> Ensemble:
         """An uncalibrated ensemble of these runs; FitError where the spec has no target for it."""
-        if not getattr(runs.spec, self.targets):
-            raise FitError(f"model {self.name} fits {self.targets}; {runs.spec.name} has none")
+        self.targets_of(runs.spec)
         fitted = self._fitted(runs, self.settings if settings is None else settings, progress)
         return replace(fitted, manifest={**fitted.manifest, "family": self.name})
 
     def _fitted(self, runs: Runs, settings: Settings, progress: Progress | None) -> Ensemble:
+        curves = self.kind(runs.spec) == "curves"
         if isinstance(settings, FitSettings):
-            if self.codec:
+            if curves:
                 return fit_curves(runs, settings, progress, codec=self.codec)
             return fit_scalars(runs, settings, progress)
-        if self.codec:
+        if curves:
             return fit_curves_coded(runs, settings, progress, codec=self.codec)
         return fit_scalars_coded(runs, settings, progress)
 
 
 BEZIER, GRID, SVD = "Bezier control points", "values on a grid", "singular values of the curves"
+VAE = "codes of a variational autoencoder"
+LAST = "the last epoch, or scalars; before the last epoch a typical curve, moved: crude"
+COSTS, ACCEL = "time and energy", "throughput and latency of accelerators"
 NETWORKS, XGB, LGB = "networks", "XGBoost", "LightGBM"
-FAMILIES = {
-    family.name: family
-    for family in (
-        Family("bezier_nn_STAR", "curves", CURVES, f"{NETWORKS} for {BEZIER}", "bezier"),
-        Family("lc_nn_STAR", "curves", CURVES, f"{NETWORKS} for {GRID}", "identity"),
-        Family("svd_nn_STAR", "curves", CURVES, f"{NETWORKS} for {SVD}", "svd"),
-        Family("svd_xgb", "curves", XgbSettings(), f"{XGB} for {SVD} (NAS-Bench-X11)", "svd"),
-        Family("svd_lgb", "curves", LgbSettings(), f"{LGB} for {SVD} (NAS-Bench-X11)", "svd"),
-        Family("nn_E", "scalars", SCALARS, f"{NETWORKS} for time and energy"),
-        Family("xgb_time", "scalars", XgbSettings(), f"{XGB} for time and energy"),
-        Family("lgb_time", "scalars", LgbSettings(), f"{LGB} for time and energy"),
-        Family("lgb_E", "scalars", LgbSettings(), f"{LGB} for time and energy"),
-        Family("sklearn_forest", "scalars", ForestSettings(), "random forest for time and energy"),
-    )
-}
+FOREST, SVR, NU_SVR = "random forest", "support vectors", "nu support vectors"
 
 
-S = TypeVar("S", bound=Settings)
+def _named(*families: Family) -> dict[str, Family]:
+    return {family.name: family for family in families}
+
+
+FAMILIES = _named(
+    Family("bezier_nn_STAR", "curves", CURVES, f"{NETWORKS} for {BEZIER}", "bezier"),
+    Family("bezier_nn_hpo", "curves", CURVES, "bezier_nn_STAR, tuned", "bezier", tuned=True),
+    Family("lc_nn_STAR", "curves", CURVES, f"{NETWORKS} for {GRID}", "identity"),
+    Family("lc_nn_hpo", "curves", CURVES, "lc_nn_STAR, tuned", "identity", tuned=True),
+    Family("svd_lgb", "curves", LgbSettings(), f"{LGB} for {SVD} (NAS-Bench-X11)", "svd"),
+    Family("svd_lgb_hpo", "curves", LgbSettings(), "svd_lgb, tuned", "svd", tuned=True),
+    Family("svd_xgb", "curves", XgbSettings(), f"{XGB} for {SVD} (NAS-Bench-X11)", "svd"),
+    Family("svd_nn", "curves", CODES, f"{NETWORKS} for {SVD}, loss on these", "svd"),
+    Family("svd_nn_STAR", "curves", CURVES, f"{NETWORKS} for {SVD}, loss on the curve", "svd"),
+    Family("svd_nn_hpo", "curves", CODES, "svd_nn, tuned", "svd", tuned=True),
+    Family("vae_nn", "curves", CODES, f"{NETWORKS} for {VAE}", "vae"),
+    Family("vae_lgb", "curves", LgbSettings(), f"{LGB} for {VAE}", "vae"),
+    Family("vae_xgb", "curves", XgbSettings(), f"{XGB} for {VAE}", "vae"),
+    Family("xgb", EITHER, XGB_ONE, f"{XGB} for {LAST}", "last"),
+    Family("lgb", EITHER, LGB_ONE, f"{LGB} for {LAST}", "last"),
+    Family("xgb_time", "scalars", XgbSettings(), f"{XGB} for {COSTS}"),
+    Family("lgb_time", "scalars", LgbSettings(), f"{LGB} for {COSTS}"),
+    Family("lgb_E", "scalars", LgbSettings(), f"{LGB} for {COSTS}"),
+    Family("nn_E", "scalars", SCALARS, f"{NETWORKS} for {COSTS}"),
+    Family("sklearn_forest", EITHER, ForestSettings(), f"{FOREST} for {LAST}", "last"),
+    Family("svr", EITHER, SvrSettings(), f"{SVR} for {LAST}", "last"),
+    Family("svr_nu", EITHER, NuSvrSettings(), f"{NU_SVR} for {LAST}", "last"),
+    Family("ngb", EITHER, NgbSettings(), f"NGBoost for {LAST}", "last"),
+    Family("gp", EITHER, GpSettings(), f"Gaussian process for {LAST}", "last"),
+    Family("xgb_accel", "scalars", XGB_ONE, f"{XGB} for {ACCEL}"),
+    Family("lgb_accel", "scalars", LGB_ONE, f"{LGB} for {ACCEL}"),
+    Family("sklearn_forest_accel", "scalars", ForestSettings(), f"{FOREST} for {ACCEL}"),
+    Family("svr_accel", "scalars", SvrSettings(), f"{SVR} for {ACCEL}"),
+    Family("svr_nu_accel", "scalars", NuSvrSettings(), f"{NU_SVR} for {ACCEL}"),
+)
 
 
 def family(name: str) -> Family:
@@ -88,39 +132,3 @@ def family(name: str) -> Family:
     if name not in FAMILIES:
         raise FitError(unknown("model", name, FAMILIES))
     return FAMILIES[name]
-
-
-def configured(settings: S, changes: Any) -> S:
-    """Settings with the fields of a JSON object changed.
-
-    Raises FitError naming a field that is unknown or has a value of the wrong kind.
-    """
-    if not isinstance(changes, Mapping):
-        raise FitError(f"fit settings are a JSON object of names and values, got {shown(changes)}")
-    known = asdict(settings)
-    for name in changes:
-        if name not in known:
-            raise FitError(unknown("fit setting", name, known))
-    return replace(settings, **{n: _value(n, known[n], given) for n, given in changes.items()})
-
-
-def _value(name: str, default: Any, given: Any) -> Any:
-    """What was given, in the kind of the default."""
-    if isinstance(default, tuple):
-        if isinstance(given, (list, tuple)) and given and all(_is_whole(v, 1) for v in given):
-            return tuple(map(int, given))
-        raise FitError(f"fit setting {name}: a list of whole numbers from 1, got {shown(given)}")
-    if isinstance(default, int):
-        least, most = LEAST.get(name, 1), MOST.get(name, math.inf)
-        if _is_whole(given, least) and given <= most:
-            return int(given)
-        limit = f"from {least}" if most == math.inf else f"in {least}..{most}"
-        raise FitError(f"fit setting {name}: a whole number {limit}, got {shown(given)}")
-    below = BELOW.get(name, math.inf)
-    if is_number(given) and 0 <= given < below:
-        return float(given)
-    raise FitError(f"fit setting {name}: a number from 0 to below {below:g}, got {shown(given)}")
-
-
-def _is_whole(given: Any, least: int) -> bool:
-    return is_whole(given) and given >= least

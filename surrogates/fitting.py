@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from eahas.ensemble import Ensemble
 from eahas.errors import FitError, unknown
+from eahas.heads import ScalarHead
 from surrogates.calibration import calibrated
 from surrogates.crossfit import FOLDS, crossed
 from surrogates.dataset import Runs
 from surrogates.families import Family, Settings
+from surrogates.linked import linked_scalars
 from surrogates.noise import with_noise
 
+LEAST_KNOWN = 2 * FOLDS  # configurations with a value of a scalar that some runs lack
 Report = Callable[[str, int, int], None]  # what is being done, done, of how many
 
 
@@ -20,7 +25,8 @@ Report = Callable[[str, int, int], None]  # what is being done, done, of how man
 class Part:
     """One model of a benchmark: its family, settings (None: the family's own), and targets.
 
-    Without targets it is for all of its family's kind. With one target it bears its name.
+    Without targets it is for all of its family's kind in the spec. With them it is for these
+    scalars; with one it bears its name.
     """
 
     family: Family
@@ -32,7 +38,8 @@ class Part:
         if not self.targets:
             return self.family.fit(runs, self.settings, progress)
         fitted = self.family.fit(runs.only(self.targets), self.settings, progress)
-        return replace(fitted, name=self.targets[0], spec=runs.spec)
+        name = self.targets[0] if len(self.targets) == 1 else fitted.name
+        return replace(fitted, name=name, spec=runs.spec)
 
 
 def fit_parts(
@@ -40,8 +47,8 @@ def fit_parts(
 ) -> tuple[tuple[Ensemble, ...], dict[str, str]]:
     """The parts fitted to runs and calibrated by cross-fitting; the source of each target's noise.
 
-    Raises FitError where a target is unknown or predicted twice, or there are fewer configurations
-    than folds.
+    Raises FitError where a target is unknown, predicted twice, or known of too few configurations,
+    and where there are fewer configurations than folds.
     """
     _check_targets(parts, runs)
     models = []
@@ -59,13 +66,31 @@ def fit_parts(
 def _check_targets(parts: Sequence[Part], runs: Runs) -> None:
     taken: set[str] = set()
     for part in parts:
-        known = [t.name for t in getattr(runs.spec, part.family.targets)]
+        named = part.targets and part.family.targets != "curves"
+        of_kind = runs.spec.scalars if named else part.family.targets_of(runs.spec)
+        known = [t.name for t in of_kind]
         for name in part.targets or known:
             if name not in known:
                 raise FitError(f"model {part.family.name}: {unknown('target', name, known)}")
             if name in taken:
                 raise FitError(f"two models are to predict {name}; one is enough")
             taken.add(name)
+    scalars = [target.name for target in runs.spec.scalars if target.name in taken]
+    if scalars:
+        _check_known(runs.only(scalars))
+
+
+def _check_known(runs: Runs) -> None:
+    """Said before anything is fitted: each scalar has values, and such as its kind allows."""
+    for target, values in zip(runs.spec.scalars, runs.scalars.T, strict=True):
+        known = np.isfinite(values)
+        count = len(np.unique(runs.config_id[known]))
+        if count < LEAST_KNOWN and not known.all():
+            raise FitError(
+                f"{target.name} is known of {count} configurations to learn from; a fit needs "
+                f"{LEAST_KNOWN}: add some, or take {target.name} out of the targets of the spec"
+            )
+    linked_scalars(runs, ScalarHead(runs.spec.scalars))
 
 
 class _Counted:

@@ -25,8 +25,8 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class FitSettings:
-    """How a network ensemble is fitted. Every field is a hyperparameter of the fit."""
+class NetSettings:
+    """How an ensemble of networks is fitted. Every field is a hyperparameter of the fit."""
 
     members: int = 5
     hidden: tuple[int, ...] = (96, 96)
@@ -36,12 +36,18 @@ class FitSettings:
     learning_rate: float = 3e-3
     weight_decay: float = 1.0
     dropout: float = 0.1
-    positions: int = 24
-    last_epoch_weight: float = 0.5
     seed: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class FitSettings(NetSettings):
+    """The same with the loss on what is drawn: at how many epochs, and how much the last counts."""
+
+    positions: int = 24
+    last_epoch_weight: float = 0.5
 
 
 def fit_curves(
@@ -58,7 +64,7 @@ def fit_curves(
     unknown codec.
     """
     spec = runs.spec
-    start = started(codec, runs, settings.degree)
+    start = started(codec, runs, settings.degree, settings.seed)
     head = CurveHead(spec.curves, start.codec)
     low, high = (torch.tensor(bound).float()[:, None] for bound in curve_bounds(runs))
     spans = high - low
@@ -69,7 +75,7 @@ def fit_curves(
     drawn = drawing(start.codec)
     scale, shift = (torch.from_numpy(part).float() for part in (start.scale, start.shift))
 
-    def batch_loss(network: MemberMlp, data: _Data, generator: torch.Generator) -> Tensor:
+    def batch_loss(network: MemberMlp, data: Data, generator: torch.Generator) -> Tensor:
         length, rows = _one_group(groups, settings.batch_size, rng)
         at = _positions(length, settings.positions, rng)
         positions = torch.from_numpy(at / max(length - 1, 1)).float()
@@ -87,7 +93,7 @@ def fit_curves(
 
     bias = np.concatenate([np.zeros(k), np.full(2 * c, math.log(0.03))])
     blind = runs.features.of_costs
-    network, data = _fitted(runs, head.outputs, bias, batch_loss, settings, progress, blind=blind)
+    network, data = optimised(runs, head.outputs, bias, batch_loss, settings, progress, blind=blind)
     in_unit = np.repeat(np.log(spans.numpy()[:, 0]), 2)  # noise in the target's unit
     assert spec.main_curve is not None
     return Ensemble.uncalibrated(
@@ -95,7 +101,7 @@ def fit_curves(
         spec=spec,
         name="learning_curve",
         features=runs.features,
-        regressor=_sound(
+        regressor=sound(
             network.to_numpy(
                 data.mean,
                 data.std,
@@ -122,7 +128,7 @@ def fit_scalars(runs: Runs, settings: FitSettings, progress: Progress | None = N
     rng = np.random.default_rng(settings.seed)
     count = len(spec.scalars)
 
-    def batch_loss(network: MemberMlp, data: _Data, generator: torch.Generator) -> Tensor:
+    def batch_loss(network: MemberMlp, data: Data, generator: torch.Generator) -> Tensor:
         rows = rng.choice(len(runs), min(settings.batch_size, len(runs)), replace=False)
         out = network(data.x[:, rows], generator)
         known = torch.isfinite(targets[rows])
@@ -131,7 +137,7 @@ def fit_scalars(runs: Runs, settings: FitSettings, progress: Progress | None = N
         return (loss * data.weight[:, rows]).sum() / data.weight[:, rows].sum()
 
     bias = np.concatenate([np.zeros(count), np.full(count, math.log(0.2))])
-    network, data = _fitted(runs, head.outputs, bias, batch_loss, settings, progress)
+    network, data = optimised(runs, head.outputs, bias, batch_loss, settings, progress)
     scale = np.concatenate([std, np.ones(count)])
     shift = np.concatenate([mean, np.log(std)])
     return Ensemble.uncalibrated(
@@ -139,30 +145,32 @@ def fit_scalars(runs: Runs, settings: FitSettings, progress: Progress | None = N
         spec=spec,
         name="costs",
         features=runs.features,
-        regressor=_sound(network.to_numpy(data.mean, data.std, scale, shift)),
+        regressor=sound(network.to_numpy(data.mean, data.std, scale, shift)),
         primary=spec.scalars[0].name,
         manifest={"family": "nn_E", "settings": settings.to_dict()},
     )
 
 
 @dataclass(frozen=True)
-class _Data:
+class Data:
+    """The runs as every member sees them."""
+
     x: Tensor  # (M, n, F), standardised
     weight: Tensor  # (M, n), zero where a member leaves the run out
     mean: np.ndarray
     std: np.ndarray
 
 
-def _fitted(
+def optimised(
     runs: Runs,
     outputs: int,
     bias: np.ndarray,
-    batch_loss: Callable[[MemberMlp, _Data, torch.Generator], Tensor],
-    settings: FitSettings,
+    batch_loss: Callable[[MemberMlp, Data, torch.Generator], Tensor],
+    settings: NetSettings,
     progress: Progress | None,
     *,
     blind: np.ndarray | None = None,
-) -> tuple[MemberMlp, _Data]:
+) -> tuple[MemberMlp, Data]:
     """AdamW under a cosine schedule; the same settings and runs give the same weights.
 
     Features at which `blind` (F,) is true are not seen: their weights are 0.
@@ -197,7 +205,7 @@ def _fitted(
     return network, data
 
 
-def _sound(mlp: MlpEnsemble) -> MlpEnsemble:
+def sound(mlp: MlpEnsemble) -> MlpEnsemble:
     """The networks, if they could be loaded again; FitError where the fit diverged."""
     try:
         return mlp_from_tensors(mlp.tensors())
@@ -209,14 +217,14 @@ def _diverged(error: EahasError) -> FitError:
     return FitError(f"the fit diverged ({error}); lower learning_rate")
 
 
-def _data(runs: Runs, settings: FitSettings) -> _Data:
+def _data(runs: Runs, settings: NetSettings) -> Data:
     mean, std = runs.x.mean(axis=0), runs.x.std(axis=0)
     std = np.where(std > 1e-6, std, 1.0)
     x = torch.from_numpy((runs.x - mean) / std).float()
     fold = folds(runs, settings.members, settings.seed)
     kept = torch.from_numpy(fold[None, :] != np.arange(settings.members)[:, None])
     weight = torch.from_numpy(runs.weight).float() * kept
-    return _Data(x.repeat(settings.members, 1, 1), weight, mean, std)
+    return Data(x.repeat(settings.members, 1, 1), weight, mean, std)
 
 
 def _loss(error: Tensor, noise: Tensor, share: Tensor) -> Tensor:

@@ -15,11 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from eahas.errors import MissingExtraError
 from eahas.regressors import TreeEnsemble
+from surrogates.imported import imported
 
 Array = np.ndarray
-Options = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -77,31 +76,21 @@ class ForestSettings:
     max_features: float = 0.5
 
 
-COMMON = ("members", "seed", "degree", "rounds")
+COMMON = ("members", "seed", "degree", "rounds")  # what the libraries are not told by name
 TreeSettings = XgbSettings | LgbSettings | ForestSettings
 
 
-def grow(x: Array, y: Array, weight: Array, settings: TreeSettings, seed: int) -> TreeEnsemble:
-    """One member by the library whose settings are given."""
-    own = {name: value for name, value in asdict(settings).items() if name not in COMMON}
-    if isinstance(settings, XgbSettings):
-        return grow_xgboost(x, y, weight, seed, settings.rounds, own)
-    if isinstance(settings, LgbSettings):
-        return grow_lightgbm(x, y, weight, seed, settings.rounds, own)
-    return grow_forest(x, y, weight, seed, own)
-
-
 def grow_xgboost(
-    x: Array, y: Array, weight: Array, seed: int, rounds: int, own: Options
+    x: Array, y: Array, weight: Array, settings: XgbSettings, seed: int
 ) -> TreeEnsemble:
     """Boosted trees of XGBoost (Chen and Guestrin, 2016), histogram method, squared error."""
-    xgboost = _imported("xgboost", "xgboost-cpu")
+    xgboost = imported("xgboost", "xgboost-cpu", "trees")
     options = {"objective": "reg:squarederror", "tree_method": "hist", "base_score": 0.0}
-    options |= {"nthread": 1, "seed": seed, **own}
+    options |= {"nthread": 1, "seed": seed, **own_names(settings)}
 
     def boosted(rest: Array) -> list[Tree]:
         data = xgboost.DMatrix(_single(x), rest, weight=weight)
-        raw = xgboost.train(options, data, rounds).save_raw("json")
+        raw = xgboost.train(options, data, settings.rounds).save_raw("json")
         trees = json.loads(raw)["learner"]["gradient_booster"]["model"]["trees"]
         return [_of_xgboost(tree) for tree in trees]
 
@@ -109,30 +98,38 @@ def grow_xgboost(
 
 
 def grow_lightgbm(
-    x: Array, y: Array, weight: Array, seed: int, rounds: int, own: Options
+    x: Array, y: Array, weight: Array, settings: LgbSettings, seed: int
 ) -> TreeEnsemble:
     """Boosted trees of LightGBM (Ke et al., 2017), squared error."""
-    lightgbm = _imported("lightgbm", "lightgbm")
+    lightgbm = imported("lightgbm", "lightgbm", "trees")
     options = {"objective": "regression", "boost_from_average": False, "num_threads": 1}
-    options |= {"deterministic": True, "force_row_wise": True, "verbose": -1, "seed": seed, **own}
+    options |= {"deterministic": True, "force_row_wise": True, "verbose": -1, "seed": seed}
+    options |= own_names(settings)
 
     def boosted(rest: Array) -> list[Tree]:
         data = lightgbm.Dataset(_single(x).astype(float), rest, weight=weight)
-        trees = lightgbm.train(options, data, rounds).dump_model()["tree_info"]
+        trees = lightgbm.train(options, data, settings.rounds).dump_model()["tree_info"]
         return [_of_lightgbm(tree["tree_structure"]) for tree in trees]
 
     return _each_output(boosted, x, y, weight)
 
 
-def grow_forest(x: Array, y: Array, weight: Array, seed: int, own: Options) -> TreeEnsemble:
+def grow_forest(
+    x: Array, y: Array, weight: Array, settings: ForestSettings, seed: int
+) -> TreeEnsemble:
     """A random forest of scikit-learn (Breiman, 2001): every tree knows all K outputs."""
-    ensemble = _imported("sklearn.ensemble", "scikit-learn")
-    forest = ensemble.RandomForestRegressor(random_state=seed, n_jobs=1, **own)
+    ensemble = imported("sklearn.ensemble", "scikit-learn", "train")
+    forest = ensemble.RandomForestRegressor(random_state=seed, n_jobs=1, **own_names(settings))
     forest.fit(_single(x), y if y.shape[1] > 1 else y[:, 0], sample_weight=weight)
-    trees = [_of_sklearn(estimator.tree_) for estimator in forest.estimators_]
+    trees = [of_sklearn(estimator.tree_) for estimator in forest.estimators_]
     share = [Tree(t.feature, t.threshold, t.below, t.value / len(trees)) for t in trees]
     outputs = [[_of_output(tree, k) for tree in share] for k in range(y.shape[1])]
-    return _together(outputs, np.zeros(y.shape[1]), x.shape[1])
+    return together(outputs, np.zeros(y.shape[1]), x.shape[1])
+
+
+def own_names(settings: TreeSettings) -> dict[str, Any]:
+    """What a library is told in its own words."""
+    return {name: value for name, value in asdict(settings).items() if name not in COMMON}
 
 
 def _each_output(
@@ -140,7 +137,7 @@ def _each_output(
 ) -> TreeEnsemble:
     """Trees of each output, grown on what is left of it beside its mean."""
     base = (y * weight[:, None]).sum(axis=0) / weight.sum()
-    return _together([boosted(rest) for rest in (y - base).T], base, x.shape[1])
+    return together([boosted(rest) for rest in (y - base).T], base, x.shape[1])
 
 
 def _of_xgboost(tree: Mapping[str, Any]) -> Tree:
@@ -181,7 +178,8 @@ def _of_lightgbm(root: Mapping[str, Any]) -> Tree:
     return Tree(np.array(feature), np.array(threshold), np.array(below), np.array(value)[:, None])
 
 
-def _of_sklearn(tree: Any) -> Tree:
+def of_sklearn(tree: Any) -> Tree:
+    """A `tree_` of scikit-learn."""
     leaf = tree.children_left < 0
     values = tree.value[:, :, 0] * leaf[:, None]
     return Tree(
@@ -196,7 +194,7 @@ def _of_output(tree: Tree, k: int) -> Tree:
     return Tree(tree.feature, tree.threshold, tree.below, tree.value[:, k : k + 1])
 
 
-def _together(outputs: Sequence[Sequence[Tree]], base: Array, inputs: int) -> TreeEnsemble:
+def together(outputs: Sequence[Sequence[Tree]], base: Array, inputs: int) -> TreeEnsemble:
     """All trees of all outputs in one row of nodes."""
     trees = [tree for of_output in outputs for tree in of_output]
     slot = [k for k, of_output in enumerate(outputs) for _ in of_output]
@@ -220,12 +218,3 @@ def _together(outputs: Sequence[Sequence[Tree]], base: Array, inputs: int) -> Tr
 
 def _single(x: Array) -> Array:
     return x.astype(np.float32)
-
-
-def _imported(module: str, package: str) -> Any:
-    import importlib
-
-    try:
-        return importlib.import_module(module)
-    except ImportError:
-        raise MissingExtraError("this model", package, "trees") from None

@@ -22,7 +22,7 @@ import eahas
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("eahas", "regnet_hpo", "surrogates", "sweeps")
 SOURCES = (*ROOMS, "checkpoints", "pyproject.toml", "setup.py", "README.md", "LICENSE", "NOTICE")
-EXTRAS = ("train", "records", "plot", "configspace", "test", "dev")
+EXTRAS = ("train", "records", "plot", "configspace", "trees", "ngboost", "tune", "test", "dev")
 
 pytestmark = pytest.mark.skipif(
     find_spec("build") is None or find_spec("setuptools") is None,
@@ -84,6 +84,12 @@ def test_the_wheel_holds_the_specs(names: set[str]) -> None:
     specs = {f"sweeps/specs/{path.name}" for path in (ROOT / "sweeps/specs").glob("*.yaml")}
     assert specs
     assert specs - names == set()
+
+
+def test_the_wheel_holds_the_tuned_settings(names: set[str]) -> None:
+    configs = {f"surrogates/configs/{p.name}" for p in (ROOT / "surrogates/configs").glob("*.json")}
+    assert configs
+    assert configs - names == set()
 
 
 def test_the_wheel_holds_the_whole_checkpoints_folder_inside_eahas(names: set[str]) -> None:

@@ -94,13 +94,14 @@ def run(arguments: Namespace) -> None:
     from sweeps.specs import load_spec
 
     common, models = given_settings(arguments), arguments.model or []
+    spec = load_spec(arguments.spec)
     settings: Any = {
         kind: configured(
-            configured(family_for(kind, models).settings, detailed.get(kind, {})), common
+            configured(family_for(kind, spec, models).settings, detailed.get(kind, {})), common
         )
         for kind in GROUPS
+        if getattr(spec, kind)
     }
-    spec = load_spec(arguments.spec)
     rows = read_records_of(arguments.records, spec)
     with Bars() as bars:
         fitted = fit(

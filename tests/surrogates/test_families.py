@@ -12,15 +12,17 @@ from eahas.errors import FitError, MissingExtraError
 from eahas.spec import spec_from_dict
 from surrogates.calibration import calibrated
 from surrogates.families import FAMILIES, configured, family
+from surrogates.kernels import GpSettings, NuSvrSettings, SvrSettings
 from surrogates.metrics import last_epoch, once, r2
-from surrogates.training import FitSettings
+from surrogates.natural_boosting import NgbSettings
+from surrogates.training import FitSettings, NetSettings
 from surrogates.trees import ForestSettings, LgbSettings, XgbSettings
 
 
 def test_every_family_is_found_by_its_name():
     assert {"bezier_nn_STAR", "nn_E"} <= FAMILIES.keys()
     assert all(family(name).name == name for name in FAMILIES)
-    assert {f.targets for f in FAMILIES.values()} == {"curves", "scalars"}
+    assert {f.targets for f in FAMILIES.values()} == {"curves", "scalars", "either"}
 
 
 def test_a_bad_name_lists_the_good_ones():
@@ -33,6 +35,11 @@ QUICK = {
     XgbSettings: {"members": 2, "rounds": 60, "learning_rate": 0.2},
     LgbSettings: {"members": 2, "rounds": 60, "learning_rate": 0.2},
     ForestSettings: {"members": 2, "n_estimators": 20},
+    NetSettings: {"members": 2, "steps": 400, "hidden": [32], "dropout": 0},
+    NgbSettings: {"members": 2, "n_estimators": 60, "learning_rate": 0.2},
+    SvrSettings: {"members": 2},
+    NuSvrSettings: {"members": 2},
+    GpSettings: {"members": 2, "iterations": 15, "likelihood": 60},
 }
 
 
@@ -48,11 +55,11 @@ def test_every_family_learns_what_it_is_for_and_comes_back_from_its_folder(
         )
     except MissingExtraError as error:
         pytest.skip(str(error))
-    assert fitted.targets == getattr(runs.spec, chosen.targets)
+    assert fitted.targets == chosen.targets_of(runs.spec)
     assert fitted.manifest["family"] == name
     fitted, test = calibrated(as_crossed(fitted, runs.side("valid"))), runs.side("test")
     belief = fitted.distribution(test.configs)
-    if chosen.targets == "curves":
+    if chosen.kind(runs.spec) == "curves":
         predicted = last_epoch(belief["valid"].value, test.epochs)
         seen = last_epoch(test.curves[:, 0], test.epochs)
     else:
@@ -70,6 +77,19 @@ def test_every_family_learns_what_it_is_for_and_comes_back_from_its_folder(
         length = np.size(found.value)
         many = np.ravel(belief[target].value[0])[:length]
         np.testing.assert_allclose(np.ravel(found.value), many, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["xgb", "svr", "gp", "sklearn_forest"])
+def test_some_families_take_curves_where_there_are_any_and_else_scalars(name, runs):
+    chosen = family(name)
+    assert chosen.kind(runs.spec) == "curves"
+    bare = runs.only(["runtime_s"])
+    assert chosen.kind(bare.spec) == "scalars"
+    quick = configured(chosen.settings, QUICK[type(chosen.settings)])
+    fitted = chosen.fit(bare.side("train"), quick)
+    test = runs.side("test")
+    predicted = fitted.distribution(test.configs)["runtime_s"].value
+    assert once(r2, predicted, test.scalars[:, 0]) > 0.9
 
 
 def test_a_spec_without_such_targets_is_refused(runs):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from surrogates import trees
+from surrogates.regressors import fit_member
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +63,7 @@ def answers(x, y, weight, settings):
 def test_the_arrays_answer_what_the_library_answers(data, module, settings) -> None:
     pytest.importorskip(module)
     x, y, weight = data
-    grown = trees.grow(x, y, weight, settings, 3)
+    grown = fit_member(x, y, weight, settings, 3)
     found = grown.many(x)
     assert found.shape == (1, 300, 2)
     np.testing.assert_allclose(found[0], answers(x, y, weight, settings), rtol=1e-4, atol=1e-5)
@@ -73,5 +74,5 @@ def test_a_tree_of_one_leaf_is_a_constant(data) -> None:
     pytest.importorskip("lightgbm")
     x, _, weight = data
     constant = np.full((300, 1), 7.5)
-    grown = trees.grow(x, constant, weight, trees.LgbSettings(rounds=3), 0)
+    grown = fit_member(x, constant, weight, trees.LgbSettings(rounds=3), 0)
     np.testing.assert_allclose(grown.many(x), 7.5, rtol=1e-6)
