@@ -11,9 +11,7 @@ import os
 from typing import Any
 
 from eahas import benchmark as _benchmark
-from eahas import ensemble_folder as _ensemble_folder
 from eahas import registry as _registry
-from eahas import table_folder as _table_folder
 from eahas.benchmark import Benchmark as Benchmark
 from eahas.ensemble import Ensemble as Ensemble
 from eahas.ensemble import EstimatedEnergyWarning as EstimatedEnergyWarning
@@ -59,12 +57,10 @@ def load_ensemble(name_or_path: str | os.PathLike[str]) -> Model:
     """
     place = _registry.locate(name_or_path)
     if place.manifest.kind in _MODELS:
-        fitted = place.manifest.kind == _ENSEMBLE
         if place.model is not None:
-            what = "an ensemble" if fitted else "a table"
+            what = "an ensemble" if place.manifest.kind == _ENSEMBLE else "a table"
             raise CheckpointError(f"{place.folder} is {what}: {place.model} is nothing in it")
-        reader = _ensemble_folder if fitted else _table_folder
-        return reader.load(place.folder, place.manifest)
+        return _benchmark.load_model(place.folder, place.manifest)
     if place.model is None:
         raise CheckpointError(
             f"{name_or_path} is a benchmark: name one of its models, as "

@@ -264,8 +264,7 @@ def load(folder: Path, manifest: Manifest | None = None) -> Benchmark:
     for name in manifest.folders("models"):
         content = read_file(folder, f"{name}/{MANIFEST}", manifest.content)
         inner = parse_manifest(content, folder / name / MANIFEST, MODELS)
-        reader = ensembles if inner.kind == ENSEMBLE else tables
-        model: Model = reader.load(folder / name, inner)
+        model = load_model(folder / name, inner)
         if model.space != spec.space or not set(model.targets) <= set(spec.targets):
             inner.refuse(f"its space or its targets are not those of {manifest.path}")
         for target in model.targets:
@@ -274,6 +273,13 @@ def load(folder: Path, manifest: Manifest | None = None) -> Benchmark:
                 manifest.refuse(f"models: {other} and {name} both predict {target.name}")
         models.append(_sharing(model, models))
     return Benchmark(folder, manifest.content, spec, tuple(models))
+
+
+def load_model(folder: Path, manifest: Manifest) -> Model:
+    """The ensemble or the table of a folder; CheckpointError where it is not whole and right."""
+    if manifest.kind == ENSEMBLE:
+        return ensembles.load(folder, manifest)
+    return tables.load(folder, manifest)
 
 
 def _sharing(model: Model, others: Sequence[Model]) -> Model:
