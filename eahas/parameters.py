@@ -365,7 +365,8 @@ class Choice:
                 same = abs(number - choice) <= 1e-7 * abs(choice)
             if same:
                 return choice
-        near = suggest(value, self.choices) if isinstance(value, str) else ""
+        words = [choice for choice in self.choices if isinstance(choice, str)]
+        near = suggest(value, words) if isinstance(value, str) else ""
         raise ConfigError(
             f"{self.name}={shown(value)} is not allowed; allowed: {self.allowed()}{near}"
         )

@@ -20,6 +20,7 @@ import numpy as np
 from eahas.checks import is_number
 from eahas.errors import ConfigError, MissingExtraError, RecordError, shown, unknown
 from eahas.files import write_bytes
+from eahas.own_records import completed
 from eahas.parameters import Choice, Parameter
 from eahas.spec import Spec, Target
 
@@ -30,6 +31,7 @@ ASIDE = ("anchor", "control")  # roles of runs that stand on no side and are fit
 ENERGY_SOURCES = ("nvml_counter", "nvml_sampled", "rapl", "estimated", "")
 MIXED, NO_ENERGY = "mixed", "none"  # what a benchmark says of runs with several sources, or none
 LARGEST = 2**63 - 1  # an int64
+LARGEST_FLOAT = 3e38  # a single, as curves are stored and surrogates are fitted
 SINGLE = 1e-7  # relative; what a bound forgives, because a file holds curves in single precision
 ALLOWED = {
     "text": "text",
@@ -197,15 +199,17 @@ def _value(name: str, kind: str, given: Any) -> Any:
         return given
     if kind == "floats" and isinstance(given, (list, tuple, np.ndarray)):
         return _numbers(name, given).tolist()
-    if kind in ("int", "float") and _is_number(given):
-        number = float(given) if kind == "float" else int(given)
-        if number == given:
-            return number
+    if kind == "int" and _is_number(given) and int(given) == given:
+        return int(given)
+    if kind == "float" and is_number(given) and abs(given) < math.inf:
+        if abs(given) > LARGEST_FLOAT:
+            raise RecordError(f"{name} is {shown(given)}; allowed: up to {LARGEST_FLOAT:g}")
+        return float(given)
     raise RecordError(f"{name} is {shown(given)}; allowed: {ALLOWED[kind]}")
 
 
 def _is_number(given: Any) -> bool:
-    """Finite and no larger than an int64; a truth is no number."""
+    """No larger than an int64, and so finite; a truth is no number."""
     return is_number(given) and bool(-LARGEST <= given <= LARGEST)
 
 
@@ -221,6 +225,10 @@ def _numbers(name: str, given: Sequence[Any] | np.ndarray) -> np.ndarray:
     if not np.isfinite(values).all():
         at = int(np.flatnonzero(~np.isfinite(values))[0])
         raise RecordError(f"{name}: value {at + 1} is {values[at]}; allowed: {ALLOWED['floats']}")
+    if values.size and np.abs(values).max() > LARGEST_FLOAT:
+        raise RecordError(
+            f"{name} holds {np.abs(values).max():g}; allowed: up to {LARGEST_FLOAT:g}"
+        )
     return values
 
 
@@ -341,18 +349,47 @@ def records_bytes(rows: Sequence[Mapping[str, Any]], spec: Spec) -> bytes:
 
 
 def read_records(path: Path | str, spec: Spec) -> list[dict[str, Any]]:
-    """The checked rows of a Parquet file. Raises RecordError for a missing or broken file."""
-    return check_rows(read_rows(path), spec)
+    """The checked rows of a Parquet file, what it may leave out filled in.
+
+    What that is, `eahas.own_records` says. Raises RecordError for a missing or broken file, and for
+    anything else that is wrong with it.
+    """
+    table = _table_of(path)
+    read = {*KINDS, *spec.space.names, *(t.name for t in spec.targets)}
+    read |= {spread_of(target) for target in spec.scalars}
+    rows = _plain_rows(_as_doubles(table.select([n for n in table.column_names if n in read])))
+    return check_rows(completed(rows, spec, table.column_names), spec)
+
+
+def _as_doubles(table: Any) -> Any:
+    """Decimals as doubles, and singles as the doubles that their shortest decimals name: 0.1."""
+    import pyarrow
+
+    for at, column in enumerate(table.schema):
+        if pyarrow.types.is_decimal(column.type):
+            table = table.set_column(at, column.name, table.column(at).cast(pyarrow.float64()))
+        elif pyarrow.types.is_float16(column.type) or pyarrow.types.is_float32(column.type):
+            singles = table.column(at).to_pylist()
+            doubles = [None if v is None else float(str(np.float32(v))) for v in singles]
+            table = table.set_column(at, column.name, pyarrow.array(doubles, pyarrow.float64()))
+    return table
 
 
 def read_rows(path: Path | str) -> list[dict[str, Any]]:
-    """The rows of a Parquet file as they stand there, nulls dropped."""
+    """The rows of a Parquet file as they stand there, nulls and single NaNs dropped."""
+    return _plain_rows(_table_of(path))
+
+
+def _table_of(path: Path | str) -> Any:
     if not Path(path).is_file():
         raise RecordError(f"records file {path} does not exist")
-    table = read_table(path, f"records file {path}")
+    return read_table(path, f"records file {path}")
+
+
+def _plain_rows(table: Any) -> list[dict[str, Any]]:
     mixed = mixed_columns(table)
     return [
-        {k: json.loads(v) if k in mixed else v for k, v in row.items() if v is not None}
+        {k: json.loads(v) if k in mixed else v for k, v in row.items() if v is not None and v == v}
         for row in table.to_pylist()
     ]
 

@@ -21,7 +21,9 @@ def linked_scalars(runs: Runs, head: ScalarHead) -> np.ndarray:
             raise FitError(f"no training run has a value of {target.name}")
         if on_log_scale(target) and (values <= 0).any():
             raise FitError(
-                f"{target.name} is on a log scale and holds a value that is not positive"
+                f"{target.name} has low: 0 and no high, and so is on a log scale, but holds "
+                f"{values[values <= 0].min():g}, which is not positive; leave its low out, or give "
+                "it a high"
             )
     linked = np.where(logs, np.log(np.where(logs, runs.scalars, 1.0)), runs.scalars)
     linked -= np.log(runs.epochs)[:, None] * head.per_epoch

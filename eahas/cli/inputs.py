@@ -48,7 +48,7 @@ def read_with_spec(source: str | Path, spec: str | None) -> tuple[Spec, Rows]:
 
     A Parquet file of a spec that ships needs no name.
     """
-    from eahas.records import as_stored, check_rows, read_rows
+    from eahas.records import as_stored, read_records, read_rows
     from sweeps.specs import list_specs, load_spec
 
     path = Path(source)
@@ -56,13 +56,13 @@ def read_with_spec(source: str | Path, spec: str | None) -> tuple[Spec, Rows]:
         own, made = _finished(path)
         found = own if spec is None else load_spec(spec)
         return found, as_stored(made, found)
-    rows = read_rows(path)
     if spec is None:
+        rows = read_rows(path)
         spec = str(rows[0].get("space")) if rows else None
         if spec not in list_specs():
             raise EahasError(f"{path} holds runs of {spec}, no spec that ships: give --spec FILE")
     found = load_spec(spec)
-    return found, check_rows(rows, found)
+    return found, read_records(path, found)
 
 
 def _finished(folder: Path) -> tuple[Spec, Rows]:
