@@ -129,6 +129,6 @@ FAMILIES = _named(
 
 def family(name: str) -> Family:
     """The family of a name; FitError listing those that there are."""
-    if name not in FAMILIES:
+    if not isinstance(name, str) or name not in FAMILIES:
         raise FitError(unknown("model", name, FAMILIES))
     return FAMILIES[name]

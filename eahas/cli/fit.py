@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
+import re
+from argparse import ArgumentTypeError, Namespace
 from pathlib import Path
 from typing import Any
 
+from eahas.benchmark import NAME
 from eahas.checkpoint import replaceable
-from eahas.cli.arguments import Parser, add_command, whole
+from eahas.cli.arguments import Parser, UsageError, add_command, whole
 from eahas.cli.inputs import read_json, read_records_of
 from eahas.cli.progress import Bars
 from eahas.cli.scores import summary
-from eahas.errors import FitError, unknown
+from eahas.cli.tuning import add_tuning, tuned, write_settings
+from eahas.errors import shown
 
-GROUPS = ("curves", "scalars")
 SETTINGS = ("members", "steps", "seed", "degree")
 STEPS = "2500 for curves, 2000 for costs"
+SIDES = ("train", "valid")
 
 
 def add_to(commands: Any) -> None:
@@ -26,15 +29,24 @@ def add_to(commands: Any) -> None:
         "fit a benchmark to records and judge it on the runs that it has not seen",
         "eahas fit regnet-digits my-sweep/records.parquet --out my-benchmark",
         "eahas fit my-space.yaml my-sweep --out my-benchmark --members 10 --steps 6000",
+        "eahas fit my-space.yaml my-sweep --out my-benchmark --model svd_lgb --tune 50",
     )
     command.add_argument("spec", metavar="SPEC", help="a spec that ships, or a .yaml or .json file")
     command.add_argument("records", metavar="RECORDS", help="a Parquet file or a sweep folder")
     command.add_argument("--out", metavar="DIR", required=True, help="the benchmark folder")
+    command.add_argument("--name", help="of the benchmark; default: that of its space")
     command.add_argument(
         "--version",
         metavar="N",
         type=whole(1),
         help="version of the benchmark; default: the spec's. A published one keeps its answers",
+    )
+    command.add_argument(
+        "--learn-from",
+        metavar="SIDES",
+        type=_sides,
+        default=SIDES,
+        help="train, or train,valid; default: train,valid",
     )
     command.add_argument(
         "--model",
@@ -47,8 +59,11 @@ def add_to(commands: Any) -> None:
     command.add_argument(
         "--settings",
         metavar="FILE",
-        help='a JSON file with more of the fit, as {"curves": {"hidden": [64, 64]}, "scalars": {}}',
+        help='a JSON file with more of the fit, as {"curves": {"hidden": [64, 64]}, "scalars": {}, '
+        '"targets": {"runtime_s": {"model": "xgb_time", "settings": {"rounds": 800}}}}: what is '
+        "named in targets has a model of its own",
     )
+    add_tuning(command)
     command.add_argument(
         "--resamples",
         metavar="N",
@@ -81,37 +96,40 @@ def given_settings(arguments: Namespace) -> dict[str, int]:
 
 
 def run(arguments: Namespace) -> None:
-    folder = replaceable(arguments.out)
-    detailed: Any = {} if arguments.settings is None else read_json(arguments.settings)
-    if not isinstance(detailed, dict):
-        raise FitError(f"{arguments.settings}: an object with {' and '.join(GROUPS)}")
-    for name in detailed:
-        if name not in GROUPS:
-            raise FitError(f"{arguments.settings}: {unknown('group', name, GROUPS)}")
+    name, folder = arguments.name, replaceable(arguments.out)
+    if name is not None and not re.fullmatch(NAME, name):
+        raise UsageError(f"--name {shown(name)}: letters, digits, '.', '_' and '-' only")
+    described: Any = {} if arguments.settings is None else read_json(arguments.settings)
 
-    from surrogates.benchmark import default_parts, energy_facts, family_for, fit, save
-    from surrogates.families import configured
+    from surrogates.benchmark import energy_facts, fit, save
+    from surrogates.dataset import runs_from_records
+    from surrogates.parts import described_parts, parts_of
     from sweeps.specs import load_spec
 
-    common, models = given_settings(arguments), arguments.model or []
-    spec = load_spec(arguments.spec)
-    settings: Any = {
-        kind: configured(
-            configured(family_for(kind, spec, models).settings, detailed.get(kind, {})), common
-        )
-        for kind in GROUPS
-        if getattr(spec, kind)
-    }
+    common, spec = given_settings(arguments), load_spec(arguments.spec)
+    parts = parts_of(spec, arguments.model or (), described, common)
     rows = read_records_of(arguments.records, spec)
+    parts, words = tuned(
+        parts,
+        runs_from_records(rows, spec),
+        arguments,
+        folder,
+        seed=common.get("seed", 0),
+        held=frozenset(common),
+    )
+    if words:
+        path = write_settings(folder, described_parts(parts, spec, words))
+        print(f"wrote {path}, to be given to --settings\n", flush=True)
     with Bars() as bars:
         fitted = fit(
             spec,
             rows,
-            parts=default_parts(spec, models, settings),
+            parts=parts,
+            learn_from=arguments.learn_from,
             resamples=arguments.resamples,
             report=bars,
         )
-    save(fitted, rows, folder, version=arguments.version)
+    save(fitted, rows, folder, version=arguments.version, name=name)
     source = energy_facts(rows)["source"]
     print(summary(fitted.quality["held_out"], spec.targets, source))
     print(f"\nwrote {folder}; ask it: eahas predict {path_of(folder)} --sample 0")
@@ -120,3 +138,11 @@ def run(arguments: Namespace) -> None:
 def path_of(folder: Path) -> str:
     """A folder as a command reads it back, never to be taken for the name of what ships."""
     return str(folder) if len(folder.parts) > 1 else f"./{folder}"
+
+
+def _sides(text: str) -> tuple[str, ...]:
+    """An argument type: the sides of the split to learn from, train among them."""
+    sides = tuple(text.split(","))
+    if "train" not in sides or len(set(sides)) < len(sides) or not set(sides) <= set(SIDES):
+        raise ArgumentTypeError(f"{text!r}; allowed are train, and train,valid")
+    return sides
