@@ -351,14 +351,15 @@ def records_bytes(rows: Sequence[Mapping[str, Any]], spec: Spec) -> bytes:
 def read_records(path: Path | str, spec: Spec) -> list[dict[str, Any]]:
     """The checked rows of a Parquet file, what it may leave out filled in.
 
-    What that is, `eahas.own_records` says. Raises RecordError for a missing or broken file, and for
-    anything else that is wrong with it.
+    What that is, `eahas.own_records` says. Numbers an epoch are rounded to single precision, as
+    they will be stored. Raises RecordError for a missing or broken file, and for anything else that
+    is wrong with it.
     """
     table = _table_of(path)
     read = {*KINDS, *spec.space.names, *(t.name for t in spec.targets)}
     read |= {spread_of(target) for target in spec.scalars}
     rows = _plain_rows(_as_doubles(table.select([n for n in table.column_names if n in read])))
-    return check_rows(completed(rows, spec, table.column_names), spec)
+    return as_stored(completed(rows, spec, table.column_names), spec)
 
 
 def _as_doubles(table: Any) -> Any:

@@ -13,7 +13,7 @@ import pyarrow.parquet as parquet
 import pytest
 
 from eahas.errors import RecordError
-from eahas.records import check_rows, read_records
+from eahas.records import check_rows, read_records, write_records
 from eahas.spec import spec_from_dict
 
 SPEC = spec_from_dict(
@@ -42,7 +42,7 @@ ROW = {
     "early": False,
     "max_epoch": 3,
     "loss": [2.0, 1.5, 1.0],
-    "f1": [0.1, 0.2, 0.3],
+    "f1": [0.125, 0.25, 0.5],
     "fit_s": 1.5,
 }
 NAN, INF = float("nan"), float("inf")
@@ -118,16 +118,16 @@ def test_without_a_status_a_run_with_all_targets_is_ok_and_one_that_lacks_some_f
 
 
 def test_a_curve_that_stops_being_a_number_is_a_run_that_diverged(read) -> None:
-    (row,) = read({"loss": [2.0, NAN, NAN], "f1": [0.1, 0.2, NAN], "fit_s": INF})
+    (row,) = read({"loss": [2.0, NAN, NAN], "f1": [0.125, 0.25, NAN], "fit_s": INF})
     assert row["status"] == "diverged"
     assert row["reason"] == "loss is no finite number from epoch 2"
-    assert (row["epochs"], row["loss"], row["f1"]) == (1, [2.0], [0.1])
-    (row,) = read({"loss": [INF], "f1": [0.1]})
+    assert (row["epochs"], row["loss"], row["f1"]) == (1, [2.0], [0.125])
+    (row,) = read({"loss": [INF], "f1": [0.125]})
     assert (row["status"], row["epochs"], row["loss"], row["f1"]) == ("diverged", 0, [], [])
 
 
 def test_a_status_of_the_file_is_believed(read) -> None:
-    broken = {"loss": [2.0, NAN], "f1": [0.1, 0.1], "fit_s": INF}
+    broken = {"loss": [2.0, NAN], "f1": [0.125, 0.125], "fit_s": INF}
     rows = read(
         {}, {**broken, "lr": 0.1}, {**broken, "lr": 0.2}, status=["ok", "failed", "diverged"]
     )
@@ -137,16 +137,16 @@ def test_a_status_of_the_file_is_believed(read) -> None:
     with pytest.raises(RecordError, match="fit_s is missing from a run with status ok"):
         read({"fit_s": NAN}, status="ok")
     with pytest.raises(RecordError, match="status ok with 1 of 3 epochs; a run that ended early"):
-        read({"loss": [2.0, NAN, NAN], "f1": [0.1] * 3}, status="ok")
+        read({"loss": [2.0, NAN, NAN], "f1": [0.125] * 3}, status="ok")
 
 
 def test_curves_may_be_padded_to_one_length(read) -> None:
-    (row,) = read({"max_epoch": 2, "loss": [2.0, 1.0, NAN], "f1": np.array([0.1, 0.2, NAN])})
+    (row,) = read({"max_epoch": 2, "loss": [2.0, 1.0, NAN], "f1": np.array([0.125, 0.25, NAN])})
     assert (row["status"], row["epochs"], row["loss"], row["f1"]) == (
         "ok",
         2,
         [2.0, 1.0],
-        [0.1, 0.2],
+        [0.125, 0.25],
     )
 
 
@@ -154,13 +154,13 @@ def test_curves_may_be_padded_to_one_length(read) -> None:
     ("change", "message"),
     [
         (
-            {"loss": [2.0, 1.0], "f1": [0.1, 0.2]},
+            {"loss": [2.0, 1.0], "f1": [0.125, 0.25]},
             "record 'row-0': loss has 2 values where max_epoch is 3; a run that ended early is "
             "diverged or failed: say which in a column status",
         ),
-        ({"loss": [2.0] * 4, "f1": [0.1] * 4}, "4 epochs where max_epoch is 3"),
+        ({"loss": [2.0] * 4, "f1": [0.125] * 4}, "4 epochs where max_epoch is 3"),
         ({"loss": [2.0, NAN, 1.0]}, "loss is [2.0, None, 1.0]; allowed: a list of finite"),
-        ({"f1": [0.1, 0.2]}, "f1 has 2 values where max_epoch is 3"),
+        ({"f1": [0.125, 0.25]}, "f1 has 2 values where max_epoch is 3"),
         ({"loss": [2.0, 1.0, -0.1]}, "record 'row-0': loss holds -0.1; allowed: 0..inf"),
         ({"lr": "0.01"}, "record 'row-0': lr='0.01' is of type str"),
         ({"lr": 3.0}, "record 'row-0': lr=3.0 is out of range; allowed: number in 0.0001..1"),
@@ -229,6 +229,12 @@ def test_a_time_of_any_kind_is_when_a_run_began(read) -> None:
     moment = datetime.datetime(2024, 5, 6, 7, 8, 9, tzinfo=datetime.timezone.utc)
     for given in (moment, pd.Timestamp(moment), moment.isoformat()):
         assert read({"started_at": given})[0]["started_at"] == "2024-05-06T07:08:09+00:00"
+
+
+def test_what_is_read_is_what_a_benchmark_will_store(read, tmp_path) -> None:
+    rows = read({"loss": [0.1, 1 / 3, 1e-9]})
+    write_records(tmp_path / "stored.parquet", rows, SPEC)
+    assert read_records(tmp_path / "stored.parquet", SPEC) == rows
 
 
 def test_nans_are_nulls(tmp_path) -> None:
