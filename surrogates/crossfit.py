@@ -18,7 +18,7 @@ from surrogates.dataset import Runs
 from surrogates.folds import folds
 
 Array = np.ndarray
-FOLDS = 4
+FOLDS = 5
 Fit = Callable[[Runs], Ensemble]
 
 

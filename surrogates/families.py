@@ -22,7 +22,7 @@ from surrogates.settings import shipped
 from surrogates.training import FitSettings, NetSettings, Progress, fit_curves, fit_scalars
 from surrogates.trees import ForestSettings, LgbSettings, XgbSettings
 
-CURVES = FitSettings(weight_decay=0.3)
+CURVES = FitSettings(weight_decay=0.3, left_out=0)
 SCALARS = FitSettings(hidden=(64, 64), steps=2000, weight_decay=0.3, dropout=0.05)
 CODES = NetSettings(weight_decay=0.3)
 XGB_ONE = XgbSettings(rounds=1000, max_depth=4)  # one number learned well: more and smaller trees

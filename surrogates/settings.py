@@ -25,6 +25,7 @@ WHOLES: Mapping[str, tuple[int, float]] = {
     "members": (2, math.inf),
     "seed": (0, 2**63 - 1),
     "positions": (2, math.inf),
+    "left_out": (0, 1),
     "num_leaves": (2, 2**17),
     "bagging_freq": (0, math.inf),
     "largest": (2, math.inf),

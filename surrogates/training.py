@@ -48,6 +48,7 @@ class FitSettings(NetSettings):
 
     positions: int = 24
     last_epoch_weight: float = 0.5
+    left_out: int = 1  # of the folds, by each member: 0 or 1
 
 
 def fit_curves(
@@ -222,7 +223,8 @@ def _data(runs: Runs, settings: NetSettings) -> Data:
     std = np.where(std > 1e-6, std, 1.0)
     x = torch.from_numpy((runs.x - mean) / std).float()
     fold = folds(runs, settings.members, settings.seed)
-    kept = torch.from_numpy(fold[None, :] != np.arange(settings.members)[:, None])
+    own = fold[None, :] == np.arange(settings.members)[:, None]
+    kept = torch.from_numpy(~own) if settings.left_out else torch.ones(own.shape)
     weight = torch.from_numpy(runs.weight).float() * kept
     return Data(x.repeat(settings.members, 1, 1), weight, mean, std)
 
