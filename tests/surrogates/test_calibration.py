@@ -9,6 +9,7 @@ import pytest
 
 from eahas.law import LEVELS, normal_law
 from surrogates.calibration import _law, _weights, calibrated
+from surrogates.crossfit import crossed
 from surrogates.dataset import Runs
 from surrogates.noise import with_noise
 
@@ -66,6 +67,18 @@ def test_intervals_hold_where_the_noise_was_found_in_repeats(kind, known, fresh,
         for level, share in coverage(model, fresh, name).items():
             assert share == pytest.approx(level, abs=0.05), (name, level)
         assert model.laws[model.places[name][0]].std == pytest.approx(1.0, abs=0.2)
+
+
+@pytest.mark.parametrize("seed", [11, 12, 13])
+def test_intervals_hold_where_there_are_few_runs(seed, known, fresh) -> None:
+    few = known.runs(40, seed=seed)
+    (noisy,), sources = with_noise([crossed(lambda some: known.model("scalars"), few)])
+    assert set(sources.values()) == {"residuals"}
+    model = calibrated(noisy)
+    for name in model.places:
+        found = coverage(model, fresh, name)
+        assert found[0.9] > 0.83, name
+        assert found[0.5] == pytest.approx(0.5, abs=0.15), name
 
 
 def test_heavy_tails_are_held_by_a_heavy_law(known, seen, fresh, as_crossed) -> None:
