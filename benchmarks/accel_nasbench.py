@@ -5,9 +5,10 @@
 PATH is its archive or the folder that it unpacks to. First the benchmark that ships, on the default
 test split, beside the published figures. Then fresh random splits (0.8, 0.1, 0.1): both sides learn
 from the same networks, with the settings that were chosen on the default split's validation side;
-XGBoost also stops where the error on the split's own validation side is least. The interval is Student's for the paired differences of the splits, widened for the overlap of their
-training sets (Nadeau and Bengio, "Inference for the Generalization Error", 2003). What was computed
-is kept in the cache folder, so that an interrupted comparison goes on.
+XGBoost also stops where the error on the split's own validation side is least. The interval is
+Student's for the paired differences of the splits, widened for the overlap of their training sets
+(Nadeau and Bengio, "Inference for the Generalization Error", 2003). What was computed is kept in
+the cache folder, so that an interrupted comparison goes on.
 """
 
 from __future__ import annotations

@@ -63,6 +63,12 @@ def shipped(name: str) -> Mapping[str, Any]:
     return found
 
 
+def list_shipped() -> list[str]:
+    """The names of the settings files that ship."""
+    files = (resources.files("surrogates") / "configs").iterdir()
+    return sorted(f.name[: -len(".json")] for f in files if f.name.endswith(".json"))
+
+
 def _value(name: str, default: Any, given: Any) -> Any:
     """What was given, in the kind of the default."""
     if isinstance(default, tuple):

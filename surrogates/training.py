@@ -38,6 +38,11 @@ class NetSettings:
     dropout: float = 0.1
     seed: int = 0
 
+    @property
+    def leaves_out(self) -> bool:
+        """Whether each member leaves a fold of the runs out."""
+        return True
+
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
@@ -49,6 +54,10 @@ class FitSettings(NetSettings):
     positions: int = 24
     last_epoch_weight: float = 0.5
     left_out: int = 1  # of the folds, by each member: 0 or 1
+
+    @property
+    def leaves_out(self) -> bool:
+        return self.left_out == 1
 
 
 def fit_curves(
@@ -224,7 +233,7 @@ def _data(runs: Runs, settings: NetSettings) -> Data:
     x = torch.from_numpy((runs.x - mean) / std).float()
     fold = folds(runs, settings.members, settings.seed)
     own = fold[None, :] == np.arange(settings.members)[:, None]
-    kept = torch.from_numpy(~own) if settings.left_out else torch.ones(own.shape)
+    kept = torch.from_numpy(~own) if settings.leaves_out else torch.ones(own.shape)
     weight = torch.from_numpy(runs.weight).float() * kept
     return Data(x.repeat(settings.members, 1, 1), weight, mean, std)
 

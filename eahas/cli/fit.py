@@ -42,6 +42,12 @@ def add_to(commands: Any) -> None:
         help="version of the benchmark; default: the spec's. A published one keeps its answers",
     )
     command.add_argument(
+        "--notice",
+        metavar="FILE",
+        help="a text that says whose the records are and where to get them, in place of the "
+        "records themselves: for data that are not yours to give away",
+    )
+    command.add_argument(
         "--learn-from",
         metavar="SIDES",
         type=_sides,
@@ -61,7 +67,8 @@ def add_to(commands: Any) -> None:
         metavar="FILE",
         help='a JSON file with more of the fit, as {"curves": {"hidden": [64, 64]}, "scalars": {}, '
         '"targets": {"runtime_s": {"model": "xgb_time", "settings": {"rounds": 800}}}}: what is '
-        "named in targets has a model of its own",
+        "named in targets has a model of its own; or the name of settings that ship, as "
+        "accel-nasbench",
     )
     add_tuning(command)
     command.add_argument(
@@ -99,7 +106,8 @@ def run(arguments: Namespace) -> None:
     name, folder = arguments.name, replaceable(arguments.out)
     if name is not None and not re.fullmatch(NAME, name):
         raise UsageError(f"--name {shown(name)}: letters, digits, '.', '_' and '-' only")
-    described: Any = {} if arguments.settings is None else read_json(arguments.settings)
+    described: Any = {} if arguments.settings is None else settings_of(arguments.settings)
+    notice = None if arguments.notice is None else Path(arguments.notice).read_text("utf-8")
 
     from surrogates.benchmark import energy_facts, fit, save
     from surrogates.dataset import runs_from_records
@@ -129,10 +137,27 @@ def run(arguments: Namespace) -> None:
             resamples=arguments.resamples,
             report=bars,
         )
-    save(fitted, rows, folder, version=arguments.version, name=name)
+    save(
+        fitted,
+        rows,
+        folder,
+        version=arguments.version,
+        name=name,
+        with_records=notice is None,
+        notice=notice,
+    )
     source = energy_facts(rows)["source"]
     print(summary(fitted.quality["held_out"], spec.targets, source))
     print(f"\nwrote {folder}; ask it: eahas predict {path_of(folder)} --sample 0")
+
+
+def settings_of(name_or_path: str) -> Any:
+    """The content of a settings file, or of the settings that ship under a name."""
+    from surrogates.settings import list_shipped, shipped
+
+    if name_or_path in list_shipped() and not Path(name_or_path).exists():
+        return shipped(name_or_path)
+    return read_json(name_or_path)
 
 
 def path_of(folder: Path) -> str:
