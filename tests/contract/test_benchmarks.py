@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from eahas import api
-from eahas.benchmark import RECORDS, Benchmark
+from eahas.benchmark import NOTICE, RECORDS, Benchmark
 from eahas.ensemble import EstimatedEnergyWarning
 from eahas.records import config_of, read_records
 from eahas.registry import shipped
@@ -37,6 +37,8 @@ def configs(bench: Benchmark) -> list[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def rows(bench: Benchmark) -> list[dict[str, Any]]:
     pytest.importorskip("pyarrow")
+    if RECORDS not in bench.manifest["files"]:
+        pytest.skip(f"the records behind {bench.id} are not ours to ship")
     return read_records(bench.folder / RECORDS, bench.spec)
 
 
@@ -205,7 +207,7 @@ def test_the_records_are_those_of_the_manifest(bench: Benchmark, rows) -> None:
 
 
 def test_the_records_belong_to_the_space_and_to_the_source(bench: Benchmark, rows) -> None:
-    assert {row["space"] for row in rows} == {bench.name}
+    assert {row["space"] for row in rows} == {bench.spec.name}
     ok = [row for row in rows if row["status"] == "ok"]
     assert len(ok) > 0.5 * len(rows)
     sources = {row["energy_source"] for row in ok if "energy_source" in row}
@@ -227,6 +229,16 @@ def test_the_records_come_as_a_frame(bench: Benchmark, rows) -> None:
     frame = bench.records()
     assert len(frame) == len(rows)
     assert {*bench.space.names, *bench.target_names, "status", "seed"} <= set(frame.columns)
+
+
+def test_without_records_a_notice_says_whose_they_are(bench: Benchmark) -> None:
+    if RECORDS in bench.manifest["files"]:
+        pytest.skip(f"the records behind {bench.id} ship")
+    notice = (bench.folder / NOTICE).read_text(encoding="utf-8")
+    assert "icense" in notice
+    assert "https://" in notice
+    with pytest.raises(api.EahasError, match="do not ship; .*NOTICE says whose they are"):
+        bench.records()
 
 
 def test_predictions_are_plausible_beside_the_records(bench: Benchmark, rows) -> None:
