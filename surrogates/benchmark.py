@@ -20,6 +20,7 @@ from eahas.errors import FitError
 from eahas.records import MIXED, NO_ENERGY, records_bytes
 from eahas.spec import Spec
 from eahas.support import support_of
+from surrogates.crossfit import FOLDS
 from surrogates.dataset import Runs, runs_from_records
 from surrogates.families import Family, Settings, family
 from surrogates.fitting import Part, Report, fit_parts
@@ -51,6 +52,7 @@ def fit(
     *,
     parts: Sequence[Part] | None = None,
     learn_from: Sequence[str] = LEARN_FROM,
+    folds: int = FOLDS,
     resamples: int = 200,
     report: Report | None = None,
 ) -> Fitted:
@@ -62,7 +64,7 @@ def fit(
     runs = runs_from_records(rows, spec)
     learned = learnable(runs, learn_from)
     chosen = default_parts(spec) if parts is None else parts
-    models, noise = fit_parts(chosen, learned, report)
+    models, noise = fit_parts(chosen, learned, report, folds=folds)
     found = judged(models, runs, resamples=resamples, report=report)
     return Fitted(spec, runs, learned, models, noise, found)
 

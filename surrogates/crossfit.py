@@ -52,10 +52,13 @@ class Crossed:
         return Crossed(replace(self.whole, noise=whole), self.runs, others)
 
 
-def crossed(fit: Fit, runs: Runs, seed: int = 0) -> Crossed:
-    """Fit a model to all runs and to all folds but each one. Raises FitError as `fit` does."""
+def crossed(fit: Fit, runs: Runs, seed: int = 0, count: int = FOLDS) -> Crossed:
+    """Fit a model to all runs and to all folds but each one. Raises FitError as `fit` does.
+
+    The more folds there are, the more the models of all but one are like the whole one.
+    """
+    fold = folds(runs, count, seed)
     whole = fit(runs)
-    fold = folds(runs, FOLDS, seed)
-    rows = [np.flatnonzero(fold == k) for k in range(FOLDS)]
+    rows = [np.flatnonzero(fold == k) for k in range(count)]
     parts = tuple((own, fit(runs.where(fold != k))) for k, own in enumerate(rows))
     return Crossed(whole, runs, parts)

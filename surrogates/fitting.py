@@ -43,7 +43,7 @@ class Part:
 
 
 def fit_parts(
-    parts: Sequence[Part], runs: Runs, report: Report | None = None
+    parts: Sequence[Part], runs: Runs, report: Report | None = None, *, folds: int = FOLDS
 ) -> tuple[tuple[Ensemble, ...], dict[str, str]]:
     """The parts fitted to runs and calibrated by cross-fitting; the source of each target's noise.
 
@@ -53,12 +53,12 @@ def fit_parts(
     _check_targets(parts, runs)
     models = []
     for part in parts:
-        counted = _Counted(report, f"fit {part.family.name}", FOLDS + 1)
+        counted = _Counted(report, f"fit {part.family.name}", folds + 1)
 
         def fit(some: Runs, part: Part = part, counted: _Counted = counted) -> Ensemble:
             return part.fit(some, counted.next())
 
-        models.append(crossed(fit, runs))
+        models.append(crossed(fit, runs, count=folds))
     noisy, sources = with_noise(models)
     return tuple(map(calibrated, noisy)), sources
 
@@ -75,6 +75,11 @@ def _check_targets(parts: Sequence[Part], runs: Runs) -> None:
             if name in taken:
                 raise FitError(f"two models are to predict {name}; one is enough")
             taken.add(name)
+    if sum(len(part.targets) > 1 for part in parts) > 1:
+        raise FitError(
+            "two models are to predict several scalars each, and would bear one name; give all but "
+            "one of them a single target"
+        )
     scalars = [target.name for target in runs.spec.scalars if target.name in taken]
     if scalars:
         _check_known(runs.only(scalars))

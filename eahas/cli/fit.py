@@ -17,6 +17,7 @@ from eahas.cli.tuning import add_tuning, tuned, write_settings
 from eahas.errors import shown
 
 SETTINGS = ("members", "steps", "seed", "degree")
+FOLDS = 5  # as surrogates.crossfit has it
 STEPS = "2500 for curves, 2000 for costs"
 SIDES = ("train", "valid")
 
@@ -71,6 +72,13 @@ def add_to(commands: Any) -> None:
         "accel-nasbench",
     )
     add_tuning(command)
+    command.add_argument(
+        "--folds",
+        metavar="N",
+        type=whole(2),
+        default=FOLDS,
+        help=f"of the calibration, each one more fit; default: {FOLDS}",
+    )
     command.add_argument(
         "--resamples",
         metavar="N",
@@ -134,6 +142,7 @@ def run(arguments: Namespace) -> None:
             rows,
             parts=parts,
             learn_from=arguments.learn_from,
+            folds=arguments.folds,
             resamples=arguments.resamples,
             report=bars,
         )

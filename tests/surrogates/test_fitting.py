@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from eahas import api
 from eahas.errors import FitError
+from eahas.spec import spec_from_dict
 from surrogates import benchmark
 from surrogates.crossfit import FOLDS
 from surrogates.families import family
@@ -62,6 +64,23 @@ def folder(fitted, rows, tmp_path_factory):
 def test_each_target_has_one_model_that_can_predict_it(parts, why, runs) -> None:
     with pytest.raises(FitError, match=why):
         fit_parts(parts, runs)
+
+
+def test_two_models_of_several_targets_would_bear_one_name(runs) -> None:
+    names = ["runtime_s", "test_energy_j", "again_s", "again_j"]
+    scalars = {name: {"unit": "s", "low": 0} for name in names}
+    spec = spec_from_dict({**runs.spec.source, "targets": {"scalars": scalars}})
+    twice = {
+        name: np.hstack([getattr(runs, name), getattr(runs, name)])
+        for name in ("scalars", "spreads")
+    }
+    more = replace(runs, spec=spec, curves=runs.curves[:, :0], **twice)
+    pairs = [Part(COSTS, QUICK, tuple(names[:2])), Part(COSTS, QUICK, tuple(names[2:]))]
+    with pytest.raises(FitError, match="several scalars each, and would bear one name"):
+        fit_parts(pairs, more)
+    single = [Part(COSTS, replace(QUICK, steps=2), (name,)) for name in names[2:]]
+    models, _ = fit_parts([replace(pairs[0], settings=replace(QUICK, steps=2)), *single], more)
+    assert [model.name for model in models] == ["costs", "again_s", "again_j"]
 
 
 def test_fewer_configurations_than_folds_are_refused(runs, parts) -> None:

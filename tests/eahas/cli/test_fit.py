@@ -145,3 +145,23 @@ def test_altered_records_are_refused(refused, bench, tmp_path):
 @pytest.mark.parametrize("name", ["nowhere", "regnet-digits/learning_curve"])
 def test_evaluate_needs_a_benchmark(refused, name):
     refused("evaluate", name)
+
+
+def test_the_help_names_the_folds_that_a_fit_has():
+    from eahas.cli import fit as command
+    from surrogates import crossfit
+
+    assert command.FOLDS == crossfit.FOLDS
+
+
+def test_others_records_stay_behind_and_a_notice_comes_along(eahas, toy, tmp_path):
+    notice = tmp_path / "notice.txt"
+    notice.write_text("Theirs; licence and place: https://example.org\n")
+    status, _, _ = fit(eahas, toy, tmp_path / "b", "--notice", notice, "--name", "other")
+    assert status == 0
+    files = {path.name for path in (tmp_path / "b").rglob("*")}
+    assert "NOTICE" in files
+    assert "records.parquet" not in files
+    status, out, _ = eahas("predict", tmp_path / "b", "--sample", 0)
+    assert status == 0
+    assert "other@1" in out
