@@ -69,16 +69,19 @@ def test_intervals_hold_where_the_noise_was_found_in_repeats(kind, known, fresh,
         assert model.laws[model.places[name][0]].std == pytest.approx(1.0, abs=0.2)
 
 
-@pytest.mark.parametrize("seed", [11, 12, 13])
-def test_intervals_hold_where_there_are_few_runs(seed, known, fresh) -> None:
-    few = known.runs(40, seed=seed)
-    (noisy,), sources = with_noise([crossed(lambda some: known.model("scalars"), few)])
-    assert set(sources.values()) == {"residuals"}
-    model = calibrated(noisy)
-    for name in model.places:
-        found = coverage(model, fresh, name)
-        assert found[0.9] > 0.83, name
-        assert found[0.5] == pytest.approx(0.5, abs=0.15), name
+def test_intervals_hold_where_there_are_few_runs(known, fresh) -> None:
+    """On average over data sets of 40 runs, whose quantiles are chance."""
+    found = []
+    for seed in range(11, 17):
+        few = known.runs(40, seed=seed)
+        (noisy,), sources = with_noise([crossed(lambda _: known.model("scalars"), few)])
+        assert set(sources.values()) == {"residuals"}
+        model = calibrated(noisy)
+        found += [coverage(model, fresh, name) for name in model.places]
+    for level in PROMISED:
+        shares = [share[level] for share in found]
+        assert np.mean(shares) == pytest.approx(level, abs=0.06), level
+        assert min(shares) > level - 0.2
 
 
 def test_heavy_tails_are_held_by_a_heavy_law(known, seen, fresh, as_crossed) -> None:
