@@ -25,8 +25,9 @@ from surrogates.trees import ForestSettings, LgbSettings, XgbSettings
 CURVES = FitSettings(weight_decay=0.3, left_out=0)
 SCALARS = FitSettings(hidden=(64, 64), steps=2000, weight_decay=0.3, dropout=0.05)
 CODES = NetSettings(weight_decay=0.3)
-XGB_ONE = XgbSettings(rounds=1000, max_depth=4)  # one number learned well: more and smaller trees
-LGB_ONE = LgbSettings(rounds=1000, num_leaves=8)
+# One number of thousands of runs: more and smaller trees; a fifth member would add nothing.
+XGB_ONE = XgbSettings(members=4, rounds=1000, max_depth=4)
+LGB_ONE = LgbSettings(members=4, rounds=1000, num_leaves=8)
 Settings = FitSettings | CodeSettings
 EITHER = "either"
 

@@ -36,6 +36,7 @@ class NetSettings:
     learning_rate: float = 3e-3
     weight_decay: float = 1.0
     dropout: float = 0.1
+    left_out: int = 1  # of the folds, by each member: 0 or 1
     seed: int = 0
 
     @property
@@ -53,7 +54,6 @@ class FitSettings(NetSettings):
 
     positions: int = 24
     last_epoch_weight: float = 0.5
-    left_out: int = 1  # of the folds, by each member: 0 or 1
 
     @property
     def leaves_out(self) -> bool:

@@ -90,8 +90,12 @@ def grow_xgboost(
 
     def boosted(rest: Array) -> list[Tree]:
         data = xgboost.DMatrix(_single(x), rest, weight=weight)
-        raw = xgboost.train(options, data, settings.rounds).save_raw("json")
-        trees = json.loads(raw)["learner"]["gradient_booster"]["model"]["trees"]
+        booster = xgboost.Booster(options, [data])  # as xgboost.train, which also judges each round
+        for round_ in range(settings.rounds):
+            booster.update(data, round_)
+        trees = json.loads(booster.save_raw("json"))["learner"]["gradient_booster"]["model"][
+            "trees"
+        ]
         return [_of_xgboost(tree) for tree in trees]
 
     return _each_output(boosted, x, y, weight)
