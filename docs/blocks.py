@@ -3,8 +3,9 @@
     python docs/blocks.py        # renew what README.md and docs/*.md say that their blocks print
 
 A `python` block is run after those above it on its page; a `text` block right below it is what it
-prints. A `console` block holds one `$ eahas ...` line and what that prints. The pictures are drawn
-anew as well. Nothing else is touched.
+prints. A `console` block holds one `$ eahas ...` line, which may end in `| head -N`, and what that
+prints; it runs in its place among the others. The pictures are drawn anew as well. Nothing else is
+touched.
 """
 
 from __future__ import annotations
@@ -70,7 +71,8 @@ def answer(block: Block) -> str:
     """A console block with what its command prints now."""
     from eahas.cli import main
 
-    command = block.text.splitlines()[0]
+    line = block.text.splitlines()[0]
+    command, _, most = line.partition(" | head -")
     printed = io.StringIO()
     with contextlib.redirect_stdout(io.TextIOWrapper(io.BytesIO(), "utf-8")) as stream:
         status = main(shlex.split(command.removeprefix("$ eahas ")))
@@ -78,7 +80,8 @@ def answer(block: Block) -> str:
         printed.write(stream.read())
     if status:
         raise RuntimeError(f"{command}: exit status {status}")
-    return f"{command}\n{printed.getvalue()}"
+    lines = printed.getvalue().splitlines(keepends=True)
+    return "".join([f"{line}\n", *lines[: int(most) if most else None]])
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Every python block of README.md and docs/*.md runs, in order, page by page."""
+"""Every python and console block of README.md and docs/*.md runs, in order, page by page."""
 
 from __future__ import annotations
 
@@ -27,13 +27,15 @@ def page(request):
     return request.param
 
 
-def test_every_python_block_runs(page):
+def test_every_block_runs(page):
     names = {"__name__": "__main__"}
     with docs.elsewhere(), warnings.catch_warnings():
         warnings.simplefilter("ignore", EstimatedEnergyWarning)  # the pages say it in words
         for block in docs.blocks(page.read_text(encoding="utf-8")):
             if block.language == "python":
                 docs.run(block, page, names)
+            elif block.language == "console":
+                docs.answer(block)
 
 
 def test_no_block_is_left_out(page):
@@ -71,6 +73,15 @@ def test_renewing_writes_what_is_printed(tmp_path):
     assert "kept" in text
     assert "old" not in text
     assert '"regnet-digits"' in text
+
+
+def test_a_console_block_may_show_the_head_of_what_is_printed():
+    whole, cut = (
+        docs.answer(docs.blocks(f"```console\n$ eahas list{end}\n```\n")[0])
+        for end in ("", " | head -2")
+    )
+    assert whole.startswith("$ eahas list\n")
+    assert cut.splitlines() == ["$ eahas list | head -2", *whole.splitlines()[1:3]]
 
 
 def test_an_error_in_a_block_names_the_line(tmp_path):
