@@ -1,7 +1,14 @@
-"""Fit one surrogate to records and judge it on held-out runs; EA-HAS-Bench's command and options.
+"""Fit one surrogate to records and judge it on held-out runs: the command of two benchmarks.
+
+EA-HAS-Bench's command and options:
 
     python fit_model.py --model bezier_nn_STAR --search_space regnet-digits \
         --data_path my-sweep/records.parquet --log_dir my-curves
+
+Accel-NASBench's:
+
+    python fit_model.py --dataset_root anb_dataset_jsons.tar.gz --model xgb_accel \
+        --device zcu102 --metric throughput --log_dir my-zcu102 --seed 3
 
 The folder is loaded with `eahas.api.load_ensemble("my-curves")`. A whole benchmark, curves and
 costs with the records behind them, is fitted by `eahas fit`.
@@ -16,20 +23,22 @@ from collections.abc import Sequence
 
 from eahas import ensemble_folder as ensembles
 from eahas.checkpoint import replaceable
-from eahas.cli import run_command
+from eahas.cli import accelerators, run_command
 from eahas.cli.arguments import Parser, whole
 from eahas.cli.inputs import read_json, read_records_of
 from eahas.cli.progress import Bars
 from eahas.cli.scores import summary
+from eahas.cli.tuning import add_tuning, tuned, write_settings
 
 EXAMPLE = """example:
   python fit_model.py --model bezier_nn_STAR --search_space regnet-digits \\
       --data_path my-sweep/records.parquet --log_dir my-curves
+  python fit_model.py --dataset_root anb_dataset_jsons.tar.gz --model xgb --log_dir my-accuracy
 """
 
 
 def parser() -> Parser:
-    """EA-HAS-Bench's options, and what the data are."""
+    """The options of EA-HAS-Bench and Accel-NASBench, and what the data are."""
     command = Parser(
         prog="fit_model.py",
         description="Fit one surrogate to records.",
@@ -43,31 +52,38 @@ def parser() -> Parser:
         "lists all",
     )
     command.add_argument(
-        "--search_space",
-        default="regnet-digits",
-        help="a spec that ships, or a .yaml or .json file",
+        "--search_space", help="a spec that ships, or a .yaml or .json file; default: regnet-digits"
     )
+    command.add_argument("--data_path", help="records: a Parquet file or a sweep folder")
     command.add_argument(
-        "--data_path", required=True, help="records: a Parquet file or a sweep folder"
+        "--log_dir", metavar="DIR", required=True, help="where the ensemble is written"
     )
-    command.add_argument("--log_dir", required=True, help="where the ensemble is written")
     command.add_argument("--seed", type=whole(0), default=6, help="default: 6")
     command.add_argument("--model_config_path", help="JSON object of fit settings")
     command.add_argument("--ensemble", metavar="N", type=whole(2), help="members of the ensemble")
+    add_tuning(command)
+    accelerators.add_accelerators(command)
     return command
 
 
 def fit_one(arguments: Namespace) -> None:
-    """Fit on train and valid, judge on test, save."""
+    """Fit, judge on held-out runs, save.
+
+    Records are learned from on train and valid and judged on test; Accel-NASBench's data set is
+    learned from on train alone, and all three sides are judged.
+    """
     folder = replaceable(arguments.log_dir)
+    accelerators.check(arguments)
     path = arguments.model_config_path
     changes = {} if path is None else read_json(path)
 
-    from surrogates.benchmark import energy_facts, learnable
+    from surrogates.benchmark import LEARN_FROM, energy_facts, learnable
     from surrogates.dataset import runs_from_records
     from surrogates.families import configured, family
     from surrogates.fitting import Part, fit_parts
+    from surrogates.parts import written
     from surrogates.quality import quality
+    from surrogates.side_metrics import side_metrics
     from sweeps.specs import load_spec
 
     chosen = family(arguments.model)
@@ -75,12 +91,25 @@ def fit_one(arguments: Namespace) -> None:
     settings = configured(settings, changes)
     if arguments.ensemble is not None:
         settings = configured(settings, {"members": arguments.ensemble})
-    spec = load_spec(arguments.search_space)
-    rows = read_records_of(arguments.data_path, spec)
+    if arguments.dataset_root is not None:
+        spec, rows = accelerators.dataset(arguments)
+    else:
+        spec = load_spec(arguments.search_space or "regnet-digits")
+        rows = read_records_of(arguments.data_path, spec)
     runs = runs_from_records(rows, spec)
+    part = Part(chosen, settings, accelerators.targets(arguments, spec))
+    (part,), words = tuned([part], runs, arguments, folder, seed=arguments.seed)
+    for word in words:
+        wrote = write_settings(folder, written(part, word))
+        print(f"wrote {wrote}, to be given to --model_config_path\n", flush=True)
+    others = arguments.dataset_root is not None
     with Bars() as bars:
-        (model,), _ = fit_parts([Part(chosen, settings)], learnable(runs), bars)
+        (model,), _ = fit_parts([part], learnable(runs, ("train",) if others else LEARN_FROM), bars)
         judged = quality([model], runs.side("test"), report=bars)
+    if others:
+        for side in accelerators.SIDES:
+            print(f"{side} metrics: {side_metrics(model, runs.side(side))}")
+        print()
     print(summary(judged, model.targets, energy_facts(rows)["source"]))
     ensembles.save(model, folder)
     print(f'\nwrote {folder}; load it: eahas.api.load_ensemble("{folder}")')

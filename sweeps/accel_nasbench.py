@@ -20,6 +20,7 @@ from eahas.errors import DataError, shown
 from eahas.records import check_rows, spread_of
 from eahas.spec import Spec
 
+ARCHIVE = "anb_dataset_jsons.tar.gz"
 SPLITS = {"train": "train_paths.json", "valid": "val_paths.json", "test": "test_paths.json"}
 SHARES = (("train", 0.8), ("valid", 0.1), ("test", 0.1))
 Row = dict[str, Any]
@@ -30,8 +31,9 @@ def accel_nasbench_rows(path: Path, spec: Spec, *, split_seed: int | None = None
 
     The sides are those of the data set's default split, whose three files lie beside the archive;
     with `split_seed` they are drawn, 0.8, 0.1 and 0.1. Networks outside the default split are
-    `control`: nearly all repeat a network inside it and show the noise. What a device did not
-    measure is left out.
+    `control`: nearly all repeat a network inside it and show the noise. Where a split is drawn and
+    the files are not there, every network's first result is inside. What a device did not measure
+    is left out.
 
     Raises DataError for a file that is missing or is no part of the data set.
     """
@@ -39,7 +41,7 @@ def accel_nasbench_rows(path: Path, spec: Spec, *, split_seed: int | None = None
     found = dict(sorted(_results(path)))
     if not found:
         raise DataError(f"{path} holds no result_*.json: it is not Accel-NASBench's data set")
-    sides = _default_split(path)
+    sides = _default_split(path, found, drawn=split_seed is not None)
     inside = [name for name in found if name in sides]
     if len(inside) < len(sides):
         missing = next(name for name in sides if name not in found)
@@ -59,6 +61,8 @@ def accel_nasbench_rows(path: Path, spec: Spec, *, split_seed: int | None = None
 
 def _results(path: Path) -> Iterator[tuple[str, Any]]:
     """Every result_*.json by its name, unpacked nowhere."""
+    if (path / ARCHIVE).is_file():
+        path = path / ARCHIVE
     if path.is_dir():
         for file in path.rglob("result_*.json"):
             yield file.name, _parsed(file.read_bytes(), str(file))
@@ -81,12 +85,16 @@ def _parsed(content: bytes, what: str) -> Any:
         raise DataError(f"{what} is not JSON: {error}") from None
 
 
-def _default_split(path: Path) -> dict[str, str]:
+def _default_split(path: Path, found: Mapping[str, Any], *, drawn: bool) -> dict[str, str]:
     """The side of each result by its file's name."""
     sides: dict[str, str] = {}
+    files = {}
     for side, name in SPLITS.items():
         places = [place / name for place in (path, path.parent)]
-        file = next((place for place in places if place.is_file()), None)
+        files[side] = next((place for place in places if place.is_file()), None)
+    if drawn and not any(files.values()):
+        return dict.fromkeys(_first_results(found), "train")
+    for (side, name), file in zip(SPLITS.items(), files.values(), strict=True):
         if file is None:
             raise DataError(f"{name} of the default split is missing beside {path}")
         listed = _parsed(file.read_bytes(), str(file))
@@ -94,6 +102,15 @@ def _default_split(path: Path) -> dict[str, str]:
             raise DataError(f"{file} is a list of paths, got {shown(listed)}")
         sides |= {Path(entry).name: side for entry in listed}
     return sides
+
+
+def _first_results(found: Mapping[str, Any]) -> list[str]:
+    """The name of each network's first result."""
+    first: dict[str, str] = {}
+    for name, result in found.items():
+        known = isinstance(result, Mapping)
+        first.setdefault(json.dumps(result.get("architecture") if known else name), name)
+    return list(first.values())
 
 
 def _drawn_split(names: list[str], seed: int) -> dict[str, str]:

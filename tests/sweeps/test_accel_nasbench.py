@@ -91,6 +91,22 @@ def test_a_drawn_split_keeps_controls_out(folder: Path, spec: Spec) -> None:
         assert Counter(r["split"] for r in rows) == {"train": 16, "valid": 2, "test": 2, "": 1}
 
 
+def test_a_drawn_split_needs_no_files(folder: Path, spec: Spec) -> None:
+    for name in ("train", "val", "test"):
+        (folder / f"{name}_paths.json").unlink()
+    rows = accel_nasbench_rows(folder / "json", spec, split_seed=0)
+    assert Counter(r["split"] for r in rows) == {"train": 16, "valid": 2, "test": 2, "": 1}
+    (control,) = [row for row in rows if row["role"] == "control"]
+    assert sum(row["config_id"] == control["config_id"] for row in rows) == 2
+
+
+def test_a_folder_that_holds_the_archive_is_the_archive(folder: Path, spec: Spec) -> None:
+    wanted = accel_nasbench_rows(folder / "json", spec)
+    with tarfile.open(folder / "anb_dataset_jsons.tar.gz", "w:gz") as archive:
+        archive.add(folder / "json", "anb_dataset_jsons")
+    assert accel_nasbench_rows(folder, spec) == wanted
+
+
 def test_what_is_not_the_data_set_is_refused(folder: Path, spec: Spec, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be read as an archive"):
         accel_nasbench_rows(folder / "train_paths.json", spec)
