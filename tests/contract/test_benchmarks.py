@@ -237,7 +237,7 @@ def test_without_records_a_notice_says_whose_they_are(bench: Benchmark) -> None:
     notice = (bench.folder / NOTICE).read_text(encoding="utf-8")
     assert "icense" in notice
     assert "https://" in notice
-    with pytest.raises(api.EahasError, match="do not ship; .*NOTICE says whose they are"):
+    with pytest.raises(api.EahasError, match=r"do not ship; .*NOTICE says whose they are"):
         bench.records()
 
 

@@ -80,7 +80,7 @@ def test_intervals_hold_where_there_are_few_runs(known, fresh) -> None:
         found += [coverage(model, fresh, name) for name in model.places]
     for level in PROMISED:
         shares = [share[level] for share in found]
-        assert np.mean(shares) == pytest.approx(level, abs=0.06), level
+        assert np.mean(shares) == pytest.approx(level, abs=0.08), level
         assert min(shares) > level - 0.2
 
 

@@ -261,12 +261,12 @@ def check_answers(many, target):
         (
             {"optional": True},
             single(NAN),
-            "odd_one is known of 0 configurations to learn from; a fit needs 8: add some, or take",
+            "odd_one is known of 0 configurations to learn from; a fit needs 10: add some, or take",
         ),
         (
             {"optional": True},
             lambda c, e, rng: 1.0 if c["width"] < 8 else NAN,
-            r"odd_one is known of \d configurations to learn from; a fit needs 8",
+            r"odd_one is known of \d configurations to learn from; a fit needs 10",
         ),
     ],
 )
