@@ -117,6 +117,10 @@ SPACES: Mapping[type, Ranges] = {
 
 
 def search_space(family: Family, settings: Settings) -> Ranges:
-    """The ranges of a family's settings, by field; the degree where the codec has one."""
-    of_codec = {"degree": Whole(3, 6)} if family.codec == "bezier" else {}
-    return {**SPACES[type(settings)], **of_codec}
+    """The ranges of a family's settings, by field: those that matter to its codec."""
+    ranges = dict(SPACES[type(settings)])
+    if not family.codec:
+        ranges.pop("last_epoch_weight", None)
+    if family.codec == "bezier":
+        ranges["degree"] = Whole(3, 6)
+    return ranges

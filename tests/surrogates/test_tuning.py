@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 
-from eahas.errors import FitError
+from eahas.errors import FitError, MissingExtraError
 from surrogates import tuning
 from surrogates.families import CURVES, FAMILIES, configured, family
 from surrogates.fitting import Part
@@ -28,6 +29,7 @@ def test_every_family_can_be_tuned_and_its_own_settings_lie_within(name):
     for field, drawn in ranges.items():
         assert drawn.stored(getattr(chosen.settings, field)) is not None, field
     assert ("degree" in ranges) == name.startswith("bezier")
+    assert ("last_epoch_weight" in ranges) == name.endswith(("_STAR", "bezier_nn_hpo", "lc_nn_hpo"))
 
 
 @pytest.mark.parametrize("kind", SPACES)
@@ -121,6 +123,18 @@ def test_a_study_of_something_else_is_refused(runs, tmp_path):
     for path in (tmp_path / "text.db", tmp_path / "nowhere" / "study.db"):
         with pytest.raises(FitError, match="cannot be opened as a study"):
             tune(MACHINES, runs, trials=1, study=path)
+
+
+@pytest.mark.parametrize(
+    ("module", "extra", "part"),
+    [("optuna", "tune", MACHINES), ("ngboost", "ngboost", Part(family("ngb")))],
+)
+def test_a_library_that_is_missing_is_named_and_fails_no_trial(
+    module, extra, part, runs, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(MissingExtraError, match=rf"pip install 'eahas\[{extra}\]'"):
+        tune(part, runs, trials=2)
 
 
 def test_both_sides_must_have_runs(runs):
