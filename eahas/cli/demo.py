@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 BENCHMARK = "regnet-digits"
 EPOCHS = (10, 25)  # of the small sweep: short, so that it takes a minute or two
 FEWEST = 6  # configurations: the first six hold a validation and two test ones
-MEMBERS, STEPS, MOST_WORKERS = 3, 400, 4
+MEMBERS, FOLDS, STEPS, MOST_WORKERS = 3, 4, 400, 4
 
 
 def add_to(commands: Any) -> None:
@@ -120,7 +120,8 @@ def fit_small(spec: Spec, rows: Rows, folder: Path) -> Fitted:
     small = {"members": MEMBERS, "steps": STEPS}
     settings = {"curves": configured(CURVES, small), "scalars": configured(SCALARS, small)}
     with Bars() as bars:
-        fitted = fit(spec, rows, parts=default_parts(spec, settings=settings), report=bars)
+        parts = default_parts(spec, settings=settings)
+        fitted = fit(spec, rows, parts=parts, folds=FOLDS, report=bars)
     save(fitted, rows, folder)
     return fitted
 
