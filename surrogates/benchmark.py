@@ -58,13 +58,15 @@ def fit(
 ) -> Fitted:
     """Fit the parts of a benchmark (None: `default_parts`) to checked records.
 
-    Fitted to the sides `learn_from`, calibrated on them by cross-fitting, judged on `test`. Raises
-    FitError where there is nothing to learn from, and as `surrogates.fitting.fit_parts`.
+    Fitted to the sides `learn_from`, calibrated on `valid` if it is not among them and has enough
+    runs, else by cross-fitting, judged on `test`. Raises FitError where there is nothing to learn
+    from, and as `surrogates.fitting.fit_parts`.
     """
     runs = runs_from_records(rows, spec)
     learned = learnable(runs, learn_from)
     chosen = default_parts(spec) if parts is None else parts
-    models, noise = fit_parts(chosen, learned, report, folds=folds)
+    spare = None if "valid" in learn_from else runs.side("valid")
+    models, noise = fit_parts(chosen, learned, report, folds=folds, spare=spare)
     found = judged(models, runs, resamples=resamples, report=report)
     return Fitted(spec, runs, learned, models, noise, found)
 

@@ -43,9 +43,16 @@ class Part:
 
 
 def fit_parts(
-    parts: Sequence[Part], runs: Runs, report: Report | None = None, *, folds: int = FOLDS
+    parts: Sequence[Part],
+    runs: Runs,
+    report: Report | None = None,
+    *,
+    folds: int = FOLDS,
+    spare: Runs | None = None,
 ) -> tuple[tuple[Ensemble, ...], dict[str, str]]:
-    """The parts fitted to runs and calibrated by cross-fitting; the source of each target's noise.
+    """The parts fitted to runs and calibrated; the source of each target's noise.
+
+    Calibrated on `spare` runs, if there are enough of them, else by cross-fitting.
 
     Raises FitError where a target is unknown, predicted twice, or known of too few configurations,
     and where there are fewer configurations than folds.
@@ -60,7 +67,7 @@ def fit_parts(
 
         models.append(crossed(fit, runs, count=folds))
     noisy, sources = with_noise(models)
-    return tuple(map(calibrated, noisy)), sources
+    return tuple(calibrated(model, spare) for model in noisy), sources
 
 
 def _check_targets(parts: Sequence[Part], runs: Runs) -> None:

@@ -1,4 +1,4 @@
-"""MnasNet's blocks: parameters as the published data set counts them, features one by one or many."""
+"""MnasNet's blocks: parameters as the published data counts them, features of one or many."""
 
 from __future__ import annotations
 
