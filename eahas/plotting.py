@@ -106,9 +106,11 @@ def plot_fronts(found: Fronts) -> Figure:
     columns = min(count, 3)
     rows = -(-count // columns)
     figure.set_size_inches(9.2, 1.4 + 2.6 * rows)
-    high = 0.86 if rows == 1 else 0.92
+    inch = 1.0 / (1.4 + 2.6 * rows)  # of the height
     panels = figure.subplots(rows, columns, squeeze=False, sharey=True).reshape(-1)
-    figure.subplots_adjust(left=0.075, right=0.965, top=high - 0.06, bottom=0.16 / rows, hspace=0.4)
+    figure.subplots_adjust(
+        left=0.075, right=0.965, top=1 - 0.95 * inch, bottom=0.6 * inch, hspace=0.4
+    )
     aim = found.values[found.aim.name]
     for axes, target in zip(panels, found.against, strict=False):
         values, front = found.values[target.name], found.fronts[target.name]
@@ -125,8 +127,9 @@ def plot_fronts(found: Fronts) -> Figure:
         unit = UNITS.get(found.aim.unit, found.aim.unit)
         axes.set_ylabel(f"{label(found.aim)} [{unit}]", color=INK)
     below = f"predicted for {len(aim):,} configurations drawn at random; fronts in colour"
-    figure.text(0.075, high + 0.07, found.benchmark.id, fontsize=13, fontweight="bold", color=INK)
-    figure.text(0.075, high + 0.015, below, fontsize=9, color=GREY)
+    up = 1 - 0.35 * inch
+    figure.text(0.075, up, found.benchmark.id, fontsize=13, fontweight="bold", color=INK)
+    figure.text(0.075, up - 0.25 * inch, below, fontsize=9, color=GREY)
     return figure
 
 
