@@ -2,9 +2,9 @@
 
 A trial is fitted to the side `train` and judged on the side `valid`. Its score, the lower the
 better, is for curves the mean of 1 - R2 at the last epoch and 1 - R2 averaged over the epochs,
-averaged over the curves; for scalars 1 - R2 on the scale on which they are learned (logarithms, of
-one epoch's share of a total), averaged over the scalars. The runs of one configuration together
-weigh as much as any other's one run.
+averaged over the curves (of a model of the last epoch, that epoch alone); for scalars 1 - R2 on the
+scale on which they are learned (logarithms, of one epoch's share of a total), averaged over the
+scalars. The runs of one configuration together weigh as much as any other's one run.
 
 The first trial is of the settings that the search begins from. A trial that fails, a fit that
 diverged say, stays in the study with its reason. What trial k tries depends on the seed, k and the
@@ -37,6 +37,7 @@ from surrogates.metrics import last_epoch, mean_over_epochs, r2
 from surrogates.search_spaces import Ranges, search_space
 from surrogates.settings import configured
 
+LAST = "last"  # the codec of models of the last epoch
 FAILED, SETTINGS, IDENTITY = "failed", "settings", "identity"  # what a study keeps beside numbers
 Array = np.ndarray
 
@@ -90,7 +91,7 @@ def tune(
         return _best(opened, base, about)
 
 
-def score(model: Ensemble, runs: Runs) -> float:
+def score(model: Ensemble, runs: Runs, *, last_alone: bool = False) -> float:
     """The score of the module's head; NaN where nothing among the runs varies."""
     if isinstance(model.head, ScalarHead):
         return _score_of_scalars(model, model.head, runs)
@@ -100,6 +101,8 @@ def score(model: Ensemble, runs: Runs) -> float:
         longest = min(predicted.shape[1], seen.shape[1])
         ends = last_epoch(predicted, runs.epochs), last_epoch(seen, runs.epochs)
         losses.append(1.0 - _weighted_r2(*ends, runs.weight))
+        if last_alone:
+            continue
         inside = np.arange(longest) < runs.epochs[:, None]
         whole = (np.isfinite(seen[:, :longest]) | ~inside).all(axis=1)
         part = predicted[whole, :longest], seen[whole, :longest], runs.epochs[whole]
@@ -170,7 +173,7 @@ def _try_one(
 
 
 def _judged(part: Part, train: Runs, valid: Runs) -> float:
-    found = score(part.fit(train), valid)
+    found = score(part.fit(train), valid, last_alone=part.family.codec == LAST)
     if not math.isfinite(found):
         raise FitError("the score is no number: nothing among the valid runs varies")
     return found
