@@ -38,8 +38,8 @@ def answers(prediction: Prediction, level: float) -> str:
     bench, interval = prediction.benchmark, prediction.interval(level)
     main = [t for t in bench.curves if t.name == bench.main_curve]
     targets = [*main, *bench.scalars]
-    heads = "".join(f"{label(t):>{CELL}}" for t in targets)
-    units = "".join(f"{unit_of(t, bench.energy_source):>{CELL}}" for t in targets)
+    heads = "".join(f" {label(t):>{CELL - 1}}" for t in targets)
+    units = "".join(f" {unit_of(t, bench.energy_source):>{CELL - 1}}" for t in targets)
     lines = [f"{bench.id}: {len(prediction.configs)} configurations", "", f"{'':10}{heads}"]
     lines.append(f"{'':4}epochs{units}")
     for i, epochs in enumerate(prediction.epochs):
@@ -48,7 +48,7 @@ def answers(prediction: Prediction, level: float) -> str:
             at = (i, epochs - 1) if t.kind == "curve" else i
             values = prediction.curves[t.name] if t.kind == "curve" else getattr(prediction, t.name)
             low, high = (number(end[at]) for end in interval[t.name])
-            cells += f"{number(values[at])} [{low}, {high}]".rjust(CELL)
+            cells += " " + f"{number(values[at])} [{low}, {high}]".rjust(CELL - 1)
         lines.append(f"{i:<4}{epochs:>6}{cells}")
     return "\n".join([*lines, "", f"brackets: {_percent(level)} interval", evidence(bench)])
 
@@ -59,7 +59,7 @@ def reached(prediction: Prediction, found: Mapping[str, float]) -> str:
     bench = prediction.benchmark
     for target in bench.scalars + bench.curves:
         value = quantity(found[target.name], target.unit)
-        lines.append(f"{label(target):{LABEL}}{value:>{VALUE}}{_flag(prediction, target)}")
+        lines.append(f"{label(target):{LABEL - 1}} {value:>{VALUE}}{_flag(prediction, target)}")
     return "\n".join([*lines, "", evidence(bench)])
 
 
@@ -84,8 +84,8 @@ def _row(prediction: Prediction, target: Target, level: float) -> str:
     what = label(target) + (", last epoch" if curve else "")
     r2 = number(held_out_r2(prediction.benchmark.manifest, target))
     return (
-        f"{what:{LABEL}}{quantity(value, target.unit):>{VALUE}}"
-        f"{span(*ends, target.unit):>{SPAN}}{r2:>{R2}}{_flag(prediction, target)}"
+        f"{what:{LABEL - 1}} {quantity(value, target.unit):>{VALUE}}"
+        f" {span(*ends, target.unit):>{SPAN - 1}}{r2:>{R2}}{_flag(prediction, target)}"
     ).rstrip()
 
 

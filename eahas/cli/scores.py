@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from eahas.spec import Target
-from eahas.text import UNITS, number, sourced
+from eahas.text import UNITS, number, quantity, sourced
 
 METRICS = {"r2": "R2", "kendall_tau": "Kendall tau", "spearman": "Spearman", "rmse": "RMSE"}
 FURTHER = {
@@ -35,10 +35,9 @@ def summary(held_out: Mapping[str, Any], targets: Sequence[Target], source: str)
         judged = held_out["targets"][target.name]
         values = _values(judged["last" if target.kind == "curve" else "value"])
         holds = judged["coverage"]["0.9"]["value"]
-        unit = UNITS.get(target.unit, target.unit)
         lines.append(
-            f"{_name(target, source):{LABEL}}{number(values['r2']):>8}"
-            f"{number(values['kendall_tau']):>13}{number(values['rmse']) + ' ' + unit:>12}"
+            f"{_name(target, source):{LABEL - 1}} {number(values['r2']):>8}"
+            f"{number(values['kendall_tau']):>13} {quantity(values['rmse'], target.unit):>11}"
             f"{'-' if holds is None else f'{100 * holds:.0f} %':>12}"
         )
     return "\n".join(lines)
@@ -62,11 +61,9 @@ def tables(
         blocks = [f"{judged['judged']}\nbrackets: 95 % bootstrap interval"]
         names["surrogate"] = "table of the others"
     for target in targets:
-        unit = UNITS.get(target.unit, target.unit)
+        unit = f" [{UNITS.get(target.unit, target.unit)}]" if target.unit else ""
         head = "".join(f"{name:>{CELL}}" for name in METRICS.values())
-        lines = [
-            f"{sourced(target, source) + f' [{unit}]':{LABEL}}{head}{'best-quarter tau':>{CELL}}"
-        ]
+        lines = [f"{sourced(target, source) + unit:{LABEL}}{head}{'best-quarter tau':>{CELL}}"]
         lines += _of_one(held_out["targets"][target.name], target)
         if target.name in references:
             rows = {"surrogate": repeated["targets"][target.name], **references[target.name]}
@@ -123,7 +120,7 @@ def _row(name: str, metrics: Mapping[str, Any]) -> str:
     shown = [
         _with_interval(metrics[key]) for key in (*METRICS, "best_quarter_tau") if key in metrics
     ]
-    return f"{name:{LABEL}}" + "".join(f"{cell:>{CELL}}" for cell in shown)
+    return f"{name:{LABEL}}" + "".join(f" {cell:>{CELL - 1}}" for cell in shown)
 
 
 def _with_interval(metric: Mapping[str, float | None]) -> str:
