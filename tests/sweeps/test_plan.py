@@ -12,7 +12,16 @@ import pytest
 
 from eahas.errors import SpecError, SweepError
 from eahas.spec import Spec, spec_from_dict
-from sweeps.plan import PLAN_FILE, SPEC_FILE, load_plan, plan_runs, require_planned, sample
+from sweeps.plan import (
+    PLAN_FILE,
+    SPEC_FILE,
+    load_plan,
+    plan_all,
+    plan_runs,
+    require_planned,
+    sample,
+)
+from sweeps.specs import load_spec
 
 
 def test_a_plan_is_its_seed(spec: Spec) -> None:
@@ -183,3 +192,34 @@ def test_a_record_must_be_the_planned_runs(spec: Spec) -> None:
     for changed in ({"seed": 1}, {"OPTIM.MAX_EPOCH": 9}, {"split": None}, {"role": "repeat"}):
         with pytest.raises(SweepError, match=r"here: c00000-s0 has .* another sweep"):
             require_planned(run, row | dict(run.config) | changed, "here")
+
+
+def test_a_plan_of_all_has_every_configuration_with_every_seed(spec: Spec) -> None:
+    small = spec_from_dict(
+        {
+            **spec.source,
+            "parameters": {
+                name: {
+                    "type": "choice",
+                    "choices": [given["choices"][0] if "choices" in given else given["low"]],
+                }
+                for name, given in spec.source["parameters"].items()
+            }
+            | {"OPTIM.BASE_LR": {"type": "choice", "choices": [0.01, 0.1, 0.5]}},
+            "constraints": [],
+        }
+    )
+    runs = [run for run in plan_all(small, repeat_seeds=2) if run.role != "anchor"]
+    assert len(runs) == 3 * 3
+    assert Counter(run.seed for run in runs) == {0: 3, 1: 3, 2: 3}
+    assert {run.config["OPTIM.BASE_LR"] for run in runs} == {0.01, 0.1, 0.5}
+    assert {run.split for run in runs} == {"test"}
+    assert [run.seed for run in runs] == sorted(run.seed for run in runs)
+    assert plan_all(small) == plan_all(small, seed=0)
+    orders = {tuple(r.config["OPTIM.BASE_LR"] for r in plan_all(small, seed=s)) for s in range(9)}
+    assert len(orders) > 1
+
+
+def test_a_space_too_large_is_not_planned_whole(spec: Spec) -> None:
+    with pytest.raises(SpecError, match="at most 1,000,000 can be listed"):
+        plan_all(load_spec("regnet-digits"))

@@ -16,7 +16,13 @@ MINIMAL = {"name": "mine", "parameters": {"lr": {"type": "float", "low": 0.1, "h
 
 
 def test_the_specs_that_ship() -> None:
-    assert list_specs() == ["mnasnet", "regnet-cifar10", "regnet-digits", "regnet-tinyimagenet"]
+    assert list_specs() == [
+        "mnasnet",
+        "regnet-cifar10",
+        "regnet-digits",
+        "regnet-digits-table",
+        "regnet-tinyimagenet",
+    ]
 
 
 @pytest.mark.parametrize("name", list_specs())
