@@ -16,8 +16,8 @@ def folds(runs: Runs, count: int, seed: int) -> np.ndarray:
     names, inverse = np.unique(runs.config_id, return_inverse=True)
     if len(names) < count:
         raise FitError(
-            f"{len(names)} training configurations for {count} folds; give at least one a fold, or "
-            "fewer members"
+            f"{len(names)} training configurations for {count} folds; at least one a fold is "
+            "needed: collect more, or choose fewer folds or members"
         )
     order = np.random.default_rng(seed).permutation(len(names)) % count
     return order[inverse]
