@@ -1,4 +1,4 @@
-"""Kernel machines of scikit-learn, taken home as arrays: support vectors and Gaussian processes.
+"""Kernel machines as arrays: scikit-learn's support vectors, and Gaussian processes.
 
 Each `fit_*` fits y (n, K) from x (n, F) with weights (n,): one ensemble member. Features and
 outputs are standardised first; a feature that never varies is not seen.
@@ -6,7 +6,6 @@ outputs are standardised first; a feature that never varies is not seen.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +16,7 @@ from eahas.regressors import KernelMachine
 from surrogates.imported import imported
 
 Array = np.ndarray
+AMPLITUDES, LENGTHS, NOISES = (1e-2, 1e3), (0.1, 1e4), (1e-5, 1e1)  # in deviations
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ class GpSettings:
     seed: int = 0
     degree: int = 5
     largest: int = 1500
-    likelihood: int = 250
-    iterations: int = 20
+    likelihood: int = 500
+    iterations: int = 50
 
 
 KernelSettings = SvrSettings | NuSvrSettings | GpSettings
@@ -109,14 +109,13 @@ def _support_vectors(
 
 
 def fit_gp(x: Array, y: Array, weight: Array, settings: GpSettings, seed: int) -> KernelMachine:
-    """The mean of a Gaussian process (Rasmussen and Williams, 2006): a length scale a feature.
+    """The mean of a Gaussian process: amplitude * RBF with a length scale a feature, white noise.
 
     The runs of one configuration are one observation, their mean. All outputs share a kernel, the
-    likeliest for them together, and white noise.
+    likeliest for them together (Rasmussen and Williams, 2006, equation 5.9).
     """
     x, y = _distinct(x, y)
-    rng = np.random.default_rng(seed)
-    kept = rng.permutation(len(x))[: settings.largest]
+    kept = np.random.default_rng(seed).permutation(len(x))[: settings.largest]
     x, y = x[kept], y[kept]
     center, rate = _standard(x)
     mean, spread = _scale_of(y, np.ones(len(y)))
@@ -126,38 +125,56 @@ def fit_gp(x: Array, y: Array, weight: Array, settings: GpSettings, seed: int) -
         return KernelMachine(center, rate, nowhere, np.zeros((1, y.shape[1])), mean)
     z, wanted = ((x - center) * rate)[:, seen], (y - mean) / spread
     few = slice(settings.likelihood)
-    kernel = _likeliest_kernel(z[few], wanted[few], settings.iterations)
-    process = imported("sklearn.gaussian_process", "scikit-learn", "train")
-    fitted = process.GaussianProcessRegressor(kernel, optimizer=None).fit(z, wanted)
-    amplitude, lengths = kernel.k1.k1.constant_value, kernel.k1.k2.length_scale
+    logs = _likeliest(z[few], wanted[few], settings.iterations)
     root = np.zeros(len(rate))
-    root[seen] = np.sqrt(0.5) / lengths
-    coefficient = amplitude * fitted.alpha_.reshape(len(z), -1) * spread
-    return KernelMachine(center, root * rate, (x - center) * rate * root, coefficient, mean)
+    root[seen] = np.sqrt(0.5) * np.exp(-logs[1:-1])
+    support = (x - center) * rate * root
+    near, noise = _near(support, np.exp(logs[0])), np.exp(logs[-1])
+    linalg = imported("scipy.linalg", "scipy", "train")
+    solved = linalg.solve(near + noise * np.eye(len(near)), wanted, assume_a="pos")
+    return KernelMachine(center, root * rate, support, np.exp(logs[0]) * solved * spread, mean)
 
 
-def _likeliest_kernel(z: Array, y: Array, iterations: int) -> Any:
-    """amplitude * RBF(a length scale a feature) + white noise, the likeliest for y (n, K) of z."""
-    process = imported("sklearn.gaussian_process", "scikit-learn", "train")
-    kernels = imported("sklearn.gaussian_process.kernels", "scikit-learn", "train")
+def _likeliest(z: Array, y: Array, iterations: int) -> Array:
+    """Logarithms of the amplitude, the length scales (F,) and the noise, by L-BFGS."""
     optimize = imported("scipy.optimize", "scipy", "train")
-    exceptions = imported("sklearn.exceptions", "scikit-learn", "train")
     width = z.shape[1]
-    smooth = kernels.RBF(np.full(width, 2.0 * np.sqrt(width)), (0.1, 1e4))
-    start = kernels.ConstantKernel(1.0, (1e-2, 1e3)) * smooth
-    start += kernels.WhiteKernel(0.1, (1e-5, 1e1))
+    start = np.log([1.0, *[2.0 * np.sqrt(width)] * width, 0.1])
+    bounds = np.log([AMPLITUDES, *[LENGTHS] * width, NOISES])
+    found = optimize.minimize(
+        unlikelihood,
+        np.array(start),
+        (z, y),
+        "L-BFGS-B",
+        jac=True,
+        bounds=bounds,
+        options={"maxiter": iterations},
+    )
+    return found.x
 
-    def climb(loss: Callable[[Array], tuple[float, Array]], at: Array, bounds: Array) -> Any:
-        options = {"maxiter": iterations}
-        found = optimize.minimize(
-            loss, at, jac=True, bounds=bounds, method="L-BFGS-B", options=options
-        )
-        return found.x, found.fun
 
-    with warnings.catch_warnings():
-        # A length scale at its bound is that of a feature without influence.
-        warnings.simplefilter("ignore", exceptions.ConvergenceWarning)
-        return process.GaussianProcessRegressor(start, optimizer=climb).fit(z, y).kernel_
+def unlikelihood(logs: Array, z: Array, y: Array) -> tuple[float, Array]:
+    """The negative log marginal likelihood of y (n, K), up to a constant, and its gradient."""
+    linalg = imported("scipy.linalg", "scipy", "train")
+    count, outputs = y.shape
+    scaled = z * np.exp(-logs[1:-1])
+    near, noise = _near(np.sqrt(0.5) * scaled, np.exp(logs[0])), np.exp(logs[-1])
+    root = linalg.cholesky(near + noise * np.eye(count), lower=True)
+    inverse = linalg.cho_solve((root, True), np.eye(count))
+    solved = inverse @ y
+    value = 0.5 * (y * solved).sum() + outputs * np.log(np.diag(root)).sum()
+    slope = 0.5 * (outputs * inverse - solved @ solved.T)  # by the covariance
+    pairs = slope * near
+    of_lengths = 2.0 * (pairs.sum(axis=1) @ scaled**2 - (scaled * (pairs @ scaled)).sum(axis=0))
+    return value, np.array([pairs.sum(), *of_lengths, noise * np.trace(slope)])
+
+
+def _near(support: Array, amplitude: float) -> Array:
+    """amplitude * exp(-|a - b|^2) of every pair of rows: (n, n)."""
+    squares = (support**2).sum(axis=1)
+    distance = squares[:, None] + squares - 2.0 * support @ support.T
+    near: Array = amplitude * np.exp(-np.maximum(distance, 0.0))
+    return near
 
 
 def _standard(x: Array) -> tuple[Array, Array]:

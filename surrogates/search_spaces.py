@@ -112,7 +112,7 @@ SPACES: Mapping[type, Ranges] = {
     },
     SvrSettings: {**KERNEL, "epsilon": Number(1e-3, 0.3, log=True)},
     NuSvrSettings: {**KERNEL, "nu": Number(0.1, 0.9)},
-    GpSettings: {"likelihood": Whole(100, 500, log=True), "iterations": Whole(10, 50, log=True)},
+    GpSettings: {"likelihood": Whole(100, 800, log=True), "iterations": Whole(10, 100, log=True)},
 }
 
 

@@ -70,6 +70,19 @@ def test_a_process_answers_what_the_library_answers(data):
     np.testing.assert_allclose(found.many(x)[0], mean + spread * inside, rtol=2e-3, atol=2e-3)
 
 
+def test_the_likelihood_and_its_slope_are_the_library_s(data):
+    from sklearn.gaussian_process import GaussianProcessRegressor
+    from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
+
+    z, y = data[0][:40, :3] / [1.0, 100.0, 0.01], data[1][:40] / 100
+    kernel = ConstantKernel(2.0) * RBF([0.7, 1.5, 3.0]) + WhiteKernel(0.3)
+    theirs = GaussianProcessRegressor(kernel, optimizer=None).fit(z, y)
+    value, slope = theirs.log_marginal_likelihood(kernel.theta, eval_gradient=True)
+    found, ours = kernels.unlikelihood(kernel.theta, z, y)
+    np.testing.assert_allclose(found + y.size / 2 * np.log(2 * np.pi), -value, rtol=1e-8)
+    np.testing.assert_allclose(ours, -slope, rtol=1e-6, atol=1e-6)
+
+
 def test_a_process_of_many_runs_is_of_a_subset_drawn_with_the_seed(data):
     x, y, weight = data
     settings = GpSettings(largest=40, likelihood=30, iterations=5)
