@@ -1,12 +1,13 @@
 """Our learning-curve surrogate beside the published recipes, on the same runs of `regnet-digits`.
 
-    python -m benchmarks.surrogate_quality [--seeds 5] [--cache FOLDER] [--tuned FOLDER]
+    python -m benchmarks.surrogate_quality [--seeds 5] [--cache FOLDER] [--tuned FOLDER] [--tune N]
 
 Every predictor learns from the split `train` (choices were made on `valid`) and is judged on the
 first run of each configuration of `test`, with five seeds; a figure is the mean of the five. The
 brackets are 95 % intervals of a bootstrap over the configurations of the mean of the five, and
 "ours ahead by" is the paired difference on the same resamples. What a seed predicted is kept in the
-cache folder, so that an interrupted comparison goes on.
+cache folder, so that an interrupted comparison goes on. The settings named tuned are those of
+`--tune 25`, one budget of trials for each; they stand in `benchmarks/tuned`.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ RESAMPLES = 200  # each has 385 metrics a curve: one for each epoch of each leng
 FIGURES = ("R2, mean over epochs", "tau, mean over epochs", "R2, last epoch", "tau, last epoch")
 SHARES = (0.125, 0.25, 0.5, 1.0)  # of the training configurations
 OURS = "bezier_nn_STAR (ours)"
+TUNED = Path(__file__).parent / "tuned"
 Predictor = Callable[[Runs, Runs, int], Array]
 
 
@@ -46,11 +48,20 @@ def main() -> None:
         "--cache", type=Path, default=Path(tempfile.gettempdir()) / "surrogate-quality"
     )
     parser.add_argument(
-        "--tuned", type=Path, help="a folder with NAME.json, settings to compare too"
+        "--tuned", type=Path, default=TUNED, help="a folder with NAME.json, settings to compare too"
+    )
+    parser.add_argument(
+        "--tune", type=int, metavar="N", help="first tune each with N trials, into the folder"
     )
     arguments = parser.parse_args()
     bench = api.load_benchmark("regnet-digits")
     runs = runs_from_records(read_records(bench.folder / RECORDS, bench.spec), bench.spec)
+    if arguments.tune is not None:
+        from benchmarks._tuning import tune_all
+
+        for line in tune_all(runs, _place(runs), arguments.tune, arguments.tuned):
+            print(line, flush=True)
+        return
     train, test = runs.side("train"), runs.side("test")
     judged = test.first_seeds()
     predictors = known_predictors(arguments.tuned)
@@ -70,7 +81,7 @@ def main() -> None:
     growth(predictors[OURS], train, judged, arguments.cache, seeds)
 
 
-def known_predictors(tuned: Path | None = None) -> dict[str, Predictor]:
+def known_predictors(tuned: Path) -> dict[str, Predictor]:
     """Each by its name: from the runs to learn from, the runs to judge and a seed, to curves."""
     found: dict[str, Predictor] = {
         OURS: _of_family("bezier_nn_STAR"),
@@ -81,12 +92,13 @@ def known_predictors(tuned: Path | None = None) -> dict[str, Predictor]:
         "BSC, scaled targets": _of_bsc(BscSettings(scaled=True)),
         "mean of the training runs": _mean_curve,
     }
-    for path in sorted(tuned.glob("*.json")) if tuned is not None else ():
+    for path in sorted(tuned.glob("*.json")):
         chosen = json.loads(path.read_text(encoding="utf-8"))
         if path.stem == "bsc":
-            found["BSC, tuned"] = _of_bsc(BscSettings(**chosen))
+            chosen.pop("about")
+            found["BSC, scaled and tuned"] = _of_bsc(BscSettings(**chosen))
         else:
-            found[f"{path.stem}, tuned"] = _of_family(path.stem, chosen)
+            found[f"{path.stem.removesuffix('_hpo')}, tuned"] = _of_family(path.stem, chosen)
     return found
 
 

@@ -25,6 +25,7 @@ from surrogates.dataset import Runs, runs_from_records
 from surrogates.families import Family, Settings, family
 from surrogates.fitting import Part, Report, fit_parts
 from surrogates.quality import judged
+from surrogates.spikes import without_spikes
 
 MODELS = ("bezier_nn_STAR", "nn_E")  # what a benchmark is made of unless told otherwise
 LEARN_FROM = ("train", "valid")  # choices have been made on valid; now it is there to learn from
@@ -72,12 +73,12 @@ def fit(
 
 
 def learnable(runs: Runs, sides: Sequence[str] = LEARN_FROM) -> Runs:
-    """The runs of the sides to learn from; FitError where there are none."""
+    """The runs of the sides to learn from, without spikes; FitError where there are none."""
     learned = runs.side(*sides)
     if not len(learned):
         found = ", ".join(f"{n} {s}" for s, n in Counter(runs.split.tolist()).items())
         raise FitError(f"no {' or '.join(sides)} runs among the usable ones ({found})")
-    return learned
+    return without_spikes(learned)
 
 
 def default_parts(

@@ -36,6 +36,7 @@ from surrogates.linked import linked_scalars
 from surrogates.metrics import last_epoch, mean_over_epochs, r2
 from surrogates.search_spaces import Ranges, search_space
 from surrogates.settings import configured
+from surrogates.spikes import without_spikes
 
 LAST = "last"  # the codec of models of the last epoch
 FAILED, SETTINGS, IDENTITY = "failed", "settings", "identity"  # what a study keeps beside numbers
@@ -78,6 +79,7 @@ def tune(
     if not ranges:
         raise FitError(f"model {part.family.name}: nothing is left to tune")
     whole = runs.side("train", "valid")
+    train = without_spikes(train)
     title = f"{runs.spec.name}@{runs.spec.version} {_name_of(part)}"
     with _study(study, title, _identity(base, ranges, whole)) as opened:
         while (done := len(_finished(opened))) < trials:

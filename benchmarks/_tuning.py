@@ -1,0 +1,84 @@
+"""The same budget of tuning for each surrogate that is compared: N trials, trained on train.
+
+Families are tuned as `--tune N` tunes them, and BSC with the same sampler, seed and number of
+trials, on the same score of the one curve that it predicts. Studies can be continued.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import optuna
+
+from benchmarks._bsc import BscSettings, fit_and_predict
+from eahas.files import write_json
+from surrogates.dataset import Runs
+from surrogates.families import family
+from surrogates.fitting import Part
+from surrogates.metrics import last_epoch, mean_over_epochs, r2
+from surrogates.search_spaces import Number, Ranges, Whole
+from surrogates.tuning import tune
+
+FAMILIES = ("svd_lgb_hpo", "xgb", "bezier_nn_hpo", "lc_nn_hpo", "svd_nn_hpo")
+BSC = "bsc"
+BSC_RANGES: Ranges = {
+    "hidden": Whole(64, 384, log=True),
+    "dropout": Number(0.0, 0.3),
+    "learning_rate": Number(1e-4, 5e-3, log=True),
+    "epochs": Whole(60, 480, log=True),
+    "batch_size": Whole(16, 128, log=True),
+}
+
+
+def tune_all(runs: Runs, curve: int, trials: int, folder: Path) -> Iterator[str]:
+    """Tune each, write its settings to FOLDER/NAME.json, and say how it went."""
+    folder.mkdir(parents=True, exist_ok=True)
+    settings, about = _tuned_bsc(runs, curve, trials, folder / f"{BSC}.db")
+    write_json(folder / f"{BSC}.json", {"about": about, **asdict(settings)}, indent=2)
+    yield f"{BSC}: {about}"
+    for name in FAMILIES:
+        found = tune(Part(family(name)), runs, trials=trials, study=folder / f"{name}.db")
+        kept = {k: v for k, v in asdict(found.settings).items() if k != "seed"}
+        write_json(folder / f"{name}.json", {"about": found.about, **kept}, indent=2)
+        yield f"{name}: {found.about}"
+
+
+def _tuned_bsc(runs: Runs, curve: int, trials: int, path: Path) -> tuple[BscSettings, str]:
+    train, valid = runs.side("train"), runs.side("valid")
+    base = BscSettings(scaled=True)
+
+    def judged(trial: optuna.Trial) -> float:
+        changes = {name: drawn.suggested(trial, name) for name, drawn in BSC_RANGES.items()}
+        told = fit_and_predict(train, valid, curve, 0, replace(base, **changes))
+        return _score(told, valid, curve)
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = optuna.create_study(
+        storage=f"sqlite:///{path.absolute()}",
+        study_name=BSC,
+        load_if_exists=True,
+        sampler=optuna.samplers.TPESampler(seed=0),
+    )
+    done = sum(trial.state.is_finished() for trial in study.trials)
+    if not study.trials:
+        study.enqueue_trial({name: getattr(base, name) for name in BSC_RANGES})
+    study.optimize(judged, n_trials=max(0, trials - done))
+    about = (
+        f"{len(study.trials)} trials on {len(train)} train and {len(valid)} valid runs: score "
+        f"{study.best_value:.5f}, of the published settings {study.trials[0].value:.5f}; lower is "
+        "better"
+    )
+    return replace(base, **study.best_params), about
+
+
+def _score(told: np.ndarray, runs: Runs, curve: int) -> float:
+    """The mean of 1 - R2 at the last epoch and 1 - R2 averaged over the epochs."""
+    seen, epochs, weight = runs.curves[:, curve], runs.epochs, runs.weight[None]
+    width = min(told.shape[1], seen.shape[1])
+    told, seen = told[:, :width], seen[:, :width]
+    last = r2(last_epoch(told, epochs), last_epoch(seen, epochs), weight)
+    whole = mean_over_epochs(r2, told, seen, epochs, weight)
+    return float(1.0 - 0.5 * (last[0] + whole[0]))
