@@ -28,6 +28,7 @@ from eahas.space import Space
 from eahas.spec import Spec, Target
 
 Array = np.ndarray
+SHARED = "all of its targets"  # of the seed of what is drawn for all models; no model's name
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,7 +140,7 @@ class Ensemble(Asked):
         for flat, row, deviation, epochs in zip(
             question.flats, rows, aleatoric, lengths, strict=True
         ):
-            shared, fresh = generators(noise_seed, flat, "shared", self.name)
+            shared, fresh = generators(noise_seed, flat, SHARED, self.name)
             shape = (self.noise.series, int(epochs) if curves else 1)
             noise = self.noise.draw(
                 shared.standard_normal(self.noise.factors), fresh.standard_normal(shape)

@@ -73,8 +73,12 @@ def fit_parts(
 def _check_targets(parts: Sequence[Part], runs: Runs) -> None:
     taken: set[str] = set()
     for part in parts:
-        named = part.targets and part.family.targets != "curves"
-        of_kind = runs.spec.scalars if named else part.family.targets_of(runs.spec)
+        if part.targets and part.family.targets == "curves":
+            raise FitError(
+                f"model {part.family.name} fits all curves of a spec together; only scalars may "
+                f"have a model of their own, got {', '.join(part.targets)}"
+            )
+        of_kind = runs.spec.scalars if part.targets else part.family.targets_of(runs.spec)
         known = [t.name for t in of_kind]
         for name in part.targets or known:
             if name not in known:

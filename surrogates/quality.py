@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from eahas.ensemble import Ensemble
+from eahas.model import Model
 from eahas.spec import Target
 from surrogates.dataset import Runs
 from surrogates.fitting import Report
@@ -33,7 +33,7 @@ Array = np.ndarray
 
 
 def quality(
-    models: Sequence[Ensemble],
+    models: Sequence[Model],
     held_out: Runs,
     *,
     resamples: int = 200,
@@ -95,7 +95,7 @@ def references(
 
 
 def on_repeated(
-    models: Sequence[Ensemble],
+    models: Sequence[Model],
     all_runs: Runs,
     *,
     resamples: int = 200,
@@ -113,7 +113,7 @@ def on_repeated(
 
 
 def judged(
-    models: Sequence[Ensemble], runs: Runs, *, resamples: int = 200, report: Report | None = None
+    models: Sequence[Model], runs: Runs, *, resamples: int = 200, report: Report | None = None
 ) -> dict[str, Any]:
     """The `quality` of a manifest: held out, and the repeated configurations beside references."""
     return {

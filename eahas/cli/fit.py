@@ -12,7 +12,7 @@ from eahas.checkpoint import replaceable
 from eahas.cli.arguments import Parser, UsageError, add_command, whole
 from eahas.cli.inputs import read_json, read_records_of
 from eahas.cli.progress import Bars
-from eahas.cli.scores import summary
+from eahas.cli.scores import read, summary
 from eahas.cli.tuning import add_tuning, tuned, write_settings
 from eahas.errors import shown
 
@@ -125,9 +125,12 @@ def run(arguments: Namespace) -> None:
     common, spec = given_settings(arguments), load_spec(arguments.spec)
     parts = parts_of(spec, arguments.model or (), described, common)
     rows = read_records_of(arguments.records, spec)
+    runs = runs_from_records(rows, spec)
+    sides = {"learns from": runs.side(*arguments.learn_from), "judged on": runs.side("test")}
+    print(read(rows, {does: len(set(side.config_id)) for does, side in sides.items()}), flush=True)
     parts, words = tuned(
         parts,
-        runs_from_records(rows, spec),
+        runs,
         arguments,
         folder,
         seed=common.get("seed", 0),

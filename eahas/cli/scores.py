@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from eahas.records import ASIDE
 from eahas.spec import Target
 from eahas.text import UNITS, number, quantity, sourced
 
@@ -23,6 +25,15 @@ REFERENCES = {
     "mean": "mean of the training runs",
 }
 LABEL, CELL = 42, 25
+
+
+def read(rows: Sequence[Mapping[str, Any]], sides: Mapping[str, int]) -> str:
+    """One line on checked records; `sides` says how many configurations are for what."""
+    own = [row for row in rows if row.get("role") not in ASIDE]
+    configs = len({row["config_id"] for row in own})
+    ended = ", ".join(f"{n} {status}" for status, n in Counter(r["status"] for r in own).items())
+    parts = "; ".join(f"{does} {count}" for does, count in sides.items())
+    return f"{len(own)} runs ({ended}) of {configs} configurations; {parts} of them\n"
 
 
 def summary(held_out: Mapping[str, Any], targets: Sequence[Target], source: str) -> str:

@@ -19,16 +19,16 @@ CONFIGURATIONS = 8
 
 
 def answers(bench: Benchmark) -> list[dict[str, Any]]:
-    """Predictions with their deviations of a few configurations, a curve by its ends."""
+    """Of a few configurations predictions, deviations and one run; a curve by its ends."""
     found = []
     for config in bench.space.sample(CONFIGURATIONS, seed=0):
-        prediction = bench.predict(config)
+        prediction, run = bench.predict(config), bench.predict(config, noise_seed=7)
         values = {}
         for target in bench.targets:
-            curve = target.kind == "curve"
-            value = prediction.curves[target.name] if curve else getattr(prediction, target.name)
-            parts = (value, prediction.std[target.name])
-            values[target.name] = [[p[0], p[-1]] if curve else [p] for p in parts]
+            name, curve = target.name, target.kind == "curve"
+            told = [p.curves[name] if curve else getattr(p, name) for p in (prediction, run)]
+            parts = (told[0], prediction.std[name], told[1])
+            values[name] = [[p[0], p[-1]] if curve else [p] for p in parts]
         found.append({"config": config, "targets": values})
     return found
 
