@@ -172,14 +172,9 @@ def compare(told: Mapping[str, list[Array]], judged: Runs) -> None:
     """The table of all predictors, and how far ours is ahead of each, paired."""
     seen = judged.curves[:, _place(judged)]
     found = {name: _mean_figures(seeds, seen, judged.epochs) for name, seeds in told.items()}
-    _header("predictor")
-    for name, values in found.items():
-        _row(name, values)
+    _table("predictor", found)
     print("\nOurs ahead by, paired:\n")
-    _header("of")
-    for name, values in found.items():
-        if name != OURS:
-            _row(name, found[OURS] - values)
+    _table("of", {name: found[OURS] - values for name, values in found.items() if name != OURS})
 
 
 def ceilings(told: Mapping[str, list[Array]], test: Runs, judged: Runs) -> None:
@@ -201,9 +196,10 @@ def ceilings(told: Mapping[str, list[Array]], test: Runs, judged: Runs) -> None:
         "the mean of two other seeds": [0.5 * (first + second)],
     }
     print(f"On the {len(repeated)} configurations with three seeds, the third run predicted by:\n")
-    _header("predictor")
-    for name, predictions in sources.items():
-        _row(name, _mean_figures(predictions, third, epochs))
+    found = {n: _mean_figures(predictions, third, epochs) for n, predictions in sources.items()}
+    _table("predictor", found)
+    print("\nOurs ahead by, paired:\n")
+    _table("of", {name: found[OURS] - v for name, v in found.items() if name != OURS})
     ends = np.stack([last_epoch(seed, epochs) for seed in (first, second, third)])
     ceiling = 1.0 - ends.var(axis=0, ddof=1).mean() / ends.reshape(-1).var(ddof=1)
     print(f"\n1 - noise variance / total variance at the last epoch: {ceiling:.3f}")
@@ -214,25 +210,27 @@ def growth(ours: Predictor, train: Runs, judged: Runs, cache: Path, seeds: range
     names = np.random.default_rng(0).permutation(np.unique(train.config_id))
     seen = judged.curves[:, _place(judged)]
     print("Ours, by what it learns from:\n")
-    _header("learning from")
+    found = {}
     for share in SHARES:
         kept = names[: round(share * len(names))]
         part = train.where(np.isin(train.config_id, kept))
         told = [cached(cache, f"{OURS}-{s}", ours, part, judged, s) for s in seeds]
         what = f"{len(kept)} configurations, {len(part)} runs"
-        _row(what, _mean_figures(told, seen, judged.epochs))
+        found[what] = _mean_figures(told, seen, judged.epochs)
+    _table("learning from", found)
 
 
-def _header(first: str) -> None:
+def _table(first: str, rows: Mapping[str, Array]) -> None:
     print(f"| {first} | " + " | ".join(FIGURES) + " |\n" + "|" + " --- |" * (1 + len(FIGURES)))
-
-
-def _row(name: str, values: Array) -> None:
-    cells = []
-    for row in values:
-        low, high = np.nanpercentile(row[1:], [2.5, 97.5])
-        cells.append(f"{row[0]:.3f} [{low:.3f}, {high:.3f}]")
-    print(f"| {name} | " + " | ".join(cells) + " |")
+    for name, values in rows.items():
+        cells = []
+        for row in values:
+            if np.isnan(row).all():  # of a constant there is no tau
+                cells.append("-")
+                continue
+            low, high = np.nanpercentile(row[1:], [2.5, 97.5])
+            cells.append(f"{row[0]:.3f} [{low:.3f}, {high:.3f}]")
+        print(f"| {name} | " + " | ".join(cells) + " |")
 
 
 if __name__ == "__main__":
