@@ -78,7 +78,7 @@ def fit_one(arguments: Namespace) -> None:
     changes = {} if path is None else read_json(path)
 
     from surrogates.benchmark import LEARN_FROM, energy_facts, learnable
-    from surrogates.dataset import runs_from_records
+    from surrogates.dataset import controls_from_records, runs_from_records
     from surrogates.families import configured, family
     from surrogates.fitting import Part, fit_parts
     from surrogates.parts import written
@@ -104,7 +104,12 @@ def fit_one(arguments: Namespace) -> None:
         print(f"wrote {wrote}, to be given to --model_config_path\n", flush=True)
     others = arguments.dataset_root is not None
     with Bars() as bars:
-        (model,), _ = fit_parts([part], learnable(runs, ("train",) if others else LEARN_FROM), bars)
+        (model,), _ = fit_parts(
+            [part],
+            learnable(runs, ("train",) if others else LEARN_FROM),
+            bars,
+            controls=controls_from_records(rows, spec),
+        )
         judged = quality([model], runs.side("test"), report=bars)
     if others:
         for side in accelerators.SIDES:

@@ -27,7 +27,8 @@ from eahas.spec import Spec, Target
 STATUSES = ("ok", "diverged", "failed")
 SPLITS = ("train", "valid", "test", "")
 ROLES = ("main", "repeat", "anchor", "control", "")
-ASIDE = ("anchor", "control")  # roles of runs that stand on no side and are fitted by nobody
+ANCHOR, CONTROL = "anchor", "control"
+ASIDE = (ANCHOR, CONTROL)  # roles of runs that stand on no side and are fitted by nobody
 ENERGY_SOURCES = ("nvml_counter", "nvml_sampled", "rapl", "estimated", "")
 MIXED, NO_ENERGY = "mixed", "none"  # what a benchmark says of runs with several sources, or none
 LARGEST = 2**63 - 1  # an int64

@@ -21,7 +21,7 @@ from eahas.records import MIXED, NO_ENERGY, records_bytes
 from eahas.spec import Spec
 from eahas.support import support_of
 from surrogates.crossfit import FOLDS
-from surrogates.dataset import Runs, runs_from_records
+from surrogates.dataset import Runs, controls_from_records, runs_from_records
 from surrogates.families import Family, Settings, family
 from surrogates.fitting import Part, Report, fit_parts
 from surrogates.quality import judged
@@ -59,15 +59,14 @@ def fit(
 ) -> Fitted:
     """Fit the parts of a benchmark (None: `default_parts`) to checked records.
 
-    Fitted to the sides `learn_from`, calibrated on `valid` if it is not among them and has enough
-    runs, else by cross-fitting, judged on `test`. Raises FitError where there is nothing to learn
-    from, and as `surrogates.fitting.fit_parts`.
+    Fitted to the sides `learn_from`, calibrated there by cross-fitting, judged on `test`. Raises
+    FitError where there is nothing to learn from, and as `surrogates.fitting.fit_parts`.
     """
     runs = runs_from_records(rows, spec)
     learned = learnable(runs, learn_from)
     chosen = default_parts(spec) if parts is None else parts
-    spare = None if "valid" in learn_from else runs.side("valid")
-    models, noise = fit_parts(chosen, learned, report, folds=folds, spare=spare)
+    controls = controls_from_records(rows, spec)
+    models, noise = fit_parts(chosen, learned, report, folds=folds, controls=controls)
     found = judged(models, runs, resamples=resamples, report=report)
     return Fitted(spec, runs, learned, models, noise, found)
 

@@ -14,31 +14,22 @@ from surrogates.crossfit import Crossed
 from surrogates.dataset import Runs
 
 Array = np.ndarray
-INFLATIONS = np.concatenate([[0.0], np.geomspace(0.25, 8.0, 31)])
+INFLATIONS = np.geomspace(0.25, 8.0, 31)
 
 
-LEAST_SPARE = 200  # runs; of fewer the quantiles are less sure than cross-fitting is biased
-
-
-def calibrated(crossed: Crossed, spare: Runs | None = None) -> Ensemble:
+def calibrated(crossed: Crossed) -> Ensemble:
     """The whole model with its inflations and laws.
 
-    From `spare` runs, which no model has seen, if there are enough of them: their errors are
-    exactly those of the whole model on new runs. Else from the runs that it was fitted to, each
-    told by the model of the other folds.
-
-    The inflation of the members' disagreement on a target is the likeliest one under a normal law.
-    The law's reaches are quantiles of |error| / deviation (conformal prediction with a normalised
-    score; Lei et al., 2018), on cross-fitted runs. The runs of one configuration together weigh as
-    much as any other's one run, and so do the epochs of a curve.
+    From the runs that it was fitted to, each told by the model of the other folds. The inflation of
+    the members' disagreement on a target is the likeliest one under a normal law. The law's reaches
+    are quantiles of |error| / deviation (cross-conformal prediction with a normalised score; Vovk,
+    2015; Lei et al., 2018). The runs of one configuration together weigh as much as any other's one
+    run, and so do the epochs of a curve.
     """
     inflations, laws = [], []
-    fresh = spare is not None and len(spare) >= LEAST_SPARE
-    runs = spare if spare is not None and fresh else crossed.runs
     for target in crossed.whole.targets:
-        told = _tell(crossed.whole, runs, target) if fresh else _crossed(crossed, target)
-        error, epistemic, aleatoric = _errors(told, runs, target)
-        weight = _weights(error, runs.weight)
+        error, epistemic, aleatoric = _errors(_told(crossed, target), crossed.runs, target)
+        weight = _weights(error, crossed.runs.weight)
         inflation = _likeliest(error, epistemic, aleatoric, weight)
         score = np.abs(error) / np.hypot(inflation * epistemic, aleatoric)
         inflations.append(inflation)
@@ -46,16 +37,16 @@ def calibrated(crossed: Crossed, spare: Runs | None = None) -> Ensemble:
     return replace(crossed.whole, inflation=tuple(inflations), laws=tuple(laws))
 
 
-def _crossed(crossed: Crossed, target: Target) -> Array:
-    return crossed.gathered(lambda model, runs: _tell(model, runs, target))
-
-
-def _tell(model: Ensemble, runs: Runs, target: Target) -> Array:
+def _told(crossed: Crossed, target: Target) -> Array:
     """Location and both deviations, not inflated: (n, 3, longest), of a scalar (n, 3, 1)."""
-    plain = replace(model, inflation=(1.0,) * len(model.targets))
-    found: Distribution = plain.distribution(runs.configs)[target.name]
-    parts = np.stack([found.location, found.epistemic, found.aleatoric], axis=1)
-    return parts if target.kind == "curve" else parts[..., None]
+
+    def tell(model: Ensemble, runs: Runs) -> Array:
+        plain = replace(model, inflation=(1.0,) * len(model.targets))
+        found: Distribution = plain.distribution(runs.configs)[target.name]
+        parts = np.stack([found.location, found.epistemic, found.aleatoric], axis=1)
+        return parts if target.kind == "curve" else parts[..., None]
+
+    return crossed.gathered(tell)
 
 
 def _errors(told: Array, runs: Runs, target: Target) -> tuple[Array, Array, Array]:

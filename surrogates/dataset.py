@@ -19,7 +19,7 @@ import numpy as np
 
 from eahas.errors import FitError
 from eahas.features import Features, default_features
-from eahas.records import ASIDE, config_of, spread_of
+from eahas.records import ASIDE, CONTROL, config_of, spread_of
 from eahas.spec import Spec, Target
 
 SPLIT_SHARES = (("test", 0.25), ("valid", 0.15))  # for records whose sweep fixed no split
@@ -116,6 +116,16 @@ def runs_from_records(rows: Sequence[Mapping[str, Any]], spec: Spec) -> Runs:
     kept = [row for row in rows if row.get("role") not in ASIDE and _usable(row, spec)]
     if not kept:
         raise FitError(f"none of the {len(rows)} records can be learned from: no run ended well")
+    return _runs(kept, spec)
+
+
+def controls_from_records(rows: Sequence[Mapping[str, Any]], spec: Spec) -> Runs | None:
+    """The runs that stand aside to tell the noise: repeats that nobody is fitted to. None: none."""
+    kept = [row for row in rows if row.get("role") == CONTROL and _usable(row, spec)]
+    return _runs(kept, spec) if kept else None
+
+
+def _runs(kept: Sequence[Mapping[str, Any]], spec: Spec) -> Runs:
     configs = tuple(config_of(row, spec) for row in kept)
     features = default_features(spec.space)
     columns = spec.space.columns(configs)

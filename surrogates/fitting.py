@@ -48,11 +48,11 @@ def fit_parts(
     report: Report | None = None,
     *,
     folds: int = FOLDS,
-    spare: Runs | None = None,
+    controls: Runs | None = None,
 ) -> tuple[tuple[Ensemble, ...], dict[str, str]]:
-    """The parts fitted to runs and calibrated; the source of each target's noise.
+    """The parts fitted to runs and calibrated by cross-fitting; the source of each target's noise.
 
-    Calibrated on `spare` runs, if there are enough of them, else by cross-fitting.
+    `controls` are repeats that nothing is fitted to, and that the noise is learned from.
 
     Raises FitError where a target is unknown, predicted twice, or known of too few configurations,
     and where there are fewer configurations than folds.
@@ -66,8 +66,8 @@ def fit_parts(
             return part.fit(some, counted.next())
 
         models.append(crossed(fit, runs, count=folds))
-    noisy, sources = with_noise(models)
-    return tuple(calibrated(model, spare) for model in noisy), sources
+    noisy, sources = with_noise(models, controls)
+    return tuple(calibrated(model) for model in noisy), sources
 
 
 def _check_targets(parts: Sequence[Part], runs: Runs) -> None:

@@ -5,7 +5,8 @@ is fitted to squared deviations, by the likelihood of a normal law, and these co
 three sources that has enough of them:
 
 - `reported`: standard deviations that stand in the records beside a target;
-- `repeats`: runs of one configuration with several seeds, each against their mean;
+- `repeats`: runs of one configuration with several seeds, each against their mean; runs that stand
+  aside as controls are among them;
 - `residuals`: the errors of models on runs that they have not seen, which hold the models' own
   errors too: an upper bound.
 
@@ -38,7 +39,8 @@ from surrogates.networks import MemberMlp
 
 Array = np.ndarray
 POSITIONS = np.linspace(0.0, 1.0, 8) ** 1.5  # learning curves change most at their beginning
-LEAST_KNOWN = 30  # squared deviations of a target, for a source to be enough
+LEAST_KNOWN = 30  # deviations of a target that are reported, or shared with another target
+LEAST_REPEATED = 8  # configurations with several runs: their size is then known to a quarter
 HIDDEN, STEPS, RATE, DECAY = 16, 600, 1e-2, 0.1
 LEAST_SHARE = 1e-4  # of the mean square: a deviation of nothing would be a claim too bold
 FARTHEST = 4.0  # deviations; what is farther counts as this far in correlations
@@ -63,9 +65,14 @@ class _Deviations:
         return squares
 
 
-def with_noise(models: Sequence[Crossed], seed: int = 0) -> tuple[list[Crossed], dict[str, str]]:
-    """The models with their noise fitted, and the source of each target's."""
-    found = [_deviations(model) for model in models]
+def with_noise(
+    models: Sequence[Crossed], controls: Runs | None = None, seed: int = 0
+) -> tuple[list[Crossed], dict[str, str]]:
+    """The models with their noise fitted, and the source of each target's.
+
+    `controls` are runs of some of their configurations that they were not fitted to.
+    """
+    found = [_deviations(model, controls) for model in models]
     sized = [_sized(d, model, seed) for d, model in zip(found, models, strict=True)]
     scaled = []
     for deviations, (network, _) in zip(found, sized, strict=True):
@@ -88,7 +95,7 @@ def with_noise(models: Sequence[Crossed], seed: int = 0) -> tuple[list[Crossed],
     return noisy, sources
 
 
-def _deviations(model: Crossed) -> _Deviations:
+def _deviations(model: Crossed, controls: Runs | None) -> _Deviations:
     curves = isinstance(model.whole.head, CurveHead)
     positions = POSITIONS if curves else np.zeros(1)
     targets, runs = model.whole.targets, model.runs
@@ -107,18 +114,32 @@ def _deviations(model: Crossed) -> _Deviations:
         return ensemble.regressor.many(part.x).mean(axis=0)[:, -ensemble.head.said :]
 
     expected, about = model.gathered(location), model.gathered(said)
-    seen = np.stack(
-        [_placed(_linked(runs, t), runs.epochs, positions, curves=curves) for t in targets], axis=1
-    )
+
+    def seen_in(some: Runs) -> Array:
+        placed = [_placed(_linked(some, t), some.epochs, positions, curves=curves) for t in targets]
+        return np.stack(placed, axis=1)
+
+    seen, names = seen_in(runs), runs.config_id
+    both, of_both = seen, names
+    if controls is not None:
+        both, of_both = (
+            np.concatenate([seen, seen_in(controls)]),
+            np.append(names, controls.config_id),
+        )
     choices = {
         "reported": _reported(runs, targets, seen),
-        "repeats": _between_repeats(seen, runs.config_id),
+        "repeats": _between_repeats(both, of_both)[: len(seen)],
         "residuals": seen - expected,
     }
     values, sources = np.full_like(seen, np.nan), []
     for k in range(len(targets)):
-        known = {name: np.isfinite(c[:, k]).sum(axis=0).min() for name, c in choices.items()}
-        source = next((n for n, count in known.items() if count >= LEAST_KNOWN), "residuals")
+        known = {name: np.isfinite(c[:, k]).all(axis=1) for name, c in choices.items()}
+        if known["reported"].sum() >= LEAST_KNOWN:
+            source = "reported"
+        elif len(np.unique(names[known["repeats"]])) >= LEAST_REPEATED:
+            source = "repeats"
+        else:
+            source = "residuals"
         values[:, k] = choices[source][:, k]
         sources.append(source)
     inputs = np.concatenate([about, expected.reshape(len(runs), -1)], axis=1)

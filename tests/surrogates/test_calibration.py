@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from eahas.law import LEVELS, normal_law
-from surrogates.calibration import LEAST_SPARE, _law, _weights, calibrated
+from surrogates.calibration import _law, _weights, calibrated
 from surrogates.crossfit import crossed
 from surrogates.dataset import Runs
 from surrogates.noise import with_noise
@@ -67,25 +67,6 @@ def test_intervals_hold_where_the_noise_was_found_in_repeats(kind, known, fresh,
         for level, share in coverage(model, fresh, name).items():
             assert share == pytest.approx(level, abs=0.05), (name, level)
         assert model.laws[model.places[name][0]].std == pytest.approx(1.0, abs=0.2)
-
-
-@pytest.mark.parametrize("kind", ["curves", "scalars"])
-def test_runs_that_no_model_has_seen_go_before_cross_fitting(
-    kind, known, seen, fresh, as_crossed
-) -> None:
-    """The crossed models are wildly wrong here, and the spare runs say what the whole one errs."""
-    crossed_wrongly = as_crossed(known.model(kind, said=3.0, apart=2.0), seen)
-    whole = known.model(kind, said=-1.0, apart=1e-6)
-    model = calibrated(replace(crossed_wrongly, whole=whole), known.runs(600, seed=7))
-    for name in model.places:
-        for level, share in coverage(model, fresh, name).items():
-            assert share == pytest.approx(level, abs=0.05), (name, level)
-
-
-def test_too_few_spare_runs_are_not_believed(known, seen, as_crossed) -> None:
-    model = as_crossed(known.model("scalars"), seen)
-    assert calibrated(model, known.runs(LEAST_SPARE - 1, seed=3)).laws == calibrated(model).laws
-    assert calibrated(model, known.runs(LEAST_SPARE, seed=3)).laws != calibrated(model).laws
 
 
 def test_intervals_hold_where_there_are_few_runs(known, fresh) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from eahas.errors import FitError
-from surrogates.dataset import runs_from_records, split_of
+from surrogates.dataset import controls_from_records, runs_from_records, split_of
 
 
 def test_arrays_have_the_documented_shapes(runs) -> None:
@@ -23,6 +23,16 @@ def test_anchors_and_failed_runs_are_left_out(spec, rows) -> None:
     changed[0]["role"] = "anchor"
     changed[1] |= {"status": "failed", "epochs": 0}
     assert len(runs_from_records(changed, spec)) == 8
+
+
+def test_controls_stand_aside_by_themselves(spec, rows) -> None:
+    assert controls_from_records(rows, spec) is None
+    changed = [dict(row) for row in rows]
+    changed[0]["role"], changed[1]["role"], changed[2]["role"] = "anchor", "control", "control"
+    changed[2]["status"] = "failed"
+    controls = controls_from_records(changed, spec)
+    assert controls is not None and len(controls) == 1
+    assert controls.config_id.tolist() == [rows[1]["config_id"]]
 
 
 def test_nothing_to_learn_from_is_an_error(spec, rows) -> None:

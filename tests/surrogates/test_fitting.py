@@ -59,7 +59,10 @@ def folder(fitted, rows, tmp_path_factory):
         ),
         ([Part(COSTS, targets=("valid",))], "model nn_E: target 'valid' is unknown"),
         ([Part(CURVES, targets=("runtime_s",))], "bezier_nn_STAR fits all curves .* got runtime_s"),
-        ([Part(CURVES, targets=("valid",))], "only scalars may have a model of their own, got valid"),
+        (
+            [Part(CURVES, targets=("valid",))],
+            "only scalars may have a model of their own, got valid",
+        ),
     ],
 )
 def test_each_target_has_one_model_that_can_predict_it(parts, why, runs) -> None:

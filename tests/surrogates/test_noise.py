@@ -9,7 +9,7 @@ import pytest
 
 from eahas.noise import Noise
 from surrogates.crossfit import Crossed, crossed
-from surrogates.noise import LEAST_KNOWN, POSITIONS, with_noise
+from surrogates.noise import LEAST_REPEATED, POSITIONS, with_noise
 
 KINDS = ("curves", "scalars")
 
@@ -133,10 +133,26 @@ def test_what_models_miss_is_no_noise_where_there_are_repeats(known, as_crossed)
 
 def test_too_few_repeats_are_none(known, as_crossed) -> None:
     runs = known.runs(100, seed=2, seeds=2)
-    few = runs.where((runs.seed == 0) | (np.arange(len(runs)) < LEAST_KNOWN // 2))
-    assert len(few) == 100 + LEAST_KNOWN // 4
-    _, sources = with_noise([as_crossed(known.model("scalars"), few)])
-    assert set(sources.values()) == {"residuals"}
+    for repeated, expected in ((LEAST_REPEATED - 1, "residuals"), (LEAST_REPEATED, "repeats")):
+        few = runs.where((runs.seed == 0) | (np.arange(len(runs)) < 2 * repeated))
+        assert len(few) == 100 + repeated
+        _, sources = with_noise([as_crossed(known.model("scalars"), few)])
+        assert set(sources.values()) == {expected}
+
+
+def test_controls_tell_the_noise_of_runs_that_were_made_once(known, as_crossed) -> None:
+    runs = known.runs(200, seed=2, seeds=2)
+    once, again = runs.where(runs.seed == 0), runs.where(runs.seed == 1)
+    controls = again.where_rows(np.arange(40))
+    biased = replace(once, scalars=once.scalars + np.array([0.0, 3.0]))
+    model = as_crossed(known.model("scalars"), biased)
+    controls = replace(controls, scalars=controls.scalars + np.array([0.0, 3.0]))
+    (noisy,), sources = with_noise([model], controls)
+    assert set(sources.values()) == {"repeats"}
+    found = told(noisy, known.spec.space.sample(100, seed=3))["drift"]
+    assert np.median(found) == pytest.approx(1.0, rel=0.25)
+    (alone,), _ = with_noise([model])
+    assert np.median(told(alone, known.spec.space.sample(100, seed=3))["drift"]) > 2.5
 
 
 def test_what_was_reported_goes_before_all_else(known, as_crossed) -> None:
@@ -213,7 +229,7 @@ def test_the_models_of_the_folds_have_a_noise_that_has_not_seen_theirs(known) ->
 def test_the_same_runs_give_the_same_noise(known, as_crossed) -> None:
     runs = known.runs(60, seed=6, seeds=2)
     one, two, other = (
-        with_noise([as_crossed(known.model("scalars"), runs)], seed)[0][0].whole.noise
+        with_noise([as_crossed(known.model("scalars"), runs)], seed=seed)[0][0].whole.noise
         for seed in (0, 0, 1)
     )
     for name, array in one.tensors().items():
