@@ -8,10 +8,10 @@ EA-HAS-Bench's command and options:
 Accel-NASBench's:
 
     python fit_model.py --dataset_root anb_dataset_jsons.tar.gz --model xgb_accel \
-        --device zcu102 --metric throughput --log_dir my-zcu102 --seed 3
+        --device zcu102 --metric throughput --log_dir experiments --seed 3
 
-The folder is loaded with `eahas.api.load_ensemble("my-curves")`. A whole benchmark, curves and
-costs with the records behind them, is fitted by `eahas fit`.
+The folder that it names at its end is loaded with `eahas.api.load_ensemble("my-curves")`. A whole
+benchmark, curves and costs with the records behind them, is fitted by `eahas fit`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from eahas import ensemble_folder as ensembles
 from eahas.checkpoint import replaceable
 from eahas.cli import accelerators, run_command
 from eahas.cli.arguments import Parser, whole
-from eahas.cli.inputs import read_json, read_records_of
+from eahas.cli.inputs import read_records_of
 from eahas.cli.progress import Bars
 from eahas.cli.scores import summary
 from eahas.cli.tuning import add_tuning, tuned, write_settings
@@ -33,7 +33,7 @@ from eahas.cli.tuning import add_tuning, tuned, write_settings
 EXAMPLE = """example:
   python fit_model.py --model bezier_nn_STAR --search_space regnet-digits \\
       --data_path my-sweep/records.parquet --log_dir my-curves
-  python fit_model.py --dataset_root anb_dataset_jsons.tar.gz --model xgb --log_dir my-accuracy
+  python fit_model.py --dataset_root anb_dataset_jsons.tar.gz --model xgb --log_dir experiments
 """
 
 
@@ -56,7 +56,11 @@ def parser() -> Parser:
     )
     command.add_argument("--data_path", help="records: a Parquet file or a sweep folder")
     command.add_argument(
-        "--log_dir", metavar="DIR", required=True, help="where the ensemble is written"
+        "--log_dir",
+        metavar="DIR",
+        help="where the ensemble is written; with --dataset_root, and without this option, the "
+        f"folder (default: {accelerators.LOG_DIR}) gets one for each fit: "
+        "MODEL[/DEVICE/METRIC]/TIME-SEED",
     )
     command.add_argument("--seed", type=whole(0), default=6, help="default: 6")
     command.add_argument("--model_config_path", help="JSON object of fit settings")
@@ -72,10 +76,9 @@ def fit_one(arguments: Namespace) -> None:
     Records are learned from on train and valid and judged on test; Accel-NASBench's data set is
     learned from on train alone, and all three sides are judged.
     """
-    folder = replaceable(arguments.log_dir)
     accelerators.check(arguments)
-    path = arguments.model_config_path
-    changes = {} if path is None else read_json(path)
+    folder = replaceable(str(accelerators.folder_of(arguments)))
+    changes = accelerators.settings(arguments)
 
     from surrogates.benchmark import LEARN_FROM, energy_facts, learnable
     from surrogates.dataset import controls_from_records, runs_from_records

@@ -10,6 +10,7 @@ See Ahmad et al., "Accel-NASBench: Sustainable Benchmarking for Accelerator-Awar
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,10 +19,18 @@ import numpy as np
 from eahas import api
 from eahas.errors import ConfigError, EahasError, shown, unknown
 from eahas.space import Space
+from eahas.spec import Spec
 
 BENCHMARK = "accel-nasbench"
+METRICS = ("throughput", "latency")
 BLOCKS = 7
 ROWS = ("e", "k", "l", "se")  # expansion, kernel, layers, squeeze-excite
+EFFICIENTNET_B0 = (
+    (1, 6, 6, 6, 6, 6, 6),
+    (3, 3, 5, 3, 5, 5, 3),
+    (1, 2, 2, 3, 3, 4, 1),
+    (True,) * BLOCKS,
+)
 Architecture = dict[str, Any]
 
 
@@ -53,24 +62,51 @@ class EfficientNetSS:
             }
         )
 
-    def random_sample(self, n: int = 1, *, seed: int = 0) -> list[Architecture]:
-        """A list of `n` different architectures; ConfigError where `n` is no whole number."""
-        drawn: list[Architecture] = self.space.sample(n, seed=seed)
-        return drawn
+    def efficientnet_b0(self) -> Architecture:
+        """The architecture of EfficientNet-B0."""
+        return self.manual_sample(EFFICIENTNET_B0)
+
+    def random_sample(
+        self, num_samples: int = 1, *, seed: int | None = None
+    ) -> Architecture | list[Architecture]:
+        """One architecture, or a list of `num_samples` different ones; anew without a seed.
+
+        Raises ConfigError where `num_samples` is no whole number from 1.
+        """
+        if seed is None:
+            seed = int(np.random.default_rng().integers(2**63))
+        drawn: list[Architecture] = self.space.sample(num_samples, seed=seed)
+        return drawn[0] if len(drawn) == 1 else drawn
+
+    def size(self) -> int:
+        """How many architectures there are."""
+        return math.prod(len(parameter.grid()) for parameter in self.space.parameters)
+
+    __len__ = size
 
 
 class ANBEnsemble:
     """A surrogate under the names of its users: accuracy, or a metric of a device.
 
-    `model` is accepted for their sake: what ships is the ensemble that predicts best. Raises
-    EahasError listing the pairs of device and metric that there are.
+    `model` and `seed` are accepted for their sake: what ships is the ensemble that predicts best.
+    Raises EahasError listing the pairs of device and metric that there are.
     """
 
     def __init__(
-        self, model: str = "xgb", device: str | None = None, metric: str = "throughput"
+        self,
+        model: str = "xgb",
+        device: str | None = None,
+        metric: str = "throughput",
+        seed: int | None = None,
     ) -> None:
-        self.model = model
-        self.ensemble = api.load_ensemble(f"{BENCHMARK}/{target_of(device, metric)}")
+        self.model, self.seed = model, seed
+        spec = api.load_benchmark(BENCHMARK).spec
+        name = "accuracy" if device is None else target_of(spec, device, metric)
+        self.ensemble = api.load_ensemble(f"{BENCHMARK}/{name}")
+
+    def load_ensemble(self) -> ANBEnsemble:
+        """Itself: it is loaded already."""
+        return self
 
     def query(self, samples: Any) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation of each architecture, both (n,).
@@ -83,30 +119,36 @@ class ANBEnsemble:
         return np.asarray(found.value), np.asarray(found.std)
 
 
-def target_of(device: str | None, metric: str) -> str:
-    """The name of a target: `accuracy` without a device, else as `throughput_a100`.
+def target_of(spec: Spec, device: Any, metric: Any) -> str:
+    """The name of a device's metric among the targets of a spec, as `throughput_a100`.
 
-    Raises EahasError naming the devices and the metrics that each has.
+    Capitals do not matter. Raises EahasError listing the devices and the metrics that each has.
     """
-    if device is None:
-        return "accuracy"
-    known = supported_metrics()
-    if device not in known:
-        raise EahasError(unknown("device", device, known))
-    if metric not in known[device]:
-        pairs = "; ".join(f"{name}: {', '.join(metrics)}" for name, metrics in known.items())
-        raise EahasError(f"device {device} has no {shown(metric)}; there are {pairs}")
-    return f"{metric}_{device}"
+    known = measured(spec)
+    if not known:
+        raise EahasError(f"{spec.name} has no device at all")
+    pairs = "; ".join(f"{name}: {', '.join(metrics)}" for name, metrics in known.items())
+    named, wanted = (word.lower() if isinstance(word, str) else word for word in (device, metric))
+    if named not in known:
+        raise EahasError(f"{unknown('device', device, known)}; there are {pairs}")
+    if wanted not in known[named]:
+        raise EahasError(f"device {device} has no metric {shown(metric)}; there are {pairs}")
+    return f"{wanted}_{named}"
+
+
+def measured(spec: Spec) -> dict[str, list[str]]:
+    """The metrics of each device, from the names of a spec's scalars."""
+    found: dict[str, list[str]] = {}
+    for target in spec.scalars:
+        metric, _, device = target.name.partition("_")
+        if metric in METRICS:
+            found.setdefault(device, []).append(metric)
+    return found
 
 
 def supported_metrics() -> dict[str, list[str]]:
     """The metrics of each device, as the benchmark has them."""
-    found: dict[str, list[str]] = {}
-    for target in api.load_benchmark(BENCHMARK).scalars:
-        metric, _, device = target.name.partition("_")
-        if metric in ("throughput", "latency"):
-            found.setdefault(device, []).append(metric)
-    return found
+    return measured(api.load_benchmark(BENCHMARK).spec)
 
 
 def _listed(row: Any) -> Sequence[Any]:

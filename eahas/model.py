@@ -91,8 +91,8 @@ class Asked:
         """The primary target of one configuration, or of a list of them.
 
         A curve is (MAX_EPOCH,) or, of a list, (n, longest) padded with NaN; a scalar is a float or
-        (n,). With `encoded` a configuration is its code (see `Space.encode`). `with_noise` returns
-        one run instead of the prediction, drawn with `noise_seed`; without a seed each call draws
+        (n,). With `encoded` a configuration is its code (see `Space.encode`). `with_noise` or a
+        `noise_seed` asks for one run instead of the prediction; without a seed each call draws
         anew. `representation` and `search_space` exist so that EA-HAS-Bench's search code runs
         unchanged; both are only checked. Raises ConfigError for a configuration outside the space.
         """
@@ -105,7 +105,7 @@ class Asked:
         check_seed(noise_seed)
         question = ask(self.space, config, encoded=encoded)
         belief = self.believe(question)
-        if not with_noise:
+        if not with_noise and noise_seed is None:
             return self.value(belief, self.primary)
         if noise_seed is None:
             noise_seed = int(np.random.default_rng().integers(2**63))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import json
+import re
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,6 @@ import numpy as np
 import pytest
 
 from eahas import api
-from eahas.cli.accelerators import measured, target_of
-from eahas.cli.arguments import UsageError
 from sweeps.specs import load_spec
 
 pytest.importorskip("torch")
@@ -80,6 +79,11 @@ def fit(root: Path, out: Path, *more: object) -> int:
     return MAIN([str(word) for word in given])
 
 
+def loaded_from(out: str) -> Any:
+    """The ensemble that the last line names."""
+    return api.load_ensemble(re.search(r'load_ensemble\("(.*)"\)', out)[1])
+
+
 def sides_of(out: str) -> dict[str, dict[str, float]]:
     lines = [line.partition(" metrics: ") for line in out.splitlines() if " metrics: " in line]
     return {side: ast.literal_eval(found) for side, _, found in lines}
@@ -95,7 +99,7 @@ def test_accuracy_is_fitted_and_all_three_sides_are_judged(folder, tmp_path, cap
         assert side["rmse"] ** 2 == pytest.approx(side["mse"])
     assert found["test"]["r2"] > 0.5
     assert "on 15 held-out configurations" in out
-    loaded = api.load_ensemble(tmp_path / "out")
+    loaded = loaded_from(out)
     assert (loaded.primary, loaded.manifest["family"]) == ("accuracy", "svr")
     assert loaded.manifest["settings"]["seed"] == 6
     network = load_spec("mnasnet").space.sample(seed=1)
@@ -105,15 +109,17 @@ def test_accuracy_is_fitted_and_all_three_sides_are_judged(folder, tmp_path, cap
 def test_a_device_and_its_metric(folder, tmp_path, capsys):
     given = ("--model", "svr_accel", "--device", "ZCU102", "--metric", "latency")
     assert fit(folder / "json", tmp_path / "out", *given, "--split", "default") == 0
-    assert sides_of(capsys.readouterr().out)["test"]["r2"] > 0.5
-    loaded = api.load_ensemble(tmp_path / "out")
+    out = capsys.readouterr().out
+    assert sides_of(out)["test"]["r2"] > 0.5
+    assert f"{tmp_path}/out/svr_accel/zcu102/latency/" in out
+    loaded = loaded_from(out)
     assert [target.name for target in loaded.targets] == ["latency_zcu102"]
 
 
 def test_a_random_split_is_drawn_by_the_seed_and_needs_no_files(folder, tmp_path, capsys):
     with tarfile.open(tmp_path / "anb_dataset_jsons.tar.gz", "w:gz") as archive:
         archive.add(folder / "json", "anb_dataset_jsons")
-    lines = []
+    lines: list[Any] = []
     for seed in (3, 3, 4):
         assert fit(tmp_path, tmp_path / "out", "--model", "svr", "--seed", seed) == 0
         lines.append(sides_of(capsys.readouterr().out))
@@ -128,12 +134,13 @@ def test_settings_are_tuned_on_train_and_valid(folder, tmp_path, capsys):
     assert fit(folder / "json", tmp_path / "out", *given) == 0
     out = capsys.readouterr().out
     assert "tuned svr: 3 trials (0 failed) on 90 train and 15 valid runs of mnasnet@1" in out
-    written = json.loads((tmp_path / "out.settings.json").read_text())
-    assert "3 trials" in written["about"]
+    one = loaded_from(out)
+    (settings,) = (tmp_path / "out" / "svr").glob("*.settings.json")
+    assert "3 trials" in json.loads(settings.read_text())["about"]
     again = ("--model", "svr", "--split", "default")
-    config = ("--model_config_path", tmp_path / "out.settings.json")
+    config = ("--model_config_path", settings)
     assert fit(folder / "json", tmp_path / "again", *again, *config) == 0
-    one, two = (api.load_ensemble(tmp_path / name) for name in ("out", "again"))
+    two = loaded_from(capsys.readouterr().out)
     network = load_spec("mnasnet").space.sample(seed=1)
     assert one.predict(network) == two.predict(network)
 
@@ -148,14 +155,33 @@ def test_the_data_config_of_the_original_is_taken_and_not_needed(folder, tmp_pat
     assert "is not needed" in capsys.readouterr().err
 
 
+def test_its_readmes_command_runs_and_no_fit_replaces_another(
+    folder, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    space, data = tmp_path / "xgb_configspace.json", tmp_path / "nb_fpga.json"
+    space.write_text('{"hyperparameters": [{"name": "param:max_depth"}]}')
+    data.write_text("{}")
+    given = ("--model", "svr", "--model_config_path", space, "--data_config_path", data)
+    for root in (("--log_dir", "experiments/"), ()):
+        (tmp_path / "experiments").mkdir(exist_ok=True)
+        (tmp_path / "experiments" / "notes.txt").write_text("mine")
+        words = ("--dataset_root", folder / "json", "--seed", 3, *given, *root)
+        assert MAIN([str(word) for word in words]) == 0
+        out, err = capsys.readouterr()
+        assert "holds a ConfigSpace, which is not needed" in err
+        assert loaded_from(out).primary == "accuracy"
+    assert len(list((tmp_path / "experiments").rglob("svr/*-3/manifest.json"))) == 2
+
+
 ACCEL = ("--model", "xgb_accel")
 
 
 @pytest.mark.parametrize(
     ("more", "named"),
     [
-        ((*ACCEL, "--device", "a100", "--metric", "latency"), "latency of zcu102, vck190"),
-        ((*ACCEL, "--device", "h100", "--metric", "throughput"), "throughput of a100, 3090"),
+        ((*ACCEL, "--device", "a100", "--metric", "latency"), "vck190: throughput, latency"),
+        ((*ACCEL, "--device", "h100", "--metric", "throughput"), "device 'h100' is unknown"),
         ((*ACCEL, "--device", "a100"), "needs both --device and --metric"),
         (ACCEL, "needs both --device and --metric"),
         (("--model", "xgb", "--device", "a100", "--metric", "throughput"), "are for the models"),
@@ -182,14 +208,3 @@ def test_no_data_and_a_split_of_other_records_are_refused(tmp_path, capsys):
     records = ["--data_path", "records.parquet", "--split", "random"]
     assert MAIN(["--log_dir", str(tmp_path / "out"), *records]) == 2
     assert "--split is for --dataset_root" in capsys.readouterr().err
-
-
-def test_the_devices_come_from_the_names_of_the_targets():
-    spec = load_spec("mnasnet")
-    assert measured(spec) == {
-        "throughput": ["a100", "3090", "tpuv2", "tpuv3", "zcu102", "vck190"],
-        "latency": ["zcu102", "vck190"],
-    }
-    assert target_of(spec, "TPUv2", "throughput") == "throughput_tpuv2"
-    with pytest.raises(UsageError, match="regnet-digits has no device at all"):
-        target_of(load_spec("regnet-digits"), "a100", "latency")

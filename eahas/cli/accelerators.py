@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import datetime
 import sys
 from argparse import Namespace
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from eahas.accel_nasbench import target_of
 from eahas.cli.arguments import Parser, UsageError
+from eahas.cli.inputs import read_json
 from eahas.spec import Spec
 
 SPEC = "mnasnet"
-METRICS = ("throughput", "latency")
 SUFFIX = "_accel"
 SPLITS = ("random", "default")
 SIDES = ("train", "valid", "test")
+LOG_DIR = "experiments/surrogate_models"
 
 
 def add_accelerators(command: Parser) -> None:
@@ -53,12 +55,39 @@ def check(arguments: Namespace) -> None:
         raise UsageError(f"--device and --metric are for the models NAME{SUFFIX}")
     if any(given) != all(given) or (accelerator and arguments.dataset_root and not all(given)):
         raise UsageError(f"model {arguments.model} needs both --device and --metric")
+    if all(given) and arguments.dataset_root is not None:
+        from sweeps.specs import load_spec
+
+        target_of(load_spec(SPEC), arguments.device, arguments.metric)
     config = arguments.data_config_path
     if config is not None:
         if not Path(config).is_file():
             raise UsageError(f"--data_config_path {config} does not exist")
-        note = "is not needed: what is seen of a network follows from its space"
-        print(f"fit_model.py: note: --data_config_path {note}", file=sys.stderr)
+        _note("--data_config_path is not needed: what is seen of a network follows from its space")
+
+
+def _note(words: str) -> None:
+    print(f"fit_model.py: note: {words}", file=sys.stderr)
+
+
+def folder_of(arguments: Namespace) -> Path:
+    """Where the ensemble goes: `--log_dir` itself, or, where it is a folder of many, one in it."""
+    if arguments.log_dir is not None and arguments.dataset_root is None:
+        return Path(arguments.log_dir)
+    of_device = [] if arguments.device is None else [arguments.device, arguments.metric]
+    named = (arguments.model, *(word.lower() for word in of_device))
+    begun = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+    return Path(arguments.log_dir or LOG_DIR, *named, f"{begun}-{arguments.seed}")
+
+
+def settings(arguments: Namespace) -> Any:
+    """The content of `--model_config_path`; a ConfigSpace is taken and not needed."""
+    path = arguments.model_config_path
+    content: Any = {} if path is None else read_json(path)
+    if isinstance(content, dict) and isinstance(content.get("hyperparameters"), list):
+        _note("--model_config_path holds a ConfigSpace, which is not needed: the model has its own")
+        return {}
+    return content
 
 
 def dataset(arguments: Namespace) -> tuple[Spec, list[dict[str, Any]]]:
@@ -78,24 +107,3 @@ def targets(arguments: Namespace, spec: Spec) -> tuple[str, ...]:
     if arguments.dataset_root is None:
         return ()
     return ("train_time",) if arguments.model.endswith("_time") else ("accuracy",)
-
-
-def target_of(spec: Spec, device: str, metric: str) -> str:
-    """The name of a device's metric in a spec; UsageError listing those that there are."""
-    name = f"{metric.lower()}_{device.lower()}"
-    possible = measured(spec)
-    if name in {f"{m}_{d}" for m, devices in possible.items() for d in devices}:
-        return name
-    listed = "; ".join(f"{m} of {', '.join(devices)}" for m, devices in possible.items())
-    allowed = f"allowed: {listed}" if listed else f"{spec.name} has no device at all"
-    raise UsageError(f"--device {device} --metric {metric}: not measured; {allowed}")
-
-
-def measured(spec: Spec) -> Mapping[str, list[str]]:
-    """The devices of each metric, from the names of a spec's scalars."""
-    found: dict[str, list[str]] = {}
-    for target in spec.scalars:
-        metric, _, device = target.name.partition("_")
-        if metric in METRICS:
-            found.setdefault(metric, []).append(device)
-    return found

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
 from eahas import api
-from eahas.accel_nasbench import ANBEnsemble, EfficientNetSS, supported_metrics, target_of
+from eahas.accel_nasbench import (
+    ANBEnsemble,
+    EfficientNetSS,
+    measured,
+    supported_metrics,
+    target_of,
+)
 from eahas.errors import ConfigError, EahasError
 
 MANUAL = [
@@ -52,6 +60,28 @@ def test_random_samples_differ_and_follow_their_seed(space) -> None:
     samples = space.random_sample(4, seed=1)
     assert len({tuple(s.items()) for s in samples}) == 4
     assert samples == space.random_sample(4, seed=1) != space.random_sample(4, seed=2)
+    assert space.random_sample(3) != space.random_sample(3)
+    assert space.random_sample() != space.random_sample(1)  # one is an architecture, not a list
+    assert len(space) == space.size() == _count(space)
+
+
+def _count(space) -> int:
+    """The choices of each kind of row, to the power of the blocks, from what may be sampled."""
+    allowed = [set() for _ in range(28)]
+    for sample in space.random_sample(2000, seed=0):
+        for values, value in zip(allowed, sample.values(), strict=True):
+            values.add(value)
+    return math.prod(len(values) for values in allowed)
+
+
+def test_the_example_of_its_users_runs_with_another_import(space) -> None:
+    accuracy = ANBEnsemble("xgb", seed=3).load_ensemble()
+    throughput = ANBEnsemble("xgb", device="TPUv2", metric="throughput", seed=3).load_ensemble()
+    both = [space.random_sample(1), space.manual_sample(MANUAL)]
+    for model in (accuracy, throughput):
+        mean, std = model.query(both)
+        assert mean.shape == std.shape == (2,) and (std > 0).all()
+    assert space.efficientnet_b0() == both[1]
 
 
 def test_queries_answer_with_mean_and_deviation_of_each(space) -> None:
@@ -74,13 +104,22 @@ def test_the_pairs_of_device_and_metric_are_those_of_its_readme() -> None:
         "zcu102": ["throughput", "latency"],
         "vck190": ["throughput", "latency"],
     }
-    assert target_of(None, "throughput") == "accuracy"
+
+
+def test_the_devices_come_from_the_names_of_the_targets() -> None:
+    spec = api.load_benchmark("accel-nasbench").spec
+    assert measured(spec) == supported_metrics()
+    assert target_of(spec, "TPUv2", "Throughput") == "throughput_tpuv2"
+    with pytest.raises(EahasError, match="regnet-digits has no device at all"):
+        target_of(api.load_benchmark("regnet-digits").spec, "a100", "latency")
 
 
 def test_an_impossible_pair_lists_the_possible_ones() -> None:
     with pytest.raises(
-        EahasError, match=r"device a100 has no 'latency'; .*zcu102: throughput, lat"
+        EahasError, match=r"device a100 has no metric 'latency'; .*zcu102: throughput, lat"
     ):
         ANBEnsemble(device="a100", metric="latency")
     with pytest.raises(EahasError, match="device 'h100' is unknown"):
         ANBEnsemble(device="h100")
+    with pytest.raises(EahasError, match="device 3090 has no metric None"):
+        ANBEnsemble(device="3090", metric=None)
