@@ -24,7 +24,7 @@ test: $(VENV)/dev.stamp  ## all tests, in parallel; one of them: make test ARGS=
 docs: $(VENV)/dev.stamp  ## run every code block of the documentation
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/docs
 
-bench: $(VENV)/dev.stamp  ## the performance suite, one script after the other
+bench: $(VENV)/dev.stamp  ## every benchmark, one after the other: some take an hour
 	@set -e; for script in $(BENCHMARKS); do echo "== $$script"; $(BIN)/python -m $$script; done
 
 lint: $(VENV)/dev.stamp  ## ruff and mypy

@@ -205,17 +205,21 @@ class Benchmark:
             )
         return self.table
 
+    def require_records(self) -> None:
+        """Raise EahasError where the records are not ours to ship."""
+        if RECORDS not in self.manifest["files"] and NOTICE in self.manifest["files"]:
+            raise EahasError(
+                f"the records behind {self.id} do not ship; {self.folder / NOTICE} says whose they "
+                "are and where to get them"
+            )
+
     def records(self) -> Any:
         """The real runs behind the benchmark as a pandas frame; needs the extra `records`.
 
         The columns are explained in docs/record-schema.md. Raises EahasError where the records
         are not ours to ship, CheckpointError for a file that is missing, altered, or no Parquet.
         """
-        if RECORDS not in self.manifest["files"] and NOTICE in self.manifest["files"]:
-            raise EahasError(
-                f"the records behind {self.id} do not ship; {self.folder / NOTICE} says whose they "
-                "are and where to get them"
-            )
+        self.require_records()
         try:
             import pandas  # noqa: F401
             import pyarrow  # noqa: F401

@@ -62,6 +62,7 @@ def _completed(given: Mapping[str, Any], at: int, stated: set[str], spec: Spec) 
         row["space_version"] = spec.version
     if isinstance(row.get("started_at"), datetime.datetime):
         row["started_at"] = row["started_at"].isoformat()
+    _fill_constants(row, stated, spec)
     _read_choices(row, spec)
     broken = _without_ends(row, spec)
     if "status" not in stated:
@@ -76,7 +77,12 @@ def _completed(given: Mapping[str, Any], at: int, stated: set[str], spec: Spec) 
 
 def _check_columns(stated: set[str], columns: Sequence[str], spec: Spec) -> None:
     """A file that says nothing of failed runs has every column that a good run needs."""
-    needed = {p.name: "parameter" for p in spec.space.parameters if p.condition is None}
+    constant = _constants(spec)
+    needed = {
+        p.name: "parameter"
+        for p in spec.space.parameters
+        if p.condition is None and p.name not in constant
+    }
     needed |= {t.name: t.kind for t in spec.targets if not t.optional}
     lacking = [name for name in needed if name not in stated]
     if not lacking:
@@ -91,15 +97,41 @@ def _check_columns(stated: set[str], columns: Sequence[str], spec: Spec) -> None
     )
 
 
+def _constants(spec: Spec) -> dict[str, Any]:
+    """The parameters that have one value alone, which no file needs to repeat."""
+    return {
+        p.name: p.choices[0]
+        for p in spec.space.parameters
+        if isinstance(p, Choice) and len(p.choices) == 1 and p.condition is None
+    }
+
+
+def _fill_constants(row: Row, stated: set[str], spec: Spec) -> None:
+    for name, value in _constants(spec).items():
+        if name not in stated:
+            row[name] = value
+
+
 def _read_choices(row: Row, spec: Spec) -> None:
-    """A choice among words and numbers stands as text in a file: what it names is read."""
+    """What a choice stands for in a file is read.
+
+    A choice among words and numbers stands as text there, and a truth often as 0 or 1, or as text.
+    """
     for parameter in spec.space.parameters:
         given = row.get(parameter.name)
-        if not isinstance(given, str) or not isinstance(parameter, Choice):
+        if given is None or not isinstance(parameter, Choice):
             continue
-        if any(isinstance(choice, str) for choice in parameter.choices):
+        if all(isinstance(choice, bool) for choice in parameter.choices):
+            row[parameter.name] = _truth(given)
+        elif isinstance(given, str) and any(isinstance(c, str) for c in parameter.choices):
             named = {str(choice): choice for choice in parameter.choices}
             row[parameter.name] = named.get(given, given)
+
+
+def _truth(given: Any) -> Any:
+    known = {"true": True, "false": False, "1": True, "0": False, 1: True, 0: False}
+    word = given.lower() if isinstance(given, str) else given
+    return known.get(word, given) if isinstance(word, (str, int, float)) else given
 
 
 def _without_ends(row: Row, spec: Spec) -> str:
@@ -112,6 +144,12 @@ def _without_ends(row: Row, spec: Spec) -> str:
         end = len(values)
         while end and not _is_finite(values[end - 1]):
             end -= 1
+        gap = next((k for k, value in enumerate(values[:end]) if not _is_finite(value)), None)
+        if gap is not None:
+            raise RecordError(
+                f"record {row['run_id']!r}: {target.name}: value {gap + 1} is {values[gap]}, and "
+                f"value {end} is a number again; fill the gap, or end the curve before it"
+            )
         if end < len(values) and planned is not None and end < planned and not why:
             why = f"{target.name} is no finite number from epoch {end + 1}"
         row[target.name] = values[:end]

@@ -114,7 +114,7 @@ class Prediction:
 
     @property
     def learning_curve(self) -> Array:
-        """Validation accuracy in percent, of the weights' EMA where the spec has one."""
+        """The main curve, in its unit: validation accuracy where there is one, else the first."""
         return self._value(self.benchmark.main_curve)
 
     @property

@@ -99,9 +99,15 @@ def default_parts(
 
 
 def family_for(kind: str, spec: Spec, models: Sequence[str]) -> Family:
-    """The family among these that fits a spec's curves, or its scalars: the last one named."""
-    named = [family(name) for name in (*MODELS, *models)]
-    return [chosen for chosen in named if chosen.kind(spec) == kind][-1]
+    """The family among these that fits a spec's curves, or its scalars; our own where none does.
+
+    Raises FitError where several do.
+    """
+    named = [chosen.name for chosen in map(family, models) if chosen.kind(spec) == kind]
+    if len(named) > 1:
+        raise FitError(f"{' and '.join(named)} are all for {kind} of {spec.name}; choose one")
+    ours = [name for name in MODELS if family(name).kind(spec) == kind]
+    return family((named or ours)[0])
 
 
 def save(

@@ -42,8 +42,8 @@ def quality(
     """Metrics of every target on the first seed of each held-out configuration; JSON-ready.
 
     Per target: `last` (or `value` for scalars) with tau within the best quarter, the `mean` over
-    epochs of curves, both again in `by_length`, all with 95 % bootstrap intervals; `further`
-    metrics of the reference systems; and what `surrogates.trust` says of the uncertainty.
+    epochs of curves, with 95 % bootstrap intervals; `further` metrics of the reference systems; all
+    of this again in `by_length`; and what `surrogates.trust` says of the uncertainty.
     """
     runs = held_out.first_seeds()
     found: dict[str, Any] = {"runs": len(runs), "targets": {}}
@@ -163,20 +163,22 @@ def _judged(
                 name: with_interval(mean_over_epochs(metric, *part))
                 for name, metric in METRICS.items()
             }
+        return {**found, "further": further(rows)}
+
+    def further(rows: Array) -> dict[str, Any]:
+        found = {"last" if curves else "value": _further(now[rows], then[rows])}
+        if curves:
+            part = curves[0][rows], curves[1][rows], lengths[rows], np.ones((1, len(rows)))
+            found["mean"] = {
+                name: _plain(mean_over_epochs(metric, *part)[0]) for name, metric in FURTHER.items()
+            }
         return found
 
     by_length = {}
     for length in np.unique(lengths):
         same = np.flatnonzero(lengths == length)
         by_length[str(length)] = {"runs": len(same), **judge(same)}
-    further = {"last" if curves else "value": _further(now, then)}
-    if curves:
-        ones = np.ones((1, len(lengths)))
-        further["mean"] = {
-            name: _plain(mean_over_epochs(metric, *curves, lengths, ones)[0])
-            for name, metric in FURTHER.items()
-        }
-    return {**judge(np.arange(len(lengths))), "further": further, "by_length": by_length}
+    return {**judge(np.arange(len(lengths))), "by_length": by_length}
 
 
 def _further(predicted: Array, seen: Array) -> dict[str, float | None]:

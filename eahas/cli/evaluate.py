@@ -9,11 +9,12 @@ from typing import Any
 from eahas import api
 from eahas.benchmark import RECORDS, Benchmark
 from eahas.checkpoint import read_file
-from eahas.cli.arguments import add_command, whole
+from eahas.cli.arguments import UsageError, add_command, whole
 from eahas.cli.inputs import Rows, read_records_of
 from eahas.cli.progress import Bars
 from eahas.cli.scores import tables
 from eahas.ensemble import warn_estimated
+from eahas.errors import EahasError
 from eahas.prediction import is_energy
 
 
@@ -70,5 +71,9 @@ def judge(bench: Benchmark, records: str | None, resamples: int) -> dict[str, An
 
 def own_records(bench: Benchmark) -> Rows:
     """The records in a benchmark's folder, held against its manifest first."""
+    try:
+        bench.require_records()
+    except EahasError as error:
+        raise UsageError(f"{error}; give them with --records") from None
     read_file(bench.folder, RECORDS, bench.manifest)
     return read_records_of(bench.folder / RECORDS, bench.spec)

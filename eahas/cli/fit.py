@@ -59,8 +59,8 @@ def add_to(commands: Any) -> None:
         "--model",
         metavar="NAME",
         action="append",
-        help="a family for curves or for scalars, as svd_lgb; may be given twice; a wrong name "
-        "lists all; default: bezier_nn_STAR and nn_E",
+        help="a family for curves or for scalars, as svd_lgb; may be given once for each; a "
+        "wrong name lists all; default: bezier_nn_STAR and nn_E",
     )
     add_settings(command)
     command.add_argument(
@@ -91,7 +91,10 @@ def add_to(commands: Any) -> None:
 def add_settings(command: Parser) -> None:
     """The settings that have an option of their own; they change both kinds of model."""
     command.add_argument(
-        "--members", metavar="N", type=whole(2), help="networks in an ensemble; default: 5"
+        "--members",
+        metavar="N",
+        type=whole(2),
+        help="of an ensemble; default: the model's, often 5",
     )
     command.add_argument(
         "--steps", metavar="N", type=whole(1), help=f"of the optimiser; default: {STEPS}"
@@ -126,8 +129,6 @@ def run(arguments: Namespace) -> None:
     parts = parts_of(spec, arguments.model or (), described, common)
     rows = read_records_of(arguments.records, spec)
     runs = runs_from_records(rows, spec)
-    sides = {"learns from": runs.side(*arguments.learn_from), "judged on": runs.side("test")}
-    print(read(rows, {does: len(set(side.config_id)) for does, side in sides.items()}), flush=True)
     parts, words = tuned(
         parts,
         runs,
@@ -158,6 +159,8 @@ def run(arguments: Namespace) -> None:
         with_records=notice is None,
         notice=notice,
     )
+    sides = {"learned from": runs.side(*arguments.learn_from), "judged on": runs.side("test")}
+    print(read(rows, {what: len(set(side.config_id)) for what, side in sides.items()}))
     source = energy_facts(rows)["source"]
     print(summary(fitted.quality["held_out"], spec.targets, source))
     print(f"\nwrote {folder}; ask it: eahas predict {path_of(folder)} --sample 0")

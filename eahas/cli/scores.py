@@ -28,11 +28,11 @@ LABEL, CELL = 42, 25
 
 
 def read(rows: Sequence[Mapping[str, Any]], sides: Mapping[str, int]) -> str:
-    """One line on checked records; `sides` says how many configurations are for what."""
+    """One line on checked records; `sides` says how many configurations were for what."""
     own = [row for row in rows if row.get("role") not in ASIDE]
     configs = len({row["config_id"] for row in own})
     ended = ", ".join(f"{n} {status}" for status, n in Counter(r["status"] for r in own).items())
-    parts = "; ".join(f"{does} {count}" for does, count in sides.items())
+    parts = ", ".join(f"{what} {count}" for what, count in sides.items())
     return f"{len(own)} runs ({ended}) of {configs} configurations; {parts} of them\n"
 
 
@@ -93,7 +93,8 @@ def _of_one(judged: Mapping[str, Any], target: Target) -> Iterator[str]:
         yield _row("  mean over epochs", judged["mean"])
     else:
         yield _row("  all", judged["value"])
-    for length, of_length in judged["by_length"].items():
+    by_length = judged["by_length"] if len(judged["by_length"]) > 1 else {}
+    for length, of_length in by_length.items():
         name = f"  {length} epochs ({of_length['runs']} runs)"
         if target.kind == "curve":
             yield _row(f"{name}, last", of_length["last"])
@@ -101,8 +102,9 @@ def _of_one(judged: Mapping[str, Any], target: Target) -> Iterator[str]:
         else:
             yield _row(name, of_length["value"])
     for part, metrics in judged["further"].items():
-        values = ", ".join(f"{name} {number(metrics[key])}" for key, name in FURTHER.items())
-        yield f"  {PARTS[part]}: {values}"
+        yield f"  {PARTS[part]}: {_further(metrics)}"
+        for length, of_length in by_length.items():
+            yield f"    {length} epochs: {_further(of_length['further'][part])}"
     covered = ", ".join(
         f"{100 * float(level):g} %: {share(found)}" for level, found in judged["coverage"].items()
     )
@@ -118,6 +120,10 @@ def _of_one(judged: Mapping[str, Any], target: Target) -> Iterator[str]:
         if "crps_last" in judged
         else ""
     )
+
+
+def _further(metrics: Mapping[str, float | None]) -> str:
+    return ", ".join(f"{name} {number(metrics[key])}" for key, name in FURTHER.items())
 
 
 def share(found: Mapping[str, float | None]) -> str:

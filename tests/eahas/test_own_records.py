@@ -78,6 +78,20 @@ def test_what_follows_from_the_rest_is_filled_in(read) -> None:
     assert check_rows([row], SPEC) == [row]
 
 
+@pytest.mark.parametrize(("no", "yes"), [(0, 1), (0.0, 1.0), ("False", "True"), ("0", "1")])
+def test_a_truth_may_be_a_number_or_a_word(no, yes, read) -> None:
+    first, second = read({"early": no}, {"early": yes, "wait": 3.0})
+    assert first["early"] is False and second["early"] is True
+
+
+def test_a_parameter_of_one_value_needs_no_column(read) -> None:
+    source = {**SPEC.source, "parameters": {**SPEC.source["parameters"]}}
+    source["parameters"]["max_epoch"] = {"type": "choice", "choices": [3]}
+    source["parameters"]["data"] = {"type": "choice", "choices": ["digits"]}
+    (row,) = read({"max_epoch": None}, spec=spec_from_dict(source))
+    assert (row["max_epoch"], row["epochs"], row["data"]) == (3, 3, "digits")
+
+
 def test_runs_of_one_configuration_are_known_by_it(read) -> None:
     rows = read({}, {"lr": 0.1}, {"fit_s": 2.0}, {"lr": 0.1, "fit_s": 3.0}, {"fit_s": 4.0})
     assert [row["seed"] for row in rows] == [0, 0, 1, 1, 2]
@@ -159,7 +173,8 @@ def test_curves_may_be_padded_to_one_length(read) -> None:
             "diverged or failed: say which in a column status",
         ),
         ({"loss": [2.0] * 4, "f1": [0.125] * 4}, "4 epochs where max_epoch is 3"),
-        ({"loss": [2.0, NAN, 1.0]}, "loss is [2.0, None, 1.0]; allowed: a list of finite"),
+        ({"loss": [2.0, NAN, 1.0]}, "loss: value 2 is None, and value 3 is a number again; fill"),
+        ({"early": "perhaps"}, "early='perhaps' is not allowed; allowed: one of False, True"),
         ({"f1": [0.125, 0.25]}, "f1 has 2 values where max_epoch is 3"),
         ({"loss": [2.0, 1.0, -0.1]}, "record 'row-0': loss holds -0.1; allowed: 0..inf"),
         ({"lr": "0.01"}, "record 'row-0': lr='0.01' is of type str"),
