@@ -17,7 +17,8 @@ from eahas.benchmark import NOTICE, RECORDS, SUPPORT
 from eahas.checkpoint import BENCHMARK, save_folder, tensor_bytes, with_manifest
 from eahas.ensemble import Ensemble
 from eahas.errors import FitError
-from eahas.records import MIXED, NO_ENERGY, records_bytes
+from eahas.record_schema import MIXED, NO_ENERGY
+from eahas.records import records_bytes
 from eahas.spec import Spec
 from eahas.support import support_of
 from surrogates.crossfit import FOLDS
@@ -80,25 +81,20 @@ def learnable(runs: Runs, sides: Sequence[str] = LEARN_FROM) -> Runs:
     return without_spikes(learned)
 
 
-def default_parts(
-    spec: Spec, models: Sequence[str] = (), settings: Mapping[str, Settings] | None = None
-) -> list[Part]:
+def default_parts(spec: Spec, settings: Mapping[str, Settings] | None = None) -> list[Part]:
     """One part for the curves of a spec and one for its scalars, where it has such.
 
-    `models` names families in place of our own; `settings` may have some for curves and scalars.
-    Raises FitError for a family of which the spec has no target.
+    `settings` may have some for curves and scalars.
     """
     given = settings or {}
-    for name in models:
-        family(name).targets_of(spec)
     return [
-        Part(family_for(kind, spec, models), given.get(kind))
+        Part(family_for(kind, spec), given.get(kind))
         for kind in ("curves", "scalars")
         if getattr(spec, kind)
     ]
 
 
-def family_for(kind: str, spec: Spec, models: Sequence[str]) -> Family:
+def family_for(kind: str, spec: Spec, models: Sequence[str] = ()) -> Family:
     """The family among these that fits a spec's curves, or its scalars; our own where none does.
 
     Raises FitError where several do.

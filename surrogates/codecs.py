@@ -107,10 +107,15 @@ def encode(name: str, runs: Runs, degree: int = DEFAULT_DEGREE, seed: int = 0) -
     """
     if name not in CODECS:
         raise FitError(unknown("codec", name, CODECS))
+    return CODECS[name](with_whole_curves(runs), degree, seed)
+
+
+def with_whole_curves(runs: Runs) -> Runs:
+    """The runs that have all their curves to the end; FitError where none has."""
     whole = [np.isfinite(c[:, :e]).all() for c, e in zip(runs.curves, runs.epochs, strict=True)]
     if not any(whole):
         raise FitError("no training run has all its curves to the end")
-    return CODECS[name](runs.where(np.array(whole)), degree, seed)
+    return runs.where(np.array(whole))
 
 
 @dataclass(frozen=True)

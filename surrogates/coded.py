@@ -12,10 +12,9 @@ import numpy as np
 from eahas.bezier import epoch_positions
 from eahas.codecs import Codec
 from eahas.ensemble import Ensemble
-from eahas.errors import FitError
 from eahas.heads import CurveHead, ScalarHead
 from eahas.regressors import Joined, MlpEnsemble, Regressor
-from surrogates.codecs import encode
+from surrogates.codecs import encode, with_whole_curves
 from surrogates.dataset import Runs
 from surrogates.linked import linked_scalars
 from surrogates.regressors import CodeSettings, Progress, fit_members
@@ -32,7 +31,7 @@ def fit_curves_coded(
     Raises FitError as `surrogates.codecs.encode`, and for fewer configurations than members.
     """
     spec = runs.spec
-    runs = runs.where(_with_whole_curves(runs))
+    runs = with_whole_curves(runs)
     encoded = encode(codec, runs, settings.degree, settings.seed)
     regressor, unseen = fit_members(_seen_by_curves(runs), encoded.codes, settings, progress)
     head = CurveHead(spec.curves, encoded.codec)
@@ -100,13 +99,6 @@ def _noise_of_curves(runs: Runs, codec: Codec, codes: Array) -> Array:
 def _seen_by_curves(runs: Runs) -> Runs:
     """The runs without what matters to costs alone: a constant, which no regressor sees."""
     return replace(runs, x=np.where(runs.features.of_costs, 0.0, runs.x))
-
-
-def _with_whole_curves(runs: Runs) -> Array:
-    whole = [np.isfinite(c[:, :e]).all() for c, e in zip(runs.curves, runs.epochs, strict=True)]
-    if not any(whole):
-        raise FitError("no training run has all its curves to the end")
-    return np.array(whole)
 
 
 def _mean_of_known(values: Array, weight: Array) -> Array:

@@ -62,9 +62,6 @@ class GpSettings:
     iterations: int = 50
 
 
-KernelSettings = SvrSettings | NuSvrSettings | GpSettings
-
-
 def fit_svr(x: Array, y: Array, weight: Array, settings: SvrSettings, seed: int) -> KernelMachine:
     """Support vector regression (Drucker et al., 1997), a machine an output; no use of the seed."""
     svm = imported("sklearn.svm", "scikit-learn", "train")

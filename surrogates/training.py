@@ -120,7 +120,7 @@ def fit_curves(
             )
         ),
         primary=spec.main_curve.name,
-        manifest={"family": f"{codec}_nn", "settings": settings.to_dict()},
+        manifest={"settings": settings.to_dict()},
     )
 
 
@@ -157,7 +157,7 @@ def fit_scalars(runs: Runs, settings: FitSettings, progress: Progress | None = N
         features=runs.features,
         regressor=sound(network.to_numpy(data.mean, data.std, scale, shift)),
         primary=spec.scalars[0].name,
-        manifest={"family": "nn_E", "settings": settings.to_dict()},
+        manifest={"settings": settings.to_dict()},
     )
 
 

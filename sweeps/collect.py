@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from eahas.errors import SweepError, shown
-from eahas.records import check_rows, write_records
+from eahas.record_schema import check_rows
+from eahas.records import write_records
 from eahas.spec import Spec
 from sweeps.anchors import machine_factors
 from sweeps.plan import DONE, PlannedRun, extra_anchor, load_plan, require_planned

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import eahas
 from eahas.errors import EahasError, RecordError, SweepError
 from eahas.files import write_json
-from eahas.records import check_row
+from eahas.record_schema import check_row
 from eahas.spec import Spec
 from sweeps.claim import Claim, claimed
 from sweeps.machine import fingerprint, machine_facts

@@ -25,7 +25,10 @@ MAY_IMPORT = {
     "sweeps": {"eahas", "regnet_hpo"},
 }
 LIGHT = {"numpy", "safetensors"}
-HEAVY = {"matplotlib", "pandas", "pyarrow", "scipy", "sklearn", "torch", "yaml"}
+HEAVY = {
+    *("matplotlib", "pandas", "pyarrow", "scipy", "sklearn", "torch", "yaml"),
+    *("xgboost", "lightgbm", "ngboost", "optuna", "ConfigSpace", "fvcore", "pynvml"),
+}
 COMMAND = "eahas.cli"  # the only way up: its functions load the other rooms
 
 

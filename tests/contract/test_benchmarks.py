@@ -15,7 +15,8 @@ import pytest
 from eahas import api
 from eahas.benchmark import NOTICE, RECORDS, Benchmark
 from eahas.ensemble import EstimatedEnergyWarning
-from eahas.records import config_of, read_records
+from eahas.record_schema import config_of
+from eahas.records import read_records
 from eahas.registry import shipped
 
 SHIPPED = {bench["name"]: bench for bench in api.list_benchmarks()}

@@ -13,7 +13,8 @@ import pyarrow.parquet as parquet
 import pytest
 
 from eahas.errors import RecordError
-from eahas.records import check_rows, read_records, write_records
+from eahas.record_schema import check_rows
+from eahas.records import read_records, write_records
 from eahas.spec import spec_from_dict
 
 SPEC = spec_from_dict(

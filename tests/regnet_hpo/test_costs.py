@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from eahas.errors import MeterError
-from eahas.records import check_row
+from eahas.record_schema import check_row
 from eahas.spec import Spec
 from regnet_hpo import train as module
 from regnet_hpo.datasets import DataSet
