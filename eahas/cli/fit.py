@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from argparse import ArgumentTypeError, Namespace
 from pathlib import Path
 from typing import Any
 
-from eahas.benchmark import NAME
-from eahas.checkpoint import replaceable
-from eahas.cli.arguments import Parser, UsageError, add_command, whole
+from eahas.cli.arguments import Parser, add_command, whole
 from eahas.cli.inputs import read_json, read_records_of
+from eahas.cli.making import add_making, folder_to_make, path_of
 from eahas.cli.progress import Bars
 from eahas.cli.scores import read, summary
 from eahas.cli.tuning import add_tuning, tuned, write_settings
-from eahas.errors import shown
 
 SETTINGS = ("members", "steps", "seed", "degree")
 FOLDS = 5  # as surrogates.crossfit has it
@@ -32,16 +29,7 @@ def add_to(commands: Any) -> None:
         "eahas fit my-space.yaml my-sweep --out my-benchmark --members 10 --steps 6000",
         "eahas fit my-space.yaml my-sweep --out my-benchmark --model svd_lgb --tune 50",
     )
-    command.add_argument("spec", metavar="SPEC", help="a spec that ships, or a .yaml or .json file")
-    command.add_argument("records", metavar="RECORDS", help="a Parquet file or a sweep folder")
-    command.add_argument("--out", metavar="DIR", required=True, help="the benchmark folder")
-    command.add_argument("--name", help="of the benchmark; default: that of its space")
-    command.add_argument(
-        "--version",
-        metavar="N",
-        type=whole(1),
-        help="version of the benchmark; default: the spec's. A published one keeps its answers",
-    )
+    add_making(command)
     command.add_argument(
         "--notice",
         metavar="FILE",
@@ -79,13 +67,6 @@ def add_to(commands: Any) -> None:
         default=FOLDS,
         help=f"of the calibration, each one more fit; default: {FOLDS}",
     )
-    command.add_argument(
-        "--resamples",
-        metavar="N",
-        type=whole(1),
-        default=200,
-        help="of the bootstrap; default: 200",
-    )
 
 
 def add_settings(command: Parser) -> None:
@@ -114,9 +95,7 @@ def given_settings(arguments: Namespace) -> dict[str, int]:
 
 
 def run(arguments: Namespace) -> None:
-    name, folder = arguments.name, replaceable(arguments.out)
-    if name is not None and not re.fullmatch(NAME, name):
-        raise UsageError(f"--name {shown(name)}: letters, digits, '.', '_' and '-' only")
+    folder = folder_to_make(arguments)
     described: Any = {} if arguments.settings is None else settings_of(arguments.settings)
     notice = None if arguments.notice is None else Path(arguments.notice).read_text("utf-8")
 
@@ -155,7 +134,7 @@ def run(arguments: Namespace) -> None:
         rows,
         folder,
         version=arguments.version,
-        name=name,
+        name=arguments.name,
         with_records=notice is None,
         notice=notice,
     )
@@ -173,11 +152,6 @@ def settings_of(name_or_path: str) -> Any:
     if name_or_path in list_shipped() and not Path(name_or_path).exists():
         return shipped(name_or_path)
     return read_json(name_or_path)
-
-
-def path_of(folder: Path) -> str:
-    """A folder as a command reads it back, never to be taken for the name of what ships."""
-    return str(folder) if len(folder.parts) > 1 else f"./{folder}"
 
 
 def _sides(text: str) -> tuple[str, ...]:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from argparse import Namespace
 from typing import Any
 
-from eahas.benchmark import NAME
-from eahas.checkpoint import replaceable
-from eahas.cli.arguments import UsageError, add_command, whole
-from eahas.cli.fit import path_of
+from eahas.cli.arguments import add_command
 from eahas.cli.inputs import read_records_of
+from eahas.cli.making import add_making, folder_to_make, path_of
 from eahas.cli.progress import Bars
 from eahas.cli.scores import summary
-from eahas.errors import shown
 
 
 def add_to(commands: Any) -> None:
@@ -25,35 +21,16 @@ def add_to(commands: Any) -> None:
         "eahas sweep sample regnet-digits-table --all --out my-sweep",
         "eahas table regnet-digits-table my-sweep/records.parquet --out my-table",
     )
-    command.add_argument("spec", metavar="SPEC", help="a spec that ships, or a .yaml or .json file")
-    command.add_argument("records", metavar="RECORDS", help="a Parquet file or a sweep folder")
-    command.add_argument("--out", metavar="DIR", required=True, help="the benchmark folder")
-    command.add_argument("--name", help="of the benchmark; default: that of its space")
-    command.add_argument(
-        "--version",
-        metavar="N",
-        type=whole(1),
-        help="version of the benchmark; default: the spec's. A published one keeps its answers",
-    )
+    add_making(command)
     command.add_argument(
         "--partial",
         action="store_true",
         help="go without the configurations that have no run; they are refused when asked for",
     )
-    command.add_argument(
-        "--resamples",
-        metavar="N",
-        type=whole(1),
-        default=200,
-        help="of the bootstrap; default: 200",
-    )
 
 
 def run(arguments: Namespace) -> None:
-    name = arguments.name
-    if name is not None and not re.fullmatch(NAME, name):
-        raise UsageError(f"--name {shown(name)}: letters, digits, '.', '_' and '-' only")
-    folder = replaceable(arguments.out)
+    folder = folder_to_make(arguments)
 
     from surrogates.benchmark import energy_facts
     from surrogates.table import make, save
@@ -65,7 +42,7 @@ def run(arguments: Namespace) -> None:
         made = make(
             spec, rows, partial=arguments.partial, resamples=arguments.resamples, report=bars
         )
-    save(made, rows, folder, name=name, version=arguments.version)
+    save(made, rows, folder, name=arguments.name, version=arguments.version)
     table, found = made.table, made.quality
     source = energy_facts(rows)["source"]
     print(
