@@ -7,7 +7,7 @@ what networks cost on accelerators.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 from eahas.ensemble import Ensemble
 from eahas.errors import FitError, unknown
@@ -50,6 +50,16 @@ class Family:
     @property
     def settings(self) -> Settings:
         return configured(self.defaults, shipped(self.name)) if self.tuned else self.defaults
+
+    @property
+    def knobs(self) -> frozenset[str]:
+        """The names of the settings that change what it fits."""
+        names = {field.name for field in fields(self.defaults)}
+        if self.codec != "bezier":
+            names -= {"degree"}
+        if not self.codec:
+            names -= {"positions", "last_epoch_weight"}
+        return frozenset(names)
 
     def kind(self, spec: Spec) -> str:
         """What it predicts of this spec: "curves" or "scalars"."""

@@ -14,7 +14,7 @@ from typing import Any
 from eahas.errors import FitError, shown, unknown
 from eahas.spec import Spec
 from surrogates.benchmark import family_for
-from surrogates.families import Settings, configured, family
+from surrogates.families import Family, Settings, configured, family
 from surrogates.fitting import Part
 from surrogates.settings import ABOUT
 
@@ -46,11 +46,11 @@ def parts_of(
         if not rest:
             continue
         fits = family_for(kind, spec, models)
-        settings = _changed(fits.settings, given.get(kind, {}), changes)
+        settings = _changed(fits, given.get(kind, {}), changes)
         parts.append(Part(fits, settings, rest if len(rest) < len(chosen) else ()))
     parts += own.values()
     for name in changes or ():
-        if not any(name in asdict(_settings_of(part)) for part in parts):
+        if not any(name in part.family.knobs for part in parts):
             models = sorted({part.family.name for part in parts})
             raise FitError(f"{name} is no setting of {' or '.join(models)}")
     return parts
@@ -91,16 +91,15 @@ def _own_models(
         fits = family(wanted["model"]) if "model" in wanted else all_of_them
         if fits.targets == "curves":
             raise FitError(f"{name}: model {fits.name} fits curves, and {name} is a scalar")
-        settings = _changed(fits.settings, wanted.get("settings", {}), changes)
+        settings = _changed(fits, wanted.get("settings", {}), changes)
         parts[name] = Part(fits, settings, (name,))
     return parts
 
 
-def _changed(settings: Settings, given: Any, changes: Mapping[str, Any] | None) -> Settings:
-    """Changed by the file, then by what an option of its own says, where they have that field."""
-    known = asdict(settings)
-    ours = {name: value for name, value in (changes or {}).items() if name in known}
-    return configured(configured(settings, given), ours)
+def _changed(fits: Family, given: Any, changes: Mapping[str, Any] | None) -> Settings:
+    """A family's settings as the file has them, then as options of their own say that matter."""
+    ours = {name: value for name, value in (changes or {}).items() if name in fits.knobs}
+    return configured(configured(fits.settings, given), ours)
 
 
 def _object(what: str, given: Any) -> Mapping[str, Any]:

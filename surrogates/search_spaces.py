@@ -118,9 +118,5 @@ SPACES: Mapping[type, Ranges] = {
 
 def search_space(family: Family, settings: Settings) -> Ranges:
     """The ranges of a family's settings, by field: those that matter to its codec."""
-    ranges = dict(SPACES[type(settings)])
-    if not family.codec:
-        ranges.pop("last_epoch_weight", None)
-    if family.codec == "bezier":
-        ranges["degree"] = Whole(3, 6)
-    return ranges
+    ranges = {**SPACES[type(settings)], "degree": Whole(3, 6)}
+    return {name: drawn for name, drawn in ranges.items() if name in family.knobs}

@@ -41,6 +41,8 @@ def test_options_change_the_parts_that_have_them(spec):
     curves, costs = parts_of(spec, ["lgb_time"], None, {"steps": 5, "seed": 3})
     assert (curves.settings.steps, curves.settings.seed) == (5, 3)
     assert costs.settings == LgbSettings(seed=3)
+    with pytest.raises(FitError, match="degree is no setting of lgb_time or svd_lgb"):
+        parts_of(spec, ["svd_lgb", "lgb_time"], None, {"degree": 3})
     with pytest.raises(FitError, match="steps is no setting of lgb_time or svd_lgb"):
         parts_of(spec, ["lgb_time", "svd_lgb"], None, {"steps": 5})
 
