@@ -89,10 +89,9 @@ def laws_of(manifest: Manifest, names: Sequence[str]) -> tuple[Law, ...]:
         manifest.refuse(f"calibration.levels are {list(LEVELS)}, got {list(levels)}")
     laws = []
     for name in names:
-        entry = f"calibration.reaches.{name}"
-        reaches = manifest.numbers(entry, len(LEVELS), 0.0, LARGEST_FACTOR)
+        reaches = manifest.numbers("calibration.reaches", len(LEVELS), 0.0, LARGEST_FACTOR, name)
         if any(a > b for a, b in pairwise(reaches)):
-            manifest.refuse(f"{entry} rise with the level, got {list(reaches)}")
+            manifest.refuse(f"calibration.reaches.{name} rise with the level, got {list(reaches)}")
         laws.append(Law(reaches))
     return tuple(laws)
 

@@ -57,12 +57,15 @@ class Manifest:
     def kind(self) -> str:
         return str(self.content["format"])
 
-    def entry(self, name: str) -> Any:
-        """The value of an entry by its dotted name, as `energy.source`."""
+    def entry(self, name: str, *inside: str) -> Any:
+        """The value of an entry by its dotted name, as `energy.source`.
+
+        `inside` are further keys, whole: names of targets, which may have dots.
+        """
         value: Any = self.content
-        for key in name.split("."):
+        for key in (*name.split("."), *inside):
             if not isinstance(value, Mapping) or key not in value:
-                self.refuse(f"{name} is missing")
+                self.refuse(f"{'.'.join((name, *inside))} is missing")
             value = value[key]
         return value
 
@@ -111,9 +114,12 @@ class Manifest:
             self.refuse(f"{name} is empty; at least one is needed")
         return value
 
-    def numbers(self, name: str, count: int, low: float, high: float) -> tuple[float, ...]:
+    def numbers(
+        self, name: str, count: int, low: float, high: float, *inside: str
+    ) -> tuple[float, ...]:
         """A list of so many numbers in [low, high]."""
-        value = self.entry(name)
+        value = self.entry(name, *inside)
+        name = ".".join((name, *inside))
         valid = isinstance(value, list) and len(value) == count
         if not valid or not all(_is_finite(v) and low <= v <= high for v in value):
             self.refuse(f"{name} are {count} numbers in {low:g}..{high:g}, got {shown(value)}")

@@ -1,11 +1,13 @@
 """Whether a configuration lies where training runs were: the support of an answer.
 
 The distance of two configurations is the sum over parameters of how far they differ: |a - b| of a
-min-max scaled number, 0 or 1 of a choice (Gower, "A general coefficient of similarity", 1971). A
-configuration's own distance is its mean distance to the NEAREST training configurations. The score
-is the share of the training configurations whose distance to the others is at least as large (a
-conformal p-value). It is about uniform on configurations that were drawn like the training ones, so
-that a score below 0.01 marks what one in a hundred of those would be.
+min-max scaled number, on a log scale where it is drawn on one, and 0 or 1 of a choice (Gower, "A
+general coefficient of similarity", 1971). A configuration's own distance is its mean distance to
+the NEAREST training configurations. The score is the share of the training configurations whose
+distance to the others is at least as large (a conformal p-value). It is about uniform on
+configurations that were drawn like the training ones, so that a score below 0.01 marks what one in
+a hundred of those would be. Of n training configurations it is 1 / (n + 1), the least that it can
+be, where a configuration is farther out than each of them.
 """
 
 from __future__ import annotations
@@ -29,11 +31,16 @@ Array = np.ndarray
 
 @dataclass(frozen=True, eq=False)
 class Support:
-    """The training configurations as codes (n, W), halves of one-hots, and their distances (n,)."""
+    """The training configurations as `placed` codes (n, W), and their distances (n,)."""
 
     space: Space
     codes: Array
     distances: Array  # rising
+
+    @property
+    def least(self) -> float:
+        """The smallest score that there is."""
+        return 1.0 / (len(self.distances) + 1.0)
 
     def score(self, question: Question) -> Any:
         """A float in 0..1 for one configuration, (n,) for a list."""
@@ -42,7 +49,7 @@ class Support:
         return self._scores(self.space.encode_columns(question.values))
 
     def _scores(self, encoded: Array) -> Array:
-        far = _distances(halved(self.space, encoded), self.codes, NEAREST)
+        far = _distances(placed(self.space, encoded), self.codes, NEAREST)
         nearer = np.searchsorted(self.distances, far * (1.0 - 1e-6), side="left")
         count = len(self.distances)
         scores: Array = (count - nearer + 1.0) / (count + 1.0)
@@ -56,6 +63,8 @@ class Support:
 class Everywhere:
     """The support of a table: what it answers was trained."""
 
+    least = 1.0
+
     def score(self, question: Question) -> Any:
         """1.0 for one configuration, ones (n,) for a list."""
         return 1.0 if question.single else np.ones(len(question.epochs))
@@ -63,7 +72,7 @@ class Everywhere:
 
 def support_of(space: Space, encoded: Array) -> Support:
     """The support that training configurations of these codes (n, W) give."""
-    codes = np.unique(halved(space, encoded), axis=0)
+    codes = np.unique(placed(space, encoded), axis=0)
     far = _distances(codes, codes, NEAREST, itself=True)
     return Support(space, codes, np.sort(far))
 
@@ -82,12 +91,21 @@ def support_from_tensors(space: Space, tensors: Mapping[str, Array]) -> Support:
     return Support(space, codes, distances)
 
 
-def halved(space: Space, encoded: Array) -> Array:
-    """Codes whose one-hots are halves, so that two different choices are 1 apart."""
-    weights = [
-        0.5 if isinstance(p, Choice) else 1.0 for p in space.parameters for _ in range(p.width)
-    ]
-    return (encoded * np.array(weights)).astype(np.float32)
+def placed(space: Space, encoded: Array) -> Array:
+    """Codes (n, W) whose differences are distances.
+
+    One-hots are halved, so that two different choices are 1 apart; numbers that are drawn on a log
+    scale are on that scale.
+    """
+    found, at = encoded.astype(float), 0
+    for p in space.parameters:
+        if isinstance(p, Choice):
+            found[:, at : at + p.width] *= 0.5
+        elif p.log and p.high > p.low:
+            ratio = p.high / p.low
+            found[:, at] = np.log1p(found[:, at] * (ratio - 1.0)) / np.log(ratio)
+        at += p.width
+    return found.astype(np.float32)
 
 
 def _distances(codes: Array, others: Array, nearest: int, *, itself: bool = False) -> Array:

@@ -147,6 +147,20 @@ def _runs(kept: Sequence[Mapping[str, Any]], spec: Spec) -> Runs:
     )
 
 
+def unvaried(runs: Runs) -> list[str]:
+    """What the runs say nothing of: parameters of one value, where the spec allows more."""
+    columns, found = runs.columns(), []
+    for parameter in runs.spec.space.parameters:
+        values = columns[parameter.name]
+        one = all(value == values[0] for value in values)
+        if parameter.condition is None and one and parameter.cardinality() > 1:
+            found.append(
+                f"{parameter.name} is {values[0]} in all runs, and the spec allows "
+                f"{parameter.allowed()}: nothing is known of another"
+            )
+    return found
+
+
 def split_of(config_id: str) -> str:
     """A side fixed by the configuration's name alone, so that new runs move no old one."""
     digest = hashlib.sha256(config_id.encode()).digest()

@@ -100,8 +100,9 @@ def run(arguments: Namespace) -> None:
     notice = None if arguments.notice is None else Path(arguments.notice).read_text("utf-8")
 
     from surrogates.benchmark import energy_facts, fit, save
-    from surrogates.dataset import runs_from_records
+    from surrogates.dataset import runs_from_records, unvaried
     from surrogates.parts import described_parts, parts_of
+    from surrogates.spikes import cuts
     from sweeps.specs import load_spec
 
     common, spec = given_settings(arguments), load_spec(arguments.spec)
@@ -140,6 +141,9 @@ def run(arguments: Namespace) -> None:
     )
     sides = {"learned from": runs.side(*arguments.learn_from), "judged on": runs.side("test")}
     print(read(rows, {what: len(set(side.config_id)) for what, side in sides.items()}))
+    for note in (*cuts(sides["learned from"]), *unvaried(sides["learned from"])):
+        print(f"note: {note}")
+    print()
     source = energy_facts(rows)["source"]
     print(summary(fitted.quality["held_out"], spec.targets, source))
     print(f"\nwrote {folder}; ask it: eahas predict {path_of(folder)} --sample 0")

@@ -33,7 +33,7 @@ def read(rows: Sequence[Mapping[str, Any]], sides: Mapping[str, int]) -> str:
     configs = len({row["config_id"] for row in own})
     ended = ", ".join(f"{n} {status}" for status, n in Counter(r["status"] for r in own).items())
     parts = ", ".join(f"{what} {count}" for what, count in sides.items())
-    return f"{len(own)} runs ({ended}) of {configs} configurations; {parts} of them\n"
+    return f"{len(own)} runs ({ended}) of {configs} configurations; {parts} of them"
 
 
 def summary(held_out: Mapping[str, Any], targets: Sequence[Target], source: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from eahas.errors import CheckpointError
 from eahas.question import ask
 from eahas.space import Space
 from eahas.spec import spec_from_dict
-from eahas.support import NEAREST, Support, halved, support_from_tensors, support_of
+from eahas.support import NEAREST, Support, placed, support_from_tensors, support_of
 
 MIXED = {
     "name": "mixed",
@@ -86,22 +87,39 @@ def test_one_and_many_agree(space, support) -> None:
 def test_two_choices_are_as_far_apart_as_two_truths_or_two_ends(space) -> None:
     config = {"a": 0.0, "b": 0.01, "units": 9, "kind": "adam", "early": False}
     here, *others = (
-        halved(space, space.encode({**config, **change})[None])
+        placed(space, space.encode({**config, **change})[None])
         for change in ({}, {"kind": "lion"}, {"early": True}, {"a": 1.0})
     )
     assert [float(np.abs(other - here).sum()) for other in others] == [1.0, 1.0, 1.0]
 
 
+def test_a_number_that_is_drawn_on_a_log_scale_lies_on_it(space) -> None:
+    config = {"a": 0.0, "b": 1e-4, "units": 9, "kind": "adam", "early": False}
+    tenths = [
+        placed(space, space.encode({**config, "b": b})[None]) for b in (1e-4, 1e-3, 1e-2, 0.1, 1.0)
+    ]
+    steps = [float(np.abs(b - a).sum()) for a, b in itertools.pairwise(tenths)]
+    np.testing.assert_allclose(steps, 0.25, rtol=1e-5)
+
+
+def test_an_end_of_a_log_scale_where_no_run_was_has_no_support(space) -> None:
+    near = [c for c in space.sample(900, seed=1) if c["b"] > 0.01]
+    found = supported(space, near)
+    low = [{**c, "b": 1e-4} for c in near[:50]]
+    assert np.median(found.score(ask(space, low))) < 0.1
+    assert found.least == 1 / (len(near) + 1)
+
+
 def test_the_score_counts_who_is_as_far_from_the_nearest_others(space) -> None:
     configs = half(space, 40, seed=4)
     found = supported(space, configs)
-    codes = halved(space, np.stack([space.encode(c) for c in configs])).astype(float)
+    codes = placed(space, np.stack([space.encode(c) for c in configs])).astype(float)
     apart = np.abs(codes[:, None] - codes).sum(axis=2)
     np.fill_diagonal(apart, np.inf)
     nearest = np.sort(np.sort(apart, axis=1)[:, :NEAREST].mean(axis=1))
     np.testing.assert_allclose(found.distances, nearest, rtol=1e-5)
     asked = space.sample(30, seed=9)
-    others = halved(space, np.stack([space.encode(c) for c in asked])).astype(float)
+    others = placed(space, np.stack([space.encode(c) for c in asked])).astype(float)
     far = np.sort(np.abs(others[:, None] - codes).sum(axis=2), axis=1)[:, :NEAREST].mean(axis=1)
     expected = (1 + (nearest >= far[:, None]).sum(axis=1)) / 41
     np.testing.assert_allclose(found.score(ask(space, asked)), expected)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from eahas.errors import FitError
-from surrogates.dataset import controls_from_records, runs_from_records, split_of
+from surrogates.dataset import controls_from_records, runs_from_records, split_of, unvaried
 
 
 def test_arrays_have_the_documented_shapes(runs) -> None:
@@ -33,6 +33,14 @@ def test_controls_stand_aside_by_themselves(spec, rows) -> None:
     controls = controls_from_records(changed, spec)
     assert controls is not None and len(controls) == 1
     assert controls.config_id.tolist() == [rows[1]["config_id"]]
+
+
+def test_a_parameter_that_never_varies_is_told(runs) -> None:
+    assert unvaried(runs) == []
+    some = runs.where(runs.columns()["kind"] == "x")
+    assert unvaried(some) == [
+        "kind is x in all runs, and the spec allows one of 'x', 'y': nothing is known of another"
+    ]
 
 
 def test_nothing_to_learn_from_is_an_error(spec, rows) -> None:
