@@ -202,7 +202,9 @@ def _value(name: str, kind: str, given: Any) -> Any:
         if abs(given) > LARGEST_FLOAT:
             raise RecordError(f"{name} is {shown(given)}; allowed: up to {LARGEST_FLOAT:g}")
         return float(given)
-    raise RecordError(f"{name} is {shown(given)}; allowed: {ALLOWED[kind]}")
+    text = kind == "floats" and isinstance(given, str)
+    hint = " (this is text: read it with json.loads)" if text else ""
+    raise RecordError(f"{name} is {shown(given)}; allowed: {ALLOWED[kind]}{hint}")
 
 
 def _is_number(given: Any) -> bool:

@@ -127,7 +127,9 @@ def read_table(source: Any, what: str) -> Any:
             return file.read()
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
-        raise RecordError(f"{what} is not readable as Parquet: {reason}") from None
+        csv = isinstance(source, (str, Path)) and Path(source).suffix == ".csv"
+        hint = "; pandas.read_csv(...).to_parquet(...) makes one" if csv else ""
+        raise RecordError(f"{what} is not readable as Parquet: {reason}{hint}") from None
 
 
 def mixed_columns(table: Any) -> set[str]:

@@ -25,6 +25,7 @@ from surrogates.crossfit import FOLDS
 from surrogates.dataset import Runs, controls_from_records, runs_from_records
 from surrogates.families import Family, Settings, family
 from surrogates.fitting import Part, Report, fit_parts
+from surrogates.linked import check_positive
 from surrogates.quality import judged
 from surrogates.spikes import without_spikes
 
@@ -64,6 +65,7 @@ def fit(
     FitError where there is nothing to learn from, and as `surrogates.fitting.fit_parts`.
     """
     runs = runs_from_records(rows, spec)
+    check_positive(runs, spec.scalars)
     learned = learnable(runs, learn_from)
     chosen = default_parts(spec) if parts is None else parts
     controls = controls_from_records(rows, spec)

@@ -66,8 +66,13 @@ def fit_parts(
             return part.fit(some, counted.next())
 
         models.append(crossed(fit, runs, count=folds))
+    _say(report, "learn the noise", 0, 1)
     noisy, sources = with_noise(models, controls)
-    return tuple(calibrated(model) for model in noisy), sources
+    found: list[Ensemble] = []
+    for model in noisy:
+        _say(report, "calibrate", len(found), len(noisy))
+        found.append(calibrated(model))
+    return tuple(found), sources
 
 
 def _check_targets(parts: Sequence[Part], runs: Runs) -> None:
@@ -109,6 +114,11 @@ def _check_known(runs: Runs) -> None:
     linked_scalars(runs, ScalarHead(runs.spec.scalars))
 
 
+def _say(report: Report | None, what: str, done: int, count: int) -> None:
+    if report is not None:
+        report(what, done, count)
+
+
 class _Counted:
     """Several fits under one bar."""
 
@@ -119,7 +129,6 @@ class _Counted:
         before, self._begun = self._begun, self._begun + 1
 
         def progress(done: int, total: int) -> None:
-            if self._report is not None:
-                self._report(self._what, before * total + done, self._fits * total)
+            _say(self._report, self._what, before * total + done, self._fits * total)
 
         return progress

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from eahas.distribution import on_log_scale
 from eahas.errors import FitError
 from eahas.heads import ScalarHead
+from eahas.spec import Target
 from surrogates.dataset import Runs
 
 
@@ -19,12 +22,20 @@ def linked_scalars(runs: Runs, head: ScalarHead) -> np.ndarray:
     for target, values in zip(head.scalars, runs.scalars.T, strict=True):
         if not np.isfinite(values).any():
             raise FitError(f"no training run has a value of {target.name}")
-        if on_log_scale(target) and (values <= 0).any():
-            raise FitError(
-                f"{target.name} has low: 0 and no high, and so is on a log scale, but holds "
-                f"{values[values <= 0].min():g}, which is not positive; leave its low out, or give "
-                "it a high"
-            )
+    check_positive(runs, head.scalars)
     linked = np.where(logs, np.log(np.where(logs, runs.scalars, 1.0)), runs.scalars)
     linked -= np.log(runs.epochs)[:, None] * head.per_epoch
     return linked
+
+
+def check_positive(runs: Runs, scalars: Sequence[Target]) -> None:
+    """FitError for a value of one of these scalars that has no logarithm and needs one."""
+    for target in scalars:
+        values = runs.values_of(target)
+        wrong = values[values <= 0]
+        if on_log_scale(target) and len(wrong):
+            raise FitError(
+                f"{target.name} has low: 0 and no high, and so is on a log scale, but "
+                f"{len(wrong)} of {len(values)} runs hold what is not positive, as {wrong[0]:g}; "
+                "leave its low out, or give it a high"
+            )

@@ -39,6 +39,10 @@ def rmse(predicted: Array, seen: Array, weights: Array) -> Array:
 
 def kendall_tau(predicted: Array, seen: Array, weights: Array) -> Array:
     """Kendall's tau-b (Kendall, 1945); NaN where one side is constant."""
+    if len(weights) == 1 and len(seen) > 1 and (weights == 1.0).all():
+        from scipy.stats import kendalltau  # in n log n steps, but every run counts once
+
+        return np.array([float(kendalltau(predicted, seen).statistic)])
     agreeing, varied, varied_seen = np.zeros((3, len(weights)))
     for rows in _row_blocks(len(seen)):
         one, other = _signs(predicted, rows), _signs(seen, rows)

@@ -270,3 +270,11 @@ def test_a_space_without_curves_needs_no_epochs(read) -> None:
     assert [(row["status"], row["epochs"]) for row in rows] == [("ok", 1), ("failed", 0)]
     timed = spec_from_dict({**SPEC.source, "targets": targets})
     assert [row["epochs"] for row in read({}, {"lr": 0.5, "fit_s": NAN}, spec=timed)] == [3, 0]
+
+
+def test_what_a_csv_makes_of_lists_and_files_is_told(read, tmp_path) -> None:
+    with pytest.raises(RecordError, match=r"loss is '\[2.0\]'.*this is text: read it with json"):
+        read({"loss": "[2.0]"})
+    (tmp_path / "runs.csv").write_text("lr,loss\n1,2\n")
+    with pytest.raises(RecordError, match=r"not readable as Parquet: .*pandas.read_csv"):
+        read_records(tmp_path / "runs.csv", SPEC)

@@ -257,7 +257,7 @@ def check_answers(many, target):
 @pytest.mark.parametrize(
     ("scalar", "value", "message"),
     [
-        ({"low": 0}, single(0), "odd_one has low: 0 and no high, .* holds 0, .* leave its low out"),
+        ({"low": 0}, single(0), "odd_one has low: 0 and no high, .* runs hold .* as 0; leave its low out"),
         (
             {"optional": True},
             single(NAN),
@@ -321,3 +321,28 @@ def test_intervals_hold_with_few_runs_and_no_repeats() -> None:
             low, high = beliefs[target.name].interval(0.9)
             held = ((low <= values) & (values <= high))[np.isfinite(values)].mean()
             assert held > 0.8, target.name
+
+
+def test_names_of_targets_may_have_dots(tmp_path) -> None:
+    spec = spec_of(
+        LR | EPOCHS, {"val.loss": {"low": 0}, "val.loss.ema": {}}, {"fit.time": {"low": 0}}
+    )
+    told = {"val.loss": loss, "val.loss.ema": loss, "fit.time": cost}
+    runs_of(spec, 30, **told).to_parquet(tmp_path / "runs.parquet")
+    rows = read_records(tmp_path / "runs.parquet", spec)
+    fitted = fit(spec, rows, parts=default_parts(spec, settings=QUICK), resamples=2)
+    save(fitted, rows, tmp_path / "odd")
+    bench = api.load_benchmark(tmp_path / "odd")
+    answer = bench.predict(spec.space.sample(seed=0))
+    assert set(answer.curves) == {"val.loss", "val.loss.ema"}
+    assert answer.interval(0.9)["fit.time"][0] > 0
+
+
+def test_a_zero_among_held_out_runs_is_found_before_the_fit(tmp_path) -> None:
+    spec = spec_of(LR | WIDTH, None, COST)
+    frame = runs_of(spec, 40)
+    frame["split"] = ["train"] * 30 + ["test"] * 10
+    frame.loc[35, "fit_s"] = 0.0
+    frame.to_parquet(tmp_path / "runs.parquet")
+    with pytest.raises(FitError, match="1 of 40 runs hold what is not positive, as 0"):
+        fit(spec, read_records(tmp_path / "runs.parquet", spec), resamples=2)
