@@ -71,9 +71,9 @@ class ForestSettings:
     members: int = 5
     seed: int = 0
     degree: int = 5
-    n_estimators: int = 60
-    min_samples_leaf: int = 2
-    max_features: float = 0.5
+    n_estimators: int = 40
+    min_samples_leaf: int = 1
+    max_features: float = 1.0
 
 
 COMMON = ("members", "seed", "degree", "rounds")  # what the libraries are not told by name
@@ -121,14 +121,19 @@ def grow_lightgbm(
 def grow_forest(
     x: Array, y: Array, weight: Array, settings: ForestSettings, seed: int
 ) -> TreeEnsemble:
-    """A random forest of scikit-learn (Breiman, 2001): every tree knows all K outputs."""
+    """Random forests of scikit-learn (Breiman, 2001), one an output.
+
+    One for all of them would split by the output that varies most.
+    """
     ensemble = imported("sklearn.ensemble", "scikit-learn", "train")
-    forest = ensemble.RandomForestRegressor(random_state=seed, n_jobs=1, **own_names(settings))
-    forest.fit(_single(x), y if y.shape[1] > 1 else y[:, 0], sample_weight=weight)
-    trees = [of_sklearn(estimator.tree_) for estimator in forest.estimators_]
-    share = [Tree(t.feature, t.threshold, t.below, t.value / len(trees)) for t in trees]
-    outputs = [[_of_output(tree, k) for tree in share] for k in range(y.shape[1])]
-    return together(outputs, np.zeros(y.shape[1]), x.shape[1])
+
+    def grown(output: Array) -> list[Tree]:
+        forest = ensemble.RandomForestRegressor(random_state=seed, n_jobs=1, **own_names(settings))
+        forest.fit(_single(x), output, sample_weight=weight)
+        trees = [of_sklearn(estimator.tree_) for estimator in forest.estimators_]
+        return [Tree(t.feature, t.threshold, t.below, t.value / len(trees)) for t in trees]
+
+    return together([grown(output) for output in y.T], np.zeros(y.shape[1]), x.shape[1])
 
 
 def own_names(settings: TreeSettings) -> dict[str, Any]:
@@ -192,10 +197,6 @@ def of_sklearn(tree: Any) -> Tree:
         np.stack([tree.children_left, tree.children_right], axis=1),
         values,
     )
-
-
-def _of_output(tree: Tree, k: int) -> Tree:
-    return Tree(tree.feature, tree.threshold, tree.below, tree.value[:, k : k + 1])
 
 
 def together(outputs: Sequence[Sequence[Tree]], base: Array, inputs: int) -> TreeEnsemble:

@@ -31,7 +31,8 @@ def answers(x, y, weight, settings):
         from sklearn.ensemble import RandomForestRegressor
 
         forest = RandomForestRegressor(random_state=3, **own(settings))
-        return forest.fit(single, y, sample_weight=weight).predict(single)
+        fits = (forest.fit(single, output, sample_weight=weight).predict(single) for output in y.T)
+        return np.stack(list(fits), axis=1)
     found = []
     for k in range(y.shape[1]):
         if isinstance(settings, trees.XgbSettings):
