@@ -7,7 +7,7 @@ first run of each configuration of `test`, with five seeds; a figure is the mean
 brackets are 95 % intervals of a bootstrap over the configurations of the mean of the five, and
 "ours ahead by" is the paired difference on the same resamples. What a seed predicted is kept in the
 cache folder, so that an interrupted comparison goes on. The settings named tuned are those of
-`--tune 25`, one budget of trials for each; they stand in `benchmarks/tuned`.
+`--tune 25`, one budget of trials for each: in `surrogates/configs` and `benchmarks/tuned`.
 """
 
 from __future__ import annotations
@@ -92,6 +92,8 @@ def known_predictors(tuned: Path) -> dict[str, Predictor]:
         "BSC, scaled targets": _of_bsc(BscSettings(scaled=True)),
         "mean of the training runs": _mean_curve,
     }
+    for name in ("bezier_nn_hpo", "lc_nn_hpo", "svd_lgb_hpo"):
+        found[f"{name.removesuffix('_hpo')}, tuned"] = _of_family(name)
     for path in sorted(tuned.glob("*.json")):
         chosen = json.loads(path.read_text(encoding="utf-8"))
         if path.stem == "bsc":
