@@ -34,7 +34,7 @@ CURVE = "valid"
 RESAMPLES = 200  # each has 385 metrics a curve: one for each epoch of each length
 FIGURES = ("R2, mean over epochs", "tau, mean over epochs", "R2, last epoch", "tau, last epoch")
 SHARES = (0.125, 0.25, 0.5, 1.0)  # of the training configurations
-OURS = "bezier_nn_STAR (ours)"
+OURS = "bezier_nn_hpo (ours)"
 TUNED = Path(__file__).parent / "tuned"
 Predictor = Callable[[Runs, Runs, int], Array]
 
@@ -84,7 +84,8 @@ def main() -> None:
 def known_predictors(tuned: Path) -> dict[str, Predictor]:
     """Each by its name: from the runs to learn from, the runs to judge and a seed, to curves."""
     found: dict[str, Predictor] = {
-        OURS: _of_family("bezier_nn_STAR"),
+        OURS: _of_family("bezier_nn_hpo"),
+        "bezier_nn_STAR": _of_family("bezier_nn_STAR"),
         "lc_nn_STAR": _of_family("lc_nn_STAR"),
         "svd_lgb (NAS-Bench-X11's recipe)": _of_family("svd_lgb"),
         "xgb, last epoch": _of_family("xgb"),
@@ -92,7 +93,7 @@ def known_predictors(tuned: Path) -> dict[str, Predictor]:
         "BSC, scaled targets": _of_bsc(BscSettings(scaled=True)),
         "mean of the training runs": _mean_curve,
     }
-    for name in ("bezier_nn_hpo", "lc_nn_hpo", "svd_lgb_hpo"):
+    for name in ("lc_nn_hpo", "svd_lgb_hpo"):
         found[f"{name.removesuffix('_hpo')}, tuned"] = _of_family(name)
     for path in sorted(tuned.glob("*.json")):
         chosen = json.loads(path.read_text(encoding="utf-8"))
