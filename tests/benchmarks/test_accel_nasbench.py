@@ -32,8 +32,9 @@ def test_controls_are_pairs_of_one_network() -> None:
     ]
     rows += [{**rows[0], **dict.fromkeys(PUBLISHED, 1.0), "config_id": "c"}]
     rows += [{**rows[3], "role": "control"}]
-    count, spread = controls(rows)["accuracy"]
-    assert count == 2
+    networks, spread, variance = controls(rows)["accuracy"]
+    assert networks == 2
+    assert variance == pytest.approx(0.7**2 / 2 / 2)
     assert spread == pytest.approx(np.sqrt(np.log(1.01) ** 2 / 2 / 2))
 
 
