@@ -111,7 +111,9 @@ def _flag(prediction: Prediction, target: Target) -> str:
 
 def _epochs(prediction: Prediction) -> str:
     fidelity = prediction.benchmark.space.fidelity
-    return "one configuration" if fidelity is None else f"{prediction.epochs} epochs of training"
+    if fidelity is None:
+        return "one configuration"
+    return f"{prediction.epochs} epoch{'s' if prediction.epochs > 1 else ''} of training"
 
 
 def _percent(level: float) -> str:
