@@ -252,8 +252,8 @@ def _target(kind: str, name: str, given: Any) -> Target:
 def _check_targets(curves: tuple[Target, ...], scalars: tuple[Target, ...], space: Space) -> None:
     if curves and space.fidelity is None:
         raise SpecError(
-            "targets: curves need a fidelity, the parameter that holds the epochs; if all runs have "
-            "12, say, that is max_epoch: {type: choice, choices: [12]}"
+            "targets: curves need a fidelity, the parameter that holds the epochs; if all runs "
+            "have 12, say, that is max_epoch: {type: choice, choices: [12]}"
         )
     taken = set(space.names)
     for target in curves + scalars:
