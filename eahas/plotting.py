@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eahas.errors import EahasError, MissingExtraError
-from eahas.prediction import Prediction, is_energy
+from eahas.prediction import Prediction
 from eahas.text import UNITS, energy_words, label, quantity, sourced, span, unit_of
 
 if TYPE_CHECKING:
@@ -244,7 +244,7 @@ def _side(figure: Figure, prediction: Prediction, level: float) -> None:
         f"bands and ranges: {100 * level:g} % interval",
         f"{made['runs']:,} real runs behind it",
     ]
-    if prediction.single and any(is_energy(target) for target in bench.scalars):
+    if prediction.single and any(target.is_energy for target in bench.scalars):
         notes.append(energy_words(bench.manifest))
     lines = [line for note in notes for line in textwrap.wrap(note, 36)]
     figure.text(SIDE, 0.13, "\n".join(lines), fontsize=8, color=GREY, va="bottom", linespacing=1.4)
@@ -268,7 +268,7 @@ def _costs(figure: Figure, prediction: Prediction, level: float) -> None:
 def _key(figure: Figure, prediction: Prediction, level: float) -> None:
     """The configurations of a list by place and colour, with the end of the curve and the time."""
     bench, main, y = prediction.benchmark, _main(prediction), 0.84
-    cost = next((t for t in bench.scalars if not is_energy(t)), None)
+    cost = next((t for t in bench.scalars if not t.is_energy), None)
     figure.text(SIDE, y, label(main), fontsize=10, fontweight="bold", color=INK, va="top")
     for i, length in enumerate(_shown(prediction)):
         y -= 0.06

@@ -11,7 +11,6 @@ import numpy as np
 from eahas.distribution import Distribution
 from eahas.law import normal_reach
 from eahas.question import Question
-from eahas.spec import Target
 
 if TYPE_CHECKING:
     from eahas.benchmark import Benchmark
@@ -174,7 +173,7 @@ class Prediction:
             targets[target.name] = {
                 **{key: _json(value) for key, value in numbers.items()},
                 "unit": target.unit,
-                **({"source": self.benchmark.energy_source} if is_energy(target) else {}),
+                **({"source": self.benchmark.energy_source} if target.is_energy else {}),
             }
         return {
             "benchmark": self.benchmark.id,
@@ -191,11 +190,6 @@ class Prediction:
         from eahas.plotting import plot_prediction
 
         return plot_prediction(self, level)
-
-
-def is_energy(target: Target) -> bool:
-    """Whether a target is joules, whose source must stand beside them."""
-    return target.unit == "J"
 
 
 def _json(value: Any) -> Any:

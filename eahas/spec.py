@@ -48,6 +48,11 @@ class Target:
     cumulative: bool = False  # a total over the epochs of a run
     optional: bool = False  # a run that ended well may lack it
 
+    @property
+    def is_energy(self) -> bool:
+        """Whether it is joules, whose source must stand beside them."""
+        return self.unit == "J"
+
 
 MAIN_CURVES = ("valid_ema", "valid")  # the first of these is called the learning curve
 # What a prediction has beside its targets, and `query` beside theirs.

@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from eahas.prediction import is_energy
 from eahas.spec import Target
 
 LABELS = {
@@ -29,13 +28,13 @@ def label(target: Target) -> str:
 
 def sourced(target: Target, source: str) -> str:
     """The label, and of joules where they come from: `training energy (estimated)`."""
-    return f"{label(target)} ({source})" if is_energy(target) else label(target)
+    return f"{label(target)} ({source})" if target.is_energy else label(target)
 
 
 def unit_of(target: Target, source: str) -> str:
     """The unit, and of joules where they come from: `J, estimated`."""
     unit = UNITS.get(target.unit, target.unit)
-    return f"{unit}, {source}" if is_energy(target) else unit
+    return f"{unit}, {source}" if target.is_energy else unit
 
 
 def number(value: float | None, digits: int = 3) -> str:

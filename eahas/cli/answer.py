@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from eahas.benchmark import Benchmark
 from eahas.cli import terminal
-from eahas.prediction import Prediction, is_energy
+from eahas.prediction import Prediction
 from eahas.spec import Target
 from eahas.text import energy_words, held_out_r2, label, number, quantity, span, unit_of
 
@@ -71,7 +71,7 @@ def evidence(bench: Benchmark) -> str:
         f"behind it: {made['runs']:,} real runs of {made['configurations']:,} configurations; "
         f"{how.format(judged)}"
     ]
-    if any(is_energy(target) for target in bench.scalars):
+    if any(target.is_energy for target in bench.scalars):
         lines.append(energy_words(bench.manifest))
     return "\n".join(lines)
 
@@ -106,7 +106,7 @@ def _about(prediction: Prediction) -> list[str]:
 
 def _flag(prediction: Prediction, target: Target) -> str:
     """Where joules come from; nothing for other targets."""
-    return f"  {prediction.benchmark.energy_source}" if is_energy(target) else ""
+    return f"  {prediction.benchmark.energy_source}" if target.is_energy else ""
 
 
 def _epochs(prediction: Prediction) -> str:

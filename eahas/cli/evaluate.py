@@ -15,7 +15,6 @@ from eahas.cli.progress import Bars
 from eahas.cli.scores import tables
 from eahas.ensemble import warn_estimated
 from eahas.errors import EahasError
-from eahas.prediction import is_energy
 
 
 def add_to(commands: Any) -> None:
@@ -42,7 +41,7 @@ def add_to(commands: Any) -> None:
 def run(arguments: Namespace) -> None:
     bench = api.load_benchmark(arguments.benchmark)
     found = judge(bench, arguments.records, arguments.resamples)
-    if bench.energy_source == "estimated" and any(map(is_energy, bench.targets)):
+    if bench.energy_source == "estimated" and any(target.is_energy for target in bench.targets):
         warn_estimated(bench.id, bench.manifest["energy"]["formula"])
     if arguments.json:
         facts = {"benchmark": bench.id, "energy_source": bench.energy_source, **found}

@@ -14,7 +14,6 @@ from eahas.cli.inputs import Rows, read_with_spec
 from eahas.cli.progress import Bars
 from eahas.ensemble import warn_estimated
 from eahas.errors import SweepError
-from eahas.prediction import is_energy
 from eahas.text import UNITS, label
 
 if TYPE_CHECKING:
@@ -222,7 +221,7 @@ def report(arguments: Namespace) -> None:
     found = facts(spec, rows)
     if "front" in found and "estimated" in found["energy_source"]:
         cost = next(t for t in spec.targets if t.name == found["front"]["cost"])
-        if is_energy(cost):
+        if cost.is_energy:
             warn_estimated(found["space"], "CPU time x stated power")
     picture = None
     if arguments.plot is not None:
@@ -247,7 +246,7 @@ def front_figure(spec: Spec, rows: Rows, found: dict[str, Any]) -> Any:
     error = label(curve).replace("accuracy", "error")
     unit = UNITS.get(curve.unit, curve.unit)
     shown = [row for row in rows if row["status"] == "ok" and row.get("role") != "anchor"]
-    source = f" ({', '.join(found['energy_source'])})" if is_energy(cost) else ""
+    source = f" ({', '.join(found['energy_source'])})" if cost.is_energy else ""
     return plot_front(
         [(row[cost.name], shortfall(curve, row)) for row in shown],
         front["points"],
