@@ -16,6 +16,7 @@ from surrogates.coded import fit_curves_coded, fit_scalars_coded
 from surrogates.dataset import Runs
 from surrogates.kernels import GpSettings, NuSvrSettings, SvrSettings
 from surrogates.natural_boosting import NgbSettings
+from surrogates.networks import one_thread
 from surrogates.regressors import CodeSettings
 from surrogates.settings import configured as configured
 from surrogates.settings import shipped
@@ -79,7 +80,8 @@ class Family:
     ) -> Ensemble:
         """An uncalibrated ensemble of these runs; FitError where the spec has no target for it."""
         self.targets_of(runs.spec)
-        fitted = self._fitted(runs, self.settings if settings is None else settings, progress)
+        with one_thread():
+            fitted = self._fitted(runs, self.settings if settings is None else settings, progress)
         return replace(fitted, manifest={**fitted.manifest, "family": self.name})
 
     def _fitted(self, runs: Runs, settings: Settings, progress: Progress | None) -> Ensemble:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -13,6 +14,21 @@ from torch import Tensor, nn
 from eahas import bezier
 from eahas.codecs import BezierCodec, Codec
 from eahas.regressors.mlp import MlpEnsemble
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """torch takes one thread inside, also as a decorator.
+
+    Networks this small gain nothing from more, and wait for each other where cores are busy; and
+    sums of one thread are the same on machines of any number of cores.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 class MemberMlp(nn.Module):

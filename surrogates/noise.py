@@ -35,7 +35,7 @@ from eahas.regressors import MlpEnsemble
 from eahas.spec import Target
 from surrogates.crossfit import Crossed
 from surrogates.dataset import Runs
-from surrogates.networks import MemberMlp
+from surrogates.networks import MemberMlp, one_thread
 
 Array = np.ndarray
 POSITIONS = np.linspace(0.0, 1.0, 8) ** 1.5  # learning curves change most at their beginning
@@ -65,6 +65,7 @@ class _Deviations:
         return squares
 
 
+@one_thread()
 def with_noise(
     models: Sequence[Crossed], controls: Runs | None = None, seed: int = 0
 ) -> tuple[list[Crossed], dict[str, str]]:

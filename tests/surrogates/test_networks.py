@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from eahas import bezier
-from surrogates.networks import MemberMlp, decode_at, x_control_points
+from surrogates.networks import MemberMlp, decode_at, one_thread, x_control_points
 
 
 def test_the_exported_network_is_the_same_function() -> None:
@@ -52,3 +53,15 @@ def test_gradients_of_decoding_are_those_of_finite_differences() -> None:
             down[i, k] -= step
             slope = (value(up) - value(down)) / (2 * step)
             assert abs(raw.grad[i, k].item() - slope) < 1e-3
+
+
+def test_one_thread_is_taken_and_given_back() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with pytest.raises(ValueError, match="within"), one_thread():
+            assert torch.get_num_threads() == 1
+            raise ValueError("within")
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
