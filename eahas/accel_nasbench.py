@@ -10,7 +10,6 @@ See Ahmad et al., "Accel-NASBench: Sustainable Benchmarking for Accelerator-Awar
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -80,7 +79,7 @@ class EfficientNetSS:
 
     def size(self) -> int:
         """How many architectures there are."""
-        return math.prod(len(parameter.grid()) for parameter in self.space.parameters)
+        return int(self.space.cardinality())
 
     __len__ = size
 

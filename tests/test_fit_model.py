@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +13,7 @@ import pytest
 from eahas import api
 from eahas.records import write_records
 from eahas.spec import spec_from_dict
+from fit_model import main
 
 pytest.importorskip("torch")
 
@@ -28,16 +27,6 @@ SPEC = {
     "fidelity": "max_epoch",
     "targets": {"curves": ["valid"], "scalars": ["runtime_s"]},
 }
-
-
-def load_command() -> Any:
-    found = importlib.util.spec_from_file_location("fit_model", ROOT / "fit_model.py")
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
-    return module
-
-
-MAIN = load_command().main
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +75,7 @@ def options(data, out, **changes):
     [("bezier_nn_STAR", "validation accuracy", (5,)), ("nn_E", "training time", ())],
 )
 def test_it_fits_judges_and_saves_an_ensemble(model, target, shape, data, tmp_path, capsys):
-    assert MAIN(options(data, tmp_path / "out", model=model)) == 0
+    assert main(options(data, tmp_path / "out", model=model)) == 0
     out = capsys.readouterr().out
     assert "on 6 held-out configurations" in out
     assert target in out
@@ -99,7 +88,7 @@ def test_it_fits_judges_and_saves_an_ensemble(model, target, shape, data, tmp_pa
 
 def test_the_seed_is_an_argument(data, tmp_path):
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
-        assert MAIN(options(data, tmp_path / name, seed=seed)) == 0
+        assert main(options(data, tmp_path / name, seed=seed)) == 0
     config = {"width": 7, "max_epoch": 5}
     a, b, c = (api.load_ensemble(tmp_path / name).predict(config) for name in "abc")
     assert (a == b).all()
@@ -108,10 +97,10 @@ def test_the_seed_is_an_argument(data, tmp_path):
 
 def test_an_earlier_ensemble_is_replaced_and_nothing_else_is(data, tmp_path, capsys):
     out = tmp_path / "out"
-    assert MAIN(options(data, out)) == 0
-    assert MAIN(options(data, out)) == 0
+    assert main(options(data, out)) == 0
+    assert main(options(data, out)) == 0
     (out / "mine.txt").write_text("mine")
-    assert MAIN(options(data, out)) == 2
+    assert main(options(data, out)) == 2
     assert "mine.txt" in capsys.readouterr().err
     assert (out / "mine.txt").read_text() == "mine"
 
@@ -130,7 +119,7 @@ def test_an_earlier_ensemble_is_replaced_and_nothing_else_is(data, tmp_path, cap
     ],
 )
 def test_bad_input_is_one_line(changes, named, data, tmp_path, capsys):
-    assert MAIN(options(data, tmp_path / "out", **changes)) == 2
+    assert main(options(data, tmp_path / "out", **changes)) == 2
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith("fit_model.py: error: ")

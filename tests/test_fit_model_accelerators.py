@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
 import json
 import re
 import tarfile
@@ -14,26 +13,16 @@ import numpy as np
 import pytest
 
 from eahas import api
+from fit_model import main
 from sweeps.specs import load_spec
 
 pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
-ROOT = Path(__file__).resolve().parents[1]
 LINE = (
     *("mae", "mse", "rmse", "r2", "kendall_tau", "kendall_tau_2_dec", "kendall_tau_1_dec"),
     "spearmanr",
 )
-
-
-def load_command() -> Any:
-    found = importlib.util.spec_from_file_location("fit_model", ROOT / "fit_model.py")
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
-    return module
-
-
-MAIN = load_command().main
 
 
 def result(config: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
@@ -76,7 +65,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def fit(root: Path, out: Path, *more: object) -> int:
     given = ("--dataset_root", root, "--log_dir", out, *more)
-    return MAIN([str(word) for word in given])
+    return main([str(word) for word in given])
 
 
 def loaded_from(out: str) -> Any:
@@ -167,7 +156,7 @@ def test_its_readmes_command_runs_and_no_fit_replaces_another(
         (tmp_path / "experiments").mkdir(exist_ok=True)
         (tmp_path / "experiments" / "notes.txt").write_text("mine")
         words = ("--dataset_root", folder / "json", "--seed", 3, *given, *root)
-        assert MAIN([str(word) for word in words]) == 0
+        assert main([str(word) for word in words]) == 0
         out, err = capsys.readouterr()
         assert "holds a ConfigSpace, which is not needed" in err
         assert loaded_from(out).primary == "accuracy"
@@ -203,8 +192,8 @@ def test_what_does_not_go_together_is_one_line(more, named, folder, tmp_path, ca
 
 
 def test_no_data_and_a_split_of_other_records_are_refused(tmp_path, capsys):
-    assert MAIN(["--log_dir", str(tmp_path / "out")]) == 2
+    assert main(["--log_dir", str(tmp_path / "out")]) == 2
     assert "give the data" in capsys.readouterr().err
     records = ["--data_path", "records.parquet", "--split", "random"]
-    assert MAIN(["--log_dir", str(tmp_path / "out"), *records]) == 2
+    assert main(["--log_dir", str(tmp_path / "out"), *records]) == 2
     assert "--split is for --dataset_root" in capsys.readouterr().err

@@ -95,10 +95,10 @@ def _about(prediction: Prediction) -> list[str]:
     if prediction.noise_seed is not None:
         what = "plausible" if prediction.benchmark.table is None else "measured"
         lines.append(f"one {what} run, drawn with noise seed {prediction.noise_seed}")
-    least = prediction.benchmark.support.least
-    if prediction.support < UNSUPPORTED or prediction.support <= least < 1.0:
+    support, least = prediction.support, prediction.benchmark.support.least
+    if support < UNSUPPORTED or support <= least < 1.0:
         lines.append(
-            f"support {prediction.support:.2g}: hardly any training run was like this one; "
+            f"support {support:.2g}: hardly any training run was like this one; "
             "trust neither value nor interval"
         )
     return lines
