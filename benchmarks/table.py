@@ -23,6 +23,7 @@ import numpy as np
 from benchmarks.held_out import cell
 from eahas import api
 from eahas.benchmark import RECORDS, Benchmark
+from eahas.cli.scores import share
 from eahas.distribution import on_log_scale
 from eahas.pareto import hypervolume, pareto_rows
 from eahas.record_schema import ASIDE, config_of
@@ -30,7 +31,9 @@ from eahas.records import read_records
 from eahas.registry import shipped
 from eahas.spec import Target
 from eahas.truth import true_values
+from surrogates.dataset import runs_from_records
 from surrogates.metrics import best_quarter_tau, kendall_tau, r2, resamplings, with_interval
+from surrogates.trust import LEVELS, trust
 
 Array = np.ndarray
 TABLE, SURROGATE = "regnet-digits-table", "regnet-digits"
@@ -127,7 +130,8 @@ def report(
         ("target", "predictor", "against", "Kendall tau", "tau in the best quarter", "R2"),
         (row for target in found.targets for row in ranking(found, target, resamples)),
     )
-    yield f"\nCosts of the table over predicted ones, in the median: {shifts(found)}."
+    moved = ", ".join(f"{name} {ratio:.3f}" for name, ratio in shifts(found).items())
+    yield f"\nCosts of the table over predicted ones, in the median: {moved}."
     names = {target.name for target in found.targets}
     costs = [cost for cost in COSTS if cost in names and ERROR_OF in names]
     yield (
@@ -138,6 +142,15 @@ def report(
     yield from _table(
         ("cost", "predictor", "against", "points", "of true", "hypervolume", "reference"),
         (row for cost in costs for row in fronts(found, cost)),
+    )
+    yield (
+        "\nShare of the runs of each configuration's first seed inside the surrogate's central "
+        "interval, with its 95 % bootstrap interval. Costs are divided by the median above first: "
+        "how much slower one machine is than another no interval knows.\n"
+    )
+    yield from _table(
+        ("target", *(f"{100 * level:g} %" for level in LEVELS), "CRPS", "worst part at 90 %"),
+        coverage(found, table, surrogate, resamples),
     )
     yield (
         "\nRegret of trusting a predictor's best k, of which the truly best is taken: percentage "
@@ -207,11 +220,42 @@ def ranking(found: Compared, target: Target, resamples: int) -> Iterator[list[st
         yield [f"{target.name} [{target.unit}]", name, against, *cells]
 
 
-def shifts(found: Compared) -> str:
+def shifts(found: Compared) -> dict[str, float]:
     """How far the costs of the table lie from the predicted ones as a whole, by the clock say."""
     names = [target.name for target in found.targets if on_log_scale(target)]
-    ratios = {name: np.nanmedian(found.truth[name] / found.predicted[name]) for name in names}
-    return ", ".join(f"{name} {ratio:.3f}" for name, ratio in ratios.items())
+    return {name: float(np.nanmedian(found.truth[name] / found.predicted[name])) for name in names}
+
+
+def coverage(
+    found: Compared, table: Benchmark, surrogate: Benchmark, resamples: int
+) -> Iterator[list[str]]:
+    """A row a target: how often the surrogate's intervals hold a run that it never saw."""
+    spec, known = surrogate.spec, {config for config, _, _ in identities(surrogate)}
+    rows = [
+        {**row, "space": spec.name, "space_version": spec.version}
+        for row in read_records(table.folder / RECORDS, table.spec)
+        if row.get("role") not in ASIDE and _key(config_of(row, table.spec)) not in known
+    ]
+    runs = runs_from_records(rows, spec).first_seeds()
+    weights, moved = resamplings(len(runs), resamples), shifts(found)
+    for model in surrogate.models:
+        beliefs = model.distribution(runs.configs)
+        for target in model.targets:
+            seen = runs.values_of(target) / moved.get(target.name, 1.0)
+            facts = trust(beliefs[target.name], seen, runs, weights)
+            yield [
+                f"{target.name} [{target.unit}]",
+                *(share(facts["coverage"][f"{level:g}"]) for level in LEVELS),
+                f"{facts['crps']['value']:.3g}",
+                worst_cell(facts["worst"]),
+            ]
+
+
+def worst_cell(worst: Mapping[str, Any] | None) -> str:
+    """The stratum that is held worst."""
+    if worst is None:
+        return ""
+    return f"{worst['stratum']}: {share(worst['coverage'])} of {worst['runs']}"
 
 
 def fronts(found: Compared, cost: str) -> Iterator[list[str]]:

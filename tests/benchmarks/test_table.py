@@ -130,3 +130,10 @@ def test_the_report_is_whole(tmp_path, capsys) -> None:
             assert line.count("|") == width, line
     assert sum("one seed's run" in line for line in lines) == 5 + 2 + 5
     assert not any("nan" in line for line in lines)
+
+
+def test_the_worst_part_is_told_with_its_runs() -> None:
+    share = {"value": 0.81, "low": 0.75, "high": 0.87}
+    worst = {"stratum": "OPTIM.MAX_EPOCH=10", "runs": 90, "level": 0.9, "coverage": share}
+    assert script.worst_cell(worst) == "OPTIM.MAX_EPOCH=10: 81 % [75, 87] of 90"
+    assert script.worst_cell(None) == ""
