@@ -56,7 +56,8 @@ def x_control_points(raw: ArrayLike) -> Floats:
 def x_of_steps(raw: Floats) -> Floats:
     """`x_control_points` of float64 numbers below 1e300, without a check."""
     x = np.zeros((*raw.shape[:-1], raw.shape[-1] + 1))
-    np.cumsum(np.exp(raw - raw.max(axis=-1, keepdims=True)), axis=-1, out=x[..., 1:])
+    steps = np.exp(raw - np.maximum.reduce(raw, axis=-1, keepdims=True))
+    np.add.accumulate(steps, axis=-1, out=x[..., 1:])
     x /= x[..., -1:]
     return x
 
@@ -190,12 +191,16 @@ def _solved(x: Floats, positions: Floats) -> Floats:
 
 
 def _first_guess(x: Floats, positions: Floats) -> Floats:
-    knots, basis = _knots(x.shape[1] - 1)
-    x_at_knots = x @ basis
-    guess = np.empty((len(x), positions.size))
-    for row, out in zip(x_at_knots, guess, strict=True):
-        out[:] = np.interp(positions, row, knots)
-    return guess
+    """t at the positions by interpolation on a grid: (N, P).
+
+    All curves lie on one line, each a stretch of length 1 with a gap behind it, so that one call
+    serves them all.
+    """
+    degree = x.shape[1] - 1
+    start = 2.0 * np.arange(len(x))[:, None]
+    x_at_knots = x @ _knots(degree)[1]
+    x_at_knots += start
+    return np.interp(start + positions, x_at_knots.ravel(), _repeated(degree, len(x)))
 
 
 def _newton_step(positions: Floats, x: Floats, dx_dt: Floats) -> Floats:
@@ -219,6 +224,12 @@ def _knots(degree: int) -> tuple[Floats, Floats]:
     """A grid in t, dense at the ends where x(t) may be flat, and the basis (n + 1, knots) on it."""
     knots = np.sin(np.linspace(0.0, np.pi / 2.0, _KNOTS + 1)) ** 2
     return _frozen(knots), _frozen(np.ascontiguousarray(bernstein(degree, knots).T))
+
+
+@lru_cache(maxsize=64)
+def _repeated(degree: int, count: int) -> Floats:
+    """The grid in t once for each of so many curves."""
+    return _frozen(np.tile(_knots(degree)[0], count))
 
 
 @lru_cache(maxsize=len(DEGREES))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -126,9 +126,7 @@ class Features:
             for width, depth, group in zip(
                 stages.widths, stages.depths, stages.group_widths, strict=True
             ):
-                code += (math.log2(width), depth, math.log2(group))
-                code += [group == g for g in GROUP_WIDTHS]
-                code += [width % m == 0 for m in WIDTH_MULTIPLES]
+                code += _of_stage(width, depth, group)
             code += [0.0] * (PER_STAGE * (self._most_stages - stages.count))
             code += map(math.log10, complexity(stages, facts))
         if self.mnasnet:
@@ -161,6 +159,16 @@ class Features:
         if self.mnasnet:
             parts.append(mnasnet.many(columns))
         return np.concatenate(parts, axis=1)
+
+
+@lru_cache(maxsize=4096)  # widths are multiples of 8, so the same stages come again and again
+def _of_stage(width: int, depth: int, group: int) -> tuple[float, ...]:
+    """The features of one stage of a RegNet."""
+    return (
+        *(math.log2(width), float(depth), math.log2(group)),
+        *(float(group == g) for g in GROUP_WIDTHS),
+        *(float(width % m == 0) for m in WIDTH_MULTIPLES),
+    )
 
 
 def default_features(space: Space) -> Features:

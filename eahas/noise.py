@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -55,11 +55,16 @@ class Noise:
 
     def deviation(self, said: Array, location: Array) -> Array:
         """Standard deviations (..., S, E) from (..., U) and locations (..., S, E)."""
-        there = at_positions(location, self.positions).reshape(*location.shape[:-2], -1)
-        x = np.concatenate([said, there], axis=-1).clip(-LARGEST_INPUT, LARGEST_INPUT)
+        epochs = location.shape[-1]
+        plain = epochs == len(self.positions) == 1  # scalars: nothing lies between positions
+        there = location if plain else location[..., nearest(self._places, epochs)]
+        x = np.concatenate([said, there.reshape(*location.shape[:-2], -1)], axis=-1)
+        x = np.minimum(np.maximum(x, -LARGEST_INPUT), LARGEST_INPUT)
         logs = self.network.many(x.reshape(-1, x.shape[-1]))[0].astype(float)
-        logs = logs.reshape(*x.shape[:-1], self.series, -1) @ self._between(location.shape[-1])
-        deviation: Array = np.exp(np.clip(logs, -2 * LARGEST_LOG, LARGEST_LOG))
+        logs = logs.reshape(*x.shape[:-1], self.series, -1)
+        if not plain:
+            logs = logs @ self._between(epochs)
+        deviation: Array = np.exp(np.minimum(np.maximum(logs, -2 * LARGEST_LOG), LARGEST_LOG))
         return deviation
 
     def draw(self, shared: Array, fresh: Array) -> Array:
@@ -93,7 +98,15 @@ class Noise:
 
 def at_positions(values: Array, positions: Array) -> Array:
     """Of values (..., E) those at the epochs nearest to positions (P,) from 0 to 1: (..., P)."""
-    return values[..., np.rint(positions * (values.shape[-1] - 1)).astype(int)]
+    return values[..., nearest(tuple(positions.tolist()), values.shape[-1])]
+
+
+@lru_cache(maxsize=64)
+def nearest(positions: tuple[float, ...], epochs: int) -> Array:
+    """The epochs, counted from 0, that are nearest to positions (P,) from 0 to 1: (P,)."""
+    found = np.rint(np.array(positions) * (epochs - 1)).astype(int)
+    found.flags.writeable = False
+    return found
 
 
 def plain_noise(series: int, *, curves: bool) -> Noise:

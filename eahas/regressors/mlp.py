@@ -63,19 +63,24 @@ class MlpEnsemble:
 
     def many(self, x: np.ndarray) -> np.ndarray:
         """Outputs of every member for n rows of features (n, F): shape (M, n, outputs)."""
-        out = np.empty((self.members, len(x), self.outputs), dtype=np.float32)
         x = x.astype(np.float32)
+        if len(x) <= ROWS_AT_ONCE and self.members == 1:
+            return self._layers(x, 0)[None]
+        out = np.empty((self.members, len(x), self.outputs), dtype=np.float32)
         for start in range(0, len(x), ROWS_AT_ONCE):
             rows = slice(start, start + ROWS_AT_ONCE)
             for member in range(self.members):
-                h = x[rows]
-                for k, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-                    if k:
-                        np.maximum(h, 0.0, out=h)
-                    h = h @ weight[member]
-                    h += bias[member]
-                out[member, rows] = h
+                out[member, rows] = self._layers(x[rows], member)
         return out
+
+    def _layers(self, h: np.ndarray, member: int) -> np.ndarray:
+        """Outputs of one member for rows of features, (n, outputs)."""
+        for k, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            if k:
+                np.maximum(h, 0.0, out=h)
+            h = h @ weight[member]
+            h += bias[member]
+        return h
 
     def described(self) -> dict[str, Any]:
         return {"kind": MLP}
