@@ -25,9 +25,9 @@ import numpy as np
 from scipy.stats import t as student
 
 from benchmarks._anb_xgb import TUNED, fit_and_predict
+from benchmarks.held_out import trust_cells
 from eahas import api
 from eahas.benchmark import Benchmark
-from eahas.cli.scores import share
 from eahas.files import write_json
 from eahas.spec import Spec
 from surrogates.dataset import Runs, runs_from_records
@@ -136,14 +136,9 @@ def coverage(bench: Benchmark, runs: Runs) -> None:
                 belief = model.distribution(some.configs)[target.name]
                 known = resamplings(len(some), 200)
                 found = trust(belief, some.values_of(target), some, known)
-                cells = [share(found["coverage"][level]) for level in ("0.5", "0.8", "0.9", "0.95")]
-                worst = found["worst"]
                 noise = bench.manifest["noise"][target.name]
-                print(
-                    f"| {target.name} | {noise} | {len(some)} | {' | '.join(cells)} | "
-                    f"{found['crps']['value']:.3g} | "
-                    f"{worst['stratum']}: {share(worst['coverage'])} of {worst['runs']} |"
-                )
+                cells = [target.name, noise, str(len(some)), *trust_cells(found)]
+                print(f"| {' | '.join(cells)} |")
 
 
 def reported_ceilings(runs: Runs) -> dict[str, float]:

@@ -86,6 +86,16 @@ def _row(label: str, facts: Mapping[str, Any]) -> None:
     print(f"| {label} | " + " | ".join(cells) + " |")
 
 
+def trust_cells(facts: Mapping[str, Any]) -> list[str]:
+    """What `surrogates.trust` says of a target: coverage at each level, CRPS, the worst part."""
+    worst = facts["worst"]
+    return [
+        *map(share, facts["coverage"].values()),
+        f"{facts['crps']['value']:.3g}",
+        f"{worst['stratum']}: {share(worst['coverage'])} of {worst['runs']}" if worst else "",
+    ]
+
+
 def cell(metric: Mapping[str, float | None]) -> str:
     """A metric with its interval."""
     value, low, high = (_plain(metric[part]) for part in ("value", "low", "high"))

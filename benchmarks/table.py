@@ -20,10 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.held_out import cell
+from benchmarks.held_out import cell, trust_cells
 from eahas import api
 from eahas.benchmark import RECORDS, Benchmark
-from eahas.cli.scores import share
 from eahas.distribution import on_log_scale
 from eahas.pareto import hypervolume, pareto_rows
 from eahas.record_schema import ASIDE, config_of
@@ -245,17 +244,8 @@ def coverage(
             facts = trust(beliefs[target.name], seen, runs, weights)
             yield [
                 f"{target.name} [{target.unit}]",
-                *(share(facts["coverage"][f"{level:g}"]) for level in LEVELS),
-                f"{facts['crps']['value']:.3g}",
-                worst_cell(facts["worst"]),
+                *trust_cells(facts),
             ]
-
-
-def worst_cell(worst: Mapping[str, Any] | None) -> str:
-    """The stratum that is held worst."""
-    if worst is None:
-        return ""
-    return f"{worst['stratum']}: {share(worst['coverage'])} of {worst['runs']}"
 
 
 def fronts(found: Compared, cost: str) -> Iterator[list[str]]:

@@ -193,14 +193,20 @@ def _solved(x: Floats, positions: Floats) -> Floats:
 def _first_guess(x: Floats, positions: Floats) -> Floats:
     """t at the positions by interpolation on a grid: (N, P).
 
-    All curves lie on one line, each a stretch of length 1 with a gap behind it, so that one call
-    serves them all.
+    The curves of a block lie on one line, each a stretch of length 1 with a gap behind it, so that
+    one call serves them all.
     """
     degree = x.shape[1] - 1
-    start = 2.0 * np.arange(len(x))[:, None]
-    x_at_knots = x @ _knots(degree)[1]
-    x_at_knots += start
-    return np.interp(start + positions, x_at_knots.ravel(), _repeated(degree, len(x)))
+    guess = np.empty((len(x), positions.size))
+    for first in range(0, len(x), _CURVES_PER_BLOCK):
+        x_at_knots = x[first : first + _CURVES_PER_BLOCK] @ _knots(degree)[1]
+        start = 2.0 * np.arange(len(x_at_knots))[:, None]
+        x_at_knots += start
+        knots = _repeated_knots(degree)[: x_at_knots.size]
+        guess[first : first + _CURVES_PER_BLOCK] = np.interp(
+            start + positions, x_at_knots.ravel(), knots
+        )
+    return guess
 
 
 def _newton_step(positions: Floats, x: Floats, dx_dt: Floats) -> Floats:
@@ -226,10 +232,10 @@ def _knots(degree: int) -> tuple[Floats, Floats]:
     return _frozen(knots), _frozen(np.ascontiguousarray(bernstein(degree, knots).T))
 
 
-@lru_cache(maxsize=64)
-def _repeated(degree: int, count: int) -> Floats:
-    """The grid in t once for each of so many curves."""
-    return _frozen(np.tile(_knots(degree)[0], count))
+@lru_cache(maxsize=len(DEGREES))
+def _repeated_knots(degree: int) -> Floats:
+    """The grid in t once for each curve of a block."""
+    return _frozen(np.tile(_knots(degree)[0], _CURVES_PER_BLOCK))
 
 
 @lru_cache(maxsize=len(DEGREES))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks import table as script
+from benchmarks.held_out import trust_cells
 from eahas import api
 from eahas.spec import KNOWN_TARGETS
 
@@ -135,5 +136,7 @@ def test_the_report_is_whole(tmp_path, capsys) -> None:
 def test_the_worst_part_is_told_with_its_runs() -> None:
     share = {"value": 0.81, "low": 0.75, "high": 0.87}
     worst = {"stratum": "OPTIM.MAX_EPOCH=10", "runs": 90, "level": 0.9, "coverage": share}
-    assert script.worst_cell(worst) == "OPTIM.MAX_EPOCH=10: 81 % [75, 87] of 90"
-    assert script.worst_cell(None) == ""
+    facts = {"coverage": {"0.9": share}, "crps": {"value": 0.1234}, "worst": worst}
+    held = "81 % [75, 87]"
+    assert trust_cells(facts) == [held, "0.123", f"OPTIM.MAX_EPOCH=10: {held} of 90"]
+    assert trust_cells(facts | {"worst": None})[-1] == ""
