@@ -2,31 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
+from regnet_hpo.repeated import Repeated
 
-@torch.no_grad()
-def precise_batch_norm(network: nn.Module, batches: list[Tensor]) -> None:
-    """Replace the running statistics by the mean over `batches` of each batch's own.
+
+class PreciseNorm:
+    """Batch-norm statistics of a network as the mean over batches of each batch's own.
 
     Wu and Johnson, "Rethinking 'Batch' in BatchNorm", 2021; pycls computes the same before each
-    evaluation. Leaves the network in training mode.
+    evaluation. The forward passes are in fp32.
+
+    Args:
+        network: its running statistics are replaced.
+        next_batch: gives the inputs of one batch after the other.
     """
-    norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # torch's cumulative average: every batch weighs the same
-    network.train()
-    with full_precision():
-        for batch in batches:
-            network(batch)
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
+
+    def __init__(self, network: nn.Module, next_batch: Callable[[], Tensor]) -> None:
+        self._network, self._next_batch = network, next_batch
+        self._norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
+        self._running = [
+            buffer
+            for norm in self._norms
+            for buffer in (norm.running_mean, norm.running_var)
+            if buffer is not None
+        ]
+        self._sums = [torch.zeros_like(buffer) for buffer in self._running]
+        self._forward = Repeated(self._one_batch)
+
+    def __call__(self, batches: int) -> None:
+        """Take the statistics of so many batches. Leaves the network in training mode."""
+        for tensor in (*self._sums, *self._running):
+            tensor.zero_()
+        with self._own_statistics():
+            for _ in range(batches):
+                self._forward()
+        for buffer, total in zip(self._running, self._sums, strict=True):
+            torch.div(total, batches, out=buffer)
+
+    def capture(self, state: Callable[[], list[Tensor]], device: torch.device) -> None:
+        """As `Repeated.capture`."""
+        with self._own_statistics():
+            self._forward.capture(lambda: [*state(), *self._sums], device)
+
+    @torch.no_grad()
+    def _one_batch(self) -> None:
+        with full_precision():
+            self._network(self._next_batch())
+        for total, buffer in zip(self._sums, self._running, strict=True):
+            total += buffer
+
+    @contextmanager
+    def _own_statistics(self) -> Iterator[None]:
+        """With a momentum of 1 the running statistics are those of the last batch alone."""
+        self._network.train()
+        momenta = [norm.momentum for norm in self._norms]
+        for norm in self._norms:
+            norm.momentum = 1.0
+        try:
+            yield
+        finally:
+            for norm, momentum in zip(self._norms, momenta, strict=True):
+                norm.momentum = momentum
 
 
 @torch.inference_mode()

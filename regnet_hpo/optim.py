@@ -35,7 +35,10 @@ def learning_rate(epoch: int, config: Mapping[str, Any], settings: TrainSettings
 def build_optimiser(
     network: nn.Module, config: Mapping[str, Any], settings: TrainSettings
 ) -> torch.optim.Optimizer:
-    """SGD with Nesterov momentum, Adam or AdamW. Everything but batch norm decays, biases too."""
+    """SGD with Nesterov momentum, Adam or AdamW. Everything but batch norm decays, biases too.
+
+    On a GPU the learning rate is a tensor there, so that a captured step follows it.
+    """
     norms = [p for m in network.modules() if isinstance(m, nn.BatchNorm2d) for p in m.parameters()]
     in_norm = {id(p) for p in norms}
     others = [p for p in network.parameters() if id(p) not in in_norm]
@@ -45,12 +48,27 @@ def build_optimiser(
     ]
     name, lr = config["OPTIM.OPTIMIZER"], config["OPTIM.BASE_LR"]
     assert name in OPTIMISERS, name
+    device = next(network.parameters()).device
+    on_gpu = device.type == "cuda"
+    if on_gpu:
+        lr = torch.tensor(lr, device=device)
     if name == "sgd":
         return torch.optim.SGD(groups, lr=lr, momentum=settings.momentum, nesterov=True, fused=True)
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[name]
-    return kind(groups, lr=lr, fused=True)
+    return kind(groups, lr=lr, fused=True, capturable=on_gpu)
 
 
 def set_learning_rate(optimiser: torch.optim.Optimizer, lr: float) -> None:
     for group in optimiser.param_groups:
-        group["lr"] = lr
+        if isinstance(group["lr"], torch.Tensor):
+            group["lr"].fill_(lr)
+        else:
+            group["lr"] = lr
+
+
+def load_optimiser(optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Take moments from a saved state; the learning rate stays where it is."""
+    rates = [group["lr"] for group in optimiser.param_groups]
+    optimiser.load_state_dict(state)
+    for group, rate in zip(optimiser.param_groups, rates, strict=True):
+        group["lr"] = rate

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from pathlib import Path
 from typing import Any
 
 from eahas.checks import is_number
@@ -11,11 +12,12 @@ from eahas.constraints import REGNET_DOMAIN
 from eahas.errors import DataError, SpecError, shown, unknown
 from eahas.parameters import Numeric, Parameter
 from eahas.spec import Spec
-from regnet_hpo.datasets import DataSet, load_dataset
+from regnet_hpo.data import DataSet, load_dataset
 from regnet_hpo.energy import Meter, open_meter
 from regnet_hpo.settings import (
     LR_POLICIES,
     OPTIMISERS,
+    PRECISIONS,
     MeasureSettings,
     measure_settings,
     train_settings,
@@ -29,6 +31,9 @@ NUMBERS = REGNET_DOMAIN | {
     EPOCHS: (1, 1_000_000, True),
 }
 NAMES = {"OPTIM.OPTIMIZER": OPTIMISERS, "OPTIM.LR_POLICY": LR_POLICIES}
+# What a space may search instead of fixing it in its training section.
+MORE_NUMBERS = {"TRAIN.BATCH_SIZE": (2, 1_000_000, True)}
+MORE_NAMES = {"TRAIN.PRECISION": PRECISIONS}
 # What it puts into the record of every run that ends well.
 CURVES = ("train", "valid", "test")
 EMA_CURVES = ("valid_ema", "test_ema")
@@ -39,8 +44,8 @@ SCALARS = (
 )
 
 
-def preflight(spec: Spec, device: str) -> DataSet:
-    """The data of a spec that can be trained on `device`.
+def preflight(spec: Spec, device: str, data_dir: str | Path | None = None) -> DataSet:
+    """The data of a spec that can be trained on `device`; `data_dir` as for `load_dataset`.
 
     Raises SpecError for a spec that the trainer does not understand or that measures what the
     device has not, DataError for data that are
@@ -49,7 +54,7 @@ def preflight(spec: Spec, device: str) -> DataSet:
     check_trainable(spec)
     check_device(device)
     check_runtime(measure_settings(spec), device)
-    data = load_dataset(spec.data)
+    data = load_dataset(spec.data, data_dir)
     check_fit(data, spec)
     return data
 
@@ -60,17 +65,17 @@ def check_trainable(spec: Spec) -> None:
         raise SpecError(f"{spec.name}: training needs the section network")
     ema = train_settings(spec).ema is not None
     measure_settings(spec)
-    read = (*NUMBERS, *NAMES)
+    read = (*NUMBERS, *NAMES, *MORE_NUMBERS, *MORE_NAMES)
     for name in spec.space.names:
         if name not in read:
             raise SpecError(f"{spec.name}: {unknown('parameter of the trainer', name, read)}")
-    for name in read:
+        _check_parameter(spec.space[name])
+    for name in (*NUMBERS, *NAMES):
         if name not in spec.space.names:
             raise SpecError(
                 f"{spec.name}: training needs the parameter {name}; "
                 "one that is not searched is a choice with one value"
             )
-        _check_parameter(spec.space[name])
     if spec.space.fidelity not in (None, EPOCHS):
         raise SpecError(f"{spec.name}: fidelity {spec.space.fidelity}; the trainer's is {EPOCHS}")
     for kind, targets, made in (
@@ -89,12 +94,13 @@ def _check_parameter(parameter: Parameter) -> None:
     if parameter.condition is not None:
         raise SpecError(f"{name}: the trainer always needs it, so it cannot have a condition")
     values, continuous = _values(parameter)
-    if name in NAMES:
+    names = NAMES | MORE_NAMES
+    if name in names:
         for value in values:
-            if value not in NAMES[name]:
-                raise SpecError(f"{name}: {unknown('choice', value, NAMES[name])}")
+            if value not in names[name]:
+                raise SpecError(f"{name}: {unknown('choice', value, names[name])}")
         return
-    low, high, whole = NUMBERS[name]
+    low, high, whole = (NUMBERS | MORE_NUMBERS)[name]
     for value in values:
         if (
             not is_number(value)
@@ -141,12 +147,12 @@ def check_fit(data: DataSet, spec: Spec) -> None:
     """Raise DataError unless images and labels are what the network section says."""
     facts = spec.network
     assert facts is not None
-    shape = (facts.in_channels, facts.image_size, facts.image_size)
+    shape = (facts.image_size, facts.image_size, facts.in_channels)
     for name, split in (("train", data.train), ("valid", data.valid), ("test", data.test)):
         if split.images.shape[1:] != shape:
             raise DataError(
                 f"data: {name} images of {data.name} have the shape {split.images.shape[1:]}; "
-                f"the network section says {shape}"
+                f"the network section says {shape} (height, width, channels)"
             )
         classes = int(split.labels.max()) + 1
         if classes > facts.classes:

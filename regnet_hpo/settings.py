@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar
 
 from eahas.checks import is_number, is_whole
@@ -14,6 +14,7 @@ from regnet_hpo.energy import SOURCES
 
 OPTIMISERS = ("sgd", "adam", "adamw")
 LR_POLICIES = ("cos", "exp", "lin")
+PRECISIONS = ("bf16", "fp32")
 RUNTIMES = ("wall", "cpu_time")
 
 
@@ -36,7 +37,8 @@ class TrainSettings:
 
     `min_lr` is a fraction of the base rate. `precise_bn_samples` is how many training images the
     batch-norm statistics of an evaluation are taken from; below one batch, the running averages
-    are used. `mixed_precision` is bfloat16 autocast in training, on a GPU alone.
+    are used. `mixed_precision` is bfloat16 autocast in training; evaluation is in fp32. The
+    parameters TRAIN.BATCH_SIZE and TRAIN.PRECISION of a space take the place of two of these.
     """
 
     batch_size: int = _within(1024, 2)
@@ -80,6 +82,16 @@ def train_settings(spec: Spec) -> TrainSettings:
     if given.get("ema") is not None:
         given["ema"] = _build("training: ema", EmaSettings, given["ema"])
     return _build("training", TrainSettings, given)
+
+
+def run_settings(spec: Spec, config: Mapping[str, Any]) -> TrainSettings:
+    """The training settings of one configuration: what it searches in place of what is fixed."""
+    settings = train_settings(spec)
+    if "TRAIN.BATCH_SIZE" in config:
+        settings = replace(settings, batch_size=config["TRAIN.BATCH_SIZE"])
+    if "TRAIN.PRECISION" in config:
+        settings = replace(settings, mixed_precision=config["TRAIN.PRECISION"] == "bf16")
+    return settings
 
 
 def measure_settings(spec: Spec) -> MeasureSettings:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import copy
+import contextlib
 import dataclasses
 import math
 from collections.abc import Callable, Mapping
@@ -18,17 +18,19 @@ from eahas.checks import is_whole
 from eahas.errors import ConfigError, MeterError, RecordError, shown
 from eahas.regnet import NetworkFacts, complexity, stages_of
 from eahas.spec import Spec
-from regnet_hpo.augment import augment
+from regnet_hpo.augment import draw_pass, normalised
 from regnet_hpo.costs import inference_costs, training_energy, training_times
-from regnet_hpo.datasets import DataSet, Split, load_dataset
+from regnet_hpo.data import DataSet, load_dataset
 from regnet_hpo.ema import Ema
 from regnet_hpo.energy import EpochMeter, Meter
-from regnet_hpo.evaluate import correct, percent, precise_batch_norm
+from regnet_hpo.evaluate import PreciseNorm, correct, full_precision, percent
 from regnet_hpo.network import RegNet, initialise
-from regnet_hpo.optim import build_optimiser, learning_rate, set_learning_rate
+from regnet_hpo.optim import build_optimiser, learning_rate, load_optimiser, set_learning_rate
+from regnet_hpo.passes import Pass
 from regnet_hpo.preflight import check_device, check_fit, check_trainable, meter_for
+from regnet_hpo.repeated import Repeated
 from regnet_hpo.resume import load_state, save_state
-from regnet_hpo.settings import MeasureSettings, TrainSettings, measure_settings, train_settings
+from regnet_hpo.settings import MeasureSettings, TrainSettings, measure_settings, run_settings
 
 INIT, EPOCH = 0, 1  # what a seed is spent on; one stream each
 
@@ -54,10 +56,12 @@ def train(
     resume_file: Path | None = None,
     device: str = "cpu",
     dataset: DataSet | None = None,
+    data_dir: str | Path | None = None,
     on_epoch: Callable[[Progress], None] | None = None,
 ) -> dict[str, Any]:
     """Train `config` and return its record, without the fields that only a sweep knows.
 
+    The images are those of `dataset`, or are loaded from `data_dir` as `load_dataset` does.
     With `resume_file` the state is saved there after each epoch and continued from there: on a CPU
     the result equals an unbroken run's bit for bit, the times apart. `on_epoch` is told the
     progress after each epoch that was saved. A run whose loss is no longer finite ends early with
@@ -68,7 +72,8 @@ def train(
     resume file that cannot be continued, MeterError where an energy that the spec predicts cannot
     be metered.
     """
-    return Trainer(spec, config, seed, device=device, dataset=dataset).run(resume_file, on_epoch)
+    trainer = Trainer(spec, config, seed, device=device, dataset=dataset, data_dir=data_dir)
+    return trainer.run(resume_file, on_epoch)
 
 
 class Trainer:
@@ -82,16 +87,17 @@ class Trainer:
         *,
         device: str = "cpu",
         dataset: DataSet | None = None,
+        data_dir: str | Path | None = None,
     ) -> None:
         check_trainable(spec)
         check_device(device)
         assert spec.network is not None
         self.spec, self.seed = spec, _checked_seed(seed)
         self.config = spec.space.check(config)
-        self.settings: TrainSettings = train_settings(spec)
+        self.settings: TrainSettings = run_settings(spec, self.config)
         self.measure: MeasureSettings = measure_settings(spec)
         self.device = torch.device(device)
-        self.data = dataset if dataset is not None else load_dataset(spec.data)
+        self.data = dataset if dataset is not None else load_dataset(spec.data, data_dir)
         check_fit(self.data, spec)
         self.facts: NetworkFacts = spec.network
         self.stages = stages_of(self.config, self.facts)
@@ -112,18 +118,51 @@ class Trainer:
                 max_epoch=self.max_epoch,
                 warmup_epochs=self.settings.warmup_epochs,
             )
-        self.splits = {
-            name: (_images(split, self.device), torch.from_numpy(split.labels).to(self.device))
-            for name, split in (
-                ("train", self.data.train),
-                ("valid", self.data.valid),
-                ("test", self.data.test),
-            )
+        self._lay_out_data()
+        self.loss_sum = torch.zeros((), device=self.device)
+        self.right = torch.zeros((), dtype=torch.long, device=self.device)
+        self.step = Repeated(self._step)
+        self.precise = {
+            suffix: PreciseNorm(each, lambda: self.precise_pass.batch()[0])
+            for suffix, each in self._judged()
         }
         names = ["train", "valid", "test"] + (["valid_ema", "test_ema"] if self.ema else [])
         self.progress = Progress({name: [] for name in names})
         self.meter: Meter = meter_for(device, self.measure)
         self.train_meter, self.eval_meter = EpochMeter(self.meter), EpochMeter(self.meter)
+
+    def _lay_out_data(self) -> None:
+        """Training images as bytes, to be augmented on the device; the others as evaluated."""
+        values = torch.from_numpy(self.data.table).to(self.device)
+        images, labels = (
+            torch.from_numpy(part).to(self.device)
+            for part in (self.data.train.images, self.data.train.labels)
+        )
+        self.batch_size = min(self.settings.batch_size, len(labels))
+        self.train_pass, self.precise_pass = (
+            Pass(
+                images,
+                labels,
+                values,
+                batches=samples // self.batch_size,  # the last short batch is dropped
+                batch_size=self.batch_size,
+                crop_padding=self.settings.crop_padding,
+                cutout=self.config["TRAIN.CUTOUT_LENGTH"],
+            )
+            for samples in (len(labels), min(self.settings.precise_bn_samples, len(labels)))
+        )
+        self.splits = {
+            name: (
+                normalised(torch.from_numpy(split.images).to(self.device), values),
+                torch.from_numpy(split.labels).to(self.device),
+            )
+            for name, split in (("valid", self.data.valid), ("test", self.data.test))
+        }
+
+    def _judged(self) -> list[tuple[str, torch.nn.Module]]:
+        """The networks that are evaluated, with the suffix of their curves."""
+        judged: list[tuple[str, torch.nn.Module]] = [("", self.network)]
+        return judged if self.ema is None else [*judged, ("_ema", self.ema.network)]
 
     @property
     def max_epoch(self) -> int:
@@ -138,7 +177,7 @@ class Trainer:
             if self.measure.idle_s:
                 self.meter.measure_idle(max(self.measure.idle_s, self.meter.min_window_s))
             if self.device.type == "cuda":
-                self._warm_up()
+                self._capture()
             while self.progress.epochs < self.max_epoch:
                 epoch = self.progress.epochs
                 train_accuracy = self._train_epoch(epoch)
@@ -153,108 +192,103 @@ class Trainer:
         finally:
             self.meter.close()
 
-    def _warm_up(self) -> None:
-        """One step of a copy, so that no epoch pays for the start of CUDA's libraries."""
-        images, labels = self.splits["train"]
-        size = min(self.settings.batch_size, len(labels))
-        twin = copy.deepcopy(self.network).train()
-        with self._autocast():
-            logits = twin(images[:size].contiguous(memory_format=torch.channels_last))
-            loss = F.cross_entropy(logits.float(), labels[:size])
-        loss.backward()
-        correct(twin, images[:size], labels[:size], size)
+    def _capture(self) -> None:
+        """Turn the steps into CUDA graphs, so that no epoch pays for the host or for start-up."""
+        self.step.capture(
+            lambda: [
+                *self.network.state_dict().values(),
+                *_tensors(self.optimiser.state_dict()["state"]),
+                *(self.loss_sum, self.right, self.train_pass.at),
+            ],
+            self.device,
+        )
+        if self.precise_pass.batches:
+            for suffix, network in self._judged():
+                self.precise[suffix].capture(
+                    lambda network=network: [  # type: ignore[misc]
+                        *network.state_dict().values(),
+                        self.precise_pass.at,
+                    ],
+                    self.device,
+                )
         torch.cuda.synchronize(self.device)
 
-    def _autocast(self) -> torch.autocast:
-        enabled = self.settings.mixed_precision and self.device.type == "cuda"
-        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=enabled)
+    def _draw(self, batches: int, *key: int) -> Tensor:
+        """The random part of a pass; `key` names its stream."""
+        drawn = draw_pass(
+            len(self.data.train),
+            self.facts.image_size,
+            self.batch_size,
+            batches,
+            _generator(self.seed, EPOCH, *key),
+            flip=self.settings.flip,
+            crop_padding=self.settings.crop_padding,
+            cutout=self.config["TRAIN.CUTOUT_LENGTH"],
+        )
+        return drawn.pin_memory() if self.device.type == "cuda" else drawn
 
     def _train_epoch(self, epoch: int) -> float:
         """One metered pass over the training images; the accuracy of its batches in percent."""
-        images, labels = self.splits["train"]
-        generator = _generator(self.seed, EPOCH, epoch)
+        steps = self.train_pass.batches
         set_learning_rate(self.optimiser, learning_rate(epoch, self.config, self.settings))
-        size = min(self.settings.batch_size, len(labels))
-        order = torch.randperm(len(labels), generator=generator).to(self.device)
-        loss_sum = torch.zeros((), device=self.device)
-        right = torch.zeros((), dtype=torch.long, device=self.device)
-        steps = len(labels) // size  # the last short batch is dropped
         self.network.train()
 
         self.train_meter.start()
+        self.train_pass.begin(self._draw(steps, epoch))
+        self.loss_sum.zero_()
+        self.right.zero_()
         for step in range(steps):
-            batch = order[step * size : (step + 1) * size]
-            inputs = augment(
-                images[batch],
-                generator,
-                flip=self.settings.flip,
-                crop_padding=self.settings.crop_padding,
-                cutout=self.config["TRAIN.CUTOUT_LENGTH"],
-            )
-            loss, logits = self._step(inputs, labels[batch])
-            loss_sum += loss
-            right += (logits.argmax(1) == labels[batch]).sum()
+            self.step()
             if self.ema is not None:
                 self.ema.update(self.network, epoch, step)
-        mean_loss = loss_sum.item() / steps  # waits for the device
+        mean_loss = self.loss_sum.item() / steps  # waits for the device
         if math.isfinite(mean_loss):
             self.train_meter.pause()
         else:
             self.train_meter.drop()
             self.progress.diverged = f"loss is {mean_loss} in epoch {epoch + 1}"
-        return 100.0 * right.item() / (steps * size)
+        return 100.0 * self.right.item() / (steps * self.batch_size)
 
-    def _step(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        inputs = inputs.contiguous(memory_format=torch.channels_last)
-        with self._autocast():
+    def _step(self) -> None:
+        """Learn from the next batch; its loss and its right answers are added up on the device."""
+        inputs, labels = self.train_pass.batch()
+        with contextlib.nullcontext() if self.settings.mixed_precision else full_precision():
+            loss, logits = self._loss(inputs, labels)
+            self.optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            self.optimiser.step()
+        self.loss_sum += loss.detach()
+        self.right += (logits.detach().argmax(1) == labels).sum()
+
+    def _loss(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """The smoothed loss and the logits, under the run's autocast."""
+        with torch.autocast(
+            self.device.type,
+            dtype=torch.bfloat16,
+            enabled=self.settings.mixed_precision,
+            cache_enabled=False,  # else a graph would go on reading weights that were cast before
+        ):
             logits = self.network(inputs)
             loss = F.cross_entropy(
                 logits.float(), labels, label_smoothing=self.settings.label_smoothing
             )
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        self.optimiser.step()
-        return loss.detach(), logits.detach()
+        return loss, logits
 
     def _evaluate(self, epoch: int, train_accuracy: float) -> None:
         """Precise batch norm, then accuracy on valid and test, of the weights and of their EMA."""
         found = {"train": train_accuracy}
+        batches = self.precise_pass.batches
         with self.eval_meter.epoch():
-            batches = self._precise_batches(epoch)
-            found |= self._accuracies(self.network, batches, "")
-            if self.ema is not None:
-                found |= self._accuracies(self.ema.network, batches, "_ema")
+            drawn = self._draw(batches, epoch, 1)  # augmented as in training
+            for suffix, network in self._judged():
+                if batches:
+                    self.precise_pass.begin(drawn)
+                    self.precise[suffix](batches)
+                for name, split in self.splits.items():
+                    right = correct(network, *split, self.settings.eval_batch_size)
+                    found[f"{name}{suffix}"] = percent(right)
         for name, accuracy in found.items():
             self.progress.curves[name].append(accuracy)
-
-    def _precise_batches(self, epoch: int) -> list[Tensor]:
-        """Training batches for the statistics, drawn and augmented as in training."""
-        images, labels = self.splits["train"]
-        size = min(self.settings.batch_size, len(labels))
-        count = min(self.settings.precise_bn_samples, len(labels)) // size
-        generator = _generator(self.seed, EPOCH, epoch, 1)
-        order = torch.randperm(len(labels), generator=generator)[: count * size]
-        return [
-            augment(
-                images[batch.to(self.device)],
-                generator,
-                flip=self.settings.flip,
-                crop_padding=self.settings.crop_padding,
-                cutout=self.config["TRAIN.CUTOUT_LENGTH"],
-            ).contiguous(memory_format=torch.channels_last)
-            for batch in order.split(size)
-        ]
-
-    def _accuracies(
-        self, network: torch.nn.Module, batches: list[Tensor], suffix: str
-    ) -> dict[str, float]:
-        if batches:
-            precise_batch_norm(network, batches)
-        size = self.settings.eval_batch_size
-        return {
-            f"{name}{suffix}": percent(correct(network, *self.splits[name], size))
-            for name in ("valid", "test")
-        }
 
     # State and record
 
@@ -266,6 +300,7 @@ class Trainer:
             "settings": dataclasses.asdict(self.settings),
             "network": dataclasses.asdict(self.facts),
             "data": None if self.spec.data is None else dict(self.spec.data),
+            "images": self.data.fingerprint,
         }
 
     def _state(self) -> dict[str, Any]:
@@ -289,7 +324,7 @@ class Trainer:
         except MeterError as error:
             raise RecordError(f"{path} cannot be continued here: {error}") from None
         self.network.load_state_dict(state["network"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        load_optimiser(self.optimiser, state["optimiser"])
         if self.ema is not None:
             self.ema.network.load_state_dict(state["ema"])
         self.progress = Progress(**state["progress"])
@@ -354,8 +389,9 @@ def _checked_seed(seed: int) -> int:
     return int(seed)
 
 
-def _images(split: Split, device: torch.device) -> Tensor:
-    return torch.from_numpy(split.images).to(device, memory_format=torch.channels_last)
+def _tensors(state: Any) -> list[Tensor]:
+    """Every tensor in an optimiser's state."""
+    return [value for each in state.values() for value in each.values() if torch.is_tensor(value)]
 
 
 def _generator(*key: int) -> torch.Generator:

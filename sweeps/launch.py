@@ -33,6 +33,7 @@ def launch(
     *,
     workers: int | None = None,
     device: str = "cpu",
+    data_dir: str | Path | None = None,
     budget_s: float | None = None,
     retry_failed: bool = False,
     progress: Progress | None = None,
@@ -41,7 +42,8 @@ def launch(
 
     By default there is a worker for each core (for each `threads` cores, where the spec sets them),
     one for the whole machine where RAPL meters it, or, on `cuda`, one for each GPU. `workers=0`
-    makes the runs in this process. No new run is started after `budget_s` seconds. `retry_failed`
+    makes the runs in this process. The images are looked for in `data_dir`, else where the
+    environment variable EAHAS_DATA says, else in the download. No new run is started after `budget_s` seconds. `retry_failed`
     has failed runs made again. `progress` is told (finished, planned): with workers about twice a
     second, without them after each run.
 
@@ -55,7 +57,8 @@ def launch(
         raise SweepError(f"budget_s={budget_s!r}; allowed are seconds from 0")
     deadline = None if budget_s is None else time.monotonic() + budget_s
     spec, runs = load_plan(folder)
-    preflight(spec, device)
+    data_dir = None if data_dir is None else os.fspath(data_dir)
+    preflight(spec, device, data_dir)
     seats = _seats(spec, device, workers)
     if len(seats) > 1:
         seats = _with_energy_of_its_own(spec, device, seats, chosen=workers is not None)
@@ -64,11 +67,11 @@ def launch(
         if retry_failed:
             forget_failed(folder)
         if not seats:
-            _here(folder, runs, device, deadline, progress)
+            _here(folder, runs, device, data_dir, deadline, progress)
     except OSError as error:
         raise _cannot_write(folder, str(error)) from error
     if seats:
-        _with_workers(folder, runs, seats, deadline, progress)
+        _with_workers(folder, runs, seats, data_dir, deadline, progress)
     return finished_count(folder, runs)
 
 
@@ -116,10 +119,11 @@ def _here(
     folder: Path,
     runs: Sequence[PlannedRun],
     device: str,
+    data_dir: str | None,
     deadline: float | None,
     progress: Progress | None,
 ) -> None:
-    for _ in make_runs(folder, device, deadline=deadline):
+    for _ in make_runs(folder, device, data_dir=data_dir, deadline=deadline):
         if progress is not None:
             progress(finished_count(folder, runs), len(runs))
 
@@ -128,6 +132,7 @@ def _with_workers(
     folder: Path,
     runs: Sequence[PlannedRun],
     seats: Sequence[Seat],
+    data_dir: str | None,
     deadline: float | None,
     progress: Progress | None,
 ) -> None:
@@ -136,7 +141,7 @@ def _with_workers(
     finished, deaths = finished_count(folder, runs), 0
     try:
         for seat in seats:
-            workers.append(Worker(folder, seat, deadline))
+            workers.append(Worker(folder, seat, deadline, data_dir))
         while workers:
             time.sleep(POLL_S)
             before, finished = finished, finished_count(folder, runs)
@@ -152,7 +157,7 @@ def _with_workers(
                 deaths += code < 0
                 _require_sound(folder, worker, code, deaths, MOST_DEATHS * len(seats))
                 if code != 0:
-                    workers.append(Worker(folder, worker.seat, deadline))
+                    workers.append(Worker(folder, worker.seat, deadline, data_dir))
     finally:
         for worker in workers:
             worker.stop()

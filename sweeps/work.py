@@ -23,7 +23,7 @@ from sweeps.machine import fingerprint, machine_facts
 from sweeps.plan import DONE, WORK, PlannedRun, extra_anchor, extra_anchor_id, load_plan
 
 if TYPE_CHECKING:
-    from regnet_hpo.datasets import DataSet
+    from regnet_hpo.data import DataSet
 
 MOST_DEATHS = 3  # a run whose worker died so often without finishing an epoch is recorded as failed
 MOST_ALIKE = 5  # so many failures in a row for one reason are no failures of the runs
@@ -34,11 +34,13 @@ def make_runs(
     folder: Path,
     device: str,
     *,
+    data_dir: str | None = None,
     deadline: float | None = None,
     on_epoch: Callable[[], None] | None = None,
 ) -> Iterator[Record]:
     """Make every run that is not finished and that nobody else is making; yield each record.
 
+    The images are looked for in `data_dir`, as `load_dataset` does.
     A record is in `done/` before it is yielded. No run is started after `deadline` (of
     `time.monotonic`). `on_epoch` is called whenever the state of the current run has been saved;
     what it raises goes through, and the run can be continued.
@@ -51,7 +53,7 @@ def make_runs(
     from regnet_hpo.settings import measure_settings
 
     spec, runs = load_plan(folder)
-    data = preflight(spec, device)
+    data = preflight(spec, device, data_dir)
     meter_for(device, measure_settings(spec)).close()
     extra = _lacking_anchor(folder, runs, fingerprint(machine_facts(device)))
     runs = runs if extra is None else [extra, *runs]

@@ -32,13 +32,16 @@ class Seat:
 class Worker:
     """The launcher's hold on a worker."""
 
-    def __init__(self, folder: Path, seat: Seat, deadline: float | None) -> None:
+    def __init__(
+        self, folder: Path, seat: Seat, deadline: float | None, data_dir: str | None
+    ) -> None:
         self.seat, self.last_words = seat, ""
         order = {
             "folder": str(folder.resolve()),
             "device": seat.device,
             "cores": seat.cores,
             "deadline": deadline,
+            "data_dir": data_dir,
             "launcher": os.getpid(),
         }
         path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
@@ -84,7 +87,12 @@ def main() -> None:
 
 
 def _work(
-    folder: str, device: str, cores: list[int], deadline: float | None, launcher: int
+    folder: str,
+    device: str,
+    cores: list[int],
+    deadline: float | None,
+    data_dir: str | None,
+    launcher: int,
 ) -> None:
     def require_launcher() -> None:
         """A launcher that was killed cannot stop its workers: they go when they notice."""
@@ -96,7 +104,13 @@ def _work(
     from sweeps.work import make_runs
 
     require_launcher()
-    for record in make_runs(Path(folder), device, deadline=deadline, on_epoch=require_launcher):
+    for record in make_runs(
+        Path(folder),
+        device,
+        data_dir=data_dir,
+        deadline=deadline,
+        on_epoch=require_launcher,
+    ):
         require_launcher()
         if record["status"] == "failed" and device != "cpu":
             sys.exit(EXIT_AGAIN)  # an error of a GPU may stay with the process

@@ -75,6 +75,11 @@ def add_to(commands: Any) -> None:
     )
     command.add_argument("--device", default="cpu", help="cpu, cuda, cuda:0, ...; default: cpu")
     command.add_argument(
+        "--data-dir",
+        metavar="DIR",
+        help="where data sets lie; default: $EAHAS_DATA, else they are downloaded",
+    )
+    command.add_argument(
         "--budget-s", metavar="S", type=seconds, help="start no run after this many seconds"
     )
     command.add_argument("--retry-failed", action="store_true", help="make failed runs again")
@@ -118,7 +123,7 @@ def _no_stage(arguments: Namespace) -> None:
 
 
 def sample(arguments: Namespace) -> None:
-    from regnet_hpo.datasets import check_known
+    from regnet_hpo.data import check_known
     from regnet_hpo.preflight import check_trainable
     from sweeps import plan
     from sweeps.specs import load_spec
@@ -156,6 +161,7 @@ def launch(arguments: Namespace) -> None:
             arguments.workers,
             arguments.device,
             arguments.budget_s,
+            data_dir=arguments.data_dir,
             retry_failed=arguments.retry_failed,
         )
     except KeyboardInterrupt:
@@ -172,6 +178,7 @@ def make_runs(
     device: str,
     budget_s: float | None = None,
     *,
+    data_dir: str | None = None,
     retry_failed: bool = False,
 ) -> tuple[int, int]:
     """Launch a sweep under a progress bar; how many runs are finished, and how many planned."""
@@ -184,6 +191,7 @@ def make_runs(
             folder,
             workers=workers,
             device=device,
+            data_dir=data_dir,
             budget_s=budget_s,
             retry_failed=retry_failed,
             progress=lambda done, total: bars("runs", done, total),

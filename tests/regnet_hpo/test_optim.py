@@ -98,13 +98,13 @@ def test_the_trainer_sets_the_rate_once_an_epoch(
     trainer = Trainer(spec, config, 0)
     assert isinstance(trainer.network, RegNet)
     seen: list[float] = []
-    step = trainer._step
+    step = trainer.step
 
-    def watched(*args: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def watched() -> None:
         seen.append(trainer.optimiser.param_groups[0]["lr"])
-        return step(*args)
+        step()
 
-    monkeypatch.setattr(trainer, "_step", watched)
+    monkeypatch.setattr(trainer, "step", watched)
     trainer.run(None, None)
     expected = [learning_rate(e, config, trainer.settings) for e in range(3)]
     assert seen == [rate for rate in expected for _ in range(2)]  # 60 images, batches of 25

@@ -10,7 +10,7 @@ import pytest
 from eahas.errors import DataError, SpecError
 from eahas.spec import Spec, spec_from_dict
 from regnet_hpo import preflight as module
-from regnet_hpo.datasets import DataSet
+from regnet_hpo.data import DataSet
 from regnet_hpo.preflight import (
     check_device,
     check_fit,
@@ -120,7 +120,7 @@ def test_a_gpu_that_is_not_there_is_refused(
 def test_data_must_be_what_the_network_section_says(
     spec_with: Callable[..., Spec], digits: DataSet
 ) -> None:
-    with pytest.raises(DataError, match=r"shape \(1, 8, 8\).*says \(1, 16, 16\)"):
+    with pytest.raises(DataError, match=r"shape \(8, 8, 1\).*says \(16, 16, 1\)"):
         check_fit(digits, spec_with(network={"image_size": 16}))
     with pytest.raises(DataError, match="need 10 classes; the network section says 9"):
         check_fit(digits, spec_with(network={"image_size": 8, "classes": 9}))

@@ -14,8 +14,10 @@ from eahas.errors import ConfigError, DataError, SpecError
 from eahas.record_schema import check_row
 from eahas.regnet import complexity, stages_of
 from eahas.spec import Spec
+from regnet_hpo import passes
 from regnet_hpo import train as module
-from regnet_hpo.datasets import DataSet
+from regnet_hpo.data import DataSet
+from regnet_hpo.evaluate import PreciseNorm
 from regnet_hpo.train import EPOCH, INIT, Progress, Trainer, train
 
 CURVES = ("train", "valid", "test", "valid_ema", "test_ema")
@@ -84,13 +86,13 @@ def test_the_last_short_batch_is_dropped(
     spec: Spec, config: dict[str, Any], digits: DataSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes: list[int] = []
-    step = Trainer._step
+    loss = Trainer._loss
 
     def watched(self: Trainer, inputs: torch.Tensor, labels: torch.Tensor) -> Any:
         sizes.append(len(inputs))
-        return step(self, inputs, labels)
+        return loss(self, inputs, labels)
 
-    monkeypatch.setattr(Trainer, "_step", watched)
+    monkeypatch.setattr(Trainer, "_loss", watched)
     train(spec, config, 0, dataset=digits)
     assert sizes == [25, 25] * 3  # of 60 images
 
@@ -101,8 +103,8 @@ def test_the_loss_is_smoothed_by_the_label_smoothing(
     """(1 - s) of the label and s spread over all classes, restated."""
     spec = spec_with(training={"label_smoothing": 0.2})
     trainer = Trainer(spec, config, 0, dataset=digits)
-    images, labels = (part[:25] for part in trainer.splits["train"])
-    loss, logits = trainer._step(images, labels)
+    images, labels = (part[:25] for part in trainer.splits["valid"])
+    loss, logits = trainer._loss(images, labels)
     log_p = logits.double().log_softmax(1)
     own = log_p[torch.arange(25), labels].mean()
     assert loss.item() == pytest.approx(-(0.8 * own + 0.2 * log_p.mean()).item(), rel=1e-5)
@@ -118,18 +120,18 @@ def test_statistics_are_made_precise_before_each_evaluation(
 ) -> None:
     spec = spec_with(training=EMA if ema else {})
     calls: list[tuple[str, torch.nn.Module]] = []
-    precise, correct = module.precise_batch_norm, module.correct
+    precise, correct = PreciseNorm.__call__, module.correct
 
-    def watched_precise(network: torch.nn.Module, batches: list[torch.Tensor]) -> None:
-        assert [len(batch) for batch in batches] == [25, 25]  # 50 samples
-        calls.append(("precise", network))
-        precise(network, batches)
+    def watched_precise(self: PreciseNorm, batches: int) -> None:
+        assert batches == 2  # of 25: 50 samples
+        calls.append(("precise", self._network))
+        precise(self, batches)
 
     def watched_correct(network: torch.nn.Module, *given: Any) -> torch.Tensor:
         calls.append(("evaluate", network))
         return correct(network, *given)
 
-    monkeypatch.setattr(module, "precise_batch_norm", watched_precise)
+    monkeypatch.setattr(PreciseNorm, "__call__", watched_precise)
     monkeypatch.setattr(module, "correct", watched_correct)
     trainer = Trainer(spec, config, 0, dataset=digits)
     trainer._evaluate(0, 0.0)
@@ -143,14 +145,14 @@ def test_the_train_curve_comes_from_the_training_batches(
 ) -> None:
     """It is the share of right answers that the network gave while it was trained."""
     right: list[int] = []
-    step = Trainer._step
+    forward = Trainer._loss
 
     def watched(self: Trainer, inputs: torch.Tensor, labels: torch.Tensor) -> Any:
-        loss, logits = step(self, inputs, labels)
+        loss, logits = forward(self, inputs, labels)
         right.append(int((logits.argmax(1) == labels).sum()))
         return loss, logits
 
-    monkeypatch.setattr(Trainer, "_step", watched)
+    monkeypatch.setattr(Trainer, "_loss", watched)
     found = train(spec, config, 0, dataset=digits)["train"]
     assert found == pytest.approx([2.0 * (a + b) for a, b in zip(right[::2], right[1::2])])  # noqa: B905
 
@@ -172,13 +174,13 @@ def test_cutout_is_the_configurations(
     spec: Spec, config: dict[str, Any], digits: DataSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: set[int] = set()
-    augment = module.augment
+    augment = passes.augmented
 
     def watched(*given: Any, **settings: Any) -> torch.Tensor:
         seen.add(settings["cutout"])
         return augment(*given, **settings)
 
-    monkeypatch.setattr(module, "augment", watched)
+    monkeypatch.setattr(passes, "augmented", watched)
     train(spec, config | {"TRAIN.CUTOUT_LENGTH": 3}, 0, dataset=digits)
     assert seen == {3}
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from eahas.errors import DataError
-from regnet_hpo.datasets import DataSet, load_dataset
+from regnet_hpo.data import DataSet, load_dataset
 
 SIZES = {"name": "digits", "train": 200, "valid": 600, "test": 600}
 
@@ -23,9 +23,10 @@ def images_of(data: DataSet) -> np.ndarray:
 def test_sizes_shapes_and_types() -> None:
     data = load_dataset(SIZES)
     assert [len(s) for s in (data.train, data.valid, data.test)] == [200, 600, 600]
-    assert data.train.images.shape == (200, 1, 8, 8)
-    assert data.train.images.dtype == np.float32
+    assert data.train.images.shape == (200, 8, 8, 1)
+    assert data.train.images.dtype == np.uint8
     assert data.train.labels.dtype == np.int64
+    assert data.source == "digits"
 
 
 def test_the_splits_share_no_image() -> None:
@@ -44,7 +45,8 @@ def test_every_split_is_stratified(split: str) -> None:
 
 
 def test_the_training_images_alone_set_the_normalisation() -> None:
-    train = load_dataset(SIZES).train.images
+    data = load_dataset(SIZES)
+    train = data.table[0][data.train.images]
     assert abs(train.mean()) < 1e-5
     assert abs(train.std() - 1) < 1e-5
 
@@ -54,6 +56,7 @@ def test_the_split_seed_decides() -> None:
     np.testing.assert_array_equal(same.test.images, again.test.images)
     assert not np.array_equal(same.test.labels, other.test.labels)
     np.testing.assert_array_equal(load_dataset(SIZES).valid.labels, same.valid.labels)
+    assert same.fingerprint == again.fingerprint != other.fingerprint
 
 
 @pytest.mark.parametrize(
@@ -62,15 +65,16 @@ def test_the_split_seed_decides() -> None:
         (None, "a mapping with a name"),
         ({"train": 10}, "a mapping with a name"),
         ({"name": "digit"}, "did you mean 'digits'"),
-        ({"name": "cifar10"}, "the cifar10 loader does not exist yet"),
         (SIZES | {"trian": 3}, "did you mean 'train'"),
         ({"name": "digits", "train": 10, "valid": 10}, "test is a whole number from 10, got None"),
         (SIZES | {"train": 9}, "train is a whole number from 10, got 9"),
         (SIZES | {"train": "200"}, "train is a whole number from 10, got '200'"),
-        (SIZES | {"train": 600}, "train + valid + test = 1800; digits has 1797 images"),
-        (SIZES | {"train": 590}, "cannot be split"),
+        (SIZES | {"train": 600}, "600 + 600 + 600 images are asked for, and digits has 1,797"),
+        (SIZES | {"train": 590}, "digits cannot be split into 590 + 600 + 600"),
         (SIZES | {"split_seed": -1}, "split_seed is a whole number in 0..2^32-1, got -1"),
         (SIZES | {"split_seed": None}, "split_seed is a whole number in 0..2^32-1, got None"),
+        (SIZES | {"image_size": -4}, "image_size is a whole number of pixels, got -4"),
+        (SIZES | {"image_size": 3}, "image_size is 3, and the pictures in digits are 8x8"),
     ],
 )
 def test_what_cannot_be_loaded_is_refused(data: Any, message: str) -> None:

@@ -1,0 +1,63 @@
+"""From a spec's data section to the three splits that are trained and judged on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from regnet_hpo.data.carving import carve
+from regnet_hpo.data.dataset import DataSet, Split, normalising_table
+from regnet_hpo.data.digits import read_digits
+from regnet_hpo.data.pictures import Pool, averaged
+from regnet_hpo.data.places import read_pools
+from regnet_hpo.data.request import Request, check_known, request
+
+__all__ = ["check_known", "load_dataset"]
+
+
+def load_dataset(
+    data: Mapping[str, Any] | None, data_dir: str | Path | None = None
+) -> DataSet:
+    """The data set that a spec's data section asks for.
+
+    `{name: digits, train: 200, valid: 600, test: 600, split_seed: 0}` is scikit-learn's digits,
+    split once. `cifar10` and `tinyimagenet` are read from files (see `read_pools` for where); their
+    validation split is carved from the training pictures. `image_size` averages the pictures down.
+    All splits are stratified by label; the same seed gives the same split.
+
+    Raises DataError for an unknown name, impossible sizes, and files that are not there, damaged or
+    another data set; MissingExtraError where a package that reads them is not installed.
+    """
+    wanted = request(data)
+    if wanted.name == "digits":
+        pool = read_digits()
+        parts = carve(
+            pool.labels, (wanted.train, wanted.valid, wanted.test), wanted.split_seed, "digits"
+        )
+        splits = [_split(pool, part, wanted, "digits") for part in parts]
+        source = "digits"
+    else:
+        pools = read_pools(wanted.name, data_dir)
+        where, source = pools.where, pools.source
+        parts = carve(
+            pools.train.labels,
+            (wanted.train, wanted.valid),
+            wanted.split_seed,
+            f"the training side of {where}",
+        )
+        splits = [_split(pools.train, part, wanted, where) for part in parts]
+        (part,) = carve(
+            pools.test.labels, (wanted.test,), wanted.split_seed, f"the test side of {where}"
+        )
+        splits.append(_split(pools.test, part, wanted, where))
+    return DataSet(wanted.name, *splits, table=normalising_table(splits[0].images), source=source)
+
+
+def _split(pool: Pool, part: np.ndarray, wanted: Request, where: str) -> Split:
+    images = pool.images[part]
+    if wanted.image_size:
+        images = averaged(images, wanted.image_size, where)
+    return Split(images, pool.labels[part])

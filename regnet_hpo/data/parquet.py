@@ -1,0 +1,138 @@
+"""Pictures in Parquet, as Hugging Face lays them out: a struct with `bytes`, and a label."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from eahas.errors import DataError, MissingExtraError
+from regnet_hpo.data.pictures import Facts, Pool, Pools, checked, decoded, require_all_classes
+
+IMAGES, LABELS = ("img", "image"), ("label", "fine_label")
+FOLDERS = (".", "data", "plain_text")  # where Hugging Face's repositories keep the files
+TEST = ("test", "valid", "validation", "val")  # the first that is there: not all are labelled
+
+
+def parquet_files(folder: Path, side: str) -> list[Path]:
+    """The shards of a split in a folder, in order: `train.parquet`, `train-00000-of-00002.parquet`.
+
+    Raises DataError where a shard is missing.
+    """
+    for place in FOLDERS:
+        files = sorted((folder / place).glob(f"{side}*.parquet"))
+        files = [path for path in files if re.fullmatch(rf"{side}(-.*)?", path.stem)]
+        if files:
+            shards = re.search(r"-of-(\d+)", files[0].stem)
+            if shards is not None and int(shards[1]) != len(files):
+                raise DataError(
+                    f"{files[0].parent} holds {len(files)} of the {int(shards[1])} shards of "
+                    f"{side}; fetch the others"
+                )
+            return files
+    return []
+
+
+def is_there(folder: Path) -> bool:
+    """Whether a folder holds training pictures in this layout."""
+    return bool(parquet_files(folder, "train"))
+
+
+def read_parquet(folder: Path, name: str, facts: Facts) -> Pools:
+    """Both pools. Raises DataError for files that are damaged, half there or another data set."""
+    train, _ = _read(parquet_files(folder, "train"), name, facts)
+    test_files = next((found for side in TEST if (found := parquet_files(folder, side))), [])
+    if not test_files:
+        raise DataError(
+            f"{folder} has training pictures but none to test on; a file test*.parquet is missing"
+        )
+    test, kind = _read(test_files, name, facts)
+    require_all_classes((train, test), name, facts, str(folder))
+    return Pools(train, test, str(folder), _source(name, facts, kind, train.images.shape[1]))
+
+
+def _source(name: str, facts: Facts, kind: str, side: int) -> str:
+    """The name, and how the pictures differ from the official ones."""
+    official = side == facts.sides[0] and (kind == "PNG" or facts.lossy)
+    size = "" if side == facts.sides[0] else str(side)
+    return name if official else f"{name}{size}-{kind.lower()}"
+
+
+def _read(files: Sequence[Path], name: str, facts: Facts) -> tuple[Pool, str]:
+    """The pool in these files and the format of its pictures."""
+    pixels, labels, kind = [], [], ""
+    for path in files:
+        content, given = _columns(path)
+        rows = [f"row {row}" for row in range(len(given))]
+        images, kind = decoded(content, rows, str(path))
+        pool = checked(Pool(images, given), name, facts, str(path))
+        pixels.append(pool.images)
+        labels.append(pool.labels)
+    sizes = {images.shape[1:] for images in pixels}
+    if len(sizes) > 1:
+        raise DataError(f"{files[0].parent}: the shards hold pictures of several sizes")
+    return Pool(np.concatenate(pixels), np.concatenate(labels)), kind
+
+
+def _columns(path: Path) -> tuple[list[bytes], np.ndarray]:
+    """The encoded pictures and the labels of a file."""
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError:
+        raise MissingExtraError("reading Parquet", "pyarrow", "train") from None
+
+    try:
+        file = pq.ParquetFile(path)
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(
+            f"{path} is no whole Parquet file ({_line(error)}); fetch it again"
+        ) from None
+    with file:
+        image, label = (_column(path, file.schema_arrow, among) for among in (IMAGES, LABELS))
+        content: list[bytes] = []
+        labels: list[int] = []
+        for group in range(file.num_row_groups):
+            try:
+                table = file.read_row_group(group, columns=[image, label])
+                pictures = table.column(image).to_pylist()
+                given = table.column(label).to_pylist()
+            except (OSError, pa.ArrowException) as error:
+                raise DataError(
+                    f"{path}: row group {group} of {file.num_row_groups} is damaged "
+                    f"({_line(error)}); fetch the file again"
+                ) from None
+            for picture, value in zip(pictures, given, strict=True):
+                if picture is None or picture["bytes"] is None or value is None:
+                    missing = "label" if value is None else "picture"
+                    raise DataError(f"{path}: row {len(labels)} has no {missing}")
+                content.append(picture["bytes"])
+                labels.append(value)
+    return content, np.array(labels, dtype=np.int64)
+
+
+def _column(path: Path, schema: Any, among: Sequence[str]) -> str:
+    """The first of these columns that a file has, of the type that it must have."""
+    import pyarrow as pa
+
+    for name in among:
+        position = schema.get_field_index(name)
+        if position < 0:
+            continue
+        kind = schema.field(position).type
+        if among is LABELS and pa.types.is_integer(kind):
+            return name
+        if among is IMAGES and pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
+            return name
+    wanted = "whole numbers" if among is LABELS else "a struct with bytes"
+    raise DataError(
+        f"{path} has no column {' or '.join(among)} of {wanted}; "
+        f"its columns are {', '.join(f'{f.name} ({f.type})' for f in schema)}"
+    )
+
+
+def _line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]
