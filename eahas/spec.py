@@ -32,6 +32,7 @@ SECTIONS = (
     "data",
     "training",
     "measurement",
+    "sweep",
 )
 
 
@@ -87,6 +88,7 @@ class Spec:
     data: Mapping[str, Any] | None
     training: Mapping[str, Any]
     measurement: Mapping[str, Any]
+    sweep: Mapping[str, Any]
     source: Mapping[str, Any] = field(repr=False, compare=False)
 
     @property
@@ -154,6 +156,7 @@ def spec_from_dict(given: Any) -> Spec:
         data=None if given.get("data") is None else _section(given, "data"),
         training=_section(given, "training"),
         measurement=_section(given, "measurement"),
+        sweep=_section(given, "sweep"),
         source=given,
     )
 

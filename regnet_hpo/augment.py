@@ -73,8 +73,7 @@ def augmented(
     inside = _within(row, side)[:, :, None] & _within(column, side)[:, None, :]
     if cutout:
         cut_row, cut_column = (
-            _within(at - (drawn[:, centre, None] - cutout // 2), cutout)
-            for centre in (ROW, COLUMN)
+            _within(at - (drawn[:, centre, None] - cutout // 2), cutout) for centre in (ROW, COLUMN)
         )
         inside = inside & ~(cut_row[:, :, None] & cut_column[:, None, :])
     column = torch.where(drawn[:, FLIP, None] != 0, side - 1 - column, column)

@@ -54,7 +54,7 @@ class PreciseNorm:
         with full_precision():
             self._network(self._next_batch())
         for total, buffer in zip(self._sums, self._running, strict=True):
-            total += buffer
+            total.add_(buffer)
 
     @contextmanager
     def _own_statistics(self) -> Iterator[None]:

@@ -35,9 +35,7 @@ class Pass:
         self._images, self._labels, self._values = images, labels, values
         self._crop_padding, self._cutout = crop_padding, cutout
         self.batches = batches
-        self._drawn = torch.zeros(
-            batches, batch_size, 6, dtype=torch.int64, device=images.device
-        )
+        self._drawn = torch.zeros(batches, batch_size, 6, dtype=torch.int64, device=images.device)
         self.at = torch.zeros(1, dtype=torch.int64, device=images.device)
 
     def begin(self, drawn: Tensor) -> None:

@@ -18,7 +18,7 @@ PRECISIONS = ("bf16", "fp32")
 RUNTIMES = ("wall", "cpu_time")
 
 
-def _within(default: float, low: float = 0, high: float = math.inf) -> Any:
+def bounded(default: float, low: float = 0, high: float = math.inf) -> Any:
     """A number with a default and the bounds that it is checked against."""
     return field(default=default, metadata={"low": low, "high": high})
 
@@ -27,8 +27,8 @@ def _within(default: float, low: float = 0, high: float = math.inf) -> Any:
 class EmaSettings:
     """Exponential moving average of the weights (pycls' schedule, see `regnet_hpo.ema`)."""
 
-    alpha: float = _within(2.5e-4)
-    update_period: int = _within(32, 1)
+    alpha: float = bounded(2.5e-4)
+    update_period: int = bounded(32, 1)
 
 
 @dataclass(frozen=True)
@@ -41,17 +41,17 @@ class TrainSettings:
     parameters TRAIN.BATCH_SIZE and TRAIN.PRECISION of a space take the place of two of these.
     """
 
-    batch_size: int = _within(1024, 2)
-    eval_batch_size: int = _within(1000, 1)
-    label_smoothing: float = _within(0.1, 0, 1)
-    weight_decay: float = _within(5e-4)
-    momentum: float = _within(0.9, 1e-6, 1)  # Nesterov's has to be above 0
-    warmup_epochs: int = _within(5)
-    warmup_factor: float = _within(0.1)
-    min_lr: float = _within(1e-6, 0, 1)
-    crop_padding: int = _within(4)
-    flip: float = _within(0.5, 0, 1)
-    precise_bn_samples: int = _within(8192)
+    batch_size: int = bounded(1024, 2)
+    eval_batch_size: int = bounded(1000, 1)
+    label_smoothing: float = bounded(0.1, 0, 1)
+    weight_decay: float = bounded(5e-4)
+    momentum: float = bounded(0.9, 1e-6, 1)  # Nesterov's has to be above 0
+    warmup_epochs: int = bounded(5)
+    warmup_factor: float = bounded(0.1)
+    min_lr: float = bounded(1e-6, 0, 1)
+    crop_padding: int = bounded(4)
+    flip: float = bounded(0.5, 0, 1)
+    precise_bn_samples: int = bounded(8192)
     ema: EmaSettings | None = None
     mixed_precision: bool = False
 
@@ -67,21 +67,21 @@ class MeasureSettings:
     least time over which inference is repeated.
     """
 
-    threads: int = _within(0)  # 0: leave torch's own choice
+    threads: int = bounded(0)  # 0: leave torch's own choice
     runtime: str = "wall"
     energy: str = "auto"
     allow_mig: bool = False
-    estimate_w_per_core: float = _within(10.0)
-    idle_s: float = _within(5.0)
-    test_window_s: float = _within(0.1)
+    estimate_w_per_core: float = bounded(10.0)
+    idle_s: float = bounded(5.0)
+    test_window_s: float = bounded(0.1)
 
 
 def train_settings(spec: Spec) -> TrainSettings:
     """The training section of a spec. Raises SpecError naming an unknown field or a bad value."""
     given = dict(spec.training)
     if given.get("ema") is not None:
-        given["ema"] = _build("training: ema", EmaSettings, given["ema"])
-    return _build("training", TrainSettings, given)
+        given["ema"] = build("training: ema", EmaSettings, given["ema"])
+    return build("training", TrainSettings, given)
 
 
 def run_settings(spec: Spec, config: Mapping[str, Any]) -> TrainSettings:
@@ -96,7 +96,7 @@ def run_settings(spec: Spec, config: Mapping[str, Any]) -> TrainSettings:
 
 def measure_settings(spec: Spec) -> MeasureSettings:
     """The measurement section of a spec. Raises SpecError naming an unknown field or value."""
-    settings = _build("measurement", MeasureSettings, spec.measurement)
+    settings = build("measurement", MeasureSettings, spec.measurement)
     for name, allowed in (("runtime", RUNTIMES), ("energy", ("auto", *SOURCES))):
         if getattr(settings, name) not in allowed:
             raise SpecError("measurement: " + unknown(name, getattr(settings, name), allowed))
@@ -106,7 +106,12 @@ def measure_settings(spec: Spec) -> MeasureSettings:
 T = TypeVar("T")
 
 
-def _build(section: str, cls: type[T], given: Any) -> T:
+def build(section: str, cls: type[T], given: Any) -> T:
+    """A settings object from a section of a spec.
+
+    Each value is checked against its default's type, and against the bounds of `bounded`. Raises
+    SpecError naming the section, the field and what is allowed.
+    """
     if not isinstance(given, Mapping):
         raise SpecError(f"{section}: a mapping, got {shown(given)}")
     known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]

@@ -21,7 +21,7 @@ from regnet_hpo.energy import ESTIMATED, RAPL
 from regnet_hpo.preflight import gpu_count, meter_for, preflight
 from regnet_hpo.settings import measure_settings
 from sweeps.plan import DONE, PlannedRun, load_plan
-from sweeps.work import MOST_DEATHS, forget_failed, make_runs
+from sweeps.work import MOST_DEATHS, Terms, forget_failed, make_runs
 from sweeps.worker import EXIT_AGAIN, EXIT_CANNOT_WRITE, Seat, Worker
 
 POLL_S = 0.5
@@ -35,6 +35,7 @@ def launch(
     device: str = "cpu",
     data_dir: str | Path | None = None,
     budget_s: float | None = None,
+    strict: bool = False,
     retry_failed: bool = False,
     progress: Progress | None = None,
 ) -> int:
@@ -43,9 +44,11 @@ def launch(
     By default there is a worker for each core (for each `threads` cores, where the spec sets them),
     one for the whole machine where RAPL meters it, or, on `cuda`, one for each GPU. `workers=0`
     makes the runs in this process. The images are looked for in `data_dir`, else where the
-    environment variable EAHAS_DATA says, else in the download. No new run is started after `budget_s` seconds. `retry_failed`
-    has failed runs made again. `progress` is told (finished, planned): with workers about twice a
-    second, without them after each run.
+    environment variable EAHAS_DATA says, else they are downloaded. No new run is started after
+    `budget_s` seconds; with `strict` the runs that have begun by then stop after their next
+    epoch, and are continued by the next call. `retry_failed` has failed runs made again.
+    `progress` is told (finished, planned): with workers about twice a second, without them after
+    each run.
 
     Everything is looked at before anything is written. Raises SweepError where the folder is no
     sweep, an argument is not allowed, the folder cannot be written, run after run fails for one
@@ -55,9 +58,12 @@ def launch(
     folder = Path(folder)
     if budget_s is not None and not budget_s >= 0:
         raise SweepError(f"budget_s={budget_s!r}; allowed are seconds from 0")
-    deadline = None if budget_s is None else time.monotonic() + budget_s
+    terms = Terms(
+        data_dir=None if data_dir is None else os.fspath(data_dir),
+        deadline=None if budget_s is None else time.monotonic() + budget_s,
+        strict=strict,
+    )
     spec, runs = load_plan(folder)
-    data_dir = None if data_dir is None else os.fspath(data_dir)
     preflight(spec, device, data_dir)
     seats = _seats(spec, device, workers)
     if len(seats) > 1:
@@ -67,11 +73,11 @@ def launch(
         if retry_failed:
             forget_failed(folder)
         if not seats:
-            _here(folder, runs, device, data_dir, deadline, progress)
+            _here(folder, runs, device, terms, progress)
     except OSError as error:
         raise _cannot_write(folder, str(error)) from error
     if seats:
-        _with_workers(folder, runs, seats, data_dir, deadline, progress)
+        _with_workers(folder, runs, seats, terms, progress)
     return finished_count(folder, runs)
 
 
@@ -119,11 +125,10 @@ def _here(
     folder: Path,
     runs: Sequence[PlannedRun],
     device: str,
-    data_dir: str | None,
-    deadline: float | None,
+    terms: Terms,
     progress: Progress | None,
 ) -> None:
-    for _ in make_runs(folder, device, data_dir=data_dir, deadline=deadline):
+    for _ in make_runs(folder, device, terms):
         if progress is not None:
             progress(finished_count(folder, runs), len(runs))
 
@@ -132,8 +137,7 @@ def _with_workers(
     folder: Path,
     runs: Sequence[PlannedRun],
     seats: Sequence[Seat],
-    data_dir: str | None,
-    deadline: float | None,
+    terms: Terms,
     progress: Progress | None,
 ) -> None:
     """Start the workers, replace the dead, and stop all together when one cannot go on."""
@@ -141,7 +145,7 @@ def _with_workers(
     finished, deaths = finished_count(folder, runs), 0
     try:
         for seat in seats:
-            workers.append(Worker(folder, seat, deadline, data_dir))
+            workers.append(Worker(folder, seat, terms))
         while workers:
             time.sleep(POLL_S)
             before, finished = finished, finished_count(folder, runs)
@@ -157,7 +161,7 @@ def _with_workers(
                 deaths += code < 0
                 _require_sound(folder, worker, code, deaths, MOST_DEATHS * len(seats))
                 if code != 0:
-                    workers.append(Worker(folder, worker.seat, deadline, data_dir))
+                    workers.append(Worker(folder, worker.seat, terms))
     finally:
         for worker in workers:
             worker.stop()

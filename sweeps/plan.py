@@ -75,23 +75,58 @@ def plan_runs(
     ):
         if not is_whole(given) or given < least:
             raise SweepError(f"{name}={shown(given)}; allowed are whole numbers from {least}")
-    sampled = [
-        spec.space.check(c) for c in spec.space.sample(configs, seed=seed, progress=progress)
-    ]
-    mains = [
-        PlannedRun(f"c{i:05d}-s0", f"c{i:05d}", 0, "main", SPLIT_PATTERN[i % 15], config)
-        for i, config in enumerate(sampled)
-    ]
+    mains = _mains(spec, configs, seed, progress)
     repeated: list[PlannedRun] = []
     for split, wanted in (("train", repeats_train), ("test", repeats_test)):
         repeated += [run for run in mains if run.split == split][:wanted]
     repeated.sort(key=lambda run: run.run_id)
-    repeats = [
-        dataclasses.replace(run, run_id=f"{run.config_id}-s{s}", seed=s, role="repeat")
-        for run in repeated
-        for s in range(1, repeat_seeds + 1)
-    ]
+    repeats = [_again(run, s) for run in repeated for s in range(1, repeat_seeds + 1)]
     return list(_with_anchors(_interleaved(mains, repeats), _anchor(spec, mains)))
+
+
+def plan_list(
+    spec: Spec,
+    configs: int,
+    *,
+    seed: int = 0,
+    repeat_every: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[PlannedRun]:
+    """A list to be made in slices: wherever it is cut, what is made is a sweep of its own.
+
+    Sides are as in `plan_runs`. Of every `repeat_every` configurations one is trained again at once
+    with seed 1 (0: none); the repeated ones stand on the train and the test side in turn.
+
+    Raises as `plan_runs`.
+    """
+    for name, given, least in (("configs", configs, 1), ("repeat_every", repeat_every, 0)):
+        if not is_whole(given) or given < least:
+            raise SweepError(f"{name}={shown(given)}; allowed are whole numbers from {least}")
+    runs: list[PlannedRun] = []
+    due = 0
+    for position, run in enumerate(mains := _mains(spec, configs, seed, progress)):
+        runs.append(run)
+        side = ("test", "train")[due % 2]
+        if repeat_every and position >= due * repeat_every and run.split == side:
+            runs.append(_again(run, 1))
+            due += 1
+    return list(_with_anchors(iter(runs), _anchor(spec, mains)))
+
+
+def _mains(
+    spec: Spec, configs: int, seed: int, progress: Callable[[int, int], None] | None
+) -> list[PlannedRun]:
+    """So many configurations with seed 0; the first of a longer list are those of a shorter."""
+    sampled = spec.space.sample(configs, seed=seed, progress=progress)
+    return [
+        PlannedRun(f"c{i:05d}-s0", f"c{i:05d}", 0, "main", SPLIT_PATTERN[i % 15], config)
+        for i, config in enumerate(spec.space.check(c) for c in sampled)
+    ]
+
+
+def _again(run: PlannedRun, seed: int) -> PlannedRun:
+    """The same configuration with a further seed."""
+    return dataclasses.replace(run, run_id=f"{run.config_id}-s{seed}", seed=seed, role="repeat")
 
 
 def plan_all(spec: Spec, *, seed: int = 0, repeat_seeds: int = 2) -> list[PlannedRun]:

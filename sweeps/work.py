@@ -10,6 +10,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,20 +31,35 @@ MOST_ALIKE = 5  # so many failures in a row for one reason are no failures of th
 Record = dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Terms:
+    """Where the images lie (as for `load_dataset`), and until when runs are made.
+
+    No run is started after `deadline` (of `time.monotonic`). With `strict` one that has begun by
+    then stops after its next epoch, and can be continued.
+    """
+
+    data_dir: str | None = None
+    deadline: float | None = None
+    strict: bool = False
+
+    @property
+    def over(self) -> bool:
+        """Whether the deadline has passed."""
+        return self.deadline is not None and time.monotonic() > self.deadline
+
+
 def make_runs(
     folder: Path,
     device: str,
+    terms: Terms = Terms(),
     *,
-    data_dir: str | None = None,
-    deadline: float | None = None,
     on_epoch: Callable[[], None] | None = None,
 ) -> Iterator[Record]:
     """Make every run that is not finished and that nobody else is making; yield each record.
 
-    The images are looked for in `data_dir`, as `load_dataset` does.
-    A record is in `done/` before it is yielded. No run is started after `deadline` (of
-    `time.monotonic`). `on_epoch` is called whenever the state of the current run has been saved;
-    what it raises goes through, and the run can be continued.
+    A record is in `done/` before it is yielded. `on_epoch` is called whenever the state of the
+    current run has been saved; what it raises goes through, and the run can be continued.
 
     Raises SweepError where the folder is no sweep, or run after run fails for one reason;
     SpecError, DataError or MeterError where no run of it could be made here; OSError where it
@@ -53,22 +69,36 @@ def make_runs(
     from regnet_hpo.settings import measure_settings
 
     spec, runs = load_plan(folder)
-    data = preflight(spec, device, data_dir)
+    data = preflight(spec, device, terms.data_dir)
     meter_for(device, measure_settings(spec)).close()
     extra = _lacking_anchor(folder, runs, fingerprint(machine_facts(device)))
     runs = runs if extra is None else [extra, *runs]
+
+    def after_epoch() -> None:
+        if on_epoch is not None:
+            on_epoch()
+        if terms.strict and terms.over:
+            raise _TimeIsUpError
+
     found_one = True
     while found_one:  # once more: another worker may have left a run that was passed over
         found_one = False
         for run in runs:
-            if deadline is not None and time.monotonic() > deadline:
+            if terms.over:
                 return
-            record = _record_of(folder, spec, run, device, data, on_epoch)
+            try:
+                record = _record_of(folder, spec, run, device, data, after_epoch)
+            except _TimeIsUpError:
+                return
             if record is not None:
                 found_one = True
                 yield record
                 if record["status"] == "failed":
                     require_different_failures(folder)
+
+
+class _TimeIsUpError(BaseException):
+    """The deadline came in the middle of a run. No failure of the run, so no Exception."""
 
 
 def _lacking_anchor(folder: Path, runs: list[PlannedRun], machine: str) -> PlannedRun | None:
@@ -124,7 +154,7 @@ def _record_of(
     run: PlannedRun,
     device: str,
     data: DataSet,
-    on_epoch: Callable[[], None] | None,
+    on_epoch: Callable[[], None],
 ) -> Record | None:
     """The record that was made, or None where it is done already or in other hands."""
     done, work = folder / DONE / f"{run.run_id}.json", folder / WORK / run.run_id
@@ -151,7 +181,7 @@ def _made(
     claim: Claim,
     device: str,
     data: DataSet,
-    on_epoch: Callable[[], None] | None,
+    on_epoch: Callable[[], None],
 ) -> Record:
     """The record of a run. An error in it becomes a record too; a full disk stops the worker."""
     started = datetime.datetime.now(datetime.timezone.utc)
@@ -182,15 +212,14 @@ def _trained(
     claim: Claim,
     device: str,
     data: DataSet,
-    on_epoch: Callable[[], None] | None,
+    on_epoch: Callable[[], None],
 ) -> Record:
     """Train from the resume file, or anew where that file cannot be continued."""
     from regnet_hpo.train import train
 
     def saved(_: object) -> None:
         claim.got_on()
-        if on_epoch is not None:
-            on_epoch()
+        on_epoch()
 
     def trained() -> Record:
         return train(

@@ -12,8 +12,11 @@ import signal
 import subprocess
 import sys
 import traceback
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
+
+from sweeps.work import Terms, make_runs
 
 ENTRY = "from sweeps.worker import main; main()"
 EXIT_CANNOT_WRITE = 74  # EX_IOERR
@@ -32,16 +35,13 @@ class Seat:
 class Worker:
     """The launcher's hold on a worker."""
 
-    def __init__(
-        self, folder: Path, seat: Seat, deadline: float | None, data_dir: str | None
-    ) -> None:
+    def __init__(self, folder: Path, seat: Seat, terms: Terms) -> None:
         self.seat, self.last_words = seat, ""
         order = {
             "folder": str(folder.resolve()),
             "device": seat.device,
             "cores": seat.cores,
-            "deadline": deadline,
-            "data_dir": data_dir,
+            "terms": asdict(terms),
             "launcher": os.getpid(),
         }
         path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
@@ -86,14 +86,7 @@ def main() -> None:
         sys.exit(EXIT_CANNOT_WRITE if isinstance(error, OSError) else 1)
 
 
-def _work(
-    folder: str,
-    device: str,
-    cores: list[int],
-    deadline: float | None,
-    data_dir: str | None,
-    launcher: int,
-) -> None:
+def _work(folder: str, device: str, cores: list[int], terms: dict[str, Any], launcher: int) -> None:
     def require_launcher() -> None:
         """A launcher that was killed cannot stop its workers: they go when they notice."""
         if os.getppid() != launcher:
@@ -101,16 +94,8 @@ def _work(
 
     if cores:
         os.sched_setaffinity(0, cores)
-    from sweeps.work import make_runs
-
     require_launcher()
-    for record in make_runs(
-        Path(folder),
-        device,
-        data_dir=data_dir,
-        deadline=deadline,
-        on_epoch=require_launcher,
-    ):
+    for record in make_runs(Path(folder), device, Terms(**terms), on_epoch=require_launcher):
         require_launcher()
         if record["status"] == "failed" and device != "cpu":
             sys.exit(EXIT_AGAIN)  # an error of a GPU may stay with the process

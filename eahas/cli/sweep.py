@@ -67,22 +67,31 @@ def add_to(commands: Any) -> None:
         "eahas sweep launch my-sweep --workers 1 --device cuda --budget-s 3600",
     )
     command.add_argument("folder", metavar="DIR", help="a sweep folder")
-    command.add_argument(
-        "--workers",
-        metavar="N",
-        type=whole(0),
-        help="processes; 0: this one; default: one a core, on cuda one a GPU",
-    )
-    command.add_argument("--device", default="cpu", help="cpu, cuda, cuda:0, ...; default: cpu")
-    command.add_argument(
-        "--data-dir",
-        metavar="DIR",
-        help="where data sets lie; default: $EAHAS_DATA, else they are downloaded",
-    )
+    _add_machine(command)
     command.add_argument(
         "--budget-s", metavar="S", type=seconds, help="start no run after this many seconds"
     )
     command.add_argument("--retry-failed", action="store_true", help="make failed runs again")
+
+    command = add_command(
+        stages,
+        "run",
+        run,
+        "the next slice of a spec's fixed list of runs, appended to a store of records",
+        "eahas sweep run regnet-cifar10-16px --budget-s 500 --device cuda --data-dir data",
+    )
+    command.add_argument("spec", metavar="SPEC", help="a spec that ships, or a .yaml or .json file")
+    command.add_argument(
+        "--budget-s",
+        metavar="S",
+        type=seconds,
+        required=True,
+        help="stop after this many seconds; a run that is cut off goes on with the next slice",
+    )
+    command.add_argument(
+        "--store", metavar="FILE", help="the records, a Parquet file; default: SPEC.parquet"
+    )
+    _add_machine(command)
 
     command = add_command(
         stages,
@@ -116,6 +125,22 @@ def add_to(commands: Any) -> None:
     command.add_argument("--spec", help="needed for a Parquet file of a spec of your own")
     command.add_argument("--plot", metavar="FILE", help="draw the front as .png, .svg, .pdf, ...")
     command.add_argument("--json", action="store_true", help="as JSON, for programs")
+
+
+def _add_machine(command: Any) -> None:
+    """What runs are made with."""
+    command.add_argument(
+        "--workers",
+        metavar="N",
+        type=whole(0),
+        help="processes; 0: this one; default: one a core, on cuda one a GPU",
+    )
+    command.add_argument("--device", default="cpu", help="cpu, cuda, cuda:0, ...; default: cpu")
+    command.add_argument(
+        "--data-dir",
+        metavar="DIR",
+        help="where data sets lie; default: $EAHAS_DATA, else they are downloaded",
+    )
 
 
 def _no_stage(arguments: Namespace) -> None:
@@ -197,6 +222,38 @@ def make_runs(
             progress=lambda done, total: bars("runs", done, total),
         )
     return finished, len(runs)
+
+
+def run(arguments: Namespace) -> None:
+    from regnet_hpo.preflight import check_trainable
+    from sweeps.slices import run_slice, work_folder
+    from sweeps.specs import load_spec
+
+    spec = load_spec(arguments.spec)
+    check_trainable(spec)
+    store = Path(f"{spec.name}.parquet" if arguments.store is None else arguments.store)
+    try:
+        with Bars() as bars:
+            made = run_slice(
+                spec,
+                store,
+                arguments.budget_s,
+                device=arguments.device,
+                workers=arguments.workers,
+                data_dir=arguments.data_dir,
+                progress=lambda done, total: bars("runs", done, total),
+            )
+    except KeyboardInterrupt:
+        print(f"what is finished is in {store}; call it again to go on")
+        raise
+    print(
+        f"{store}: {made.after} of {made.planned} runs, {made.after - made.before} of them new in "
+        f"{made.seconds:.0f} s"
+    )
+    if made.after == made.planned:
+        print(f"next: eahas fit {arguments.spec} {store} --out my-benchmark")
+    else:
+        print(f"call it again to go on; runs that had begun are kept in {work_folder(store)}")
 
 
 def restore(arguments: Namespace) -> None:

@@ -42,7 +42,9 @@ def read_archive(folder: Path, name: str, facts: Facts, *, sha256: str = SHA256)
     else:
         where, files = str(folder / ARCHIVE), _from_tar(folder / ARCHIVE, sha256)
     train, test = (
-        checked(_pool([_batch(files[part], f"{where}: {part}") for part in parts]), name, facts, where)
+        checked(
+            _pool([_batch(files[part], f"{where}: {part}") for part in parts]), name, facts, where
+        )
         for parts in (TRAIN, TEST)
     )
     require_all_classes((train, test), name, facts, where)

@@ -24,7 +24,7 @@ class Split:
 class DataSet:
     """Three splits, and what each byte of a channel becomes: `table` (channels, 256), float32.
 
-    `source` says what the pictures are, beyond the name: `cifar10-jpeg` is not bit for bit CIFAR-10.
+    `source` says what the pictures are beyond the name: `cifar10-jpeg` is not CIFAR-10 bit for bit.
     """
 
     name: str

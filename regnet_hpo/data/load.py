@@ -18,9 +18,7 @@ from regnet_hpo.data.request import Request, check_known, request
 __all__ = ["check_known", "load_dataset"]
 
 
-def load_dataset(
-    data: Mapping[str, Any] | None, data_dir: str | Path | None = None
-) -> DataSet:
+def load_dataset(data: Mapping[str, Any] | None, data_dir: str | Path | None = None) -> DataSet:
     """The data set that a spec's data section asks for.
 
     `{name: digits, train: 200, valid: 600, test: 600, split_seed: 0}` is scikit-learn's digits,
@@ -32,28 +30,20 @@ def load_dataset(
     another data set; MissingExtraError where a package that reads them is not installed.
     """
     wanted = request(data)
+    sizes, seed = (wanted.train, wanted.valid), wanted.split_seed
     if wanted.name == "digits":
-        pool = read_digits()
-        parts = carve(
-            pool.labels, (wanted.train, wanted.valid, wanted.test), wanted.split_seed, "digits"
-        )
-        splits = [_split(pool, part, wanted, "digits") for part in parts]
-        source = "digits"
+        where = source = "digits"
+        whole = read_digits()
+        parts = carve(whole.labels, (*sizes, wanted.test), seed, where)
+        train, valid, test = (_split(whole, part, wanted, where) for part in parts)
     else:
         pools = read_pools(wanted.name, data_dir)
         where, source = pools.where, pools.source
-        parts = carve(
-            pools.train.labels,
-            (wanted.train, wanted.valid),
-            wanted.split_seed,
-            f"the training side of {where}",
-        )
-        splits = [_split(pools.train, part, wanted, where) for part in parts]
-        (part,) = carve(
-            pools.test.labels, (wanted.test,), wanted.split_seed, f"the test side of {where}"
-        )
-        splits.append(_split(pools.test, part, wanted, where))
-    return DataSet(wanted.name, *splits, table=normalising_table(splits[0].images), source=source)
+        parts = carve(pools.train.labels, sizes, seed, f"the training side of {where}")
+        train, valid = (_split(pools.train, part, wanted, where) for part in parts)
+        (part,) = carve(pools.test.labels, (wanted.test,), seed, f"the test side of {where}")
+        test = _split(pools.test, part, wanted, where)
+    return DataSet(wanted.name, train, valid, test, normalising_table(train.images), source)
 
 
 def _split(pool: Pool, part: np.ndarray, wanted: Request, where: str) -> Split:

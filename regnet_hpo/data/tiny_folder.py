@@ -33,17 +33,17 @@ def read_folder(folder: Path, name: str, facts: Facts) -> Pools:
     assert place is not None, folder
     classes = sorted((place / CLASSES).read_text(encoding="utf-8").split())
     label_of = {wnid: label for label, wnid in enumerate(classes)}
-    train = [
+    listed_train = [
         (path, label)
         for wnid, label in label_of.items()
         for path in sorted((place / "train" / wnid / "images").glob("*.JPEG"))
     ]
-    pools = [
+    train, test = (
         checked(_pool(place, listed), name, facts, str(place))
-        for listed in (train, _validation(place, label_of))
-    ]
-    require_all_classes(pools, name, facts, str(place))
-    return Pools(*pools, where=str(place), source=name)
+        for listed in (listed_train, _validation(place, label_of))
+    )
+    require_all_classes((train, test), name, facts, str(place))
+    return Pools(train, test, where=str(place), source=name)
 
 
 def _validation(place: Path, label_of: dict[str, int]) -> list[tuple[Path, int]]:

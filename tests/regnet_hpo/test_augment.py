@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from regnet_hpo.augment import augmented as applied
 from regnet_hpo.augment import POSITION, draw_pass, normalised
+from regnet_hpo.augment import augmented as applied
 
 
 def numbered(n: int, size: int = 6, channels: int = 2) -> Tensor:

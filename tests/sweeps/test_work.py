@@ -74,7 +74,7 @@ def test_every_run_is_made_and_its_record_is_complete(folder: Path) -> None:
 
 
 def test_no_run_starts_after_the_deadline(folder: Path) -> None:
-    assert list(work.make_runs(folder, "cpu", deadline=time.monotonic() - 1)) == []
+    assert list(work.make_runs(folder, "cpu", work.Terms(deadline=time.monotonic() - 1))) == []
 
 
 def test_an_error_in_a_run_is_a_record_with_its_reason(
@@ -209,8 +209,8 @@ def test_a_full_disk_stops_the_sweep_and_loses_no_finished_run(
 def test_a_data_set_that_is_not_there_is_one_error(tiny: dict[str, Any], tmp_path: Path) -> None:
     tiny["data"]["name"] = "cifar10"
     sample(spec_from_dict(tiny), tmp_path, 2)
-    with pytest.raises(DataError, match="the cifar10 loader does not exist yet"):
-        launch(tmp_path, workers=0)
+    with pytest.raises(DataError, match="data_dir: there is no folder"):
+        launch(tmp_path, workers=0, data_dir=tmp_path / "nowhere")
     assert not (tmp_path / DONE).exists()
 
 

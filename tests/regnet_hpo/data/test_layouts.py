@@ -117,9 +117,7 @@ def test_the_environment_variable_names_the_folder(
         (TINY | {"train": 2000, "valid": 1000}, "tinyimagenet32", "tinyimagenet32-jpeg"),
     ],
 )
-def test_a_slice_of_the_real_files(
-    data: dict, folder: str, source: str, tmp_path: Path
-) -> None:
+def test_a_slice_of_the_real_files(data: dict, folder: str, source: str, tmp_path: Path) -> None:
     """Their first rows, so that the test does not wait for all of them."""
     (tmp_path / folder).mkdir()
     for side in ("train", "test"):
@@ -139,7 +137,10 @@ def test_a_slice_of_the_real_files(
 @pytest.mark.parametrize(
     ("write_file", "message"),
     [
-        (lambda f: write_parquet(f, classes(10, 6), label="digit"), "no column label or fine_label"),
+        (
+            lambda f: write_parquet(f, classes(10, 6), label="digit"),
+            "no column label or fine_label",
+        ),
         (lambda f: write_parquet(f, classes(10, 6), image="picture"), "no column img or image"),
         (lambda f: write_parquet(f, [*classes(10, 6), 57]), "a label is 57; those of cifar10 are"),
         (lambda f: write_parquet(f, [*classes(10, 6), -1]), "a label is -1"),
@@ -316,9 +317,7 @@ def test_a_download_is_read_from_the_cache(
     pinned = source._replace(
         archive=source.archive._replace(sha256=digest),
         layouts=(
-            source.layouts[1]._replace(
-                read=lambda *given: read_archive(*given, sha256=digest)
-            ),
+            source.layouts[1]._replace(read=lambda *given: read_archive(*given, sha256=digest)),
         ),
     )
     monkeypatch.setitem(places.SOURCES, "cifar10", pinned)

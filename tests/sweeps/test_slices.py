@@ -1,0 +1,194 @@
+"""A sweep in slices: a fixed list, one store that only grows."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eahas.errors import SpecError, SweepError
+from eahas.records import read_records
+from eahas.spec import Spec, spec_from_dict
+from sweeps import slices
+from sweeps.plan import plan_list
+from sweeps.slices import listed, run_slice, work_folder
+
+
+@pytest.fixture
+def sliced(tiny: dict[str, Any]) -> Spec:
+    """The tiny spec with a list of 3 configurations: 5 runs with a repeat and an anchor."""
+    return spec_from_dict(tiny | {"sweep": {"configs": 3, "repeat_every": 3}})
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    return tmp_path / "records.parquet"
+
+
+def short(monkeypatch: pytest.MonkeyPatch, runs: int) -> None:
+    """Let the time of a slice be up after so many more runs, by a clock of its own."""
+    import sweeps.work as work
+
+    finished: list[str] = []
+    real = work.write_json
+
+    def counted(path: Path, record: Any) -> None:
+        real(path, record)
+        finished.append(path.stem)
+
+    monkeypatch.setattr(work, "write_json", counted)
+    monkeypatch.setattr(work.Terms, "over", property(lambda _: len(finished) >= runs))
+
+
+# The list
+
+
+def test_the_list_is_fixed_and_a_longer_one_begins_with_it(spec: Spec) -> None:
+    few, many = plan_list(spec, 30, repeat_every=10), plan_list(spec, 60, repeat_every=10)
+    assert many[: len(few)] == few == plan_list(spec, 30, repeat_every=10)
+    assert plan_list(spec, 30, seed=1) != plan_list(spec, 30)
+
+
+def test_every_tenth_configuration_is_trained_again_on_both_sides(spec: Spec) -> None:
+    runs = plan_list(spec, 200, repeat_every=10)
+    again = [run for run in runs if run.role == "repeat"]
+    assert len(again) == 20
+    assert {run.seed for run in again} == {1}
+    assert Counter(run.split for run in again) == {"train": 10, "test": 10}
+    for position, run in enumerate(runs):
+        if run.role == "repeat":
+            first = runs[position - 1]
+            first = runs[position - 2] if first.role == "anchor" else first
+            assert (first.config_id, first.seed) == (run.config_id, 0)
+
+
+def test_without_repeats_there_are_none(spec: Spec) -> None:
+    assert {run.role for run in plan_list(spec, 30)} == {"main", "anchor"}
+
+
+@pytest.mark.parametrize("counts", [{"configs": 0}, {"configs": 5, "repeat_every": -1}])
+def test_counts_are_whole_numbers(spec: Spec, counts: dict[str, Any]) -> None:
+    with pytest.raises(SweepError, match="allowed are whole numbers from"):
+        plan_list(spec, **counts)
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ({"config": 3}, "sweep: field 'config' is unknown"),
+        ({"configs": 0}, "sweep: configs is a whole number from 1, got 0"),
+        ({"repeat_every": "10"}, "sweep: repeat_every is a whole number from 0, got '10'"),
+    ],
+)
+def test_a_bad_section_is_refused(tiny: dict, section: dict[str, Any], message: str) -> None:
+    with pytest.raises(SpecError) as raised:
+        listed(spec_from_dict(tiny | {"sweep": section}))
+    assert message in str(raised.value)
+
+
+# Slices
+
+
+def test_slices_add_up_to_the_whole(
+    sliced: Spec, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each on a fresh machine, which has the store and nothing else."""
+    planned = [run.run_id for run in listed(sliced)]
+    assert len(planned) == 5
+    with monkeypatch.context() as patch:
+        short(patch, 2)
+        first = run_slice(sliced, store, 60, workers=0)
+    assert (first.before, first.after, first.planned) == (0, 2, 5)
+    before = read_records(store, sliced)
+    assert [row["run_id"] for row in before] == planned[:2]
+    shutil.rmtree(work_folder(store))
+    second = run_slice(sliced, store, 60, workers=0)
+    assert (second.before, second.after) == (2, 5)
+    rows = read_records(store, sliced)
+    assert [row["run_id"] for row in rows] == planned
+    kept = [{k: v for k, v in row.items() if k != "machine_factor"} for row in rows[:2]]
+    assert kept == [{k: v for k, v in row.items() if k != "machine_factor"} for row in before]
+    assert run_slice(sliced, store, 60, workers=0).after == 5  # nothing is left: no error
+
+
+def test_workers_keep_to_the_budget_too(sliced: Spec, store: Path) -> None:
+    assert run_slice(sliced, store, 60, workers=1).after == 5
+
+
+def test_a_run_that_was_cut_off_goes_on_in_the_next_slice(
+    sliced: Spec, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import sweeps.work as work
+
+    epochs: list[int] = []
+    real = work.Claim.got_on
+
+    def counted(self: Any) -> None:
+        real(self)
+        epochs.append(1)
+
+    monkeypatch.setattr(work.Claim, "got_on", counted)
+    with monkeypatch.context() as patch:
+        patch.setattr(work.Terms, "over", property(lambda _: bool(epochs)))
+        with pytest.raises(SweepError, match=r"ended before any run did; .* longer budget"):
+            run_slice(sliced, store, 60, workers=0)
+    assert len(epochs) == 1
+    assert not store.exists()
+    run_slice(sliced, store, 60, workers=0)
+    assert len(epochs) == sum(run.config["OPTIM.MAX_EPOCH"] for run in listed(sliced))
+
+
+def test_a_budget_of_nothing_says_so_and_leaves_the_store(
+    sliced: Spec, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        short(patch, 1)
+        run_slice(sliced, store, 60, workers=0)
+    content = store.read_bytes()
+    with pytest.raises(SweepError, match="a budget of 0 s ended before any run did"):
+        run_slice(sliced, store, 0, workers=0)
+    assert store.read_bytes() == content
+
+
+def test_the_store_of_another_sweep_is_refused_and_kept(
+    sliced: Spec, tiny: dict, store: Path
+) -> None:
+    other = spec_from_dict(tiny | {"sweep": {"configs": 2, "seed": 5, "repeat_every": 0}})
+    run_slice(other, store, 60, workers=0)
+    content = store.read_bytes()
+    shutil.rmtree(work_folder(store))
+    with pytest.raises(SweepError):
+        run_slice(sliced, store, 60, workers=0)
+    assert store.read_bytes() == content
+
+
+def test_what_was_finished_before_a_failure_is_in_the_store(
+    sliced: Spec, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The machine is taken away in the middle of a slice."""
+    import sweeps.work as work
+
+    real = work.write_json
+
+    def last_one(path: Path, record: Any) -> None:
+        real(path, record)
+        if len(list(path.parent.iterdir())) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(work, "write_json", last_one)
+    with pytest.raises(KeyboardInterrupt):
+        run_slice(sliced, store, 60, workers=0)
+    assert len(read_records(store, sliced)) == 3
+
+
+def test_the_list_of_a_spec_that_ships() -> None:
+    from sweeps.specs import load_spec
+
+    runs = listed(load_spec("regnet-cifar10-16px"))
+    mains = sum(run.role == "main" for run in runs)
+    assert mains == 3000
+    assert sum(run.role == "repeat" for run in runs) == mains // 10
+    assert slices.SweepSettings().repeat_every == 10
