@@ -25,6 +25,7 @@ SPLITS = ("train", "valid", "test", "")
 ROLES = ("main", "repeat", "anchor", "control", "")
 ANCHOR, CONTROL = "anchor", "control"
 ASIDE = (ANCHOR, CONTROL)  # roles of runs that stand on no side and are fitted by nobody
+ENERGY_METHODS = ("whole", "window", "")
 ENERGY_SOURCES = ("nvml_counter", "nvml_sampled", "rapl", "estimated", "")
 MIXED, NO_ENERGY = "mixed", "none"  # what a benchmark says of runs with several sources, or none
 LARGEST = 2**63 - 1  # an int64
@@ -68,6 +69,18 @@ COLUMNS = (
     Column("eval_time_s", "float", "wall time of precise BN and evaluation in total", "s"),
     Column("eval_energy_j", "float", "energy of precise BN and evaluation in total", "J"),
     Column("test_time_s", "float", "time of one inference pass over the test set", "s"),
+    Column("largest_batch", "int", "the batch of `batched_image_s`: the largest that fitted"),
+    Column("single_image_s", "float", "time of inference on one image alone", "s"),
+    Column("single_image_j", "float", "energy of inference on one image alone", "J"),
+    Column("batched_image_s", "float", "time of inference an image, in the largest batch", "s"),
+    Column("batched_image_j", "float", "energy of inference an image, in the largest batch", "J"),
+    Column("train_energy_gpu_j", "float", "of the training energy, that of the GPU", "J"),
+    Column("train_energy_cpu_j", "float", "of the training energy, that of the processor", "J"),
+    Column("train_energy_dram_j", "float", "of the training energy, that of the memory", "J"),
+    Column("train_energy_total_j", "float", "training energy of the whole node, as known", "J"),
+    Column("energy_parts", "text", "where each of these comes from, as JSON"),
+    Column("energy_method", "text", "whole: all epochs were metered; window: some, and scaled"),
+    Column("metered_epochs", "int", "epochs behind the training's time and energy"),
     Column("energy_source", "text", "nvml_counter, nvml_sampled, rapl or estimated"),
     Column("energy_flags", "text", "flags of the training's reading, comma-separated"),
     Column("test_energy_flags", "text", "flags of the inference's reading, comma-separated"),
@@ -81,6 +94,8 @@ COLUMNS = (
     Column("params", "float", "parameters"),
     Column("acts", "float", "output elements of convolutions and linears"),
     Column("device", "text", "what trained"),
+    Column("data_source", "text", "what the images were: cifar10-jpeg is not cifar10"),
+    Column("data_fingerprint", "text", "hash of every image and label"),
     Column("machine", "text", "fingerprint of the machine"),
     Column("machine_facts", "text", "what the fingerprint is made of, as JSON"),
     Column("machine_factor", "float", "how slow the machine was then; the reference is 1"),
@@ -88,7 +103,7 @@ COLUMNS = (
     Column("software", "text", "versions of eahas, torch and Python"),
 )
 KINDS = {c.name: c.kind for c in COLUMNS}
-AS_JSON_TEXT = ("energy_reading", "machine_facts")
+AS_JSON_TEXT = ("energy_parts", "energy_reading", "machine_facts")
 
 
 def check_row(row: Mapping[str, Any], spec: Spec) -> dict[str, Any]:
@@ -126,6 +141,7 @@ def _checked(row: Mapping[str, Any], spec: Spec) -> dict[str, Any]:
         ("split", SPLITS),
         ("role", ROLES),
         ("energy_source", ENERGY_SOURCES),
+        ("energy_method", ENERGY_METHODS),
     )
     for name, allowed in closed:
         if values.get(name, allowed[-1]) not in allowed:

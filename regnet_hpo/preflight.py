@@ -39,9 +39,11 @@ CURVES = ("train", "valid", "test")
 EMA_CURVES = ("valid_ema", "test_ema")
 SCALARS = (
     *("runtime_s", "train_energy_j", "test_energy_j"),
-    *("wall_s", "cpu_time_s", "eval_time_s", "eval_energy_j", "test_time_s"),
-    *("flops", "params", "acts"),
+    *("wall_s", "cpu_time_s", "test_time_s", "flops", "params", "acts"),
 )
+IF_WHOLE = ("eval_time_s", "eval_energy_j")
+IF_INFERENCE = ("single_image_s", "single_image_j", "batched_image_s", "batched_image_j")
+PARTS = ("train_energy_gpu_j", "train_energy_cpu_j", "train_energy_dram_j", "train_energy_total_j")
 
 
 def preflight(spec: Spec, device: str, data_dir: str | Path | None = None) -> DataSet:
@@ -64,7 +66,10 @@ def check_trainable(spec: Spec) -> None:
     if spec.network is None:
         raise SpecError(f"{spec.name}: training needs the section network")
     ema = train_settings(spec).ema is not None
-    measure_settings(spec)
+    measure = measure_settings(spec)
+    scalars = [*SCALARS, *PARTS]
+    scalars += () if measure.window_s else IF_WHOLE
+    scalars += IF_INFERENCE if measure.inference_s else ()
     read = (*NUMBERS, *NAMES, *MORE_NUMBERS, *MORE_NAMES)
     for name in spec.space.names:
         if name not in read:
@@ -80,7 +85,7 @@ def check_trainable(spec: Spec) -> None:
         raise SpecError(f"{spec.name}: fidelity {spec.space.fidelity}; the trainer's is {EPOCHS}")
     for kind, targets, made in (
         ("curve", spec.curves, CURVES + EMA_CURVES if ema else CURVES),
-        ("scalar", spec.scalars, SCALARS),
+        ("scalar", spec.scalars, scalars),
     ):
         for target in targets:
             if target.name in EMA_CURVES and not ema:

@@ -64,7 +64,13 @@ class MeasureSettings:
     time is the wall time on an idle core whatever else the machine does. `allow_mig` meters a GPU
     in MIG mode as a whole, flagged. `idle_s` is how long a
     measuring meter looks at the idle device before each run (0: not at all), `test_window_s` the
-    least time over which inference is repeated.
+    least time over which inference is repeated. `node_rest_w` is the power of what no sensor of the
+    node sees (fans, disks, losses of the power supply), as far as the user knows it.
+
+    With `window_s` time and energy of training are those of whole epochs alone on the device, for
+    at least so long after `ramp_s` seconds of them, scaled to all epochs; without it (0) those of
+    all epochs. `inference_s` is the least time of the windows in which single images and the
+    largest batch are measured (0: they are not).
     """
 
     threads: int = bounded(0)  # 0: leave torch's own choice
@@ -74,6 +80,10 @@ class MeasureSettings:
     estimate_w_per_core: float = bounded(10.0)
     idle_s: float = bounded(5.0)
     test_window_s: float = bounded(0.1)
+    window_s: float = bounded(0.0)
+    ramp_s: float = bounded(1.0)
+    inference_s: float = bounded(0.0)
+    node_rest_w: float = bounded(0.0)
 
 
 def train_settings(spec: Spec) -> TrainSettings:

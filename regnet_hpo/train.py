@@ -5,34 +5,25 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import Tensor
 
 from eahas.checks import is_whole
 from eahas.errors import ConfigError, MeterError, RecordError, shown
-from eahas.regnet import NetworkFacts, complexity, stages_of
+from eahas.regnet import complexity
 from eahas.spec import Spec
-from regnet_hpo.augment import draw_pass, normalised
-from regnet_hpo.costs import inference_costs, training_energy, training_times
+from regnet_hpo.costs import WHOLE, WINDOW, RunCosts, collected
 from regnet_hpo.data import DataSet, load_dataset
-from regnet_hpo.ema import Ema
-from regnet_hpo.energy import EpochMeter, Meter
-from regnet_hpo.evaluate import PreciseNorm, correct, full_precision, percent
-from regnet_hpo.network import RegNet, initialise
-from regnet_hpo.optim import build_optimiser, learning_rate, load_optimiser, set_learning_rate
-from regnet_hpo.passes import Pass
-from regnet_hpo.preflight import check_device, check_fit, check_trainable, meter_for
-from regnet_hpo.repeated import Repeated
+from regnet_hpo.evaluate import correct
+from regnet_hpo.learner import Learner
+from regnet_hpo.preflight import check_device, check_fit, check_trainable
 from regnet_hpo.resume import load_state, save_state
-from regnet_hpo.settings import MeasureSettings, TrainSettings, measure_settings, run_settings
-
-INIT, EPOCH = 0, 1  # what a seed is spent on; one stream each
+from regnet_hpo.settings import MeasureSettings, measure_settings
+from regnet_hpo.sharing import Sharing
 
 
 @dataclasses.dataclass
@@ -91,82 +82,18 @@ class Trainer:
     ) -> None:
         check_trainable(spec)
         check_device(device)
-        assert spec.network is not None
-        self.spec, self.seed = spec, _checked_seed(seed)
+        self.spec, self.seed, self.device = spec, _checked_seed(seed), device
         self.config = spec.space.check(config)
-        self.settings: TrainSettings = run_settings(spec, self.config)
         self.measure: MeasureSettings = measure_settings(spec)
-        self.device = torch.device(device)
         self.data = dataset if dataset is not None else load_dataset(spec.data, data_dir)
         check_fit(self.data, spec)
-        self.facts: NetworkFacts = spec.network
-        self.stages = stages_of(self.config, self.facts)
         if self.measure.threads:
             torch.set_num_threads(self.measure.threads)
-
-        network = RegNet(self.stages, self.facts)
-        initialise(network, _generator(seed, INIT))
-        channels_last: Any = {"memory_format": torch.channels_last}  # torch's stub lacks it
-        self.network = network.to(self.device, **channels_last)
-        self.optimiser = build_optimiser(self.network, self.config, self.settings)
-        self.ema: Ema | None = None
-        if self.settings.ema is not None:
-            self.ema = Ema(
-                self.network,
-                self.settings.ema,
-                batch_size=self.settings.batch_size,
-                max_epoch=self.max_epoch,
-                warmup_epochs=self.settings.warmup_epochs,
-            )
-        self._lay_out_data()
-        self.loss_sum = torch.zeros((), device=self.device)
-        self.right = torch.zeros((), dtype=torch.long, device=self.device)
-        self.step = Repeated(self._step)
-        self.precise = {
-            suffix: PreciseNorm(each, lambda: self.precise_pass.batch()[0])
-            for suffix, each in self._judged()
-        }
-        names = ["train", "valid", "test"] + (["valid_ema", "test_ema"] if self.ema else [])
-        self.progress = Progress({name: [] for name in names})
-        self.meter: Meter = meter_for(device, self.measure)
-        self.train_meter, self.eval_meter = EpochMeter(self.meter), EpochMeter(self.meter)
-
-    def _lay_out_data(self) -> None:
-        """Training images as bytes, to be augmented on the device; the others as evaluated."""
-        values = torch.from_numpy(self.data.table).to(self.device)
-        images, labels = (
-            torch.from_numpy(part).to(self.device)
-            for part in (self.data.train.images, self.data.train.labels)
-        )
-        self.batch_size = min(self.settings.batch_size, len(labels))
-        self.train_pass, self.precise_pass = (
-            Pass(
-                images,
-                labels,
-                values,
-                batches=samples // self.batch_size,  # the last short batch is dropped
-                batch_size=self.batch_size,
-                crop_padding=self.settings.crop_padding,
-                cutout=self.config["TRAIN.CUTOUT_LENGTH"],
-            )
-            for samples in (len(labels), min(self.settings.precise_bn_samples, len(labels)))
-        )
-        self.splits = {
-            name: (
-                normalised(torch.from_numpy(split.images).to(self.device), values),
-                torch.from_numpy(split.labels).to(self.device),
-            )
-            for name, split in (("valid", self.data.valid), ("test", self.data.test))
-        }
-
-    def _judged(self) -> list[tuple[str, torch.nn.Module]]:
-        """The networks that are evaluated, with the suffix of their curves."""
-        judged: list[tuple[str, torch.nn.Module]] = [("", self.network)]
-        return judged if self.ema is None else [*judged, ("_ema", self.ema.network)]
-
-    @property
-    def max_epoch(self) -> int:
-        return int(self.config["OPTIM.MAX_EPOCH"])
+        self.learner = Learner(spec, self.config, self.seed, self.data, device)
+        self.progress = Progress({name: [] for name in self.learner.curves})
+        self.method = WINDOW if self.measure.window_s else WHOLE
+        self.sharing = Sharing(_device_name(device))
+        self.costs = RunCosts(device, self.measure)
 
     def run(
         self, resume_file: Path | None, on_epoch: Callable[[Progress], None] | None
@@ -174,144 +101,84 @@ class Trainer:
         try:
             if resume_file is not None:
                 self._resume(resume_file)
-            if self.measure.idle_s:
-                self.meter.measure_idle(max(self.measure.idle_s, self.meter.min_window_s))
-            if self.device.type == "cuda":
-                self._capture()
-            while self.progress.epochs < self.max_epoch:
-                epoch = self.progress.epochs
-                train_accuracy = self._train_epoch(epoch)
+            if self.measure.idle_s and self.method == WHOLE:
+                self._measure_idle()
+            self.learner.capture()
+            while self.progress.epochs < self.learner.max_epoch:
+                with self._metered_or_together():
+                    self._epoch()
                 if self.progress.diverged:
                     break
-                self._evaluate(epoch, train_accuracy)
                 if resume_file is not None:
                     save_state(resume_file, self._state())
                 if on_epoch is not None:
                     on_epoch(self.progress)
             return self._record()
         finally:
-            self.meter.close()
+            self.costs.close()
 
-    def _capture(self) -> None:
-        """Turn the steps into CUDA graphs, so that no epoch pays for the host or for start-up."""
-        self.step.capture(
-            lambda: [
-                *self.network.state_dict().values(),
-                *_tensors(self.optimiser.state_dict()["state"]),
-                *(self.loss_sum, self.right, self.train_pass.at),
-            ],
-            self.device,
-        )
-        if self.precise_pass.batches:
-            for suffix, network in self._judged():
-                self.precise[suffix].capture(
-                    lambda network=network: [  # type: ignore[misc]
-                        *network.state_dict().values(),
-                        self.precise_pass.at,
-                    ],
-                    self.device,
-                )
-        torch.cuda.synchronize(self.device)
+    def _metered_or_together(self) -> contextlib.AbstractContextManager[None]:
+        """A run that is metered whole has the device to itself; others share it until they are."""
+        return contextlib.nullcontext() if self.method == WHOLE else self.sharing.together()
 
-    def _draw(self, batches: int, *key: int) -> Tensor:
-        """The random part of a pass; `key` names its stream."""
-        drawn = draw_pass(
-            len(self.data.train),
-            self.facts.image_size,
-            self.batch_size,
-            batches,
-            _generator(self.seed, EPOCH, *key),
-            flip=self.settings.flip,
-            crop_padding=self.settings.crop_padding,
-            cutout=self.config["TRAIN.CUTOUT_LENGTH"],
-        )
-        return drawn.pin_memory() if self.device.type == "cuda" else drawn
+    def _measure_idle(self) -> None:
+        meter = self.costs.meter
+        meter.measure_idle(max(self.measure.idle_s, meter.min_window_s))
 
-    def _train_epoch(self, epoch: int) -> float:
-        """One metered pass over the training images; the accuracy of its batches in percent."""
-        steps = self.train_pass.batches
-        set_learning_rate(self.optimiser, learning_rate(epoch, self.config, self.settings))
-        self.network.train()
+    def _epoch(self) -> None:
+        """Train one epoch and evaluate; metered where the run is metered whole."""
+        epoch = self.progress.epochs
+        if self.method == WHOLE:
+            self.costs.start()
+        loss, accuracy = self.learner.train_epoch(epoch)
+        if not math.isfinite(loss):
+            self.costs.drop()
+            self.progress.diverged = f"loss is {loss} in epoch {epoch + 1}"
+            return
+        if self.method == WHOLE:
+            self.costs.pause()
+        metered = self.method == WHOLE
+        with self.costs.evaluation.epoch() if metered else contextlib.nullcontext():
+            found = {"train": accuracy} | self.learner.evaluate(epoch)
+        for name, value in found.items():
+            self.progress.curves[name].append(value)
 
-        self.train_meter.start()
-        self.train_pass.begin(self._draw(steps, epoch))
-        self.loss_sum.zero_()
-        self.right.zero_()
-        for step in range(steps):
-            self.step()
-            if self.ema is not None:
-                self.ema.update(self.network, epoch, step)
-        mean_loss = self.loss_sum.item() / steps  # waits for the device
-        if math.isfinite(mean_loss):
-            self.train_meter.pause()
-        else:
-            self.train_meter.drop()
-            self.progress.diverged = f"loss is {mean_loss} in epoch {epoch + 1}"
-        return 100.0 * self.right.item() / (steps * self.batch_size)
+    def measure_window(self) -> None:
+        """Whole epochs of the trained network, alone on the device, after the power has risen.
 
-    def _step(self) -> None:
-        """Learn from the next batch; its loss and its right answers are added up on the device."""
-        inputs, labels = self.train_pass.batch()
-        with contextlib.nullcontext() if self.settings.mixed_precision else full_precision():
-            loss, logits = self._loss(inputs, labels)
-            self.optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            self.optimiser.step()
-        self.loss_sum += loss.detach()
-        self.right += (logits.detach().argmax(1) == labels).sum()
-
-    def _loss(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """The smoothed loss and the logits, under the run's autocast."""
-        with torch.autocast(
-            self.device.type,
-            dtype=torch.bfloat16,
-            enabled=self.settings.mixed_precision,
-            cache_enabled=False,  # else a graph would go on reading weights that were cast before
-        ):
-            logits = self.network(inputs)
-            loss = F.cross_entropy(
-                logits.float(), labels, label_smoothing=self.settings.label_smoothing
-            )
-        return loss, logits
-
-    def _evaluate(self, epoch: int, train_accuracy: float) -> None:
-        """Precise batch norm, then accuracy on valid and test, of the weights and of their EMA."""
-        found = {"train": train_accuracy}
-        batches = self.precise_pass.batches
-        with self.eval_meter.epoch():
-            drawn = self._draw(batches, epoch, 1)  # augmented as in training
-            for suffix, network in self._judged():
-                if batches:
-                    self.precise_pass.begin(drawn)
-                    self.precise[suffix](batches)
-                for name, split in self.splits.items():
-                    right = correct(network, *split, self.settings.eval_batch_size)
-                    found[f"{name}{suffix}"] = percent(right)
-        for name, accuracy in found.items():
-            self.progress.curves[name].append(accuracy)
+        They are what `costs.times` and `costs.training_energy` then tell of.
+        """
+        last, began_s = self.learner.max_epoch - 1, time.perf_counter()
+        while time.perf_counter() - began_s < self.measure.ramp_s:
+            self.learner.train_epoch(last)
+        self.costs.begin_anew()
+        need_s = max(self.measure.window_s, self.costs.meter.min_window_s)
+        while self.costs.trained_s < need_s:
+            self.costs.start()
+            self.learner.train_epoch(last)
+            self.costs.pause()
 
     # State and record
 
     def _identity(self) -> dict[str, Any]:
+        assert self.spec.network is not None
         return {
             "space": f"{self.spec.name}@{self.spec.version}",
             "config": dict(self.config),
             "seed": self.seed,
-            "settings": dataclasses.asdict(self.settings),
-            "network": dataclasses.asdict(self.facts),
+            "settings": dataclasses.asdict(self.learner.settings),
+            "network": dataclasses.asdict(self.spec.network),
             "data": None if self.spec.data is None else dict(self.spec.data),
             "images": self.data.fingerprint,
+            "method": self.method,
         }
 
     def _state(self) -> dict[str, Any]:
         return {
             "identity": self._identity(),
-            "network": self.network.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "ema": self.ema.network.state_dict() if self.ema is not None else {},
+            "learner": self.learner.state_dict(),
             "progress": dataclasses.asdict(self.progress),
-            "train_meter": self.train_meter.state_dict(),
-            "eval_meter": self.eval_meter.state_dict(),
+            "costs": self.costs.state_dict(),
         }
 
     def _resume(self, path: Path) -> None:
@@ -319,18 +186,15 @@ class Trainer:
         if state is None:
             return
         try:
-            self.train_meter.load_state_dict(state["train_meter"])
-            self.eval_meter.load_state_dict(state["eval_meter"])
+            self.costs.load_state_dict(state["costs"])
         except MeterError as error:
             raise RecordError(f"{path} cannot be continued here: {error}") from None
-        self.network.load_state_dict(state["network"])
-        load_optimiser(self.optimiser, state["optimiser"])
-        if self.ema is not None:
-            self.ema.network.load_state_dict(state["ema"])
+        self.learner.load_state_dict(state["learner"])
         self.progress = Progress(**state["progress"])
 
     def _record(self) -> dict[str, Any]:
-        cx = complexity(self.stages, self.facts)
+        assert self.spec.network is not None
+        cx = complexity(self.learner.stages, self.spec.network)
         record: dict[str, Any] = {
             "space": self.spec.name,
             "space_version": self.spec.version,
@@ -343,58 +207,85 @@ class Trainer:
             "flops": float(cx.flops),
             "params": float(cx.params),
             "acts": float(cx.acts),
-            "device": str(self.device),
+            "device": self.device,
+            "data_source": self.data.source,
+            "data_fingerprint": self.data.fingerprint,
         }
-        if self.progress.epochs:
-            record |= training_times(self.train_meter, self.eval_meter, self.measure)
-        return record | self._energies()
+        if self.method == WHOLE:
+            return record | self._costs()
+        with self.sharing.alone():
+            if not self.progress.diverged:
+                if self.measure.idle_s:
+                    self._measure_idle()
+                self.measure_window()
+            return record | self._costs()
 
-    def _energies(self) -> dict[str, Any]:
-        """The energies, and why one is missing. A run that ends well has what the spec predicts."""
+    def _costs(self) -> dict[str, Any]:
+        """Times and energies. A run that ends well has every energy that the spec predicts."""
+        if not len(self.costs.training):
+            times: dict[str, Any] = {}
+        else:
+            times = self.costs.times(self.progress.epochs, self.method)
+        measured: list[tuple[str, Callable[[], dict[str, Any]]]] = [
+            (
+                "train_energy_j",
+                lambda: self.costs.training_energy(self.progress.epochs, self.method),
+            )
+        ]
+        if self.method == WHOLE:
+            measured.append(("eval_energy_j", self.costs.evaluation_energy))
         needed: set[str] = set()
         if not self.progress.diverged:
             needed = {target.name for target in self.spec.scalars}
-        measured: dict[str, Callable[[], dict[str, Any]]] = {
-            "train_energy_j": lambda: training_energy(self.train_meter),
-            "eval_energy_j": lambda: {"eval_energy_j": self.eval_meter.finish().total_j},
-        }
-        if not self.progress.diverged:
-            measured["test_energy_j"] = self._inference_costs
-        found: dict[str, Any] = {}
-        missing = []
-        for name, measure in measured.items():
-            try:
-                found |= measure()
-            except MeterError as error:
-                if name in needed:
-                    raise
-                missing.append(f"{name}: {error}")
-        if any(value is not None for name, value in found.items() if name.endswith("_j")):
-            found |= {"energy_source": self.meter.source, "energy_formula": self.meter.formula}
-        return found | {"energy_missing": "; ".join(missing)}
+            measured.append(("test_energy_j", lambda: self.costs.test_pass(self._test_pass)))
+            if self.measure.inference_s:
+                measured.append(("single_image_j", lambda: self.costs.images(self._passes())))
+        return times | collected(measured, needed, self.costs.meter)
 
-    def _inference_costs(self) -> dict[str, Any]:
-        images, labels = self.splits["test"]
-        size = self.settings.eval_batch_size
+    def _test_pass(self) -> None:
+        images, labels = self.learner.splits["test"]
+        size = self.learner.settings.eval_batch_size
+        correct(self.learner.network, images, labels, size).sum().item()
 
-        def one_pass() -> None:
-            correct(self.network, images, labels, size).sum().item()
+    def _passes(self) -> dict[int, Callable[[], None]]:
+        """Inference on a single image, and on the largest batch of test images that fits."""
+        network, images = self.learner.network, self.learner.splits["test"][0]
+        size = largest_batch(network, images)
 
-        return inference_costs(one_pass, self.meter, self.measure)
+        def of(batch: torch.Tensor) -> Callable[[], None]:
+            labels = torch.zeros(len(batch), dtype=torch.long, device=batch.device)
+
+            def one_pass() -> None:
+                correct(network, batch, labels, len(batch)).sum().item()
+
+            return one_pass
+
+        return {n: of(images[:n]) for n in (1, size)}
+
+
+def largest_batch(network: torch.nn.Module, images: torch.Tensor) -> int:
+    """The largest power of two of these images that goes through the network at once."""
+    size = 1 << (len(images).bit_length() - 1)
+    labels = torch.zeros(len(images), dtype=torch.long, device=images.device)
+    while size > 1:
+        try:
+            correct(network, images[:size], labels[:size], size)
+        except torch.OutOfMemoryError:
+            torch.cuda.empty_cache()
+            size //= 2
+        else:
+            break
+    return size
+
+
+def _device_name(device: str) -> str:
+    """What the device is called by everyone on this machine."""
+    if device == "cpu":
+        return device
+    return str(getattr(torch.cuda.get_device_properties(device), "uuid", device))
 
 
 def _checked_seed(seed: int) -> int:
     if not is_whole(seed) or not 0 <= seed < 2**63:
         raise ConfigError(f"seed is {shown(seed)}; allowed: whole numbers from 0 below 2^63")
     return int(seed)
-
-
-def _tensors(state: Any) -> list[Tensor]:
-    """Every tensor in an optimiser's state."""
-    return [value for each in state.values() for value in each.values() if torch.is_tensor(value)]
-
-
-def _generator(*key: int) -> torch.Generator:
-    """A stream of random numbers of its own for each key."""
-    state = np.random.SeedSequence(key).generate_state(1, np.uint64)[0]
-    return torch.Generator().manual_seed(int(state) % 2**63)

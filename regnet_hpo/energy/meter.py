@@ -339,6 +339,7 @@ class Meter:
                 device=facts.device,
                 samples=total.samples,
                 sampled_j=total.sampled_j / repeats if facts.compares else None,
+                dram_j=total.dram_j / repeats if facts.tells_dram else None,
                 driver=facts.driver,
                 power_limit_w=facts.power_limit_w,
                 idle_power_w=idle_w,

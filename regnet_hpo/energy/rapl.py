@@ -38,6 +38,11 @@ class Zone:
     energy_uj: Path
     max_uj: int
 
+    @property
+    def is_dram(self) -> bool:
+        """Whether this is memory and no package."""
+        return self.name.endswith("/dram")
+
 
 class RaplSource:
     """Packages plus DRAM, summed. The counters cover every process of the machine.
@@ -66,15 +71,16 @@ class RaplSource:
         ]
         for zone in zones:
             _read_int(zone.energy_uj)
-        names = [zone.name for zone in zones]
-        no_dram = () if "dram" in {name.split("/")[-1] for name in names} else ("dram_not_metered",)
+        has_dram = any(zone.is_dram for zone in zones)
         self._samples = 0
         self.facts = SourceFacts(
             source=RAPL,
-            formula="sum of differences of energy_uj over " + ", ".join(names),
+            formula="sum of differences of energy_uj over "
+            + ", ".join(zone.name for zone in zones),
             device=cpu_name() if device is None else device,
             edge_s=EDGE_S,
-            flags=("machine_wide", *no_dram, *flags),
+            tells_dram=has_dram,
+            flags=("machine_wide", *(() if has_dram else ("dram_not_metered",)), *flags),
         )
 
     def begin(self, t_s: float) -> None:
@@ -95,6 +101,7 @@ class RaplSource:
             energy_j=sum(counter.total_j for _, counter in self._counters),
             samples=self._samples,
             wraps=sum(counter.wraps for _, counter in self._counters),
+            dram_j=sum(counter.total_j for zone, counter in self._counters if zone.is_dram),
         )
 
     def company(self, since_s: float) -> Company:

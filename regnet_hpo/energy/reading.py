@@ -62,6 +62,7 @@ class EnergyReading:
         idle_power_w: mean power before the run, None if it was not measured.
         mig: whether MIG is on; None where unknown or meaningless.
         other_processes: ids of other processes seen on the device; None where unknown.
+        dram_j: what of `energy_j` went into memory; None where that is not metered apart.
         systematic: relative half-width of the sensor's own error, which no repetition averages out;
             None where nobody states one.
         repeats: how many runs of the work the numbers are means of.
@@ -80,6 +81,7 @@ class EnergyReading:
     device: str
     samples: int = 0
     sampled_j: float | None = None
+    dram_j: float | None = None
     driver: str | None = None
     power_limit_w: float | None = None
     idle_power_w: float | None = None
@@ -143,6 +145,7 @@ def combine(parts: Sequence[EnergyReading]) -> EnergyReading:
         device=" + ".join(part.device for part in parts),
         samples=sum(part.samples for part in parts),
         sampled_j=_total(part.sampled_j for part in parts),
+        dram_j=_total(part.dram_j for part in parts),
         driver=" + ".join(drivers) or None,
         power_limit_w=_total(part.power_limit_w for part in parts),
         idle_power_w=_total(part.idle_power_w for part in parts),

@@ -14,13 +14,17 @@ EDGE_SHARE = 0.05
 
 
 class Totals(NamedTuple):
-    """Running totals of one source; differences and sums of them are totals again."""
+    """Running totals of one source; differences and sums of them are totals again.
+
+    `dram_j` is the share of `energy_j` that went into memory, where a source knows it.
+    """
 
     energy_j: float
     sampled_j: float = 0.0
     samples: int = 0
     wraps: int = 0
     gaps: int = 0
+    dram_j: float = 0.0
 
     def since(self, earlier: Totals) -> Totals:
         """What was added after `earlier`."""
@@ -36,7 +40,8 @@ class SourceFacts:
     """What does not change while a source is open.
 
     `edge_s` is how far in time the energy shown at an instant may lag behind it: a tick of a
-    counter, half of an averaging interval. `compares` says that power is sampled beside a counter.
+    counter, half of an averaging interval. `compares` says that power is sampled beside a counter,
+    `tells_dram` that memory is metered apart from the processor.
     """
 
     source: str
@@ -44,6 +49,7 @@ class SourceFacts:
     device: str
     edge_s: float
     compares: bool = False
+    tells_dram: bool = False
     driver: str | None = None
     power_limit_w: float | None = None
     mig: bool | None = None

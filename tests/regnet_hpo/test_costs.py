@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from collections.abc import Callable
@@ -13,10 +14,13 @@ import torch
 from eahas.errors import MeterError
 from eahas.record_schema import check_row
 from eahas.spec import Spec
-from regnet_hpo import train as module
+from regnet_hpo import costs
+from regnet_hpo import learner as module
+from regnet_hpo import train as training
 from regnet_hpo.data import DataSet
 from regnet_hpo.energy import Meter
 from regnet_hpo.energy.source import Company, SourceFacts, Totals
+from regnet_hpo.learner import Learner
 from regnet_hpo.train import Progress, Trainer, train
 
 PLANNED = {"run_id": "r", "config_id": "c", "split": "train", "role": "main"}
@@ -58,9 +62,9 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """A training step takes 1 s of this clock, one look at a split 10 s; its meter sees 5 W."""
     clock = Clock()
-    step, correct = Trainer._step, module.correct
+    step, correct = Learner._step, module.correct
 
-    def slow_step(self: Trainer) -> None:
+    def slow_step(self: Learner) -> None:
         clock.sleep(1.0)
         step(self)
 
@@ -68,8 +72,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
         clock.sleep(10.0)
         return correct(*given)
 
-    monkeypatch.setattr(Trainer, "_step", slow_step)
+    monkeypatch.setattr(Learner, "_step", slow_step)
     monkeypatch.setattr(module, "correct", slow_correct)
+    monkeypatch.setattr(training, "correct", slow_correct)
     metered(monkeypatch, clock, edge_s=0.0)
     return clock
 
@@ -79,7 +84,7 @@ def metered(monkeypatch: pytest.MonkeyPatch, clock: Clock, edge_s: float) -> Non
         source = FakeSource(edge_s)
         return Meter([source], clock=clock, cpu_clock=lambda: clock() / 2, sleep=clock.sleep)
 
-    monkeypatch.setattr(module, "meter_for", meter)
+    monkeypatch.setattr(costs, "meter_for", meter)
 
 
 def test_training_and_evaluation_are_metered_apart(
@@ -175,7 +180,7 @@ def test_a_diverged_run_that_cannot_be_metered_is_not_lost(
 ) -> None:
     def poison(_: Progress) -> None:
         with torch.no_grad():
-            trainer.network.head.bias.fill_(math.nan)
+            trainer.learner.network.head.bias.fill_(math.nan)
 
     metered(monkeypatch, clock, edge_s=100.0)
     trainer = Trainer(spec, config, 0, dataset=digits)
@@ -191,8 +196,155 @@ def test_the_meter_is_closed_whatever_happens(
     spec: Spec, config: dict[str, Any], digits: DataSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trainer = Trainer(spec, config, 0, dataset=digits)
-    monkeypatch.setattr(trainer, "_train_epoch", lambda _: 1 / 0)
+    monkeypatch.setattr(trainer.learner, "train_epoch", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         trainer.run(None, None)
     with pytest.raises(MeterError, match="closed"):
-        trainer.meter.start()
+        trainer.costs.meter.start()
+
+
+# Measured over a window
+
+
+@pytest.fixture
+def window(spec_with: Callable[..., Spec], clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Spec:
+    """Epochs of 2 s, alone for at least 5 s after 3 s of rising power."""
+    monkeypatch.setattr(training.time, "perf_counter", clock)
+    return spec_with(measurement={"window_s": 5.0, "ramp_s": 3.0})
+
+
+def test_a_window_is_whole_epochs_scaled_to_all(
+    window: Spec, config: dict[str, Any], digits: DataSet, clock: Clock
+) -> None:
+    record = train(window, config, 0, dataset=digits)
+    assert (record["energy_method"], record["metered_epochs"]) == ("window", 3)
+    assert (record["wall_s"], record["train_energy_j"]) == (6.0, pytest.approx(30.0))
+    assert "epoch_energy_j" not in record  # no epoch of the run itself was metered
+    assert "eval_time_s" not in record
+    check_row(record | PLANNED, window)
+
+
+def test_the_way_of_metering_changes_no_curve(
+    window: Spec, spec_with: Callable[..., Spec], config: dict[str, Any], digits: DataSet
+) -> None:
+    plain = spec_with(measurement={"window_s": 0.0})
+    one, other = (train(each, config, 0, dataset=digits) for each in (window, plain))
+    assert one["test"] == other["test"]
+    assert other["energy_method"] == "whole"
+
+
+def test_the_window_is_alone_and_the_curves_are_together(
+    window: Spec,
+    config: dict[str, Any],
+    digits: DataSet,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    trainer = Trainer(window, config, 0, dataset=digits)
+    seen: list[str] = []
+
+    class Watched:
+        def _way(self, name: str) -> Any:
+            @contextlib.contextmanager
+            def way() -> Any:
+                seen.append(f"{name} at {clock():g} s")
+                yield
+                seen.append(f"left at {clock():g} s")
+
+            return way
+
+        together = property(lambda self: self._way("together"))
+        alone = property(lambda self: self._way("alone"))
+
+    trainer.sharing = Watched()
+    trainer.run(None, None)
+    # three epochs of 2 + 20 s; then 5 s of rest, 4 s of ramp, 6 s of window, two test passes
+    assert seen == [
+        *("together at 0 s", "left at 22 s", "together at 22 s", "left at 44 s"),
+        *("together at 44 s", "left at 66 s", "alone at 66 s", "left at 101 s"),
+    ]
+
+
+def test_a_diverged_run_has_no_window(
+    spec_with: Callable[..., Spec], config: dict[str, Any], digits: DataSet
+) -> None:
+    spec = spec_with(
+        parameters={"OPTIM.BASE_LR": {"type": "choice", "choices": [1e20]}},
+        measurement={"window_s": 1.0},
+    )
+    record = train(spec, config | {"OPTIM.BASE_LR": 1e20}, 0, dataset=digits)
+    assert record["status"] == "diverged"
+    assert "runtime_s" not in record
+    check_row(record | PLANNED, spec)
+
+
+# Parts of a node
+
+
+class Host(FakeSource):
+    """A processor of 3 W, 1 W of it memory."""
+
+    def __init__(self) -> None:
+        self.facts = SourceFacts("rapl", "3 W x time", "host", 0.0, tells_dram=True)
+
+    def read(self, t_s: float, cpu_time_s: float) -> Totals:
+        return Totals(3.0 * t_s, dram_j=t_s)
+
+
+def test_gpu_processor_and_memory_stand_apart_and_add_up(
+    spec_with: Callable[..., Spec],
+    config: dict[str, Any],
+    digits: DataSet,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    spec = spec_with(measurement={"node_rest_w": 2.0})
+    trainer = Trainer(spec, config, 0, dataset=digits)
+    host = Meter([Host()], clock=clock, cpu_clock=clock, sleep=clock.sleep)
+    trainer.costs.host = host
+    trainer.costs.begin_anew()
+    record = trainer.run(None, None)
+    assert record["train_energy_j"] == record["train_energy_gpu_j"] == pytest.approx(30.0)
+    assert record["train_energy_cpu_j"] == pytest.approx(12.0)
+    assert record["train_energy_dram_j"] == pytest.approx(6.0)
+    assert record["train_energy_total_j"] == pytest.approx(30.0 + 12.0 + 6.0 + 2.0 * 6.0)
+    assert json.loads(record["energy_parts"]) == {
+        "gpu": "rapl",
+        "cpu": "rapl",
+        "dram": "rapl",
+        "total": "gpu + cpu + dram + 2 W x wall_s",
+    }
+
+
+def test_on_a_processor_there_is_no_gpu(
+    spec: Spec, config: dict[str, Any], digits: DataSet, clock: Clock
+) -> None:
+    record = train(spec, config, 0, dataset=digits)
+    assert "train_energy_gpu_j" not in record
+    assert record["train_energy_cpu_j"] == record["train_energy_total_j"] == pytest.approx(30.0)
+
+
+# Single images
+
+
+def test_inference_is_measured_on_one_image_and_on_the_largest_batch(
+    spec_with: Callable[..., Spec], config: dict[str, Any], digits: DataSet, clock: Clock
+) -> None:
+    """Each pass takes 10 s of the clock at 5 W, whatever its batch."""
+    spec = spec_with(measurement={"inference_s": 15.0, "runtime": "wall"})
+    record = train(spec, config, 0, dataset=digits)
+    assert record["largest_batch"] == 32  # of 50 test images
+    assert (record["single_image_s"], record["single_image_j"]) == (10.0, pytest.approx(50.0))
+    assert record["batched_image_s"] == pytest.approx(10.0 / 32)
+    assert record["batched_image_j"] == pytest.approx(50.0 / 32)
+    check_row(record | PLANNED, spec)
+
+
+def test_a_batch_that_does_not_fit_is_halved(monkeypatch: pytest.MonkeyPatch) -> None:
+    def correct(_: Any, images: torch.Tensor, *__: Any) -> torch.Tensor:
+        if len(images) > 9:
+            raise torch.OutOfMemoryError
+        return torch.ones(len(images))
+
+    monkeypatch.setattr(training, "correct", correct)
+    assert training.largest_batch(torch.nn.Identity(), torch.zeros(50, 1, 2, 2)) == 8

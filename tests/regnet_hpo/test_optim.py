@@ -96,15 +96,15 @@ def test_the_trainer_sets_the_rate_once_an_epoch(
     spec: Spec, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trainer = Trainer(spec, config, 0)
-    assert isinstance(trainer.network, RegNet)
+    assert isinstance(trainer.learner.network, RegNet)
     seen: list[float] = []
-    step = trainer.step
+    step = trainer.learner.step
 
     def watched() -> None:
-        seen.append(trainer.optimiser.param_groups[0]["lr"])
+        seen.append(trainer.learner.optimiser.param_groups[0]["lr"])
         step()
 
-    monkeypatch.setattr(trainer, "step", watched)
+    monkeypatch.setattr(trainer.learner, "step", watched)
     trainer.run(None, None)
-    expected = [learning_rate(e, config, trainer.settings) for e in range(3)]
+    expected = [learning_rate(e, config, trainer.learner.settings) for e in range(3)]
     assert seen == [rate for rate in expected for _ in range(2)]  # 60 images, batches of 25

@@ -12,7 +12,7 @@ import torch
 
 from eahas.errors import RecordError
 from eahas.spec import Spec
-from regnet_hpo import train as module
+from regnet_hpo import costs
 from regnet_hpo.data import DataSet
 from regnet_hpo.preflight import meter_for
 from regnet_hpo.resume import load_state
@@ -32,7 +32,7 @@ def kill(_: Progress) -> None:
 
 
 def weights_of(trainer: Trainer) -> list[torch.Tensor]:
-    return list(trainer.network.state_dict().values())
+    return list(trainer.learner.network.state_dict().values())
 
 
 @pytest.mark.parametrize("optimiser", ["sgd", "adam", "adamw"])
@@ -67,7 +67,7 @@ def test_a_run_killed_inside_an_epoch_repeats_that_epoch_alone(
     expected = train(spec, config, 0, dataset=digits)
     trainer = Trainer(spec, config, 0, dataset=digits)
     steps: list[int] = []
-    step = trainer.step
+    step = trainer.learner.step
 
     def dies() -> None:
         steps.append(1)
@@ -75,7 +75,7 @@ def test_a_run_killed_inside_an_epoch_repeats_that_epoch_alone(
             raise Killed
         step()
 
-    trainer.step = dies
+    trainer.learner.step = dies
     with pytest.raises(Killed):
         trainer.run(tmp_path / "resume.pt", None)
     seen: list[int] = []
@@ -97,7 +97,7 @@ def test_times_and_energies_of_the_earlier_process_are_kept(
     trainer = Trainer(spec, config, 0, dataset=digits)
     with pytest.raises(Killed):
         trainer.run(tmp_path / "resume.pt", kill)
-    before = trainer.train_meter.state_dict()
+    before = trainer.costs.training.state_dict()
     record = train(spec, config, 0, dataset=digits, resume_file=tmp_path / "resume.pt")
     assert record["epoch_time_s"][:1] == before["duration_s"]
     assert record["epoch_energy_j"][0] == pytest.approx(before["energy_j"][0])
@@ -147,7 +147,7 @@ def test_a_file_that_was_metered_otherwise_is_refused(
     with pytest.raises(Killed):
         train(spec, config, 5, dataset=digits, resume_file=path, on_epoch=kill)
     settings = MeasureSettings(energy="estimated", estimate_w_per_core=3.0)
-    monkeypatch.setattr(module, "meter_for", lambda device, _: meter_for(device, settings))
+    monkeypatch.setattr(costs, "meter_for", lambda device, _: meter_for(device, settings))
     with pytest.raises(RecordError, match="cannot be continued here: formula"):
         train(spec, config, 5, dataset=digits, resume_file=path)
 

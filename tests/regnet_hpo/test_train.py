@@ -14,11 +14,12 @@ from eahas.errors import ConfigError, DataError, SpecError
 from eahas.record_schema import check_row
 from eahas.regnet import complexity, stages_of
 from eahas.spec import Spec
+from regnet_hpo import learner as module
 from regnet_hpo import passes
-from regnet_hpo import train as module
 from regnet_hpo.data import DataSet
 from regnet_hpo.evaluate import PreciseNorm
-from regnet_hpo.train import EPOCH, INIT, Progress, Trainer, train
+from regnet_hpo.learner import EPOCH, INIT, Learner
+from regnet_hpo.train import Progress, Trainer, train
 
 CURVES = ("train", "valid", "test", "valid_ema", "test_ema")
 PLANNED = {"run_id": "r", "config_id": "c", "split": "train", "role": "main"}
@@ -50,7 +51,7 @@ def test_the_parameters_that_are_trained_are_those_that_are_counted(
     spec: Spec, config: dict[str, Any], digits: DataSet
 ) -> None:
     trainer = Trainer(spec, config, 0, dataset=digits)
-    trained = sum(p.numel() for p in trainer.network.parameters())
+    trained = sum(p.numel() for p in trainer.learner.network.parameters())
     assert trained == trainer.run(None, None)["params"]
 
 
@@ -62,7 +63,7 @@ def test_the_seed_decides(spec: Spec, config: dict[str, Any], digits: DataSet) -
 
 def test_every_seed_spends_the_streams_it_always_did() -> None:
     """A change here would make old records irreproducible."""
-    streams = [module._generator(*key) for key in ((0, INIT), (0, EPOCH, 0), (3, EPOCH, 7, 1))]
+    streams = [module.generator(*key) for key in ((0, INIT), (0, EPOCH, 0), (3, EPOCH, 7, 1))]
     assert [stream.initial_seed() for stream in streams] == [
         6569863346532939966,
         5836529245451711556,
@@ -86,13 +87,13 @@ def test_the_last_short_batch_is_dropped(
     spec: Spec, config: dict[str, Any], digits: DataSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes: list[int] = []
-    loss = Trainer._loss
+    loss = Learner.loss
 
-    def watched(self: Trainer, inputs: torch.Tensor, labels: torch.Tensor) -> Any:
+    def watched(self: Learner, inputs: torch.Tensor, labels: torch.Tensor) -> Any:
         sizes.append(len(inputs))
         return loss(self, inputs, labels)
 
-    monkeypatch.setattr(Trainer, "_loss", watched)
+    monkeypatch.setattr(Learner, "loss", watched)
     train(spec, config, 0, dataset=digits)
     assert sizes == [25, 25] * 3  # of 60 images
 
@@ -103,8 +104,8 @@ def test_the_loss_is_smoothed_by_the_label_smoothing(
     """(1 - s) of the label and s spread over all classes, restated."""
     spec = spec_with(training={"label_smoothing": 0.2})
     trainer = Trainer(spec, config, 0, dataset=digits)
-    images, labels = (part[:25] for part in trainer.splits["valid"])
-    loss, logits = trainer._loss(images, labels)
+    images, labels = (part[:25] for part in trainer.learner.splits["valid"])
+    loss, logits = trainer.learner.loss(images, labels)
     log_p = logits.double().log_softmax(1)
     own = log_p[torch.arange(25), labels].mean()
     assert loss.item() == pytest.approx(-(0.8 * own + 0.2 * log_p.mean()).item(), rel=1e-5)
@@ -134,8 +135,10 @@ def test_statistics_are_made_precise_before_each_evaluation(
     monkeypatch.setattr(PreciseNorm, "__call__", watched_precise)
     monkeypatch.setattr(module, "correct", watched_correct)
     trainer = Trainer(spec, config, 0, dataset=digits)
-    trainer._evaluate(0, 0.0)
-    networks = [trainer.network] + ([trainer.ema.network] if trainer.ema else [])
+    trainer.learner.evaluate(0)
+    networks = [trainer.learner.network] + (
+        [trainer.learner.ema.network] if trainer.learner.ema else []
+    )
     expected = [(do, n) for n in networks for do in ("precise", "evaluate", "evaluate")]
     assert calls == expected
 
@@ -145,14 +148,14 @@ def test_the_train_curve_comes_from_the_training_batches(
 ) -> None:
     """It is the share of right answers that the network gave while it was trained."""
     right: list[int] = []
-    forward = Trainer._loss
+    forward = Learner.loss
 
-    def watched(self: Trainer, inputs: torch.Tensor, labels: torch.Tensor) -> Any:
+    def watched(self: Learner, inputs: torch.Tensor, labels: torch.Tensor) -> Any:
         loss, logits = forward(self, inputs, labels)
         right.append(int((logits.argmax(1) == labels).sum()))
         return loss, logits
 
-    monkeypatch.setattr(Trainer, "_loss", watched)
+    monkeypatch.setattr(Learner, "loss", watched)
     found = train(spec, config, 0, dataset=digits)["train"]
     assert found == pytest.approx([2.0 * (a + b) for a, b in zip(right[::2], right[1::2])])  # noqa: B905
 
@@ -213,7 +216,7 @@ def test_a_run_that_diverges_later_keeps_its_finished_epochs(
     def poison(progress: Progress) -> None:
         if progress.epochs == 2:
             with torch.no_grad():
-                trainer.network.head.bias.fill_(math.nan)
+                trainer.learner.network.head.bias.fill_(math.nan)
 
     trainer = Trainer(spec, config, 0, dataset=digits)
     record = trainer.run(None, poison)

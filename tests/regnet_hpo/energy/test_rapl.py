@@ -58,6 +58,7 @@ def test_packages_and_dram_are_summed_and_nothing_twice(meter, powercap, clock):
             powercap.set(folder, 99_000_000)
     reading = window.reading
     assert reading.energy_j == pytest.approx(30.0 + 30.0 + 2.5)
+    assert reading.dram_j == pytest.approx(2.5)
     assert reading.source == "rapl"
     assert reading.formula.endswith("over package-0, package-0/dram, package-1")
     assert reading.flags == ("machine_wide",)

@@ -1,0 +1,162 @@
+"""Training as pycls does it, restated: the loop that ours is measured against.
+
+One image at a time is flipped, cropped and normalised by worker processes on the CPU; the network
+runs eagerly, in the usual memory format, under fp16 autocast with a gradient scaler on a GPU; the
+optimiser is not fused; loss and error of every step are read back by the host.
+(Radosavovic et al., "Designing Network Design Spaces", 2020; github.com/facebookresearch/pycls.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch.utils.data import DataLoader, Dataset
+
+from eahas.regnet import stages_of
+from eahas.spec import Spec
+from regnet_hpo.augment import normalised
+from regnet_hpo.data import DataSet
+from regnet_hpo.evaluate import PreciseNorm, correct, percent
+from regnet_hpo.network import RegNet, initialise
+from regnet_hpo.optim import learning_rate
+from regnet_hpo.settings import run_settings
+
+Array = np.ndarray
+
+
+class Images(Dataset[tuple[Array, int]]):
+    """Training images, augmented one by one when they are asked for."""
+
+    def __init__(self, data: DataSet, *, flip: float, crop_padding: int, cutout: int) -> None:
+        self._split, self._table = data.train, data.table
+        self._flip, self._padding, self._cutout = flip, crop_padding, cutout
+
+    def __len__(self) -> int:
+        return len(self._split)
+
+    def __getitem__(self, position: int) -> tuple[Array, int]:
+        pixels = self._split.images[position].transpose(2, 0, 1)
+        image = np.stack([self._table[c][plane] for c, plane in enumerate(pixels)])
+        side = image.shape[1]
+        if self._flip and np.random.uniform() < self._flip:  # noqa: NPY002  as pycls: seeded a worker
+            image = image[:, :, ::-1].copy()
+        if self._padding:
+            pad = self._padding
+            frame = np.pad(image, ((0, 0), (pad, pad), (pad, pad)))
+            top, left = np.random.randint(0, 2 * pad + 1, 2)  # noqa: NPY002
+            image = frame[:, top : top + side, left : left + side]
+        if self._cutout:
+            row, column = np.random.randint(0, side, 2) - self._cutout // 2  # noqa: NPY002
+            image = image.copy()
+            rows, columns = (slice(max(0, c), max(0, c + self._cutout)) for c in (row, column))
+            image[:, rows, columns] = 0.0
+        return np.ascontiguousarray(image), int(self._split.labels[position])
+
+
+def _seed_worker(worker: int) -> None:
+    np.random.seed(torch.initial_seed() % 2**32)  # noqa: NPY002
+
+
+class PlainTraining:
+    """One run, epoch by epoch."""
+
+    def __init__(
+        self,
+        spec: Spec,
+        config: Mapping[str, Any],
+        seed: int,
+        data: DataSet,
+        device: str,
+        workers: int,
+    ) -> None:
+        assert spec.network is not None
+        self.config, self.settings = spec.space.check(config), run_settings(spec, config)
+        self.device, self.data = torch.device(device), data
+        torch.manual_seed(seed)
+        network = RegNet(stages_of(self.config, spec.network), spec.network)
+        initialise(network, torch.Generator().manual_seed(seed))
+        self.network = network.to(self.device)
+        self.optimiser = _optimiser(self.network, self.config, self.settings)
+        on_gpu = self.device.type == "cuda"
+        self.half = on_gpu and self.settings.mixed_precision
+        self.scaler = torch.amp.GradScaler("cuda", enabled=self.half)
+        self.loader = DataLoader(
+            Images(
+                data,
+                flip=self.settings.flip,
+                crop_padding=self.settings.crop_padding,
+                cutout=self.config["TRAIN.CUTOUT_LENGTH"],
+            ),
+            batch_size=min(self.settings.batch_size, len(data.train)),
+            shuffle=True,
+            num_workers=workers,
+            pin_memory=on_gpu,
+            drop_last=True,
+            worker_init_fn=_seed_worker,
+        )
+        table = torch.from_numpy(data.table)
+        self.splits = [
+            (
+                normalised(torch.from_numpy(split.images), table).contiguous().to(self.device),
+                torch.from_numpy(split.labels).to(self.device),
+            )
+            for split in (data.valid, data.test)
+        ]
+
+    def train_epoch(self, epoch: int) -> float:
+        """The accuracy of its batches in percent."""
+        rate = learning_rate(epoch, self.config, self.settings)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.network.train()
+        right, seen, losses = 0, 0, 0.0
+        for batch, given in self.loader:
+            inputs = batch.to(self.device)
+            labels = given.to(self.device, non_blocking=True)
+            with torch.autocast(self.device.type, enabled=self.half, dtype=torch.float16):
+                logits = self.network(inputs)
+                loss = F.cross_entropy(
+                    logits, labels, label_smoothing=self.settings.label_smoothing
+                )
+            self.optimiser.zero_grad()
+            self.scaler.scale(loss).backward()
+            self.scaler.step(self.optimiser)
+            self.scaler.update()
+            right += int((logits.argmax(1) == labels).sum().item())
+            losses += loss.item()
+            seen += len(labels)
+        return 100.0 * right / seen
+
+    def accuracies(self) -> list[float]:
+        """Of valid and test, after precise batch norm, as ours."""
+        batches = min(self.settings.precise_bn_samples, len(self.data.train)) // min(
+            self.settings.batch_size, len(self.data.train)
+        )
+        if batches:
+            loader = iter(self.loader)
+            PreciseNorm(self.network, lambda: next(loader)[0].to(self.device))(batches)
+        size = self.settings.eval_batch_size
+        return [percent(correct(self.network, *split, size)) for split in self.splits]
+
+
+def _optimiser(network: RegNet, config: Mapping[str, Any], settings: Any) -> torch.optim.Optimizer:
+    norms = [
+        p for m in network.modules() if isinstance(m, torch.nn.BatchNorm2d) for p in m.parameters()
+    ]
+    known = {id(p) for p in norms}
+    groups = [
+        {
+            "params": [p for p in network.parameters() if id(p) not in known],
+            "weight_decay": settings.weight_decay,
+        },
+        {"params": norms, "weight_decay": 0.0},
+    ]
+    lr = config["OPTIM.BASE_LR"]
+    if config["OPTIM.OPTIMIZER"] == "sgd":
+        return torch.optim.SGD(groups, lr=lr, momentum=settings.momentum, nesterov=True)
+    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config["OPTIM.OPTIMIZER"]]
+    return kind(groups, lr=lr)
