@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import statistics
 from collections import Counter
@@ -12,6 +13,7 @@ from eahas.pareto import pareto_rows
 from eahas.spec import Spec, Target
 
 Row = Mapping[str, Any]
+NARROW = 0.25  # a share of a device's range of power that is too little to learn from
 
 
 def facts(spec: Spec, rows: Sequence[Row]) -> dict[str, Any]:
@@ -50,6 +52,9 @@ def facts(spec: Spec, rows: Sequence[Row]) -> dict[str, Any]:
             "cost": cost.name,
             "points": [points[i] for i in pareto_rows(points)],
         }
+    power = _power(ok)
+    if power is not None:
+        found["power"] = power
     noise = _noise(spec, ok)
     if noise["configurations"]:
         found["repeats"] = noise
@@ -64,6 +69,64 @@ def facts(spec: Spec, rows: Sequence[Row]) -> dict[str, Any]:
             "largest_factor": max(factors, default=1.0),
         }
     return found
+
+
+def _power(rows: Sequence[Row]) -> dict[str, Any] | None:
+    """Of measured runs the range of mean power, and what of the device's range that covers.
+
+    A sweep whose runs all draw the same power measures time twice. None where nothing was measured:
+    an estimate's power is what somebody stated.
+    """
+    measured = [
+        row
+        for row in rows
+        if row.get("energy_source") not in (None, "", "estimated")
+        and row.get("train_energy_j")
+        and row.get("wall_s")
+    ]
+    if len(measured) < 2:
+        return None
+    from scipy.stats import kendalltau
+
+    energies = [row["train_energy_j"] for row in measured]
+    times = [row["wall_s"] for row in measured]
+    powers = [energy / time for energy, time in zip(energies, times, strict=True)]
+    quantiles = statistics.quantiles(powers, n=20, method="inclusive")
+    found: dict[str, Any] = {
+        "runs": len(powers),
+        "p5_w": quantiles[0],
+        "median_w": statistics.median(powers),
+        "p95_w": quantiles[-1],
+        "tau_energy_time": float(kendalltau(energies, times).statistic),
+    }
+    readings = [json.loads(row.get("energy_reading", "{}")) for row in measured]
+    limits = [reading["power_limit_w"] for reading in readings if reading.get("power_limit_w")]
+    idles = [row["idle_power_w"] for row in measured if row.get("idle_power_w")]
+    if limits and idles:
+        idle, limit = statistics.median(idles), statistics.median(limits)
+        found |= {"idle_w": idle, "limit_w": limit}
+        found["covered"] = (quantiles[-1] - quantiles[0]) / (limit - idle)
+    return found
+
+
+def _power_lines(power: Mapping[str, Any]) -> list[str]:
+    lines = [
+        "",
+        f"power of {power['runs']} measured runs: {power['p5_w']:.4g} to {power['p95_w']:.4g} W "
+        f"(5 to 95 %), median {power['median_w']:.4g} W",
+        f"Kendall tau of energy and time: {power['tau_energy_time']:.3f}",
+    ]
+    if "covered" in power:
+        lines.append(
+            f"that is {100 * power['covered']:.0f} % of the device's range, "
+            f"{power['idle_w']:.4g} W idle to {power['limit_w']:.4g} W"
+        )
+        if power["covered"] < NARROW:
+            lines.append(
+                "warning: a narrow range of power; energy is little more than time here. "
+                "Search what moves power: batch size, precision, width"
+            )
+    return lines
 
 
 def _noise(spec: Spec, rows: Sequence[Row]) -> dict[str, Any]:
@@ -128,6 +191,8 @@ def page(found: Mapping[str, Any]) -> str:
         front = found["front"]
         lines += ["", f"front of {front['error']} against {front['cost']}: {len(front['points'])}"]
         lines += [f"  {cost:10.4g}  {error:6.2f}" for cost, error in front["points"]]
+    if "power" in found:
+        lines += _power_lines(found["power"])
     if "repeats" in found:
         noise = found["repeats"]
         lines += ["", f"spread of {noise['configurations']} configurations with several seeds:"]

@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Callable, Sequence
 
 import eahas
-from eahas.cli import demo, evaluate, fit, front, imports, listing, predict, sweep, table
+from eahas.cli import demo, energy, evaluate, fit, front, imports, listing, predict, sweep, table
 from eahas.cli.arguments import Parser
 from eahas.errors import EahasError
 
@@ -74,7 +74,7 @@ def parser() -> Parser:
     )
     whole.add_argument("--version", action="version", version=f"eahas {eahas.__version__}")
     commands = whole.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for group in (listing, predict, front, evaluate, sweep, imports, fit, table, demo):
+    for group in (listing, predict, front, evaluate, sweep, imports, fit, table, energy, demo):
         group.add_to(commands)
     return whole
 

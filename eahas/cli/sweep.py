@@ -115,6 +115,23 @@ def add_to(commands: Any) -> None:
 
     command = add_command(
         stages,
+        "validate-energy",
+        validate_energy,
+        "is a window of a run, scaled to all epochs, what the whole run costs?",
+        "eahas sweep validate-energy records.parquet --spec my-space.yaml --device cuda",
+    )
+    command.add_argument("records", metavar="RECORDS", help="runs with energies, to choose from")
+    command.add_argument("--spec", help="needed for a Parquet file of a spec of your own")
+    command.add_argument("--runs", metavar="N", type=whole(1), default=30, help="default: 30")
+    command.add_argument(
+        "--window-s", metavar="S", type=seconds, default=4.0, help="at least; default: 4"
+    )
+    command.add_argument("--device", default="cpu", help="cpu, cuda, cuda:0, ...; default: cpu")
+    command.add_argument("--data-dir", metavar="DIR", help="where data sets lie")
+    command.add_argument("--out", metavar="FILE", help="write all numbers here, as JSON")
+
+    command = add_command(
+        stages,
         "report",
         report,
         "what a sweep covers, and its front of error against cost",
@@ -277,6 +294,29 @@ def collect(arguments: Namespace) -> None:
     ships = spec.name in list_specs() and load_spec(spec.name).source == spec.source
     named = spec.name if ships else folder / SPEC_FILE
     print(f"next: eahas fit {named} {out} --out my-benchmark")
+
+
+def validate_energy(arguments: Namespace) -> None:
+    from eahas.files import write_json
+    from regnet_hpo.preflight import preflight
+    from sweeps import validate_energy as validation
+
+    spec, rows = read_with_spec(arguments.records, arguments.spec)
+    chosen = validation.spread_by_power(rows, arguments.runs)
+    data = preflight(spec, arguments.device, arguments.data_dir)
+    with Bars() as bars:
+        found = validation.validate_energy(
+            spec,
+            chosen,
+            data,
+            device=arguments.device,
+            window_s=arguments.window_s,
+            progress=lambda done, total: bars("runs", done, total),
+        )
+    facts = validation.summary(found)
+    if arguments.out is not None:
+        write_json(Path(arguments.out), facts, indent=1)
+    print(validation.page(facts))
 
 
 def report(arguments: Namespace) -> None:

@@ -1,0 +1,146 @@
+"""Is a window of a run, scaled to all its epochs, what the whole run costs?
+
+Each chosen run is trained whole, alone and metered, and then metered again over a window of whole
+epochs, as runs whose curves were trained in company are. The runs are spread over the power that
+the records show: a scaling that is right at half load may be wrong at full load.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from eahas.errors import SweepError
+from eahas.record_schema import config_of
+from eahas.spec import Spec
+from regnet_hpo.costs import WINDOW, RunCosts
+from regnet_hpo.data import DataSet
+from regnet_hpo.train import Trainer
+
+Row = Mapping[str, Any]
+WITHIN = 0.05  # the bar: 95 % of the runs this close
+
+
+@dataclasses.dataclass(frozen=True)
+class Scaled:
+    """One run metered both ways."""
+
+    config_id: str
+    power_w: float
+    whole_s: float
+    window_s: float
+    whole_j: float
+    window_j: float
+
+    @property
+    def time_error(self) -> float:
+        """(scaled - whole) / whole, of the seconds."""
+        return self.window_s / self.whole_s - 1
+
+    @property
+    def energy_error(self) -> float:
+        """(scaled - whole) / whole, of the joules."""
+        return self.window_j / self.whole_j - 1
+
+
+def spread_by_power(rows: Sequence[Row], count: int) -> list[Row]:
+    """So many runs that ended well, evenly spread over the order of their mean power.
+
+    Raises SweepError where the records have no runs with energy, or fewer than asked for.
+    """
+    known: dict[str, Row] = {}
+    for row in rows:
+        if row["status"] == "ok" and row.get("train_energy_j") and row.get("wall_s"):
+            known.setdefault(row["config_id"], row)
+    if len(known) < count:
+        raise SweepError(
+            f"{len(known)} configurations of the records have a measured energy, and {count} are "
+            "asked for; make more runs first"
+        )
+    ordered = sorted(known.values(), key=lambda row: row["train_energy_j"] / row["wall_s"])
+    places = np.linspace(0, len(ordered) - 1, count).round().astype(int)
+    return [ordered[place] for place in places]
+
+
+def validate_energy(
+    spec: Spec,
+    rows: Sequence[Row],
+    data: DataSet,
+    *,
+    device: str,
+    window_s: float,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Scaled]:
+    """Each run whole and over a window of at least `window_s`. A run that diverges is left out."""
+    found = []
+    for done, row in enumerate(rows, start=1):
+        trainer = Trainer(spec, config_of(row, spec), int(row["seed"]), device=device, dataset=data)
+        with trainer.sharing.alone():
+            whole = trainer.run(None, None)
+            if whole["status"] == "ok":
+                found.append(_both(trainer, row, whole, window_s))
+        if progress is not None:
+            progress(done, len(rows))
+    return found
+
+
+def _both(trainer: Trainer, row: Row, whole: Row, window_s: float) -> Scaled:
+    measure = dataclasses.replace(trainer.measure, window_s=window_s)
+    trainer.measure, trainer.costs = measure, RunCosts(trainer.device, measure)
+    try:
+        trainer.measure_window()
+        epochs = trainer.learner.max_epoch
+        window = trainer.costs.times(epochs, WINDOW) | trainer.costs.training_energy(epochs, WINDOW)
+    finally:
+        trainer.costs.close()
+    return Scaled(
+        config_id=str(row["config_id"]),
+        power_w=whole["train_energy_j"] / whole["wall_s"],
+        whole_s=whole["runtime_s"],
+        window_s=window["runtime_s"],
+        whole_j=whole["train_energy_j"],
+        window_j=window["train_energy_j"],
+    )
+
+
+def summary(found: Sequence[Scaled]) -> dict[str, Any]:
+    """Errors of the scaling: median, 95 % quantile, worst, and the share within 5 %."""
+
+    def of(errors: list[float]) -> dict[str, float]:
+        size = np.abs(errors)
+        return {
+            "bias": float(np.mean(errors)),
+            "median": float(np.median(size)),
+            "p95": float(np.percentile(size, 95)),
+            "worst": float(size.max()),
+            "share_within": float((size <= WITHIN).mean()),
+        }
+
+    if not found:
+        return {"runs": 0}
+    return {
+        "runs": len(found),
+        "power_w": [min(s.power_w for s in found), max(s.power_w for s in found)],
+        "energy": of([s.energy_error for s in found]),
+        "time": of([s.time_error for s in found]),
+        "each": [dataclasses.asdict(s) for s in found],
+    }
+
+
+def page(facts: Mapping[str, Any]) -> str:
+    """The summary as text for a terminal."""
+    if not facts["runs"]:
+        return "no run ended well, so nothing could be compared"
+    low, high = facts["power_w"]
+    lines = [
+        f"{facts['runs']} runs of {low:.4g} to {high:.4g} W, whole and scaled from a window:",
+        f"{'':8}{'bias':>9}{'median':>9}{'95 %':>9}{'worst':>9}   within {100 * WITHIN:.0f} %",
+    ]
+    for name in ("energy", "time"):
+        errors = facts[name]
+        cells = "".join(f"{100 * errors[key]:8.2f}%" for key in ("bias", "median", "p95", "worst"))
+        lines.append(f"{name:8}{cells}   {100 * errors['share_within']:.0f} % of runs")
+    return "\n".join(lines)

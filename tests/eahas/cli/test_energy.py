@@ -1,0 +1,59 @@
+"""`eahas energy -- COMMAND`."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+
+from eahas.cli import main
+
+BUSY = [sys.executable, "-c", "print(sum(i * i for i in range(2_000_000)))"]
+
+
+def test_a_command_and_its_joules(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["energy", "--device", "cpu", "--", *BUSY]) == 0
+    out, err = capfd.readouterr()
+    assert out.strip() == str(sum(i * i for i in range(2_000_000)))  # the command's, untouched
+    assert " J (" in err
+    assert "kWh) in " in err
+    assert "cpu  " in err
+
+
+def test_json_has_every_number(capfd: pytest.CaptureFixture[str]) -> None:
+    main(["energy", "--device", "cpu", "--json", "--watts-per-core", "20", "--", *BUSY])
+    found = json.loads(capfd.readouterr().err)
+    assert found["command"] == BUSY
+    assert found["energy_j"] > 0
+    reading = found["readings"]["cpu"]
+    assert reading["source"] in ("estimated", "rapl")
+    if reading["source"] == "estimated":
+        assert found["energy_j"] == pytest.approx(20 * reading["cpu_time_s"])
+
+
+def test_the_exit_status_is_the_commands(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as raised:
+        main(["energy", "--device", "cpu", "--", sys.executable, "-c", "raise SystemExit(7)"])
+    assert raised.value.code == 7
+    assert "the command ended with 7" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "which command?"),
+        (["--"], "which command?"),
+        (["--", "no-such-command-anywhere"], "No such file or directory: no-such-command"),
+        (["--device", "tpu", "--", "true"], "device must be 'cpu', 'cuda' or 'cuda:N'"),
+        (["--repeat", "0", "--", "true"], "allowed are whole numbers from 1"),
+        (["--watts-per-core", "-1", "--device", "cpu", "--", "true"], "must be a positive number"),
+    ],
+)
+def test_a_mistake_is_one_line(
+    arguments: list[str], message: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["energy", *arguments]) == 2
+    err = capfd.readouterr().err
+    assert message in err
+    assert len(err.strip().splitlines()) == 1

@@ -1,0 +1,72 @@
+"""The energy of a command."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from eahas.errors import MeterError
+from regnet_hpo.energy.command import CPU, GPU, meter_command, open_parts
+
+from .fake_nvml import FakeNvml, Gpu  # noqa: F401  the fixtures need them
+
+BUSY = [sys.executable, "-c", "sum(i * i for i in range(3_000_000))"]
+
+
+def parts(tmp_path: Path, **given):
+    return open_parts("cpu", estimate_w_per_core=10.0, root=tmp_path, **given)
+
+
+def test_a_childs_processor_time_counts(tmp_path: Path) -> None:
+    meters, passed_over = parts(tmp_path)
+    found = meter_command(BUSY, meters, passed_over=passed_over)
+    assert set(found.readings) == {CPU}
+    reading = found.readings[CPU]
+    assert reading.source == "estimated"
+    assert reading.cpu_time_s > 0.05
+    assert found.energy_j == pytest.approx(10.0 * reading.cpu_time_s)
+    assert found.passed_over[CPU][0].startswith("rapl: no package domain")
+    assert found.to_dict()["exit_code"] == 0
+
+
+def test_repeats_give_the_mean(tmp_path: Path) -> None:
+    meters, _ = parts(tmp_path)
+    found = meter_command(BUSY, meters, repeats=3)
+    assert found.repeats == 3
+    assert found.energy_j == pytest.approx(found.readings[CPU].energy_j / 3)
+
+
+def test_a_failing_command_ends_the_repeats_and_is_told(tmp_path: Path) -> None:
+    meters, _ = parts(tmp_path)
+    failing = [sys.executable, "-c", "sum(range(10**6)); raise SystemExit(3)"]
+    found = meter_command(failing, meters, repeats=5)
+    assert (found.exit_code, found.repeats) == (3, 1)
+
+
+def test_a_command_that_is_none(tmp_path: Path) -> None:
+    meters, _ = parts(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        meter_command(["no-such-command-anywhere"], meters)
+
+
+def test_auto_tells_why_there_is_no_gpu(tmp_path: Path) -> None:
+    class NoDriver:
+        class NVMLError(Exception):
+            value = 9
+
+            def __str__(self) -> str:
+                return "Driver Not Loaded"
+
+        def nvmlInit(self) -> None:
+            raise self.NVMLError
+
+    meters, passed_over = open_parts(estimate_w_per_core=10.0, root=tmp_path, nvml=NoDriver())
+    assert set(meters) == {CPU}
+    assert "Driver Not Loaded" in passed_over[GPU][0]
+
+
+def test_a_gpu_that_is_named_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(MeterError, match="no energy source for cuda"):
+        open_parts("cuda", estimate_w_per_core=10.0, root=tmp_path)

@@ -1,0 +1,79 @@
+"""A window, scaled, beside the whole run."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from eahas.errors import SweepError
+from eahas.spec import Spec, spec_from_dict
+from regnet_hpo.data import load_dataset
+from sweeps.plan import plan_list
+from sweeps.validate_energy import Scaled, page, spread_by_power, summary, validate_energy
+
+
+def rows_of(spec: Spec, count: int) -> list[dict[str, Any]]:
+    """Runs that nobody made; the power of the k-th is k + 1 W."""
+    runs = [run for run in plan_list(spec, count) if run.role == "main"]
+    return [
+        {
+            "config_id": run.config_id,
+            "seed": 0,
+            "status": "ok",
+            "train_energy_j": 10.0 * (k + 1),
+            "wall_s": 10.0,
+            **run.config,
+        }
+        for k, run in enumerate(runs)
+    ]
+
+
+def test_the_runs_are_spread_over_the_power(spec: Spec) -> None:
+    rows = rows_of(spec, 31)
+    chosen = spread_by_power(list(reversed(rows)), 4)
+    assert [row["train_energy_j"] for row in chosen] == [10.0, 110.0, 210.0, 310.0]
+
+
+def test_runs_without_energy_do_not_count(spec: Spec) -> None:
+    rows = rows_of(spec, 3)
+    rows[0]["status"] = "diverged"
+    del rows[1]["train_energy_j"]
+    with pytest.raises(SweepError, match="1 configurations of the records have a measured energy"):
+        spread_by_power(rows, 2)
+
+
+def test_a_run_is_metered_both_ways(tiny: dict[str, Any]) -> None:
+    tiny["measurement"] |= {"ramp_s": 0.0, "idle_s": 0.0}
+    spec = spec_from_dict(tiny)
+    rows = spread_by_power(rows_of(spec, 3), 2)
+    told: list[tuple[int, int]] = []
+    found = validate_energy(
+        spec,
+        rows,
+        load_dataset(spec.data),
+        device="cpu",
+        window_s=0.05,
+        progress=lambda *done: told.append(done),
+    )
+    assert [scaled.config_id for scaled in found] == [row["config_id"] for row in rows]
+    assert told == [(1, 2), (2, 2)]
+    for scaled in found:
+        assert scaled.whole_j == pytest.approx(10.0 * scaled.whole_s)  # estimated: 10 W x CPU time
+        assert scaled.window_j == pytest.approx(10.0 * scaled.window_s)
+        assert 0.2 < scaled.window_s / scaled.whole_s < 5
+        assert scaled.time_error == pytest.approx(scaled.energy_error)
+
+
+def test_the_summary_counts_what_is_within_five_percent() -> None:
+    one = Scaled("c", 100.0, 10.0, 10.2, 1000.0, 980.0)
+    found = [one, dataclasses.replace(one, window_j=1100.0, power_w=300.0)]
+    facts = summary(found)
+    assert facts["power_w"] == [100.0, 300.0]
+    assert facts["energy"]["share_within"] == 0.5
+    assert facts["energy"]["worst"] == pytest.approx(0.1)
+    assert facts["time"]["bias"] == pytest.approx(0.02)
+    assert "50 % of runs" in page(facts)
+    assert summary([]) == {"runs": 0}
+    assert "nothing could be compared" in page(summary([]))
