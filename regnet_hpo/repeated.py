@@ -6,6 +6,7 @@ running them. A graph is launched at once.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable
 
 import torch
@@ -44,7 +45,9 @@ class Repeated:
         before = {tensor: tensor.clone() for tensor in state()}
         stream = torch.cuda.Stream(device)
         stream.wait_stream(torch.cuda.current_stream(device))
-        with torch.cuda.stream(stream):
+        with torch.cuda.stream(stream), warnings.catch_warnings():
+            # A capturable optimiser complains of every step that is not captured, these too.
+            warnings.filterwarnings("ignore", "This instance was constructed with capturable")
             for _ in range(WARM_UPS):
                 self._body()
         torch.cuda.current_stream(device).wait_stream(stream)

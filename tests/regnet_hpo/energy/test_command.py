@@ -10,8 +10,6 @@ import pytest
 from eahas.errors import MeterError
 from regnet_hpo.energy.command import CPU, GPU, meter_command, open_parts
 
-from .fake_nvml import FakeNvml, Gpu  # noqa: F401  the fixtures need them
-
 BUSY = [sys.executable, "-c", "sum(i * i for i in range(3_000_000))"]
 
 

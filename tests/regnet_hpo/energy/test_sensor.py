@@ -67,14 +67,12 @@ def test_a_load_that_moves_nothing_has_no_rise() -> None:
 
 def test_a_value_that_never_changes_is_an_error() -> None:
     changes, reads = seen(lambda _: 7.0, 1.0)
-    with pytest.raises(
-        MeterError, match=r"energy counter changed 1 times in \d+ reads: it is stuck"
-    ):
+    with pytest.raises(MeterError, match=r"changed 1 times in \d+ reads: it is stuck"):
         updates("energy counter", changes, reads, 0.5, counts=True)
 
 
 class PartTime:
-    """Tells 200 W in the first quarter of each 0.1 s and 400 W after; looks at the phase of reads."""
+    """A sensor whose power depends on the phase at which a window begins."""
 
     poll_period_s = None
 
