@@ -37,6 +37,7 @@ def launch(
     budget_s: float | None = None,
     strict: bool = False,
     retry_failed: bool = False,
+    allow_company: bool = False,
     progress: Progress | None = None,
 ) -> int:
     """Make the missing runs of a sweep folder; the number of runs that are finished afterwards.
@@ -47,13 +48,14 @@ def launch(
     environment variable EAHAS_DATA says, else they are downloaded. No new run is started after
     `budget_s` seconds; with `strict` the runs that have begun by then stop after their next
     epoch, and are continued by the next call. `retry_failed` has failed runs made again.
+    `allow_company` meters a GPU on which other processes are, whose energy is then counted too.
     `progress` is told (finished, planned): with workers about twice a second, without them after
     each run.
 
     Everything is looked at before anything is written. Raises SweepError where the folder is no
-    sweep, an argument is not allowed, the folder cannot be written, run after run fails for one
-    reason, or workers keep dying or cannot meter; SpecError, DataError or MeterError where the
-    sweep cannot be made on this device.
+    sweep, another process is on a GPU that is to be metered, an argument is not allowed, the folder
+    cannot be written, run after run fails for one reason, or workers keep dying or cannot meter;
+    SpecError, DataError or MeterError where the sweep cannot be made on this device.
     """
     folder = Path(folder)
     if budget_s is not None and not budget_s >= 0:
@@ -66,6 +68,8 @@ def launch(
     spec, runs = load_plan(folder)
     preflight(spec, device, data_dir)
     seats = _seats(spec, device, workers)
+    if device != "cpu" and not allow_company:
+        _require_alone(spec, {seat.device for seat in seats} or {device})
     if len(seats) > 1:
         seats = _with_energy_of_its_own(spec, device, seats, chosen=workers is not None)
     try:
@@ -103,13 +107,27 @@ def _seats(spec: Spec, device: str, workers: int | None) -> list[Seat]:
     return [places[index % len(places)] for index in range(count)]
 
 
+def _require_alone(spec: Spec, devices: set[str]) -> None:
+    """Raise SweepError where somebody else's energy would be counted."""
+    for device in sorted(devices):
+        with meter_for(device, measure_settings(spec)) as meter:
+            others = meter.others()
+        if others:
+            raise SweepError(
+                f"{device}: other processes are on it ({', '.join(map(str, others))}), and their "
+                "energy would be counted in every run; end them, or say --allow-company"
+            )
+
+
 def _with_energy_of_its_own(
     spec: Spec, device: str, seats: list[Seat], *, chosen: bool
 ) -> list[Seat]:
     """The seats, if no two of them share a sensor: else each would count the other's joules."""
     with meter_for(device, measure_settings(spec)) as meter:
         source = meter.source
-    shared = source == RAPL or (source != ESTIMATED and len(set(seats)) < len(seats))
+    in_turns = measure_settings(spec).window_s > 0  # each meters when it is alone
+    several = len(set(seats)) < len(seats) and not in_turns
+    shared = source == RAPL or (source != ESTIMATED and several)
     if not shared:
         return seats
     if chosen:

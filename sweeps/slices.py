@@ -64,6 +64,7 @@ def run_slice(
     device: str = "cpu",
     workers: int | None = None,
     data_dir: str | Path | None = None,
+    allow_company: bool = False,
     progress: Progress | None = None,
 ) -> Slice:
     """Make the next runs of the spec's list for `budget_s` seconds, and add them to the store.
@@ -88,6 +89,7 @@ def run_slice(
             workers=workers,
             device=device,
             data_dir=data_dir,
+            allow_company=allow_company,
             budget_s=budget_s,
             strict=True,
             progress=progress,

@@ -75,9 +75,11 @@ def validate_energy(
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Scaled]:
     """Each run whole and over a window of at least `window_s`. A run that diverges is left out."""
+    whole_runs = dataclasses.replace(spec, measurement={**spec.measurement, "window_s": 0})
     found = []
     for done, row in enumerate(rows, start=1):
-        trainer = Trainer(spec, config_of(row, spec), int(row["seed"]), device=device, dataset=data)
+        config, seed = config_of(row, spec), int(row["seed"])
+        trainer = Trainer(whole_runs, config, seed, device=device, dataset=data)
         with trainer.sharing.alone():
             whole = trainer.run(None, None)
             if whole["status"] == "ok":

@@ -158,6 +158,11 @@ def _add_machine(command: Any) -> None:
         metavar="DIR",
         help="where data sets lie; default: $EAHAS_DATA, else they are downloaded",
     )
+    command.add_argument(
+        "--allow-company",
+        action="store_true",
+        help="meter a GPU on which other processes are, with their energy",
+    )
 
 
 def _no_stage(arguments: Namespace) -> None:
@@ -205,6 +210,7 @@ def launch(arguments: Namespace) -> None:
             arguments.budget_s,
             data_dir=arguments.data_dir,
             retry_failed=arguments.retry_failed,
+            allow_company=arguments.allow_company,
         )
     except KeyboardInterrupt:
         print(f"what is finished is safe; continue with: eahas sweep launch {folder}")
@@ -222,6 +228,7 @@ def make_runs(
     *,
     data_dir: str | None = None,
     retry_failed: bool = False,
+    allow_company: bool = False,
 ) -> tuple[int, int]:
     """Launch a sweep under a progress bar; how many runs are finished, and how many planned."""
     from sweeps.launch import launch
@@ -236,6 +243,7 @@ def make_runs(
             data_dir=data_dir,
             budget_s=budget_s,
             retry_failed=retry_failed,
+            allow_company=allow_company,
             progress=lambda done, total: bars("runs", done, total),
         )
     return finished, len(runs)
@@ -258,6 +266,7 @@ def run(arguments: Namespace) -> None:
                 device=arguments.device,
                 workers=arguments.workers,
                 data_dir=arguments.data_dir,
+                allow_company=arguments.allow_company,
                 progress=lambda done, total: bars("runs", done, total),
             )
     except KeyboardInterrupt:

@@ -307,6 +307,14 @@ class Meter:
         """Who else was on each device since then."""
         return tuple(source.company(since_s) for source in self._sources)
 
+    def others(self) -> tuple[int, ...]:
+        """Ids of the processes that are on the devices now, ours left out; () where unknown."""
+        self.begin()
+        try:
+            return tuple(sorted({pid for c in self.company(self._clock()) for pid in c.pids or ()}))
+        finally:
+            self.end()
+
     def refuse_short(self, duration_s: float) -> None:
         """Raise MeterError for a window that is shorter than `min_window_s`."""
         if duration_s < self.min_window_s:

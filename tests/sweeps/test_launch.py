@@ -229,3 +229,60 @@ def test_no_two_workers_share_a_sensor(
     else:
         found = module._with_energy_of_its_own(spec, "cuda", places, chosen=chosen)
         assert len(found) == expected
+
+
+# Company on a GPU
+
+
+class Watched:
+    """A GPU's meter that sees these processes."""
+
+    source, why = "nvml_counter", ()
+
+    def __init__(self, *pids: int) -> None:
+        self._pids = pids
+
+    def __enter__(self) -> Watched:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def others(self) -> tuple[int, ...]:
+        return self._pids
+
+
+def on_a_gpu(monkeypatch: pytest.MonkeyPatch, *pids: int) -> None:
+    """Let this machine have one, with these processes on it, and nothing be trained."""
+    monkeypatch.setattr(module, "preflight", lambda *_: None)
+    monkeypatch.setattr(module, "gpu_count", lambda: 1)
+    monkeypatch.setattr(module, "meter_for", lambda *_: Watched(*pids))
+    monkeypatch.setattr(module, "_with_workers", lambda *_: None)
+
+
+def test_a_gpu_with_somebody_else_on_it_is_not_metered(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_a_gpu(monkeypatch, 7, 12)
+    with pytest.raises(SweepError, match=r"cuda:0: other processes are on it \(7, 12\)"):
+        launch(folder, device="cuda")
+    assert untouched(folder)
+    assert launch(folder, device="cuda", allow_company=True) == 0
+
+
+def test_a_gpu_of_our_own_is_taken(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    on_a_gpu(monkeypatch)
+    assert launch(folder, device="cuda") == 0
+
+
+@pytest.mark.parametrize("window_s", [0.0, 4.0])
+def test_workers_share_a_gpu_only_where_each_meters_alone(
+    tiny: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, window_s: float
+) -> None:
+    tiny["measurement"] |= {"window_s": window_s, "runtime": "wall"}
+    sample(spec_from_dict(tiny), tmp_path, 3)
+    on_a_gpu(monkeypatch)
+    if window_s:
+        assert launch(tmp_path, device="cuda", workers=3) == 0
+    else:
+        with pytest.raises(SweepError, match="would count the energy of all of them"):
+            launch(tmp_path, device="cuda", workers=3)

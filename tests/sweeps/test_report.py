@@ -123,3 +123,55 @@ def test_facts_are_json_and_a_page(spec: Spec) -> None:
 def test_the_final_value_of_a_curve_or_a_scalar(value: Any, expected: float) -> None:
     assert final(value) == expected
     assert type(final(value)) is float
+
+
+# The range of power
+
+
+def measured(powers: list[float], limit_w: float | None = 500.0) -> list[dict[str, Any]]:
+    """A run for each power, the k-th of k + 1 s."""
+    reading = {} if limit_w is None else {"power_limit_w": limit_w}
+    return [
+        row(
+            k,
+            energy_source="nvml_counter",
+            wall_s=k + 1.0,
+            train_energy_j=power * (k + 1.0),
+            idle_power_w=100.0,
+            energy_reading=json.dumps(reading),
+        )
+        for k, power in enumerate(powers)
+    ]
+
+
+def test_a_wide_range_of_power_is_told(spec: Spec) -> None:
+    powers = [float(p) for p in np.linspace(150, 450, 41)]
+    found = facts(spec, measured(powers))
+    power = found["power"]
+    assert power["p5_w"] == pytest.approx(np.percentile(powers, 5))
+    assert power["covered"] == pytest.approx((435.0 - 165.0) / 400.0)
+    assert power["tau_energy_time"] == pytest.approx(1.0)
+    assert "68 % of the device's range, 100 W idle to 500 W" in page(found)
+    assert "warning" not in page(found)
+
+
+def test_a_narrow_one_is_warned_of(spec: Spec) -> None:
+    """Energy is then time times a constant, and an energy-aware search has nothing to find."""
+    found = facts(spec, measured([300.0, 301.0, 302.0, 303.0]))
+    assert found["power"]["covered"] < 0.01
+    assert "warning: a narrow range of power" in page(found)
+
+
+def test_energy_and_time_may_disagree(spec: Spec) -> None:
+    found = facts(spec, measured([400.0, 190.0, 120.0, 85.0]))
+    assert found["power"]["tau_energy_time"] == pytest.approx(-1.0)
+
+
+def test_without_a_limit_the_share_is_not_known(spec: Spec) -> None:
+    found = facts(spec, measured([200.0, 300.0], limit_w=None))
+    assert "covered" not in found["power"]
+    assert "power of 2 measured runs" in page(found)
+
+
+def test_an_estimate_has_no_power(spec: Spec) -> None:
+    assert "power" not in facts(spec, ROWS)

@@ -45,7 +45,7 @@ def test_runs_without_energy_do_not_count(spec: Spec) -> None:
 
 
 def test_a_run_is_metered_both_ways(tiny: dict[str, Any]) -> None:
-    tiny["measurement"] |= {"ramp_s": 0.0, "idle_s": 0.0}
+    tiny["measurement"] |= {"ramp_s": 0.0, "idle_s": 0.0, "window_s": 9.0}
     spec = spec_from_dict(tiny)
     rows = spread_by_power(rows_of(spec, 3), 2)
     told: list[tuple[int, int]] = []
