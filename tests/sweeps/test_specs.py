@@ -19,6 +19,7 @@ def test_the_specs_that_ship() -> None:
     assert list_specs() == [
         "mnasnet",
         "regnet-cifar10",
+        "regnet-cifar10-16px",
         "regnet-digits",
         "regnet-digits-table",
         "regnet-tinyimagenet",
