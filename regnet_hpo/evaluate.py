@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
@@ -44,10 +44,18 @@ class PreciseNorm:
         for buffer, total in zip(self._running, self._sums, strict=True):
             torch.div(total, batches, out=buffer)
 
-    def capture(self, state: Callable[[], list[Tensor]], device: torch.device) -> None:
+    def rehearse(self, state: Callable[[], Mapping[str, Tensor]]) -> None:
+        """As `Repeated.rehearse`."""
+        with self._own_statistics():
+            self._forward.rehearse(lambda: {**state(), **self._totals()})
+
+    def capture(self, state: Callable[[], Mapping[str, Tensor]], device: torch.device) -> None:
         """As `Repeated.capture`."""
         with self._own_statistics():
-            self._forward.capture(lambda: [*state(), *self._sums], device)
+            self._forward.capture(lambda: {**state(), **self._totals()}, device)
+
+    def _totals(self) -> dict[str, Tensor]:
+        return {f"sum {place}": total for place, total in enumerate(self._sums)}
 
     @torch.no_grad()
     def _one_batch(self) -> None:

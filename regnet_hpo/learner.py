@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping
+import functools
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -119,24 +120,31 @@ class Learner:
         if self.device.type != "cuda":
             return
         self.network.train()
-        self.step.capture(
-            lambda: [
-                *self.network.state_dict().values(),
-                *_tensors(self.optimiser.state_dict()["state"].values()),
-                *(self.loss_sum, self.right, self.train_pass.at),
-            ],
-            self.device,
-        )
+        self.step.capture(self.step_state, self.device)
         if self.precise_pass.batches:
-            for suffix, network in self._judged():
-                self.precise[suffix].capture(
-                    lambda network=network: [  # type: ignore[misc]
-                        *network.state_dict().values(),
-                        self.precise_pass.at,
-                    ],
-                    self.device,
-                )
+            for suffix, precise in self.precise.items():
+                precise.capture(functools.partial(self.precise_state, suffix), self.device)
         torch.cuda.synchronize(self.device)
+
+    def step_state(self) -> dict[str, Tensor]:
+        """Every tensor that a step changes."""
+        moments = self.optimiser.state_dict()["state"]
+        return {
+            **self.network.state_dict(),
+            **{
+                f"optimiser {which} {name}": value
+                for which, each in moments.items()
+                for name, value in each.items()
+                if torch.is_tensor(value)
+            },
+            "loss": self.loss_sum,
+            "right": self.right,
+            "at": self.train_pass.at,
+        }
+
+    def precise_state(self, suffix: str) -> dict[str, Tensor]:
+        """Every tensor that a batch of precise batch norm changes."""
+        return {**dict(self._judged())[suffix].state_dict(), "at": self.precise_pass.at}
 
     def _draw(self, batches: int, *key: int) -> Tensor:
         """The random part of a pass; `key` names its stream."""
@@ -225,8 +233,3 @@ def generator(*key: int) -> torch.Generator:
     """A stream of random numbers of its own for each key."""
     state = np.random.SeedSequence(key).generate_state(1, np.uint64)[0]
     return torch.Generator().manual_seed(int(state) % 2**63)
-
-
-def _tensors(states: Iterable[Mapping[str, Any]]) -> list[Tensor]:
-    """Every tensor in an optimiser's state."""
-    return [value for each in states for value in each.values() if torch.is_tensor(value)]

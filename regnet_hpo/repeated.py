@@ -7,7 +7,7 @@ running them. A graph is launched at once.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -35,29 +35,33 @@ class Repeated:
         else:
             self._graph.replay()
 
-    def capture(self, state: Callable[[], Iterable[Tensor]], device: torch.device) -> None:
-        """Capture the work on a GPU, leaving `state` as it was before.
+    def rehearse(self, state: Callable[[], Mapping[str, Tensor]]) -> None:
+        """Run the work a few times and leave `state` as it was.
 
-        `state` lists the tensors that the work changes. What the first run adds to them (an
-        optimiser's moments) is set to zero, from where it would have started.
+        `state` names the tensors that the work changes. What the work adds to them (an optimiser's
+        moments) is set to zero, from where it would have started.
         """
+        before = {name: tensor.clone() for name, tensor in state().items()}
+        for _ in range(WARM_UPS):
+            self._body()
+            with torch.no_grad():
+                for name, tensor in state().items():
+                    if name in before:
+                        tensor.copy_(before[name])
+                    else:
+                        tensor.zero_()
+
+    def capture(self, state: Callable[[], Mapping[str, Tensor]], device: torch.device) -> None:
+        """Capture the work on a GPU, leaving `state` as it was; see `rehearse`."""
         assert device.type == "cuda", device
-        before = {tensor: tensor.clone() for tensor in state()}
         stream = torch.cuda.Stream(device)
         stream.wait_stream(torch.cuda.current_stream(device))
         with torch.cuda.stream(stream), warnings.catch_warnings():
             # A capturable optimiser complains of every step that is not captured, these too.
             warnings.filterwarnings("ignore", "This instance was constructed with capturable")
-            for _ in range(WARM_UPS):
-                self._body()
+            self.rehearse(state)
         torch.cuda.current_stream(device).wait_stream(stream)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph, capture_error_mode="thread_local"):
             self._body()
         self._graph = graph
-        with torch.no_grad():
-            for tensor in state():
-                if tensor in before:
-                    tensor.copy_(before[tensor])
-                else:
-                    tensor.zero_()

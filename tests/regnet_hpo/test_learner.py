@@ -1,0 +1,77 @@
+"""What a GPU needs before it captures a step: a rehearsal that leaves no trace."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+import torch
+
+from eahas.spec import Spec
+from regnet_hpo.data import DataSet
+from regnet_hpo.learner import Learner
+
+
+@pytest.fixture
+def spec(spec_with: Callable[..., Spec], digits: DataSet) -> Spec:
+    """A pass of one batch, and one batch of precise batch norm: the least that there can be."""
+    images = len(digits.train)
+    return spec_with(
+        training={
+            "batch_size": images,
+            "precise_bn_samples": images,
+            "ema": {"alpha": 0.02, "update_period": 1},
+        }
+    )
+
+
+def rehearse(learner: Learner) -> None:
+    learner.network.train()
+    learner.step.rehearse(learner.step_state)
+    for suffix, precise in learner.precise.items():
+        precise.rehearse(partial(learner.precise_state, suffix))
+
+
+@pytest.mark.parametrize("optimiser", ["sgd", "adam", "adamw"])
+def test_a_rehearsal_changes_nothing_that_is_learned(
+    spec: Spec, config: dict[str, Any], digits: DataSet, optimiser: str
+) -> None:
+    config |= {"OPTIM.OPTIMIZER": optimiser, "TRAIN.CUTOUT_LENGTH": 3, "OPTIM.BASE_LR": 0.01}
+    plain, rehearsed = (Learner(spec, config, 0, digits, "cpu") for _ in range(2))
+    begun = {name: tensor.clone() for name, tensor in rehearsed.step_state().items()}
+    rehearse(rehearsed)
+    for name, tensor in rehearsed.step_state().items():
+        if name in begun:
+            assert torch.equal(tensor, begun[name]), name
+        else:
+            assert not tensor.any(), name
+    for epoch in range(2):
+        assert rehearsed.train_epoch(epoch) == plain.train_epoch(epoch)
+        assert rehearsed.evaluate(epoch) == plain.evaluate(epoch)
+
+
+def test_a_run_that_is_continued_is_rehearsed_again(
+    spec: Spec, config: dict[str, Any], digits: DataSet
+) -> None:
+    config |= {"OPTIM.OPTIMIZER": "adam", "OPTIM.BASE_LR": 0.01}
+    plain, continued = (Learner(spec, config, 0, digits, "cpu") for _ in range(2))
+    plain.train_epoch(0)
+    continued.load_state_dict(copy.deepcopy(plain.state_dict()))
+    rehearse(continued)
+    assert continued.train_epoch(1) == plain.train_epoch(1)
+    assert continued.evaluate(1) == plain.evaluate(1)
+
+
+def test_the_state_of_a_step_is_all_that_it_changes(
+    spec: Spec, config: dict[str, Any], digits: DataSet
+) -> None:
+    learner = Learner(spec, config, 0, digits, "cpu")
+    learner.train_epoch(0)
+    held = {tensor.data_ptr() for tensor in learner.step_state().values()}
+    moments = learner.optimiser.state_dict()["state"].values()
+    learned = [*learner.network.parameters(), *learner.network.buffers()]
+    learned += [value for each in moments for value in each.values() if torch.is_tensor(value)]
+    assert {tensor.data_ptr() for tensor in learned} <= held
