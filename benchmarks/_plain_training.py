@@ -77,6 +77,7 @@ class PlainTraining:
         self.config, self.settings = spec.space.check(config), run_settings(spec, config)
         self.device, self.data = torch.device(device), data
         torch.manual_seed(seed)
+        np.random.seed(seed)  # noqa: NPY002  for a loader without workers
         network = RegNet(stages_of(self.config, spec.network), spec.network)
         initialise(network, torch.Generator().manual_seed(seed))
         self.network = network.to(self.device)

@@ -18,7 +18,6 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from benchmarks.training import default_config
 from regnet_hpo.data import load_dataset
 from regnet_hpo.energy import EpochMeter, Meter, open_meter
 from regnet_hpo.energy.gpus import pick_gpus, torch_uuid
@@ -103,7 +102,8 @@ def overhead(meter: Meter, arguments: argparse.Namespace) -> None:
     """Epochs with and without a meter, in turns."""
     spec = load_spec(arguments.spec)
     data = load_dataset(spec.data, arguments.data_dir)
-    learner = Learner(spec, default_config(spec), 0, data, arguments.device)
+    config = spec.space.check(spec.space.sample(1, seed=0)[0])
+    learner = Learner(spec, config, 0, data, arguments.device)
     learner.capture()
     epochs = EpochMeter(meter)
     bare: list[float] = []

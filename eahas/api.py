@@ -70,7 +70,9 @@ def load_ensemble(name_or_path: str | os.PathLike[str]) -> Model:
 
 
 def get_ea_has_bench_api(dataset: str) -> dict[str, Any]:
-    """EA-HAS-Bench's four models for `digits`, `cifar10` or `tiny`, with its meanings and units.
+    """EA-HAS-Bench's four models of a data set, with its meanings and units.
+
+    `dataset` is `digits`, `cifar10`, `cifar10-16px` (the space of our GPU sweep) or `tiny`.
 
     `["ea_has_bench_model"]` lists learning curve (test top-1 error in percent), runtime (seconds an
     epoch), training energy (kWh an epoch) and test energy (kWh a pass over the test set). Any name

@@ -24,6 +24,7 @@ PREFIX = "checkpoints/"
 EA_HAS_BENCH_NAMES = {
     "digits": "regnet-digits",
     "cifar10": "regnet-cifar10",
+    "cifar10-16px": "regnet-cifar10-16px",
     "tiny": "regnet-tinyimagenet",
 }
 
@@ -97,8 +98,8 @@ def locate(name_or_path: str | os.PathLike[str]) -> Place:
     if name in EA_HAS_BENCH_NAMES.values():
         raise CheckpointError(
             f"of {name} only the spec ships, no benchmark yet; allowed: {', '.join(allowed)}; make "
-            f"one from records of your own trainer with: eahas fit {name} RECORDS --out FOLDER; or "
-            f"of a space that can be trained here: {how_to_make('regnet-digits')}"
+            f"one with: eahas sweep run {name} --budget-s S --device cuda --data-dir DATA, "
+            f"eahas fit {name} {name}.parquet --out FOLDER"
         )
     raise CheckpointError(
         f"{unknown('benchmark', str(name_or_path), allowed)}; make one with: {how_to_make()}"

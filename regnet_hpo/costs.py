@@ -38,6 +38,7 @@ class RunCosts:
     def begin_anew(self) -> None:
         """Forget the training epochs so far; the next ones are those that count."""
         self.training = EpochMeter(self.meter)
+        self.metered_epochs = 0
         self._host_training = None if self.host is None else EpochMeter(self.host)
 
     def close(self) -> None:
@@ -48,19 +49,20 @@ class RunCosts:
             if self.host is not None:
                 self.host.close()
 
-    # The edges of a training epoch
+    # The edges of what is metered: of one training epoch, or of several without a pause
 
     def start(self) -> None:
-        """A training epoch begins."""
+        """Training begins."""
         if self._host_training is not None:
             self._host_training.start()
         self.training.start()
 
-    def pause(self) -> None:
-        """It ends."""
+    def pause(self, epochs: int = 1) -> None:
+        """It ends after so many epochs."""
         self.training.pause()
         if self._host_training is not None:
             self._host_training.pause()
+        self.metered_epochs += epochs
 
     def drop(self) -> None:
         """It came to no end and does not count."""
@@ -68,17 +70,12 @@ class RunCosts:
         if self._host_training is not None:
             self._host_training.drop()
 
-    @property
-    def trained_s(self) -> float:
-        """Wall-clock seconds of the training epochs that count."""
-        return float(np.sum(self.training.state_dict()["duration_s"]))
-
     # Fields of the record
 
     def times(self, epochs: int, method: str) -> dict[str, Any]:
         """Seconds of `epochs` epochs; they stand whether or not the joules could be read."""
         taken = self.training.state_dict()
-        factor = epochs / len(self.training)
+        factor = epochs / self.metered_epochs
         wall_s, cpu_time_s = (
             factor * float(np.sum(taken[name])) for name in ("duration_s", "cpu_time_s")
         )
@@ -87,7 +84,7 @@ class RunCosts:
             "wall_s": wall_s,
             "cpu_time_s": cpu_time_s,
             "energy_method": method,
-            "metered_epochs": len(self.training),
+            "metered_epochs": self.metered_epochs,
         }
         if method == WHOLE:
             found |= {
@@ -101,7 +98,7 @@ class RunCosts:
         """Joules of `epochs` epochs and how they were read. Raises MeterError as `finish`."""
         energies = self.training.finish()
         reading = energies.reading
-        factor = epochs / len(self.training)
+        factor = epochs / self.metered_epochs
         found: dict[str, Any] = {
             "train_energy_j": factor * energies.total_j,
             "energy_flags": ",".join(reading.flags),
@@ -181,6 +178,7 @@ class RunCosts:
         """The epochs so far, as plain values."""
         return {
             "train": self.training.state_dict(),
+            "metered_epochs": self.metered_epochs,
             "evaluation": self.evaluation.state_dict(),
             "host": None if self._host_training is None else self._host_training.state_dict(),
         }
@@ -188,6 +186,7 @@ class RunCosts:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from there. Raises MeterError where joules of two kinds would be added."""
         self.training.load_state_dict(state["train"])
+        self.metered_epochs = state["metered_epochs"]
         self.evaluation.load_state_dict(state["evaluation"])
         if self._host_training is not None:
             self._host_training.load_state_dict(state["host"])

@@ -146,17 +146,21 @@ class Trainer:
     def measure_window(self) -> None:
         """Whole epochs of the trained network, alone on the device, after the power has risen.
 
-        They are what `costs.times` and `costs.training_energy` then tell of.
+        They are what `costs.times` and `costs.training_energy` then tell of. They are metered as
+        one, so that however short an epoch is, the window has two ends.
         """
-        last, began_s = self.learner.max_epoch - 1, time.perf_counter()
-        while time.perf_counter() - began_s < self.measure.ramp_s:
+        last, clock = self.learner.max_epoch - 1, time.perf_counter
+        began_s = clock()
+        while clock() - began_s < self.measure.ramp_s:
             self.learner.train_epoch(last)
+        need_s, epochs = max(self.measure.window_s, self.costs.meter.min_window_s), 0
         self.costs.begin_anew()
-        need_s = max(self.measure.window_s, self.costs.meter.min_window_s)
-        while self.costs.trained_s < need_s:
-            self.costs.start()
+        self.costs.start()
+        began_s = clock()
+        while clock() - began_s < need_s:
             self.learner.train_epoch(last)
-            self.costs.pause()
+            epochs += 1
+        self.costs.pause(epochs)
 
     # State and record
 
@@ -222,7 +226,7 @@ class Trainer:
 
     def _costs(self) -> dict[str, Any]:
         """Times and energies. A run that ends well has every energy that the spec predicts."""
-        if not len(self.costs.training):
+        if not self.costs.metered_epochs:
             times: dict[str, Any] = {}
         else:
             times = self.costs.times(self.progress.epochs, self.method)

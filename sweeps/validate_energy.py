@@ -1,13 +1,15 @@
 """Is a window of a run, scaled to all its epochs, what the whole run costs?
 
-Each chosen run is trained whole, alone and metered, and then metered again over a window of whole
-epochs, as runs whose curves were trained in company are. The runs are spread over the power that
-the records show: a scaling that is right at half load may be wrong at full load.
+Each chosen run is trained whole, alone and metered from its first epoch to its last, and then
+metered again over a window of whole epochs, as runs whose curves were trained in company are. The
+runs are spread over the power that the records show: a scaling that is right at half load may be
+wrong at full load.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -18,6 +20,8 @@ from eahas.record_schema import config_of
 from eahas.spec import Spec
 from regnet_hpo.costs import WINDOW, RunCosts
 from regnet_hpo.data import DataSet
+from regnet_hpo.preflight import meter_for
+from regnet_hpo.settings import measure_settings
 from regnet_hpo.train import Trainer
 
 Row = Mapping[str, Any]
@@ -46,23 +50,32 @@ class Scaled:
         return self.window_j / self.whole_j - 1
 
 
-def spread_by_power(rows: Sequence[Row], count: int) -> list[Row]:
+def spread_by_power(rows: Sequence[Row], count: int, *, least_s: float = 0.0) -> list[Row]:
     """So many runs that ended well, evenly spread over the order of their mean power.
+
+    A run that trained for less than `least_s` cannot be metered whole and does not count.
 
     Raises SweepError where the records have no runs with energy, or fewer than asked for.
     """
     known: dict[str, Row] = {}
     for row in rows:
-        if row["status"] == "ok" and row.get("train_energy_j") and row.get("wall_s"):
+        if row["status"] == "ok" and row.get("train_energy_j") and row.get("wall_s", 0) > least_s:
             known.setdefault(row["config_id"], row)
     if len(known) < count:
+        long = f" and trained for more than {least_s:g} s" if least_s else ""
         raise SweepError(
-            f"{len(known)} configurations of the records have a measured energy, and {count} are "
-            "asked for; make more runs first"
+            f"{len(known)} configurations of the records have a measured energy{long}, and {count} "
+            "are asked for; make more runs first, or ask for fewer with --runs"
         )
     ordered = sorted(known.values(), key=lambda row: row["train_energy_j"] / row["wall_s"])
     places = np.linspace(0, len(ordered) - 1, count).round().astype(int)
     return [ordered[place] for place in places]
+
+
+def shortest_whole_s(spec: Spec, device: str) -> float:
+    """Seconds that a run has to last for its joules to be metered in one piece."""
+    with meter_for(device, measure_settings(spec)) as meter:
+        return meter.min_window_s
 
 
 def validate_energy(
@@ -74,38 +87,52 @@ def validate_energy(
     window_s: float,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Scaled]:
-    """Each run whole and over a window of at least `window_s`. A run that diverges is left out."""
-    whole_runs = dataclasses.replace(spec, measurement={**spec.measurement, "window_s": 0})
+    """Each run whole and over a window of at least `window_s`. A run that diverges is left out.
+
+    Raises MeterError where a run is too short to be metered whole.
+    """
+    windowed = dataclasses.replace(spec, measurement={**spec.measurement, "window_s": window_s})
     found = []
     for done, row in enumerate(rows, start=1):
         config, seed = config_of(row, spec), int(row["seed"])
-        trainer = Trainer(whole_runs, config, seed, device=device, dataset=data)
-        with trainer.sharing.alone():
-            whole = trainer.run(None, None)
-            if whole["status"] == "ok":
-                found.append(_both(trainer, row, whole, window_s))
+        trainer = Trainer(windowed, config, seed, device=device, dataset=data)
+        try:
+            with trainer.sharing.alone():
+                found += _both(trainer, str(row["config_id"]))
+        finally:
+            trainer.costs.close()
         if progress is not None:
             progress(done, len(rows))
     return found
 
 
-def _both(trainer: Trainer, row: Row, whole: Row, window_s: float) -> Scaled:
-    measure = dataclasses.replace(trainer.measure, window_s=window_s)
-    trainer.measure, trainer.costs = measure, RunCosts(trainer.device, measure)
-    try:
-        trainer.measure_window()
-        epochs = trainer.learner.max_epoch
-        window = trainer.costs.times(epochs, WINDOW) | trainer.costs.training_energy(epochs, WINDOW)
-    finally:
-        trainer.costs.close()
-    return Scaled(
-        config_id=str(row["config_id"]),
-        power_w=whole["train_energy_j"] / whole["wall_s"],
-        whole_s=whole["runtime_s"],
-        window_s=window["runtime_s"],
-        whole_j=whole["train_energy_j"],
-        window_j=window["train_energy_j"],
-    )
+def _both(trainer: Trainer, config_id: str) -> list[Scaled]:
+    """The run both ways; none where its loss is no longer finite."""
+    learner, costs = trainer.learner, trainer.costs
+    epochs = learner.max_epoch
+    learner.capture()
+    costs.start()
+    losses = [learner.train_epoch(epoch)[0] for epoch in range(epochs)]
+    costs.pause(epochs)
+    if not math.isfinite(losses[-1]):
+        return []
+    whole = _costs(costs, epochs)
+    trainer.measure_window()
+    window = _costs(costs, epochs)
+    return [
+        Scaled(
+            config_id=config_id,
+            power_w=whole["train_energy_j"] / whole["wall_s"],
+            whole_s=whole["runtime_s"],
+            window_s=window["runtime_s"],
+            whole_j=whole["train_energy_j"],
+            window_j=window["train_energy_j"],
+        )
+    ]
+
+
+def _costs(costs: RunCosts, epochs: int) -> dict[str, Any]:
+    return costs.times(epochs, WINDOW) | costs.training_energy(epochs, WINDOW)
 
 
 def summary(found: Sequence[Scaled]) -> dict[str, Any]:

@@ -311,8 +311,9 @@ def validate_energy(arguments: Namespace) -> None:
     from sweeps import validate_energy as validation
 
     spec, rows = read_with_spec(arguments.records, arguments.spec)
-    chosen = validation.spread_by_power(rows, arguments.runs)
     data = preflight(spec, arguments.device, arguments.data_dir)
+    least_s = validation.shortest_whole_s(spec, arguments.device)
+    chosen = validation.spread_by_power(rows, arguments.runs, least_s=least_s)
     with Bars() as bars:
         found = validation.validate_energy(
             spec,

@@ -87,7 +87,8 @@ def test_a_path_that_leads_nowhere_is_told_so(elsewhere, name) -> None:
 def test_a_spec_without_a_benchmark_is_told_how_to_become_one() -> None:
     with pytest.raises(CheckpointError, match=r"of regnet-cifar10 only the spec ships") as caught:
         locate("regnet-cifar10")
-    assert "eahas fit regnet-cifar10 RECORDS --out" in str(caught.value)
+    assert "eahas sweep run regnet-cifar10 --budget-s" in str(caught.value)
+    assert "eahas fit regnet-cifar10 regnet-cifar10.parquet --out" in str(caught.value)
     assert "did you mean" not in str(caught.value)
 
 

@@ -224,6 +224,22 @@ def test_a_window_is_whole_epochs_scaled_to_all(
     check_row(record | PLANNED, window)
 
 
+def test_a_window_of_many_short_epochs_has_two_ends(
+    spec_with: Callable[..., Spec],
+    config: dict[str, Any],
+    digits: DataSet,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Epochs of 2 s and a shortest window of 30: metered one by one they would need 116 s."""
+    monkeypatch.setattr(training.time, "perf_counter", clock)
+    spec = spec_with(measurement={"window_s": 1.0, "ramp_s": 0.0})
+    metered(monkeypatch, clock, edge_s=1.5)
+    record = train(spec, config, 0, dataset=digits)
+    assert record["metered_epochs"] == 15
+    assert record["train_energy_j"] == pytest.approx(30.0)
+
+
 def test_the_way_of_metering_changes_no_curve(
     window: Spec, spec_with: Callable[..., Spec], config: dict[str, Any], digits: DataSet
 ) -> None:

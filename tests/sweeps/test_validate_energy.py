@@ -44,6 +44,21 @@ def test_runs_without_energy_do_not_count(spec: Spec) -> None:
         spread_by_power(rows, 2)
 
 
+def test_a_run_too_short_to_be_metered_whole_does_not_count(spec: Spec) -> None:
+    rows = rows_of(spec, 3)
+    rows[0]["wall_s"] = 1.9
+    assert len(spread_by_power(rows, 2, least_s=2.0)) == 2
+    with pytest.raises(SweepError, match=r"2 configurations .* for more than 2 s, and 3 are asked"):
+        spread_by_power(rows, 3, least_s=2.0)
+
+
+def test_a_run_that_diverges_is_left_out(tiny: dict[str, Any]) -> None:
+    tiny["parameters"]["OPTIM.BASE_LR"] = {"type": "choice", "choices": [1e20]}
+    spec = spec_from_dict(tiny)
+    data = load_dataset(spec.data)
+    assert validate_energy(spec, rows_of(spec, 1), data, device="cpu", window_s=0.0) == []
+
+
 def test_a_run_is_metered_both_ways(tiny: dict[str, Any]) -> None:
     tiny["measurement"] |= {"ramp_s": 0.0, "idle_s": 0.0, "window_s": 9.0}
     spec = spec_from_dict(tiny)
