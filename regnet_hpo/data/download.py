@@ -24,6 +24,7 @@ def downloaded(name: str, archive: Archive, env: str) -> Path:
     """
     try:
         import pooch
+        from requests.exceptions import ConnectionError as NoConnectionError
     except ImportError:
         raise MissingExtraError(
             f"downloading {name} (or name its folder with --data-dir or {env})", "pooch", "train"
@@ -40,6 +41,8 @@ def downloaded(name: str, archive: Archive, env: str) -> Path:
         )
     except (OSError, ValueError) as error:  # requests' errors are OSErrors; a wrong hash ValueError
         reason = str(error).strip().splitlines()[0]
+        if isinstance(error, NoConnectionError):  # whose text is a page of nested causes
+            reason = "no connection"
         raise DataError(
             f"{name} could not be downloaded from {archive.url} ({reason}); fetch it yourself and "
             f"name its folder with --data-dir or the environment variable {env}"
