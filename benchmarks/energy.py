@@ -87,15 +87,19 @@ def agreement(meter: Meter, device: str, period_s: float) -> None:
     """Windows at different phases, and counter against samples, from little load to full."""
     print("\n| bf16 products of | windows | power | spread of windows | of the mean | samples |")
     print("|" + " --- |" * 6)
+    bands: set[float] = set()
     for size in SIZES:
         load = matrices(device, size)
-        found, _ = phase_shifted(meter, load, period_s=period_s)
+        found, readings = phase_shifted(meter, load, period_s=period_s)
+        bands |= {reading.systematic for reading in readings if reading.systematic is not None}
         beside = "" if found.disagreement is None else f"{100 * found.disagreement:+.2f} %"
         print(
             f"| {size} x {size} | {found.windows} | {found.power_w:.1f} W | "
             f"{100 * found.relative_std:.2f} % | {100 * found.relative_error:.2f} % | {beside} |",
             flush=True,
         )
+    for band in bands:
+        print(f"\nbeside all of these, an error of the sensor of up to {100 * band:g} %")
 
 
 def overhead(meter: Meter, arguments: argparse.Namespace) -> None:

@@ -73,7 +73,10 @@ def page(found: CommandEnergy) -> str:
         f"({found.energy_j / 3.6e6:.3g} kWh) in {found.duration_s:.4g} s{times}"
     ]
     for part, reading in found.readings.items():
-        band = "" if reading.systematic is None else f" +- {100 * reading.systematic:.0f} %"
+        band = (
+            "" if reading.systematic is None else f" +- {100 * reading.systematic:.0f} % (sensor)"
+        )
+        band += "" if not reading.statistical else f" +- {100 * reading.statistical:.2g} % (edges)"
         idle = "" if reading.idle_power_w is None else f", idle {reading.idle_power_w:.4g} W"
         lines.append(
             f"  {part}  {reading.energy_j / found.repeats:.4g} J{band}, "

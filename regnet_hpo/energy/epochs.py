@@ -216,7 +216,9 @@ class EpochMeter:
             duration_s=np.array(self._duration_s),
             cpu_time_s=np.array(self._cpu_time_s),
             groups=groups,
-            reading=self._meter.describe(self._sum, self._company(), flags=tuple(flags)),
+            reading=self._meter.describe(
+                self._sum, self._company(), pieces=len(self), flags=tuple(flags)
+            ),
         )
 
     def state_dict(self) -> dict[str, Any]:

@@ -330,9 +330,13 @@ class Meter:
         company: Sequence[Company],
         *,
         repeats: int = 1,
+        pieces: int = 1,
         flags: tuple[str, ...] = (),
     ) -> EnergyReading:
-        """A reading of a span: per device, then summed. Raises MeterError if a device read 0 J."""
+        """A reading of a span: per device, then summed. Raises MeterError if a device read 0 J.
+
+        A span of several `pieces` (epochs) has two ends for each of them.
+        """
         parts = []
         for source, total, others, idle_w in zip(
             self._sources, span.totals, company, self._idle_w, strict=True
@@ -354,6 +358,7 @@ class Meter:
                 mig=facts.mig,
                 other_processes=others.pids,
                 systematic=facts.systematic,
+                statistical=facts.statistical(span.duration_s, pieces),
                 repeats=repeats,
             )
             raised = {*facts.flags, *others.flags, *self._idle_flags, *flags}

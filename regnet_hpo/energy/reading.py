@@ -65,6 +65,8 @@ class EnergyReading:
         dram_j: what of `energy_j` went into memory; None where that is not metered apart.
         systematic: relative half-width of the sensor's own error, which no repetition averages out;
             None where nobody states one.
+        statistical: relative standard error of what the ends of the window cut off: each is off by
+            up to a tick of the sensor. None for an estimate. Repeated runs differ by more.
         repeats: how many runs of the work the numbers are means of.
         flags: names from `FLAGS`, sorted.
         parts: one reading a device where there are several, else empty.
@@ -88,6 +90,7 @@ class EnergyReading:
     mig: bool | None = None
     other_processes: tuple[int, ...] | None = None
     systematic: float | None = None
+    statistical: float | None = None
     repeats: int = 1
     flags: tuple[str, ...] = ()
     parts: tuple[EnergyReading, ...] = ()
@@ -152,6 +155,7 @@ def combine(parts: Sequence[EnergyReading]) -> EnergyReading:
         mig=_any(part.mig for part in parts),
         other_processes=_union(part.other_processes for part in parts),
         systematic=_largest(part.systematic for part in parts),
+        statistical=_independent(parts),
         flags=tuple(sorted({flag for part in parts for flag in part.flags})),
         parts=tuple(parts),
     )
@@ -165,6 +169,13 @@ def _total(values: Iterable[float | None]) -> float | None:
 def _largest(values: Iterable[float | None]) -> float | None:
     known = list(values)
     return None if None in known else max(v for v in known if v is not None)
+
+
+def _independent(parts: Sequence[EnergyReading]) -> float | None:
+    """The standard error of a sum of readings whose errors know nothing of each other."""
+    errors_j = [None if p.statistical is None else p.statistical * p.energy_j for p in parts]
+    total_j = sum(part.energy_j for part in parts)
+    return None if None in errors_j else math.hypot(*(e for e in errors_j if e)) / total_j
 
 
 def _any(values: Iterable[bool | None]) -> bool | None:

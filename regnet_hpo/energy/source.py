@@ -6,8 +6,11 @@ a hardware counter to an estimate, is metered by the same few lines in `meter.py
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
+
+from .reading import ESTIMATED
 
 EDGE_SHARE = 0.05
 """The largest share of a window that the uncertainty of one edge may be."""
@@ -60,6 +63,16 @@ class SourceFacts:
     def min_window_s(self) -> float:
         """The shortest honest window: the one where an edge is no more than 5 % of it."""
         return self.edge_s / EDGE_SHARE
+
+    def statistical(self, duration_s: float, pieces: int) -> float | None:
+        """Relative standard error of `pieces` windows that last so long together.
+
+        Each of their ends lags by anything from nothing to `edge_s`, evenly: a standard deviation
+        of edge_s / sqrt(12), at the mean power. None for an estimate, which has no edges.
+        """
+        if self.source == ESTIMATED:
+            return None
+        return self.edge_s * math.sqrt(2 * pieces / 12) / duration_s
 
 
 class Company(NamedTuple):

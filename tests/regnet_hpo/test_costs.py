@@ -123,6 +123,7 @@ def test_what_else_the_meter_knew_stands_beside_the_energy(
     assert json.loads(record["energy_reading"]) == {
         "device": "fake",
         "systematic": 0.05,
+        "statistical": 0.0,
         "other_processes": [7],
     }
 

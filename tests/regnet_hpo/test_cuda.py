@@ -47,6 +47,25 @@ def test_a_captured_step_is_the_eager_one(
         torch.testing.assert_close(b.float(), a.float(), rtol=1e-2, atol=1e-3)
 
 
+@pytest.mark.parametrize("captured", [False, True])
+def test_no_step_waits_for_the_device(
+    spec: Spec, config: dict[str, Any], digits: DataSet, captured: bool
+) -> None:
+    learner = Learner(spec, config, 0, digits, "cuda")
+    if captured:
+        learner.capture()
+    learner.train_epoch(0)  # an optimiser's moments are made in the first step
+    learner.train_pass.begin(learner._draw(learner.train_pass.batches, 1))
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for step in range(learner.train_pass.batches):
+            learner.step()
+            assert learner.ema is not None
+            learner.ema.update(learner.network, 1, step)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
 def test_capturing_changes_nothing(spec: Spec, config: dict[str, Any], digits: DataSet) -> None:
     learner = Learner(spec, config | {"OPTIM.OPTIMIZER": "adam"}, 0, digits, "cuda")
     before = {name: t.clone() for name, t in learner.network.state_dict().items()}

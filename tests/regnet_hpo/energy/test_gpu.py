@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import statistics
 import threading
 import time
 
 import pytest
 from fake_nvml import COUNTER, GPU_IS_LOST, MIG, POWER, PROCESSES, FakeGpu, FakeNvml
-from traces import FAST, FOLDER, SLOW, energy_j, read_trace, to_csv
+from traces import FAST, FOLDER, SLOW, Load, energy_j, read_trace, synthesise, to_csv
 
 from eahas.errors import MeterError
 from regnet_hpo.energy import open_meter
@@ -39,7 +40,21 @@ def test_counter_reads_the_true_energy_to_a_tick(open_on, nvml, clock):
     assert reading.mig is False
     assert reading.other_processes == ()
     assert reading.systematic == 0.05
+    assert reading.statistical == pytest.approx(0.1 / 6**0.5 / 14.9)
     assert reading.flags == ()
+
+
+def test_windows_at_all_phases_of_the_sensor_differ_as_the_reading_says(open_on, clock):
+    steady = Load("steady", 0.1, ((400.0, 300.0),), ripple_w=0.0)
+    meter = open_on("cuda", nvml=FakeNvml(clock, [FakeGpu(synthesise(steady))]))
+    readings = []
+    for phase in range(60):
+        clock.sleep(0.1 * 0.61803 * phase % 0.1 + 0.1)
+        with meter.window() as window:
+            clock.sleep(2.0 + 0.1 * 0.7548 * phase % 0.1)
+        readings.append(window.reading)
+    spread = statistics.stdev(reading.mean_power_w for reading in readings) / 300.0
+    assert spread == pytest.approx(readings[0].statistical, rel=0.25)
 
 
 def test_fast_ticks_are_read_too(open_on, clock):

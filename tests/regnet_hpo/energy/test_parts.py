@@ -94,3 +94,10 @@ def test_what_one_part_does_not_know_the_sum_does_not_know():
     assert (both.power_limit_w, both.sampled_j, both.other_processes) == (None, None, None)
     seen = combine([READING, dataclasses.replace(READING, other_processes=(5, 1))])
     assert (seen.other_processes, seen.sampled_j) == ((1, 5), 18.0)
+
+
+def test_the_edges_of_two_devices_err_apart():
+    one = dataclasses.replace(READING, statistical=0.03)
+    two = dataclasses.replace(READING, statistical=0.04, energy_j=10.0, device="B")
+    assert combine([one, two]).statistical == pytest.approx(0.5 * 0.05)
+    assert combine([one, READING]).statistical is None
