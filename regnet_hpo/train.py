@@ -49,14 +49,17 @@ def train(
     dataset: DataSet | None = None,
     data_dir: str | Path | None = None,
     on_epoch: Callable[[Progress], None] | None = None,
+    save_every_s: float = 0.0,
 ) -> dict[str, Any]:
     """Train `config` and return its record, without the fields that only a sweep knows.
 
     The images are those of `dataset`, or are loaded from `data_dir` as `load_dataset` does.
     With `resume_file` the state is saved there after each epoch and continued from there: on a CPU
-    the result equals an unbroken run's bit for bit, the times apart. `on_epoch` is told the
-    progress after each epoch that was saved. A run whose loss is no longer finite ends early with
-    status `diverged`; what its finished epochs cost is recorded as far as it can be metered.
+    the result equals an unbroken run's bit for bit, the times apart. Where `save_every_s` is given
+    it is saved no more often than that: a state of many megabytes takes as long as a short epoch.
+    `on_epoch` is told the progress after each epoch that was saved. A run whose loss is no longer
+    finite ends early with status `diverged`; what its finished epochs cost is recorded as far as it
+    can be metered.
 
     Raises ConfigError for a configuration outside the space or a seed that is none, SpecError for a
     spec that cannot be trained, DataError for data or a device that is not there, RecordError for a
@@ -64,7 +67,7 @@ def train(
     be metered.
     """
     trainer = Trainer(spec, config, seed, device=device, dataset=dataset, data_dir=data_dir)
-    return trainer.run(resume_file, on_epoch)
+    return trainer.run(resume_file, on_epoch, save_every_s)
 
 
 class Trainer:
@@ -96,8 +99,12 @@ class Trainer:
         self.costs = RunCosts(device, self.measure)
 
     def run(
-        self, resume_file: Path | None, on_epoch: Callable[[Progress], None] | None
+        self,
+        resume_file: Path | None = None,
+        on_epoch: Callable[[Progress], None] | None = None,
+        save_every_s: float = 0.0,
     ) -> dict[str, Any]:
+        saved_s = time.monotonic()
         try:
             if resume_file is not None:
                 self._resume(resume_file)
@@ -109,8 +116,11 @@ class Trainer:
                     self._epoch()
                 if self.progress.diverged:
                     break
+                if time.monotonic() - saved_s < save_every_s:
+                    continue
                 if resume_file is not None:
                     save_state(resume_file, self._state())
+                    saved_s = time.monotonic()
                 if on_epoch is not None:
                     on_epoch(self.progress)
             return self._record()

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from regnet_hpo.data import DataSet
 
 MOST_DEATHS = 3  # a run whose worker died so often without finishing an epoch is recorded as failed
+SAVE_EVERY_S = 1.0  # a run's state on a GPU, where an epoch may take no longer than saving it
 MOST_ALIKE = 5  # so many failures in a row for one reason are no failures of the runs
 Record = dict[str, Any]
 
@@ -230,6 +231,7 @@ def _trained(
             device=device,
             dataset=data,
             on_epoch=saved,
+            save_every_s=0.0 if device == "cpu" else SAVE_EVERY_S,
         )
 
     try:

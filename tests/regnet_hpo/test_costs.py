@@ -199,7 +199,7 @@ def test_the_meter_is_closed_whatever_happens(
     trainer = Trainer(spec, config, 0, dataset=digits)
     monkeypatch.setattr(trainer.learner, "train_epoch", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        trainer.run(None, None)
+        trainer.run()
     with pytest.raises(MeterError, match="closed"):
         trainer.costs.meter.start()
 
@@ -274,7 +274,7 @@ def test_the_window_is_alone_and_the_curves_are_together(
         alone = property(lambda self: self._way("alone"))
 
     trainer.sharing = Watched()
-    trainer.run(None, None)
+    trainer.run()
     # three epochs of 2 + 20 s; then 5 s of rest, 4 s of ramp, 6 s of window, two test passes
     assert seen == [
         *("together at 0 s", "left at 22 s", "together at 22 s", "left at 44 s"),
@@ -320,7 +320,7 @@ def test_gpu_processor_and_memory_stand_apart_and_add_up(
     host = Meter([Host()], clock=clock, cpu_clock=clock, sleep=clock.sleep)
     trainer.costs.host = host
     trainer.costs.begin_anew()
-    record = trainer.run(None, None)
+    record = trainer.run()
     assert record["train_energy_j"] == record["train_energy_gpu_j"] == pytest.approx(30.0)
     assert record["train_energy_cpu_j"] == pytest.approx(12.0)
     assert record["train_energy_dram_j"] == pytest.approx(6.0)

@@ -105,6 +105,6 @@ def test_the_trainer_sets_the_rate_once_an_epoch(
         step()
 
     monkeypatch.setattr(trainer.learner, "step", watched)
-    trainer.run(None, None)
+    trainer.run()
     expected = [learning_rate(e, config, trainer.learner.settings) for e in range(3)]
     assert seen == [rate for rate in expected for _ in range(2)]  # 60 images, batches of 25

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import torch
 from eahas.errors import RecordError
 from eahas.spec import Spec
 from regnet_hpo import costs
+from regnet_hpo import train as training
 from regnet_hpo.data import DataSet
 from regnet_hpo.preflight import meter_for
 from regnet_hpo.resume import load_state
@@ -48,17 +50,43 @@ def test_killed_after_every_epoch_it_ends_bit_for_bit_the_same(
     spec = spec_with(training=EMA if ema else {})
     config |= {"OPTIM.OPTIMIZER": optimiser, "TRAIN.CUTOUT_LENGTH": 3}
     unbroken = Trainer(spec, config, 5, dataset=digits)
-    expected = unbroken.run(None, None)
+    expected = unbroken.run()
     for _ in range(3):
         with pytest.raises(Killed):
             Trainer(spec, config, 5, dataset=digits).run(tmp_path / "resume.pt", kill)
     last = Trainer(spec, config, 5, dataset=digits)
-    found = last.run(tmp_path / "resume.pt", None)
+    found = last.run(tmp_path / "resume.pt")
     assert [found.get(name) for name in CURVES] == [expected.get(name) for name in CURVES]
     assert all(map(torch.equal, weights_of(last), weights_of(unbroken)))
     assert (found["status"], found["epochs"]) == ("ok", 3)
     assert len(found["epoch_energy_j"]) == 3
     assert "resumed" in found["energy_flags"].split(",")
+
+
+def test_a_state_is_saved_no_more_often_than_asked(
+    spec: Spec, config: dict[str, Any], digits: DataSet, tmp_path: Path
+) -> None:
+    """Each look at the clock is 3 s later: one at the start, one an epoch, one a save."""
+    seconds = itertools.count(0.0, 3.0)
+    path, told = tmp_path / "resume.pt", []
+
+    def saved(progress: Progress) -> None:
+        told.append(progress.epochs)
+        assert path.exists()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training.time, "monotonic", lambda: next(seconds))
+        train(
+            spec,
+            config,
+            0,
+            dataset=digits,
+            resume_file=path,
+            on_epoch=saved,
+            save_every_s=5.0,
+        )
+    assert told == [2]
+    assert train(spec, config, 0, dataset=digits, resume_file=path)["epochs"] == 3
 
 
 def test_a_run_killed_inside_an_epoch_repeats_that_epoch_alone(
@@ -77,7 +105,7 @@ def test_a_run_killed_inside_an_epoch_repeats_that_epoch_alone(
 
     trainer.learner.step = dies
     with pytest.raises(Killed):
-        trainer.run(tmp_path / "resume.pt", None)
+        trainer.run(tmp_path / "resume.pt")
     seen: list[int] = []
     found = train(
         spec,

@@ -52,7 +52,7 @@ def test_the_parameters_that_are_trained_are_those_that_are_counted(
 ) -> None:
     trainer = Trainer(spec, config, 0, dataset=digits)
     trained = sum(p.numel() for p in trainer.learner.network.parameters())
-    assert trained == trainer.run(None, None)["params"]
+    assert trained == trainer.run()["params"]
 
 
 def test_the_seed_decides(spec: Spec, config: dict[str, Any], digits: DataSet) -> None:
