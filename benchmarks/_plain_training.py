@@ -8,7 +8,7 @@ optimiser is not fused; loss and error of every step are read back by the host.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -39,22 +39,45 @@ class Images(Dataset[tuple[Array, int]]):
         return len(self._split)
 
     def __getitem__(self, position: int) -> tuple[Array, int]:
-        pixels = self._split.images[position].transpose(2, 0, 1)
-        image = np.stack([self._table[c][plane] for c, plane in enumerate(pixels)])
-        side = image.shape[1]
-        if self._flip and np.random.uniform() < self._flip:  # noqa: NPY002  as pycls: seeded a worker
-            image = image[:, :, ::-1].copy()
-        if self._padding:
-            pad = self._padding
-            frame = np.pad(image, ((0, 0), (pad, pad), (pad, pad)))
-            top, left = np.random.randint(0, 2 * pad + 1, 2)  # noqa: NPY002
-            image = frame[:, top : top + side, left : left + side]
-        if self._cutout:
-            row, column = np.random.randint(0, side, 2) - self._cutout // 2  # noqa: NPY002
-            image = image.copy()
-            rows, columns = (slice(max(0, c), max(0, c + self._cutout)) for c in (row, column))
-            image[:, rows, columns] = 0.0
-        return np.ascontiguousarray(image), int(self._split.labels[position])
+        side, draw = self._split.images.shape[1], np.random  # as pycls: seeded in each worker
+        image = augmented_alone(
+            self._split.images[position],
+            self._table,
+            mirrored=bool(self._flip and draw.uniform() < self._flip),
+            corner=draw.randint(0, 2 * self._padding + 1, 2) if self._padding else (0, 0),
+            centre=draw.randint(0, side, 2) if self._cutout else (0, 0),
+            crop_padding=self._padding,
+            cutout=self._cutout,
+        )
+        return image, int(self._split.labels[position])
+
+
+def augmented_alone(
+    pixels: Array,
+    table: Array,
+    *,
+    mirrored: bool,
+    corner: Sequence[int] | Array,
+    centre: Sequence[int] | Array,
+    crop_padding: int,
+    cutout: int,
+) -> Array:
+    """One image, (channels, side, side), from its bytes and what was drawn for it."""
+    planes = pixels.transpose(2, 0, 1)
+    image = np.stack([table[channel][plane] for channel, plane in enumerate(planes)])
+    side = image.shape[1]
+    if mirrored:
+        image = image[:, :, ::-1]
+    if crop_padding:
+        frame = np.pad(image, ((0, 0), (crop_padding,) * 2, (crop_padding,) * 2))
+        top, left = corner
+        image = frame[:, top : top + side, left : left + side]
+    image = np.ascontiguousarray(image)
+    if cutout:
+        first = [int(c) - cutout // 2 for c in centre]
+        rows, columns = (slice(max(0, c), max(0, c + cutout)) for c in first)
+        image[:, rows, columns] = 0.0
+    return image
 
 
 def _seed_worker(worker: int) -> None:
@@ -118,19 +141,22 @@ class PlainTraining:
         for batch, given in self.loader:
             inputs = batch.to(self.device)
             labels = given.to(self.device, non_blocking=True)
-            with torch.autocast(self.device.type, enabled=self.half, dtype=torch.float16):
-                logits = self.network(inputs)
-                loss = F.cross_entropy(
-                    logits, labels, label_smoothing=self.settings.label_smoothing
-                )
-            self.optimiser.zero_grad()
-            self.scaler.scale(loss).backward()
-            self.scaler.step(self.optimiser)
-            self.scaler.update()
+            logits, loss = self.step(inputs, labels)
             right += int((logits.argmax(1) == labels).sum().item())
             losses += loss.item()
             seen += len(labels)
         return 100.0 * right / seen
+
+    def step(self, inputs: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Learn from a batch; its logits and its loss."""
+        with torch.autocast(self.device.type, enabled=self.half, dtype=torch.float16):
+            logits = self.network(inputs)
+            loss = F.cross_entropy(logits, labels, label_smoothing=self.settings.label_smoothing)
+        self.optimiser.zero_grad()
+        self.scaler.scale(loss).backward()
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
+        return logits, loss
 
     def accuracies(self) -> list[float]:
         """Of valid and test, after precise batch norm, as ours."""

@@ -195,7 +195,9 @@ class Learner:
         ):
             logits = self.network(inputs)
             loss = F.cross_entropy(
-                logits.float(), labels, label_smoothing=self.settings.label_smoothing
+                logits.to(torch.promote_types(logits.dtype, torch.float32)),
+                labels,
+                label_smoothing=self.settings.label_smoothing,
             )
         return loss, logits
 
