@@ -99,10 +99,12 @@ class PlainTraining:
         assert spec.network is not None
         self.config, self.settings = spec.space.check(config), run_settings(spec, config)
         self.device, self.data = torch.device(device), data
-        torch.manual_seed(seed)
-        np.random.seed(seed)  # noqa: NPY002  for a loader without workers
+        # Apart: numpy's and torch's generators give the same numbers for the same seed.
+        order, images, weights = (int(s) for s in np.random.SeedSequence(seed).generate_state(3))
+        torch.manual_seed(order)
+        np.random.seed(images)  # noqa: NPY002  for a loader without workers
         network = RegNet(stages_of(self.config, spec.network), spec.network)
-        initialise(network, torch.Generator().manual_seed(seed))
+        initialise(network, torch.Generator().manual_seed(weights))
         self.network = network.to(self.device)
         self.optimiser = _optimiser(self.network, self.config, self.settings)
         on_gpu = self.device.type == "cuda"
