@@ -122,6 +122,7 @@ class PlainTraining:
             num_workers=workers,
             pin_memory=on_gpu,
             drop_last=True,
+            persistent_workers=workers > 0,  # kinder than pycls, which starts them anew each epoch
             worker_init_fn=_seed_worker,
         )
         table = torch.from_numpy(data.table)
@@ -143,7 +144,10 @@ class PlainTraining:
         for batch, given in self.loader:
             inputs = batch.to(self.device)
             labels = given.to(self.device, non_blocking=True)
-            logits, loss = self.step(inputs, labels)
+            # pycls searches for the fastest convolutions. In fp32 it would take TF32, torch's
+            # default, where ours is fp32.
+            with torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=False):
+                logits, loss = self.step(inputs, labels)
             right += int((logits.argmax(1) == labels).sum().item())
             losses += loss.item()
             seen += len(labels)

@@ -18,8 +18,9 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from regnet_hpo.data import load_dataset
-from regnet_hpo.energy import EpochMeter, Meter, open_meter
+from eahas.spec import Spec
+from regnet_hpo.data import DataSet, load_dataset
+from regnet_hpo.energy import Meter, open_meter
 from regnet_hpo.energy.gpus import pick_gpus, torch_uuid
 from regnet_hpo.energy.nvml import Nvml, text
 from regnet_hpo.energy.sensor import phase_shifted, sensor_updates
@@ -38,6 +39,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--epochs", type=int, default=12, help="of each side, for the overhead")
     arguments = parser.parse_args(argv)
     check_device(arguments.device)
+    spec = load_spec(arguments.spec)
+    data = load_dataset(spec.data, arguments.data_dir)
     nvml = Nvml()
     ordinal = torch.device(arguments.device).index or 0
 
@@ -48,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     print("| value | reads | changes | median interval | longest | rises by 90 % in |")
     print("|" + " --- |" * 6)
-    longest = 0.0
+    period_s = 0.0
     for found in sensor_updates(nvml, handle, matrices(arguments.device, 8192)):
         rise = "" if found.rise_s is None else f"{1000 * found.rise_s:.0f} ms"
         print(
@@ -56,10 +59,11 @@ def main(argv: Sequence[str] | None = None) -> None:
             f"{1000 * found.median_s:.1f} ms | {1000 * found.longest_s:.1f} ms | {rise} |",
             flush=True,
         )
-        longest = max(longest, found.longest_s if found.what != "plain power" else 0.0)
+        # The longest interval may be a stretch in which the power did not change.
+        period_s = max(period_s, found.median_s if found.what != "plain power" else 0.0)
     with open_meter(arguments.device) as meter:
-        agreement(meter, arguments.device, longest)
-        overhead(meter, arguments)
+        agreement(meter, arguments.device, period_s)
+        overhead(meter, spec, data, arguments)
 
 
 def matrices(device: str, size: int, at_least_s: float = 0.05) -> Callable[[], None]:
@@ -102,14 +106,11 @@ def agreement(meter: Meter, device: str, period_s: float) -> None:
         print(f"\nbeside all of these, an error of the sensor of up to {100 * band:g} %")
 
 
-def overhead(meter: Meter, arguments: argparse.Namespace) -> None:
+def overhead(meter: Meter, spec: Spec, data: DataSet, arguments: argparse.Namespace) -> None:
     """Epochs with and without a meter, in turns."""
-    spec = load_spec(arguments.spec)
-    data = load_dataset(spec.data, arguments.data_dir)
     config = spec.space.check(spec.space.sample(1, seed=0)[0])
     learner = Learner(spec, config, 0, data, arguments.device)
     learner.capture()
-    epochs = EpochMeter(meter)
     bare: list[float] = []
     metered: list[float] = []
     for epoch in range(2 * arguments.epochs + 2):
@@ -117,10 +118,12 @@ def overhead(meter: Meter, arguments: argparse.Namespace) -> None:
         torch.cuda.synchronize(arguments.device)
         began = time.perf_counter()
         if epoch % 2:
-            epochs.start()
+            meter.begin()  # the sampling thread too
+            meter.mark()
         learner.train_epoch(0)
         if epoch % 2:
-            epochs.pause()
+            meter.mark()
+            meter.end()
         if epoch > 1:
             (metered if epoch % 2 else bare).append(time.perf_counter() - began)
     with_s, without_s = statistics.median(metered), statistics.median(bare)

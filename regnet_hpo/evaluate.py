@@ -54,6 +54,10 @@ class PreciseNorm:
         with self._own_statistics():
             self._forward.capture(lambda: {**state(), **self._totals()}, device)
 
+    def release(self) -> None:
+        """As `Repeated.release`."""
+        self._forward.release()
+
     def _totals(self) -> dict[str, Tensor]:
         return {f"sum {place}": total for place, total in enumerate(self._sums)}
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Mapping
+import gc
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -120,11 +121,18 @@ class Learner:
         if self.device.type != "cuda":
             return
         self.network.train()
-        self.step.capture(self.step_state, self.device)
-        if self.precise_pass.batches:
-            for suffix, precise in self.precise.items():
-                precise.capture(functools.partial(self.precise_state, suffix), self.device)
+        with _no_garbage_collection():
+            self.step.capture(self.step_state, self.device)
+            if self.precise_pass.batches:
+                for suffix, precise in self.precise.items():
+                    precise.capture(functools.partial(self.precise_state, suffix), self.device)
         torch.cuda.synchronize(self.device)
+
+    def release(self) -> None:
+        """Let the graphs go, and the memory of the device that they hold."""
+        self.step.release()
+        for precise in self.precise.values():
+            precise.release()
 
     def step_state(self) -> dict[str, Tensor]:
         """Every tensor that a step changes."""
@@ -229,6 +237,19 @@ class Learner:
         load_optimiser(self.optimiser, state["optimiser"])
         if self.ema is not None:
             self.ema.network.load_state_dict(state["ema"])
+
+
+@contextlib.contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """What is garbage goes first: the end of an old graph in the midst of a capture breaks it."""
+    gc.collect()
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def generator(*key: int) -> torch.Generator:

@@ -62,6 +62,13 @@ class Repeated:
             self.rehearse(state)
         torch.cuda.current_stream(device).wait_stream(stream)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+        with (
+            torch.cuda.device(device),
+            torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"),
+        ):
             self._body()
         self._graph = graph
+
+    def release(self) -> None:
+        """Let the graph go, and its memory with it; the work goes on as it stands."""
+        self._graph = None

@@ -92,10 +92,11 @@ class Trainer:
         check_fit(self.data, spec)
         if self.measure.threads:
             torch.set_num_threads(self.measure.threads)
-        self.learner = Learner(spec, self.config, self.seed, self.data, device)
-        self.progress = Progress({name: [] for name in self.learner.curves})
         self.method = WINDOW if self.measure.window_s else WHOLE
         self.sharing = Sharing(_device_name(device))
+        with self._metered_or_together():
+            self.learner = Learner(spec, self.config, self.seed, self.data, device)
+        self.progress = Progress({name: [] for name in self.learner.curves})
         self.costs = RunCosts(device, self.measure)
 
     def run(
@@ -104,28 +105,46 @@ class Trainer:
         on_epoch: Callable[[Progress], None] | None = None,
         save_every_s: float = 0.0,
     ) -> dict[str, Any]:
-        saved_s = time.monotonic()
-        try:
+        """The record; the arguments are those of `train`."""
+
+        def saved() -> None:
             if resume_file is not None:
-                self._resume(resume_file)
+                save_state(resume_file, self._state())
+            if on_epoch is not None:
+                on_epoch(self.progress)
+
+        try:
+            with self._metered_or_together():
+                if resume_file is not None:
+                    self._resume(resume_file)
             if self.measure.idle_s and self.method == WHOLE:
                 self._measure_idle()
-            self.learner.capture()
-            while self.progress.epochs < self.learner.max_epoch:
-                with self._metered_or_together():
-                    self._epoch()
-                if self.progress.diverged:
-                    break
-                if time.monotonic() - saved_s < save_every_s:
-                    continue
-                if resume_file is not None:
-                    save_state(resume_file, self._state())
-                    saved_s = time.monotonic()
-                if on_epoch is not None:
-                    on_epoch(self.progress)
-            return self._record()
+            with self._metered_or_together():
+                self.learner.capture()
+            self._train(saved, save_every_s)
+            if self.progress.diverged or self.method == WHOLE:
+                return self._record() | self._costs()
+            with self.sharing.alone():
+                saved()  # the time may have run out while others were alone
+                if self.measure.idle_s:
+                    self._measure_idle()
+                self.measure_window()
+                return self._record() | self._costs()
         finally:
+            self.learner.release()
             self.costs.close()
+
+    def _train(self, saved: Callable[[], None], save_every_s: float) -> None:
+        """The epochs that are missing; after each, but no more often than asked, it is `saved`."""
+        last_s = time.monotonic()
+        while self.progress.epochs < self.learner.max_epoch:
+            with self._metered_or_together():
+                self._epoch()
+                if self.progress.diverged:
+                    return
+                if time.monotonic() - last_s >= save_every_s:
+                    saved()
+                    last_s = time.monotonic()
 
     def _metered_or_together(self) -> contextlib.AbstractContextManager[None]:
         """A run that is metered whole has the device to itself; others share it until they are."""
@@ -209,7 +228,7 @@ class Trainer:
     def _record(self) -> dict[str, Any]:
         assert self.spec.network is not None
         cx = complexity(self.learner.stages, self.spec.network)
-        record: dict[str, Any] = {
+        return {
             "space": self.spec.name,
             "space_version": self.spec.version,
             "seed": self.seed,
@@ -225,14 +244,6 @@ class Trainer:
             "data_source": self.data.source,
             "data_fingerprint": self.data.fingerprint,
         }
-        if self.method == WHOLE:
-            return record | self._costs()
-        with self.sharing.alone():
-            if not self.progress.diverged:
-                if self.measure.idle_s:
-                    self._measure_idle()
-                self.measure_window()
-            return record | self._costs()
 
     def _costs(self) -> dict[str, Any]:
         """Times and energies. A run that ends well has every energy that the spec predicts."""

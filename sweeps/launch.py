@@ -178,7 +178,7 @@ def _with_workers(
                 worker.join()
                 deaths += code < 0
                 _require_sound(folder, worker, code, deaths, MOST_DEATHS * len(seats))
-                if code != 0:
+                if code != 0 and not terms.over:
                     workers.append(Worker(folder, worker.seat, terms))
     finally:
         for worker in workers:

@@ -18,6 +18,7 @@ from sweeps.collect import collect
 from sweeps.launch import launch
 from sweeps.plan import DONE, PlannedRun, plan_list, write_plan
 from sweeps.restore import restore
+from sweeps.work import forget_failed
 
 Progress = Callable[[int, int], None]
 
@@ -64,6 +65,7 @@ def run_slice(
     device: str = "cpu",
     workers: int | None = None,
     data_dir: str | Path | None = None,
+    retry_failed: bool = False,
     allow_company: bool = False,
     progress: Progress | None = None,
 ) -> Slice:
@@ -71,7 +73,8 @@ def run_slice(
 
     The store is a records file; a missing one is begun. Its records stay, whatever happens: it is
     replaced by a longer one in one move. A run that the budget cuts off is continued by the next
-    slice, as long as the folder beside the store is kept.
+    slice, as long as the folder beside the store is kept. `retry_failed` has failed runs made
+    again.
 
     Raises SweepError where the store holds another sweep, the budget ends before any run does, and
     as `launch` does; what was finished until then is in the store.
@@ -81,6 +84,8 @@ def run_slice(
     write_plan(spec, runs, folder)
     if store.exists():
         restore(folder, store)
+    if retry_failed:
+        forget_failed(folder)
     before = _finished(folder)
     started = time.monotonic()
     try:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from eahas.errors import SweepError
+from eahas.errors import MeterError, SweepError
 from eahas.record_schema import config_of
 from eahas.spec import Spec
 from regnet_hpo.costs import WINDOW, RunCosts
@@ -73,9 +73,9 @@ def spread_by_power(rows: Sequence[Row], count: int, *, least_s: float = 0.0) ->
 
 
 def shortest_whole_s(spec: Spec, device: str) -> float:
-    """Seconds that a run has to last for its joules to be metered in one piece."""
+    """Seconds that a run has to last for its joules to be metered in one piece, and to spare."""
     with meter_for(device, measure_settings(spec)) as meter:
-        return meter.min_window_s
+        return 1.5 * meter.min_window_s
 
 
 def validate_energy(
@@ -86,28 +86,30 @@ def validate_energy(
     device: str,
     window_s: float,
     progress: Callable[[int, int], None] | None = None,
-) -> list[Scaled]:
-    """Each run whole and over a window of at least `window_s`. A run that diverges is left out.
-
-    Raises MeterError where a run is too short to be metered whole.
-    """
+) -> tuple[list[Scaled], dict[str, str]]:
+    """Each run whole and over a window of at least `window_s`; and why others were left out."""
     windowed = dataclasses.replace(spec, measurement={**spec.measurement, "window_s": window_s})
-    found = []
+    found: list[Scaled] = []
+    left_out: dict[str, str] = {}
     for done, row in enumerate(rows, start=1):
         config, seed = config_of(row, spec), int(row["seed"])
         trainer = Trainer(windowed, config, seed, device=device, dataset=data)
+        config_id = str(row["config_id"])
         try:
             with trainer.sharing.alone():
-                found += _both(trainer, str(row["config_id"]))
+                found.append(_both(trainer, config_id))
+        except MeterError as error:
+            left_out[config_id] = str(error)
         finally:
+            trainer.learner.release()
             trainer.costs.close()
         if progress is not None:
             progress(done, len(rows))
-    return found
+    return found, left_out
 
 
-def _both(trainer: Trainer, config_id: str) -> list[Scaled]:
-    """The run both ways; none where its loss is no longer finite."""
+def _both(trainer: Trainer, config_id: str) -> Scaled:
+    """The run both ways. Raises MeterError where it diverges or is too short."""
     learner, costs = trainer.learner, trainer.costs
     epochs = learner.max_epoch
     learner.capture()
@@ -115,27 +117,25 @@ def _both(trainer: Trainer, config_id: str) -> list[Scaled]:
     losses = [learner.train_epoch(epoch)[0] for epoch in range(epochs)]
     costs.pause(epochs)
     if not math.isfinite(losses[-1]):
-        return []
+        raise MeterError(f"loss is {losses[-1]} after {epochs} epochs")
     whole = _costs(costs, epochs)
     trainer.measure_window()
     window = _costs(costs, epochs)
-    return [
-        Scaled(
-            config_id=config_id,
-            power_w=whole["train_energy_j"] / whole["wall_s"],
-            whole_s=whole["runtime_s"],
-            window_s=window["runtime_s"],
-            whole_j=whole["train_energy_j"],
-            window_j=window["train_energy_j"],
-        )
-    ]
+    return Scaled(
+        config_id=config_id,
+        power_w=whole["train_energy_j"] / whole["wall_s"],
+        whole_s=whole["runtime_s"],
+        window_s=window["runtime_s"],
+        whole_j=whole["train_energy_j"],
+        window_j=window["train_energy_j"],
+    )
 
 
 def _costs(costs: RunCosts, epochs: int) -> dict[str, Any]:
     return costs.times(epochs, WINDOW) | costs.training_energy(epochs, WINDOW)
 
 
-def summary(found: Sequence[Scaled]) -> dict[str, Any]:
+def summary(found: Sequence[Scaled], left_out: Mapping[str, str]) -> dict[str, Any]:
     """Errors of the scaling: median, 95 % quantile, worst, and the share within 5 %."""
 
     def of(errors: list[float]) -> dict[str, float]:
@@ -149,9 +149,10 @@ def summary(found: Sequence[Scaled]) -> dict[str, Any]:
         }
 
     if not found:
-        return {"runs": 0}
+        return {"runs": 0, "left_out": dict(left_out)}
     return {
         "runs": len(found),
+        "left_out": dict(left_out),
         "power_w": [min(s.power_w for s in found), max(s.power_w for s in found)],
         "energy": of([s.energy_error for s in found]),
         "time": of([s.time_error for s in found]),
@@ -161,8 +162,9 @@ def summary(found: Sequence[Scaled]) -> dict[str, Any]:
 
 def page(facts: Mapping[str, Any]) -> str:
     """The summary as text for a terminal."""
+    left_out = [f"left out: {name}: {why}" for name, why in facts["left_out"].items()]
     if not facts["runs"]:
-        return "no run ended well, so nothing could be compared"
+        return "\n".join(["no run ended well, so nothing could be compared", *left_out])
     low, high = facts["power_w"]
     lines = [
         f"{facts['runs']} runs of {low:.4g} to {high:.4g} W, whole and scaled from a window:",
@@ -172,4 +174,4 @@ def page(facts: Mapping[str, Any]) -> str:
         errors = facts[name]
         cells = "".join(f"{100 * errors[key]:8.2f}%" for key in ("bias", "median", "p95", "worst"))
         lines.append(f"{name:8}{cells}   {100 * errors['share_within']:.0f} % of runs")
-    return "\n".join(lines)
+    return "\n".join(lines + left_out)

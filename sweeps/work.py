@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from regnet_hpo.data import DataSet
 
 MOST_DEATHS = 3  # a run whose worker died so often without finishing an epoch is recorded as failed
-SAVE_EVERY_S = 1.0  # a run's state on a GPU, where an epoch may take no longer than saving it
+SAVE_EVERY_S = 5.0  # a run's state on a GPU, where an epoch may take no longer than saving it
 MOST_ALIKE = 5  # so many failures in a row for one reason are no failures of the runs
 Record = dict[str, Any]
 
@@ -194,6 +194,7 @@ def _made(
     except Exception as error:  # noqa: BLE001  any failure of a run is a row with its reason
         reason = f"{type(error).__name__}: {error}"
         if not isinstance(error, EahasError):
+            traceback.print_exc()
             frame = traceback.extract_tb(error.__traceback__)[-1]
             reason += f" at {Path(frame.filename).name}:{frame.lineno} in {frame.name}"
         record = failed(spec, run, reason)

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sweeps.work import Terms, make_runs
+from sweeps.work import Terms, make_runs, require_different_failures
 
 ENTRY = "from sweeps.worker import main; main()"
 EXIT_CANNOT_WRITE = 74  # EX_IOERR
@@ -98,4 +98,5 @@ def _work(folder: str, device: str, cores: list[int], terms: dict[str, Any], lau
     for record in make_runs(Path(folder), device, Terms(**terms), on_epoch=require_launcher):
         require_launcher()
         if record["status"] == "failed" and device != "cpu":
+            require_different_failures(Path(folder))
             sys.exit(EXIT_AGAIN)  # an error of a GPU may stay with the process

@@ -91,6 +91,7 @@ def add_to(commands: Any) -> None:
     command.add_argument(
         "--store", metavar="FILE", help="the records, a Parquet file; default: SPEC.parquet"
     )
+    command.add_argument("--retry-failed", action="store_true", help="make failed runs again")
     _add_machine(command)
 
     command = add_command(
@@ -266,6 +267,7 @@ def run(arguments: Namespace) -> None:
                 device=arguments.device,
                 workers=arguments.workers,
                 data_dir=arguments.data_dir,
+                retry_failed=arguments.retry_failed,
                 allow_company=arguments.allow_company,
                 progress=lambda done, total: bars("runs", done, total),
             )
@@ -315,7 +317,7 @@ def validate_energy(arguments: Namespace) -> None:
     least_s = validation.shortest_whole_s(spec, arguments.device)
     chosen = validation.spread_by_power(rows, arguments.runs, least_s=least_s)
     with Bars() as bars:
-        found = validation.validate_energy(
+        found, left_out = validation.validate_energy(
             spec,
             chosen,
             data,
@@ -323,7 +325,7 @@ def validate_energy(arguments: Namespace) -> None:
             window_s=arguments.window_s,
             progress=lambda done, total: bars("runs", done, total),
         )
-    facts = validation.summary(found)
+    facts = validation.summary(found, left_out)
     if arguments.out is not None:
         write_json(Path(arguments.out), facts, indent=1)
     print(validation.page(facts))

@@ -160,8 +160,9 @@ class ProcessWatch:
     def look(self, t_s: float) -> None:
         """Note who is there now."""
         for function in self.LISTS:
-            processes = self._nvml.maybe(function, self._handle)
-            if processes is None:
+            try:
+                processes = self._nvml.ask(function, self._handle)
+            except NvmlProblem:  # of whatever kind: joules do not depend on it
                 self._known = self._known and function != self.LISTS[0]
                 continue
             for process in processes:

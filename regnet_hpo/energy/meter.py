@@ -309,9 +309,10 @@ class Meter:
 
     def others(self) -> tuple[int, ...]:
         """Ids of the processes that are on the devices now, ours left out; () where unknown."""
+        since_s = self._clock()
         self.begin()
         try:
-            return tuple(sorted({pid for c in self.company(self._clock()) for pid in c.pids or ()}))
+            return tuple(sorted({pid for c in self.company(since_s) for pid in c.pids or ()}))
         finally:
             self.end()
 

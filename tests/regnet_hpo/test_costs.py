@@ -275,8 +275,9 @@ def test_the_window_is_alone_and_the_curves_are_together(
 
     trainer.sharing = Watched()
     trainer.run()
-    # three epochs of 2 + 20 s; then 5 s of rest, 4 s of ramp, 6 s of window, two test passes
+    # made ready; three epochs of 2 + 20 s; then 5 s of rest, 4 s of ramp, 6 s of window, two passes
     assert seen == [
+        *("together at 0 s", "left at 0 s") * 2,
         *("together at 0 s", "left at 22 s", "together at 22 s", "left at 44 s"),
         *("together at 44 s", "left at 66 s", "alone at 66 s", "left at 101 s"),
     ]

@@ -12,6 +12,7 @@ from torch import nn
 from eahas.spec import Spec
 from regnet_hpo.network import RegNet
 from regnet_hpo.optim import build_optimiser, learning_rate, set_learning_rate
+from regnet_hpo.repeated import Repeated
 from regnet_hpo.settings import TrainSettings
 from regnet_hpo.train import Trainer
 
@@ -104,7 +105,7 @@ def test_the_trainer_sets_the_rate_once_an_epoch(
         seen.append(trainer.learner.optimiser.param_groups[0]["lr"])
         step()
 
-    monkeypatch.setattr(trainer.learner, "step", watched)
+    monkeypatch.setattr(trainer.learner, "step", Repeated(watched))
     trainer.run()
     expected = [learning_rate(e, config, trainer.learner.settings) for e in range(3)]
     assert seen == [rate for rate in expected for _ in range(2)]  # 60 images, batches of 25

@@ -17,6 +17,7 @@ from regnet_hpo import costs
 from regnet_hpo import train as training
 from regnet_hpo.data import DataSet
 from regnet_hpo.preflight import meter_for
+from regnet_hpo.repeated import Repeated
 from regnet_hpo.resume import load_state
 from regnet_hpo.settings import MeasureSettings
 from regnet_hpo.train import Progress, Trainer, train
@@ -103,7 +104,7 @@ def test_a_run_killed_inside_an_epoch_repeats_that_epoch_alone(
             raise Killed
         step()
 
-    trainer.learner.step = dies
+    trainer.learner.step = Repeated(dies)
     with pytest.raises(Killed):
         trainer.run(tmp_path / "resume.pt")
     seen: list[int] = []

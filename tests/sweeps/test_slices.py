@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from eahas.errors import SpecError, SweepError
+from eahas.errors import MeterError, SpecError, SweepError
 from eahas.records import read_records
 from eahas.spec import Spec, spec_from_dict
 from sweeps import slices
@@ -163,6 +164,26 @@ def test_the_store_of_another_sweep_is_refused_and_kept(
     with pytest.raises(SweepError):
         run_slice(sliced, store, 60, workers=0)
     assert store.read_bytes() == content
+
+
+def test_failed_runs_stay_failed_unless_they_are_to_be_made_again(
+    sliced: Spec, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import regnet_hpo.train as training
+
+    def broken(*_: Any, **__: Any) -> None:
+        raise MeterError(f"the driver is gone, {time.monotonic_ns()}")
+
+    with monkeypatch.context() as patch:
+        short(patch, 2)
+        patch.setattr(training, "train", broken)
+        run_slice(sliced, store, 60, workers=0)
+    assert [row["status"] for row in read_records(store, sliced)] == ["failed"] * 2
+    run_slice(sliced, store, 60, workers=0)
+    found = Counter(row["status"] for row in read_records(store, sliced))
+    assert found == {"failed": 2, "ok": 3}
+    run_slice(sliced, store, 60, workers=0, retry_failed=True)
+    assert [row["status"] for row in read_records(store, sliced)] == ["ok"] * 5
 
 
 def test_what_was_finished_before_a_failure_is_in_the_store(

@@ -56,7 +56,9 @@ def test_a_run_that_diverges_is_left_out(tiny: dict[str, Any]) -> None:
     tiny["parameters"]["OPTIM.BASE_LR"] = {"type": "choice", "choices": [1e20]}
     spec = spec_from_dict(tiny)
     data = load_dataset(spec.data)
-    assert validate_energy(spec, rows_of(spec, 1), data, device="cpu", window_s=0.0) == []
+    found, left_out = validate_energy(spec, rows_of(spec, 1), data, device="cpu", window_s=0.0)
+    assert found == []
+    assert left_out["c00000"].startswith("loss is nan")
 
 
 def test_a_run_is_metered_both_ways(tiny: dict[str, Any]) -> None:
@@ -64,7 +66,7 @@ def test_a_run_is_metered_both_ways(tiny: dict[str, Any]) -> None:
     spec = spec_from_dict(tiny)
     rows = spread_by_power(rows_of(spec, 3), 2)
     told: list[tuple[int, int]] = []
-    found = validate_energy(
+    found, left_out = validate_energy(
         spec,
         rows,
         load_dataset(spec.data),
@@ -73,6 +75,7 @@ def test_a_run_is_metered_both_ways(tiny: dict[str, Any]) -> None:
         progress=lambda *done: told.append(done),
     )
     assert [scaled.config_id for scaled in found] == [row["config_id"] for row in rows]
+    assert left_out == {}
     assert told == [(1, 2), (2, 2)]
     for scaled in found:
         assert scaled.whole_j == pytest.approx(10.0 * scaled.whole_s)  # estimated: 10 W x CPU time
@@ -84,11 +87,15 @@ def test_a_run_is_metered_both_ways(tiny: dict[str, Any]) -> None:
 def test_the_summary_counts_what_is_within_five_percent() -> None:
     one = Scaled("c", 100.0, 10.0, 10.2, 1000.0, 980.0)
     found = [one, dataclasses.replace(one, window_j=1100.0, power_w=300.0)]
-    facts = summary(found)
+    facts = summary(found, {})
     assert facts["power_w"] == [100.0, 300.0]
     assert facts["energy"]["share_within"] == 0.5
     assert facts["energy"]["worst"] == pytest.approx(0.1)
     assert facts["time"]["bias"] == pytest.approx(0.02)
     assert "50 % of runs" in page(facts)
-    assert summary([]) == {"runs": 0}
-    assert "nothing could be compared" in page(summary([]))
+    nothing = summary([], {"c00007": "too short"})
+    assert nothing["runs"] == 0
+    assert page(nothing).splitlines() == [
+        "no run ended well, so nothing could be compared",
+        "left out: c00007: too short",
+    ]

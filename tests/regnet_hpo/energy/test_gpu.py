@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import statistics
 import threading
 import time
@@ -258,6 +259,23 @@ def test_processes_that_the_driver_hides_are_unknown(open_on, nvml, gpu, clock):
         clock.sleep(2.0)
     assert window.reading.other_processes is None
     assert window.reading.flags == ("processes_unknown",)
+
+
+def test_a_list_of_processes_that_cannot_be_had_costs_no_joules(open_on, nvml, gpu, clock):
+    """999, unknown, is what some sandboxes answer."""
+    gpu.fail(PROCESSES, 999)
+    with open_on("cuda", nvml=nvml).window() as window:
+        clock.sleep(2.0)
+    assert window.reading.other_processes is None
+
+
+def test_who_is_there_now_is_told_while_the_clock_runs(nvml, gpu):
+    gpu.processes = [(100, 0.0, 99.0), (4242, 0.0, 99.0)]
+    ticks = itertools.count()
+    with open_meter("cuda", nvml=nvml, clock=lambda: next(ticks) * 1e-3, own_pids={100}) as meter:
+        assert meter.others() == (4242,)
+        gpu.processes = [(100, 0.0, 99.0)]
+        assert meter.others() == ()
 
 
 def test_disagreement_of_counter_and_samples_is_flagged(open_on, nvml, gpu, clock):
