@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from regnet_hpo.energy.family import LAUNCHER_ENV
 from sweeps.work import Terms, make_runs, require_different_failures
 
 ENTRY = "from sweeps.worker import main; main()"
@@ -47,7 +48,7 @@ class Worker:
         path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
         self._process = subprocess.Popen(
             [sys.executable, "-c", ENTRY, json.dumps(order)],
-            env={**os.environ, "PYTHONPATH": path},
+            env={**os.environ, "PYTHONPATH": path, LAUNCHER_ENV: str(os.getpid())},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             start_new_session=True,  # Ctrl-C reaches the launcher alone, which stops its workers

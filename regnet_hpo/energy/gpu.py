@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Container
 from typing import Any
 
 from eahas.errors import MeterError
@@ -61,7 +61,7 @@ class GpuSource:
         source: str,
         allow_mig: bool,
         sample_period_s: float,
-        own_pids: Collection[int],
+        own_pids: Container[int],
     ) -> None:
         self._nvml = nvml
         self._handle = handle
@@ -149,10 +149,10 @@ class ProcessWatch:
 
     LISTS = ("nvmlDeviceGetComputeRunningProcesses", "nvmlDeviceGetGraphicsRunningProcesses")
 
-    def __init__(self, nvml: Nvml, handle: Any, own_pids: Collection[int]) -> None:
+    def __init__(self, nvml: Nvml, handle: Any, own_pids: Container[int]) -> None:
         self._nvml = nvml
         self._handle = handle
-        self._own_pids = frozenset(own_pids)
+        self._own_pids = own_pids
         self._last_seen_s: dict[int, float] = {}
         self._own_seen = False
         self._known = True

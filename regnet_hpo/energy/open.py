@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from eahas.errors import MeterError, unknown
 
 from .estimate import EstimateSource
+from .family import Family
 from .gpu import GpuSource
 from .gpus import CudaUuid, pick_gpus, torch_uuid
 from .meter import Meter
@@ -37,7 +38,7 @@ def open_meter(
     nvml: Any = None,
     root: Path = POWERCAP,
     environ: Mapping[str, str] | None = None,
-    own_pids: Collection[int] | None = None,
+    own_pids: Container[int] | None = None,
     cuda_uuid: CudaUuid = torch_uuid,
     sync: Callable[[], None] | None = None,
     clock: Callable[[], float] = time.perf_counter,
@@ -61,7 +62,8 @@ def open_meter(
         nvml: a binding in place of pynvml.
         root: the powercap folder.
         environ: environment variables; by default those of the process.
-        own_pids: process ids that are ours; by default this process.
+        own_pids: process ids that are ours; by default this process, and the other workers of its
+            launcher.
         cuda_uuid: asks CUDA for a device's UUID; by default through torch if it is loaded.
         sync: waits for queued work at the edges of windows; by default torch's, for GPUs.
         clock: seconds, monotone.
@@ -93,7 +95,7 @@ def open_meter(
             cuda_uuid=cuda_uuid,
             allow_mig=allow_mig,
             sample_period_s=sample_period_s,
-            own_pids={os.getpid()} if own_pids is None else own_pids,
+            own_pids=Family(os.environ) if own_pids is None else own_pids,
         )
 
     openers: dict[str, Callable[[], Opened]] = {
@@ -136,7 +138,7 @@ def _open_gpus(
     cuda_uuid: CudaUuid,
     allow_mig: bool,
     sample_period_s: float,
-    own_pids: Collection[int],
+    own_pids: Container[int],
 ) -> Opened:
     library = Nvml(nvml)
     try:

@@ -1,0 +1,42 @@
+"""Workers of one launcher know each other."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from regnet_hpo.energy.family import LAUNCHER_ENV, Family
+
+
+def test_a_process_alone_knows_itself() -> None:
+    family = Family({})
+    assert os.getpid() in family
+    assert os.getppid() not in family
+    assert 2**31 not in family
+
+
+def test_the_children_of_the_launcher_are_ours_and_nobody_else(tmp_path: Path) -> None:
+    for pid, parent, name in ((7, 100, "python"), (8, 1, "cuda (3) job"), (9, 100, "a) R 1 (b")):
+        (tmp_path / str(pid)).mkdir()
+        (tmp_path / str(pid) / "stat").write_text(f"{pid} ({name}) S {parent} {pid} {pid} 0 -1\n")
+    family = Family({LAUNCHER_ENV: "100"}, tmp_path)
+    assert [pid in family for pid in (7, 8, 9, 10)] == [True, False, True, False]
+    assert 7 not in Family({LAUNCHER_ENV: "nobody"}, tmp_path)
+
+
+def test_a_real_sibling_is_seen() -> None:
+    """Two children of this process, one of which asks about the other."""
+    ask = "import sys; from regnet_hpo.energy.family import Family; import os; "
+    ask += "print(int(sys.argv[1]) in Family(os.environ))"
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as sibling:
+        told = subprocess.run(
+            [sys.executable, "-c", ask, str(sibling.pid)],
+            env={**os.environ, LAUNCHER_ENV: str(os.getpid())},
+            stdout=subprocess.PIPE,
+            check=True,
+        )
+        assert sibling.stdin is not None
+        sibling.stdin.close()
+    assert told.stdout.strip() == b"True"
