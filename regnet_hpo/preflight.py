@@ -138,7 +138,7 @@ def check_device(name: str) -> None:
     if found is None:
         raise DataError(f"device {shown(name)} is unknown; allowed: cpu, cuda, cuda:0, ...")
     if name != "cpu" and int(found[1] or 0) >= gpu_count():
-        raise DataError(f"device {name!r}: torch sees {gpu_count()} CUDA devices; use cpu")
+        raise DataError(f"device {name!r}: {_gpus_seen()}")
 
 
 def gpu_count() -> int:
@@ -146,6 +146,17 @@ def gpu_count() -> int:
     import torch
 
     return torch.cuda.device_count()
+
+
+def _gpus_seen() -> str:
+    """What there is in place of a GPU that was asked for."""
+    import torch
+
+    if count := gpu_count():
+        return f"torch sees {count} CUDA devices, cuda:0 to cuda:{count - 1}"
+    if torch.version.cuda is None:
+        return f"torch {torch.__version__} was built without CUDA; install a CUDA build, or use cpu"
+    return "torch sees no CUDA device; look at nvidia-smi and CUDA_VISIBLE_DEVICES, or use cpu"
 
 
 def check_fit(data: DataSet, spec: Spec) -> None:

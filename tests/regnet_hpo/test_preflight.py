@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import torch
 
 from eahas.errors import DataError, SpecError
 from eahas.spec import Spec, spec_from_dict
@@ -108,12 +109,21 @@ def test_unknown_devices_are_refused(name: Any) -> None:
         check_device(name)
 
 
-@pytest.mark.parametrize(("name", "seen"), [("cuda", 0), ("cuda:1", 1), ("cuda:9999", 8)])
+@pytest.mark.parametrize(
+    ("name", "seen", "built", "message"),
+    [
+        ("cuda", 0, None, r"'cuda': torch .* was built without CUDA; install a CUDA build"),
+        ("cuda", 0, "13.0", r"'cuda': torch sees no CUDA device; look at nvidia-smi"),
+        ("cuda:1", 1, "13.0", r"'cuda:1': torch sees 1 CUDA devices, cuda:0 to cuda:0"),
+        ("cuda:9999", 8, "13.0", r"torch sees 8 CUDA devices, cuda:0 to cuda:7"),
+    ],
+)
 def test_a_gpu_that_is_not_there_is_refused(
-    monkeypatch: pytest.MonkeyPatch, name: str, seen: int
+    monkeypatch: pytest.MonkeyPatch, name: str, seen: int, built: str | None, message: str
 ) -> None:
     monkeypatch.setattr(module, "gpu_count", lambda: seen)
-    with pytest.raises(DataError, match=f"torch sees {seen} CUDA devices"):
+    monkeypatch.setattr(torch.version, "cuda", built)
+    with pytest.raises(DataError, match=message):
         check_device(name)
 
 
