@@ -10,7 +10,15 @@ from typing import Any
 import numpy as np
 
 from eahas.errors import DataError, MissingExtraError
-from regnet_hpo.data.pictures import Facts, Pool, Pools, checked, decoded, require_all_classes
+from regnet_hpo.data.pictures import (
+    Facts,
+    Pool,
+    Pools,
+    check_labels,
+    checked,
+    decoded,
+    require_all_classes,
+)
 
 IMAGES, LABELS = ("img", "image"), ("label", "fine_label")
 FOLDERS = (".", "data", "plain_text")  # where Hugging Face's repositories keep the files
@@ -66,6 +74,7 @@ def _read(files: Sequence[Path], name: str, facts: Facts) -> tuple[Pool, str]:
     pixels, labels, kind = [], [], ""
     for path in files:
         content, given = _columns(path)
+        check_labels(given, name, facts, str(path))  # before so many pictures are decoded
         rows = [f"row {row}" for row in range(len(given))]
         images, kind = decoded(content, rows, str(path))
         pool = checked(Pool(images, given), name, facts, str(path))

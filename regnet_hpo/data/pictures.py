@@ -99,14 +99,19 @@ def checked(pool: Pool, name: str, facts: Facts, where: str) -> Pool:
     if height != width or height not in facts.sides:
         sides = " or ".join(f"{side}x{side}" for side in facts.sides)
         raise DataError(f"{where}: the pictures are {height}x{width}; {name} has {sides}")
-    least, most = int(pool.labels.min()), int(pool.labels.max())
+    check_labels(pool.labels, name, facts, where)
+    return pool
+
+
+def check_labels(labels: np.ndarray, name: str, facts: Facts, where: str) -> None:
+    """Raise DataError where a label is none of the data set's."""
+    least, most = int(labels.min(initial=0)), int(labels.max(initial=0))
     if least < 0 or most >= facts.classes:
         bad = least if least < 0 else most
         raise DataError(
             f"{where}: a label is {bad}; those of {name} are 0..{facts.classes - 1}. "
             "Is this another data set?"
         )
-    return pool
 
 
 def require_all_classes(pools: Iterable[Pool], name: str, facts: Facts, where: str) -> None:

@@ -85,7 +85,8 @@ def read_pools(name: str, data_dir: str | Path | None = None) -> Pools:
         folder = Path(given)
         if not folder.is_dir():
             named = "data_dir" if data_dir is not None else DATA_ENV
-            raise DataError(f"{named}: there is no folder {folder}")
+            what = "is a file; name the folder it lies in" if folder.is_file() else "is not there"
+            raise DataError(f"{named}: the folder {folder} {what}")
     for place in (folder, *(folder / each for each in source.folders)):
         for layout in source.layouts:
             if layout.is_there(place):

@@ -209,7 +209,7 @@ def test_a_full_disk_stops_the_sweep_and_loses_no_finished_run(
 def test_a_data_set_that_is_not_there_is_one_error(tiny: dict[str, Any], tmp_path: Path) -> None:
     tiny["data"]["name"] = "cifar10"
     sample(spec_from_dict(tiny), tmp_path, 2)
-    with pytest.raises(DataError, match="data_dir: there is no folder"):
+    with pytest.raises(DataError, match="data_dir: the folder"):
         launch(tmp_path, workers=0, data_dir=tmp_path / "nowhere")
     assert not (tmp_path / DONE).exists()
 

@@ -223,10 +223,13 @@ def test_a_folder_without_it_says_what_it_looked_for_and_found(tmp_path: Path) -
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(DataError, match="data_dir: there is no folder"):
+    with pytest.raises(DataError, match=r"data_dir: the folder .*no is not there"):
         load_dataset(CIFAR, tmp_path / "no")
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match=r"data_dir: the folder .*file is a file; name the folder"):
+        load_dataset(CIFAR, tmp_path / "file")
     monkeypatch.setenv(DATA_ENV, str(tmp_path / "no"))
-    with pytest.raises(DataError, match="EAHAS_DATA: there is no folder"):
+    with pytest.raises(DataError, match=r"EAHAS_DATA: the folder .*no is not there"):
         load_dataset(CIFAR)
 
 
