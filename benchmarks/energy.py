@@ -13,11 +13,13 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
+import sys
 import time
 from collections.abc import Callable, Sequence
 
 import torch
 
+from eahas.errors import EahasError
 from eahas.spec import Spec
 from regnet_hpo.data import DataSet, load_dataset
 from regnet_hpo.energy import Meter, open_meter
@@ -135,4 +137,7 @@ def overhead(meter: Meter, spec: Spec, data: DataSet, arguments: argparse.Namesp
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except EahasError as error:
+        sys.exit(f"benchmarks.energy: error: {error}")

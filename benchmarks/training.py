@@ -14,6 +14,7 @@ import dataclasses
 import json
 import platform
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -22,6 +23,7 @@ import numpy as np
 import torch
 
 from benchmarks._plain_training import PlainTraining
+from eahas.errors import EahasError
 from eahas.spec import Spec, spec_from_dict
 from regnet_hpo.data import DataSet, load_dataset
 from regnet_hpo.energy import open_meter
@@ -209,4 +211,7 @@ def label(config: Mapping[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except EahasError as error:
+        sys.exit(f"benchmarks.training: error: {error}")

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eahas.errors import SweepError
+from eahas.records import read_records
 from eahas.spec import Spec
 from regnet_hpo.settings import bounded, build
 from sweeps.collect import collect
 from sweeps.launch import launch
-from sweeps.plan import DONE, PlannedRun, plan_list, write_plan
+from sweeps.plan import DONE, PLAN_FILE, SPEC_FILE, WORK, PlannedRun, plan_list, write_plan
 from sweeps.restore import restore
 from sweeps.work import forget_failed
 
@@ -81,8 +82,10 @@ def run_slice(
     """
     store = Path(store)
     runs, folder = listed(spec), work_folder(store)
+    stored = len(read_records(store, spec)) if store.exists() else 0
+    _forget_unused_plan(folder)
     write_plan(spec, runs, folder)
-    if store.exists():
+    if stored:
         restore(folder, store)
     if retry_failed:
         forget_failed(folder)
@@ -101,14 +104,21 @@ def run_slice(
         )
     finally:
         after = _finished(folder)
-        if after > before or (after and not store.exists()):
+        if after > min(before, stored):  # also what a slice that was killed left uncollected
             collect(folder, store)
     if after == before < len(runs):
         raise SweepError(
             f"a budget of {budget_s:g} s ended before any run did; what has begun is kept in "
             f"{folder} and goes on with the next slice: give it a longer budget"
         )
-    return Slice(store, before, after, len(runs), time.monotonic() - started)
+    return Slice(store, stored, after, len(runs), time.monotonic() - started)
+
+
+def _forget_unused_plan(folder: Path) -> None:
+    """A call that failed before any run began has left nothing to keep."""
+    if not any(any(folder.glob(f"{stage}/*")) for stage in (DONE, WORK)):
+        for name in (PLAN_FILE, SPEC_FILE):
+            (folder / name).unlink(missing_ok=True)
 
 
 def _finished(folder: Path) -> int:

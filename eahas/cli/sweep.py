@@ -118,7 +118,7 @@ def add_to(commands: Any) -> None:
         stages,
         "validate-energy",
         validate_energy,
-        "is a window of a run, scaled to all epochs, what the whole run costs?",
+        "how far a window of a run, scaled to all epochs, is from the whole run",
         "eahas sweep validate-energy records.parquet --spec my-space.yaml --device cuda",
     )
     command.add_argument("records", metavar="RECORDS", help="runs with energies, to choose from")

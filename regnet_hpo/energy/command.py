@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import resource
 import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -40,7 +40,8 @@ class CommandEnergy:
     @property
     def duration_s(self) -> float:
         """Wall-clock seconds."""
-        return max(reading.duration_s for reading in self.readings.values()) / self.repeats
+        longest = max((reading.duration_s for reading in self.readings.values()), default=0.0)
+        return longest / self.repeats
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; the readings are those of all repeats together."""
@@ -104,9 +105,10 @@ def meter_command(
 ) -> CommandEnergy:
     """Run a command to its end, `repeats` times, between two readings of each meter.
 
-    It has our standard streams. A run that fails is the last one.
+    It has our standard streams. A run that fails is the last one. A part whose window is too short
+    or whose device failed is passed over.
 
-    Raises MeterError where the window is too short or a device failed; OSError where the command
+    Raises MeterError where the command ended well and no part could be metered; OSError where it
     cannot be started.
     """
     assert meters and repeats > 0
@@ -115,11 +117,18 @@ def meter_command(
     while done < repeats and exit_code == 0:
         exit_code = subprocess.run(list(command), check=False).returncode
         done += 1
-    readings = {part: window.stop() for part, window in windows.items()}
-    return CommandEnergy(tuple(command), exit_code, done, readings, dict(passed_over or {}))
+    readings, refused = {}, dict(passed_over or {})
+    for part, window in windows.items():
+        try:
+            readings[part] = window.stop()
+        except MeterError as error:
+            refused[part] = (*refused.get(part, ()), str(error))
+    if not readings and exit_code == 0:
+        raise MeterError("; ".join(f"{part}: {why[-1]}" for part, why in refused.items()))
+    return CommandEnergy(tuple(command), exit_code, done, readings, refused)
 
 
 def cpu_time_of_all() -> float:
-    """CPU seconds of this process and of its children that have ended."""
-    times = os.times()
-    return times.user + times.system + times.children_user + times.children_system
+    """CPU seconds of this process and of its children that have ended, to the microsecond."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)

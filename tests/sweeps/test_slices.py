@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from eahas.errors import MeterError, SpecError, SweepError
+from eahas.errors import DataError, MeterError, SpecError, SweepError
 from eahas.records import read_records
 from eahas.spec import Spec, spec_from_dict
 from sweeps import slices
@@ -164,6 +164,30 @@ def test_the_store_of_another_sweep_is_refused_and_kept(
     with pytest.raises(SweepError):
         run_slice(sliced, store, 60, workers=0)
     assert store.read_bytes() == content
+
+
+def test_what_a_killed_slice_left_uncollected_comes_into_the_store(
+    sliced: Spec, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        short(patch, 2)
+        run_slice(sliced, store, 60, workers=0)
+    with monkeypatch.context() as patch:
+        patch.setattr(slices, "collect", lambda *_: None)  # its process is killed before that
+        run_slice(sliced, store, 60, workers=0)
+    assert len(read_records(store, sliced)) == 2
+    made = run_slice(sliced, store, 60, workers=0)
+    assert (made.before, made.after) == (2, 5)
+    assert len(read_records(store, sliced)) == 5
+
+
+def test_a_call_that_failed_does_not_stand_in_the_way_of_the_right_one(
+    sliced: Spec, tiny: dict[str, Any], store: Path
+) -> None:
+    wrong = tiny["data"] | {"train": 10_000_000}
+    with pytest.raises(DataError, match="images are asked for"):
+        run_slice(spec_from_dict(dict(sliced.source) | {"data": wrong}), store, 60, workers=0)
+    assert run_slice(sliced, store, 60, workers=0).after == 5
 
 
 def test_failed_runs_stay_failed_unless_they_are_to_be_made_again(
