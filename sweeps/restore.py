@@ -9,6 +9,7 @@ from eahas.errors import SweepError
 from eahas.files import write_json
 from eahas.records import read_records
 from sweeps.plan import DONE, extra_anchor, load_plan, require_planned
+from sweeps.recipe import require_recipe
 
 AT_COLLECT = "machine_factor"  # relates the machines of all rows, so it is computed from all rows
 
@@ -35,6 +36,7 @@ def restore(folder: Path, records_path: Path | str) -> int:
                 "it belongs to another sweep"
             )
         require_planned(run, row, str(records_path))
+        require_recipe(spec, row, str(records_path))
     restored = 0
     for row in rows:
         done = folder / DONE / f"{row['run_id']}.json"

@@ -22,6 +22,7 @@ from eahas.spec import Spec
 from sweeps.claim import Claim, claimed
 from sweeps.machine import fingerprint, machine_facts
 from sweeps.plan import DONE, WORK, PlannedRun, extra_anchor, extra_anchor_id, load_plan
+from sweeps.recipe import recipe
 
 if TYPE_CHECKING:
     from regnet_hpo.data import DataSet
@@ -200,6 +201,7 @@ def _made(
         record = failed(spec, run, reason)
     facts = machine_facts(device)
     return record | {
+        "recipe": recipe(spec),
         "machine": fingerprint(facts),
         "machine_facts": json.dumps(facts, sort_keys=True),
         "started_at": started.isoformat(timespec="seconds"),

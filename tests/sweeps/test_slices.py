@@ -181,6 +181,22 @@ def test_what_a_killed_slice_left_uncollected_comes_into_the_store(
     assert len(read_records(store, sliced)) == 5
 
 
+def test_runs_of_two_recipes_do_not_mix(
+    sliced: Spec, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        short(patch, 2)
+        run_slice(sliced, store, 60, workers=0)
+    shutil.rmtree(work_folder(store))
+    content = store.read_bytes()
+    training = dict(sliced.source["training"]) | {"weight_decay": 0.1}
+    other = spec_from_dict(dict(sliced.source) | {"training": training})
+    with pytest.raises(SweepError, match="was made with other settings"):
+        run_slice(other, store, 60, workers=0)
+    assert store.read_bytes() == content
+    assert run_slice(sliced, store, 60, workers=0).after == 5
+
+
 def test_a_call_that_failed_does_not_stand_in_the_way_of_the_right_one(
     sliced: Spec, tiny: dict[str, Any], store: Path
 ) -> None:

@@ -43,6 +43,34 @@ def test_a_failing_command_ends_the_repeats_and_is_told(tmp_path: Path) -> None:
     assert (found.exit_code, found.repeats) == (3, 1)
 
 
+def test_a_command_that_sleeps_uses_little_and_not_nothing(tmp_path: Path) -> None:
+    meters, _ = parts(tmp_path)
+    found = meter_command(["sleep", "0.1"], meters)
+    assert 0 < found.energy_j < 1
+    assert found.duration_s > 0.1
+
+
+def test_a_part_that_cannot_be_metered_costs_neither_the_others_nor_the_exit_status(
+    tmp_path: Path,
+) -> None:
+    class Refuses:
+        def start(self) -> Refuses:
+            return self
+
+        def stop(self) -> None:
+            raise MeterError("too short")
+
+    meters, _ = parts(tmp_path)
+    failing = [sys.executable, "-c", "raise SystemExit(3)"]
+    found = meter_command(failing, {**meters, GPU: Refuses()}, passed_over={GPU: ("old",)})
+    assert set(found.readings) == {CPU}
+    assert found.passed_over[GPU] == ("old", "too short")
+    assert found.exit_code == 3
+    assert meter_command(failing, {GPU: Refuses()}).exit_code == 3
+    with pytest.raises(MeterError, match="gpu: too short"):
+        meter_command(["true"], {GPU: Refuses()})
+
+
 def test_a_command_that_is_none(tmp_path: Path) -> None:
     meters, _ = parts(tmp_path)
     with pytest.raises(FileNotFoundError):
