@@ -92,21 +92,32 @@ def _power(rows: Sequence[Row]) -> dict[str, Any] | None:
     times = [row["wall_s"] for row in measured]
     powers = [energy / time for energy, time in zip(energies, times, strict=True)]
     quantiles = statistics.quantiles(powers, n=20, method="inclusive")
+    tau = float(kendalltau(energies, times).statistic)
     found: dict[str, Any] = {
         "runs": len(powers),
         "p5_w": quantiles[0],
         "median_w": statistics.median(powers),
         "p95_w": quantiles[-1],
-        "tau_energy_time": float(kendalltau(energies, times).statistic),
+        "tau_energy_time": tau if math.isfinite(tau) else None,  # none where all are alike
     }
-    readings = [json.loads(row.get("energy_reading", "{}")) for row in measured]
+    readings = [_reading(row) for row in measured]
     limits = [reading["power_limit_w"] for reading in readings if reading.get("power_limit_w")]
     idles = [row["idle_power_w"] for row in measured if row.get("idle_power_w")]
     if limits and idles:
         idle, limit = statistics.median(idles), statistics.median(limits)
-        found |= {"idle_w": idle, "limit_w": limit}
-        found["covered"] = (quantiles[-1] - quantiles[0]) / (limit - idle)
+        if limit > idle:
+            found |= {"idle_w": idle, "limit_w": limit}
+            found["covered"] = (quantiles[-1] - quantiles[0]) / (limit - idle)
     return found
+
+
+def _reading(row: Row) -> Mapping[str, Any]:
+    """What the meter knew; records of another trainer may hold any text there, or none."""
+    try:
+        reading = json.loads(row.get("energy_reading") or "{}")
+    except ValueError:
+        return {}
+    return reading if isinstance(reading, dict) else {}
 
 
 def _power_lines(power: Mapping[str, Any]) -> list[str]:
@@ -114,7 +125,8 @@ def _power_lines(power: Mapping[str, Any]) -> list[str]:
         "",
         f"power of {power['runs']} measured runs: {power['p5_w']:.4g} to {power['p95_w']:.4g} W "
         f"(5 to 95 %), median {power['median_w']:.4g} W",
-        f"Kendall tau of energy and time: {power['tau_energy_time']:.3f}",
+        "Kendall tau of energy and time: "
+        + ("none" if power["tau_energy_time"] is None else f"{power['tau_energy_time']:.3f}"),
     ]
     if "covered" in power:
         lines.append(

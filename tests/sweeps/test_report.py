@@ -173,5 +173,20 @@ def test_without_a_limit_the_share_is_not_known(spec: Spec) -> None:
     assert "power of 2 measured runs" in page(found)
 
 
+@pytest.mark.parametrize("text", ["", "[1]", "half a {", "{}"])
+def test_a_reading_of_another_trainer_may_be_any_text(spec: Spec, text: str) -> None:
+    rows = [row | {"energy_reading": text} for row in measured([200.0, 300.0])]
+    assert "covered" not in facts(spec, rows)["power"]
+
+
+def test_runs_that_are_all_alike_have_no_order(spec: Spec) -> None:
+    rows = [row | {"wall_s": 2.0, "train_energy_j": 200.0} for row in measured([1.0, 2.0], 100.0)]
+    found = facts(spec, rows)  # and the limit is the idle power
+    assert found["power"]["tau_energy_time"] is None
+    assert "covered" not in found["power"]
+    assert "Kendall tau of energy and time: none" in page(found)
+    json.dumps(found, allow_nan=False)
+
+
 def test_an_estimate_has_no_power(spec: Spec) -> None:
     assert "power" not in facts(spec, ROWS)
