@@ -26,6 +26,7 @@ EA_HAS_BENCH_NAMES = {
     "cifar10": "regnet-cifar10",
     "cifar10-16px": "regnet-cifar10-16px",
     "tiny": "regnet-tinyimagenet",
+    "tinyimagenet": "regnet-tinyimagenet",
 }
 
 

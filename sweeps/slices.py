@@ -75,7 +75,7 @@ def run_slice(
     The store is a records file; a missing one is begun. Its records stay, whatever happens: it is
     replaced by a longer one in one move. A run that the budget cuts off is continued by the next
     slice, as long as the folder beside the store is kept. `retry_failed` has failed runs made
-    again.
+    again; until they are, their rows may be gone.
 
     Raises SweepError where the store holds another sweep, the budget ends before any run does, and
     as `launch` does; what was finished until then is in the store.

@@ -124,6 +124,7 @@ def test_the_plain_test_curve_is_taken_where_there_is_no_average(
         ("cifar10", "regnet-cifar10"),
         ("cifar10-16px", "regnet-cifar10-16px"),
         ("tiny", "regnet-tinyimagenet"),
+        ("tinyimagenet", "regnet-tinyimagenet"),
     ],
 )
 def test_a_data_set_that_does_not_ship_is_told_how_to_make_one(dataset, name) -> None:

@@ -93,6 +93,8 @@ def test_the_summary_counts_what_is_within_five_percent() -> None:
     assert facts["energy"]["worst"] == pytest.approx(0.1)
     assert facts["time"]["bias"] == pytest.approx(0.02)
     assert "50 % of runs" in page(facts)
+    assert "in energy: missed" in page(facts)
+    assert "in energy: met" in page(summary([one], {}))
     nothing = summary([], {"c00007": "too short"})
     assert nothing["runs"] == 0
     assert page(nothing).splitlines() == [
