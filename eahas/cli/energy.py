@@ -79,11 +79,11 @@ def page(found: CommandEnergy) -> str:
         band += "" if not reading.statistical else f" +- {100 * reading.statistical:.2g} % (edges)"
         idle = "" if reading.idle_power_w is None else f", idle {reading.idle_power_w:.4g} W"
         lines.append(
-            f"  {part}  {reading.energy_j / found.repeats:.4g} J{band}, "
+            f"  {part}  {reading.energy_j:.4g} J{band}, "
             f"{reading.mean_power_w:.4g} W{idle}  ({reading.source}: {reading.formula})"
         )
         if reading.dram_j is not None:
-            lines.append(f"       of it memory: {reading.dram_j / found.repeats:.4g} J")
+            lines.append(f"       of it memory: {reading.dram_j:.4g} J")
         lines += _flags(reading.flags)
     for part, why in found.passed_over.items():
         lines += [f"  {part}: not by {reason}" for reason in why]

@@ -35,16 +35,15 @@ class CommandEnergy:
     @property
     def energy_j(self) -> float:
         """Joules of all parts."""
-        return sum(reading.energy_j for reading in self.readings.values()) / self.repeats
+        return sum(reading.energy_j for reading in self.readings.values())
 
     @property
     def duration_s(self) -> float:
         """Wall-clock seconds."""
-        longest = max((reading.duration_s for reading in self.readings.values()), default=0.0)
-        return longest / self.repeats
+        return max((reading.duration_s for reading in self.readings.values()), default=0.0)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values; the readings are those of all repeats together."""
+        """Plain JSON values."""
         return {
             "command": list(self.command),
             "exit_code": self.exit_code,
@@ -120,7 +119,7 @@ def meter_command(
     readings, refused = {}, dict(passed_over or {})
     for part, window in windows.items():
         try:
-            readings[part] = window.stop()
+            readings[part] = window.stop(repeats=done)
         except MeterError as error:
             refused[part] = (*refused.get(part, ()), str(error))
     if not readings and exit_code == 0:

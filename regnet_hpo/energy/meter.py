@@ -64,8 +64,8 @@ class Window:
             meter.end()
             raise
 
-    def stop(self) -> EnergyReading:
-        """Close the window and read it.
+    def stop(self, *, repeats: int = 1) -> EnergyReading:
+        """Close the window and read it: the mean of so many runs of the work that filled it.
 
         Raises:
             MeterError: the window is shorter than the meter's `min_window_s`, 0 J were read, the
@@ -80,7 +80,8 @@ class Window:
             self._meter.end()
         span = Span.between(self._first, last)
         self._meter.refuse_short(span.duration_s)
-        self._reading = self._meter.describe(span, self._meter.company(self._first.t_s))
+        company = self._meter.company(self._first.t_s)
+        self._reading = self._meter.describe(span, company, repeats=repeats)
         return self._reading
 
     @property

@@ -44,6 +44,13 @@ def short(monkeypatch: pytest.MonkeyPatch, runs: int) -> None:
     monkeypatch.setattr(work.Terms, "over", property(lambda _: len(finished) >= runs))
 
 
+def two_runs(spec: Spec, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slice whose time is up after two runs."""
+    with monkeypatch.context() as patch:
+        short(patch, 2)
+        run_slice(spec, store, 60, workers=0)
+
+
 # The list
 
 
@@ -169,9 +176,7 @@ def test_the_store_of_another_sweep_is_refused_and_kept(
 def test_what_a_killed_slice_left_uncollected_comes_into_the_store(
     sliced: Spec, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with monkeypatch.context() as patch:
-        short(patch, 2)
-        run_slice(sliced, store, 60, workers=0)
+    two_runs(sliced, store, monkeypatch)
     with monkeypatch.context() as patch:
         patch.setattr(slices, "collect", lambda *_: None)  # its process is killed before that
         run_slice(sliced, store, 60, workers=0)
@@ -184,9 +189,7 @@ def test_what_a_killed_slice_left_uncollected_comes_into_the_store(
 def test_runs_of_two_recipes_do_not_mix(
     sliced: Spec, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with monkeypatch.context() as patch:
-        short(patch, 2)
-        run_slice(sliced, store, 60, workers=0)
+    two_runs(sliced, store, monkeypatch)
     shutil.rmtree(work_folder(store))
     content = store.read_bytes()
     training = dict(sliced.source["training"]) | {"weight_decay": 0.1}

@@ -33,7 +33,11 @@ def test_repeats_give_the_mean(tmp_path: Path) -> None:
     meters, _ = parts(tmp_path)
     found = meter_command(BUSY, meters, repeats=3)
     assert found.repeats == 3
-    assert found.energy_j == pytest.approx(found.readings[CPU].energy_j / 3)
+    reading = found.readings[CPU]
+    assert (reading.repeats, reading.flags) == (3, ("repeated",))
+    assert found.energy_j == reading.energy_j == pytest.approx(10.0 * reading.cpu_time_s)
+    once = meter_command(BUSY, meters)
+    assert 0.3 < found.energy_j / once.energy_j < 2.0  # one run, not three
 
 
 def test_a_failing_command_ends_the_repeats_and_is_told(tmp_path: Path) -> None:
@@ -57,7 +61,7 @@ def test_a_part_that_cannot_be_metered_costs_neither_the_others_nor_the_exit_sta
         def start(self) -> Refuses:
             return self
 
-        def stop(self) -> None:
+        def stop(self, *, repeats: int) -> None:
             raise MeterError("too short")
 
     meters, _ = parts(tmp_path)
