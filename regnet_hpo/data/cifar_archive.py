@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from eahas.errors import DataError
-from regnet_hpo.data.pictures import Facts, Pool, Pools, checked, require_all_classes
+from regnet_hpo.data.pictures import Facts, Pool, Pools, check_pools
 
 ARCHIVE, FOLDER = "cifar-10-python.tar.gz", "cifar-10-batches-py"
 SHA256 = "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce"
@@ -42,13 +42,10 @@ def read_archive(folder: Path, name: str, facts: Facts, *, sha256: str = SHA256)
     else:
         where, files = str(folder / ARCHIVE), _from_tar(folder / ARCHIVE, sha256)
     train, test = (
-        checked(
-            _pool([_batch(files[part], f"{where}: {part}") for part in parts]), name, facts, where
-        )
+        _pool([_batch(files[part], f"{where}: {part}") for part in parts])
         for parts in (TRAIN, TEST)
     )
-    require_all_classes((train, test), name, facts, where)
-    return Pools(train, test, where, name)
+    return check_pools(Pools(train, test, where, name), name, facts)
 
 
 def _from_folder(place: Path) -> dict[str, bytes]:
@@ -85,7 +82,8 @@ class _ArraysOnly(pickle.Unpickler):
         return super().find_class(module, name)
 
 
-def _batch(content: bytes, where: str) -> Pool:
+def _batch(content: bytes, where: str) -> tuple[np.ndarray, np.ndarray]:
+    """Images (n, 32, 32, 3), uint8, and labels (n,), int64."""
     try:
         found = _ArraysOnly(io.BytesIO(content), encoding="latin1").load()
         rows, labels = np.asarray(found["data"]), np.asarray(found["labels"], dtype=np.int64)
@@ -94,11 +92,9 @@ def _batch(content: bytes, where: str) -> Pool:
         raise DataError(f"{where} is no batch of CIFAR-10 ({error}); unpack it again") from None
     if images.dtype != np.uint8 or not len(labels):
         raise DataError(f"{where} is no batch of CIFAR-10 ({images.dtype}, {len(labels)} labels)")
-    return Pool(np.ascontiguousarray(images.transpose(0, 2, 3, 1)), labels)
+    return images.transpose(0, 2, 3, 1), labels
 
 
-def _pool(batches: list[Pool]) -> Pool:
-    return Pool(
-        np.concatenate([batch.images for batch in batches]),
-        np.concatenate([batch.labels for batch in batches]),
-    )
+def _pool(batches: list[tuple[np.ndarray, np.ndarray]]) -> Pool:
+    images, labels = (np.concatenate(parts) for parts in zip(*batches, strict=True))
+    return Pool(labels, images.__getitem__)

@@ -16,4 +16,5 @@ def read_digits() -> Pool:
         raise MissingExtraError("the data set digits", "scikit-learn", "train") from None
 
     images, labels = load_digits(return_X_y=True)
-    return Pool(images.astype(np.uint8).reshape(-1, 8, 8, 1), labels.astype(np.int64))
+    pixels = images.astype(np.uint8).reshape(-1, 8, 8, 1)
+    return Pool(labels.astype(np.int64), pixels.__getitem__)

@@ -11,7 +11,7 @@ import numpy as np
 from regnet_hpo.data.carving import carve
 from regnet_hpo.data.dataset import DataSet, Split, normalising_table
 from regnet_hpo.data.digits import read_digits
-from regnet_hpo.data.pictures import Pool, averaged
+from regnet_hpo.data.pictures import Pool, averaged, check_size
 from regnet_hpo.data.places import read_pools
 from regnet_hpo.data.request import Request, check_known, request
 
@@ -47,7 +47,8 @@ def load_dataset(data: Mapping[str, Any] | None, data_dir: str | Path | None = N
 
 
 def _split(pool: Pool, part: np.ndarray, wanted: Request, where: str) -> Split:
-    images = pool.images[part]
+    images = pool.take(part)
+    check_size(images, wanted.name, wanted.facts, where)
     if wanted.image_size:
         images = averaged(images, wanted.image_size, where)
     return Split(images, pool.labels[part])

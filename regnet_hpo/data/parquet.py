@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from eahas.errors import DataError, MissingExtraError
-from regnet_hpo.data.pictures import (
-    Facts,
-    Pool,
-    Pools,
-    check_labels,
-    checked,
-    decoded,
-    require_all_classes,
-)
+from regnet_hpo.data.encoded import Encoded
+from regnet_hpo.data.pictures import Facts, Pool, Pools, check_labels, check_pools
 
 IMAGES, LABELS = ("img", "image"), ("label", "fine_label")
 FOLDERS = (".", "data", "plain_text")  # where Hugging Face's repositories keep the files
@@ -51,39 +45,37 @@ def is_there(folder: Path) -> bool:
 
 def read_parquet(folder: Path, name: str, facts: Facts) -> Pools:
     """Both pools. Raises DataError for files that are damaged, half there or another data set."""
-    train, _ = _read(parquet_files(folder, "train"), name, facts)
+    train, first = _read(parquet_files(folder, "train"), name, facts)
     test_files = next((found for side in TEST if (found := parquet_files(folder, side))), [])
     if not test_files:
         raise DataError(
             f"{folder} has training pictures but none to test on; a file test*.parquet is missing"
         )
-    test, kind = _read(test_files, name, facts)
-    require_all_classes((train, test), name, facts, str(folder))
-    return Pools(train, test, str(folder), _source(name, facts, kind, train.images.shape[1]))
+    test, _ = _read(test_files, name, facts)
+    pools = check_pools(Pools(train, test, str(folder), name), name, facts)
+    return replace(pools, source=_source(name, facts, *first.first()))
 
 
-def _source(name: str, facts: Facts, kind: str, side: int) -> str:
+def _source(name: str, facts: Facts, side: int, kind: str) -> str:
     """The name, and how the pictures differ from the official ones."""
     official = side == facts.sides[0] and (kind == "PNG" or facts.lossy)
     size = "" if side == facts.sides[0] else str(side)
     return name if official else f"{name}{size}-{kind.lower()}"
 
 
-def _read(files: Sequence[Path], name: str, facts: Facts) -> tuple[Pool, str]:
-    """The pool in these files and the format of its pictures."""
-    pixels, labels, kind = [], [], ""
+def _read(files: Sequence[Path], name: str, facts: Facts) -> tuple[Pool, Encoded]:
+    """The pool in these files, and its pictures as they lie there."""
+    content: list[bytes] = []
+    labels: list[np.ndarray] = []
+    names: list[str] = []
     for path in files:
-        content, given = _columns(path)
-        check_labels(given, name, facts, str(path))  # before so many pictures are decoded
-        rows = [f"row {row}" for row in range(len(given))]
-        images, kind = decoded(content, rows, str(path))
-        pool = checked(Pool(images, given), name, facts, str(path))
-        pixels.append(pool.images)
-        labels.append(pool.labels)
-    sizes = {images.shape[1:] for images in pixels}
-    if len(sizes) > 1:
-        raise DataError(f"{files[0].parent}: the shards hold pictures of several sizes")
-    return Pool(np.concatenate(pixels), np.concatenate(labels)), kind
+        pictures, given = _columns(path)
+        check_labels(given, name, facts, str(path))
+        content += pictures
+        labels.append(given)
+        names += [f"{path.name}, row {row}" for row in range(len(given))]
+    encoded = Encoded(content.__getitem__, names.__getitem__, str(files[0].parent))
+    return Pool(np.concatenate(labels), encoded.take), encoded
 
 
 def _columns(path: Path) -> tuple[list[bytes], np.ndarray]:

@@ -1,19 +1,14 @@
-"""Labelled pictures as arrays: decoded from files, averaged down, checked against their name."""
+"""Labelled pictures: what a reader gives, checked against their name and averaged down."""
 
 from __future__ import annotations
 
-import io
-import os
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from eahas.errors import DataError, MissingExtraError
-
-MOST_THREADS = 16
+from eahas.errors import DataError
 
 
 class Facts(NamedTuple):
@@ -30,10 +25,14 @@ class Facts(NamedTuple):
 
 @dataclass(frozen=True)
 class Pool:
-    """Images (n, height, width, channels), uint8, and labels (n,), int64, before any split."""
+    """Labelled pictures before any split: labels (n,), int64, and how to come by the images.
 
-    images: np.ndarray
+    `take` gives the images (k, height, width, channels), uint8, at k positions; what is encoded is
+    decoded then, and no more of it.
+    """
+
     labels: np.ndarray
+    take: Callable[[np.ndarray], np.ndarray]
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -52,55 +51,22 @@ class Pools:
     source: str
 
 
-def decoded(files: Sequence[bytes], names: Sequence[str], where: str) -> tuple[np.ndarray, str]:
-    """RGB pixels (n, side, side, 3), uint8, of encoded pictures, and the format of the first.
+def check_pools(pools: Pools, name: str, facts: Facts) -> Pools:
+    """The pools, if their labels can be what the name says; else DataError says what was found.
 
-    `names` say for messages which picture is which. Raises DataError for one that is damaged or of
-    another size than the first, MissingExtraError where Pillow is not installed.
+    Every class must occur on both sides: fewer are another data set, or half of one.
     """
-    try:
-        from PIL import Image
-    except ImportError:
-        raise MissingExtraError("reading pictures", "pillow", "train") from None
-
-    def one(content: bytes, name: str) -> tuple[np.ndarray, str]:
-        try:
-            with Image.open(io.BytesIO(content)) as picture:
-                return np.asarray(picture.convert("RGB")), str(picture.format)
-        except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises for broken files
+    for pool in (pools.train, pools.test):
+        if not len(pool):
+            raise DataError(f"{pools.where} holds no pictures")
+        check_labels(pool.labels, name, facts, pools.where)
+        found = len(np.unique(pool.labels))
+        if found < facts.classes:
             raise DataError(
-                f"{where}: {name} is no picture or a damaged one ({error}); fetch the file again"
-            ) from None
-
-    if not files:
-        raise DataError(f"{where} holds no pictures")
-    with ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1)) as threads:
-        found = threads.map(one, files, names, chunksize=256)
-        first, kind = next(found)
-        pixels = np.empty((len(files), *first.shape), dtype=np.uint8)
-        pixels[0] = first
-        for row, (picture, _) in enumerate(found, start=1):
-            if picture.shape != first.shape:
-                raise DataError(
-                    f"{where}: {names[row]} is {_size(picture)} and {names[0]} is {_size(first)}; "
-                    "all pictures of a data set have one size"
-                )
-            pixels[row] = picture
-    return pixels, kind
-
-
-def _size(picture: np.ndarray) -> str:
-    return f"{picture.shape[0]}x{picture.shape[1]}"
-
-
-def checked(pool: Pool, name: str, facts: Facts, where: str) -> Pool:
-    """The pool, if it can be what its name says; else DataError says what was found."""
-    height, width = pool.images.shape[1:3]
-    if height != width or height not in facts.sides:
-        sides = " or ".join(f"{side}x{side}" for side in facts.sides)
-        raise DataError(f"{where}: the pictures are {height}x{width}; {name} has {sides}")
-    check_labels(pool.labels, name, facts, where)
-    return pool
+                f"{pools.where}: {found} of the {facts.classes} classes of {name} occur; "
+                "is this another data set, or half of one?"
+            )
+    return pools
 
 
 def check_labels(labels: np.ndarray, name: str, facts: Facts, where: str) -> None:
@@ -114,15 +80,12 @@ def check_labels(labels: np.ndarray, name: str, facts: Facts, where: str) -> Non
         )
 
 
-def require_all_classes(pools: Iterable[Pool], name: str, facts: Facts, where: str) -> None:
-    """Raise DataError unless every class occurs: fewer are another data set, or half of one."""
-    for pool in pools:
-        found = len(np.unique(pool.labels))
-        if found < facts.classes:
-            raise DataError(
-                f"{where}: {found} of the {facts.classes} classes of {name} occur; "
-                "is this another data set, or half of one?"
-            )
+def check_size(images: np.ndarray, name: str, facts: Facts, where: str) -> None:
+    """Raise DataError where the pictures have none of the data set's sizes."""
+    height, width = images.shape[1:3]
+    if height != width or height not in facts.sides:
+        sides = " or ".join(f"{side}x{side}" for side in facts.sides)
+        raise DataError(f"{where}: the pictures are {height}x{width}; {name} has {sides}")
 
 
 def averaged(images: np.ndarray, side: int, where: str) -> np.ndarray:

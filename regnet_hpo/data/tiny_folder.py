@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from eahas.errors import DataError
-from regnet_hpo.data.pictures import Facts, Pool, Pools, checked, decoded, require_all_classes
+from regnet_hpo.data.encoded import Encoded
+from regnet_hpo.data.pictures import Facts, Pool, Pools, check_pools
 
 ARCHIVE, FOLDER = "tiny-imagenet-200.zip", "tiny-imagenet-200"
 SHA256 = "6198c8ae015e2b3e007c7841da39ec069199b9aa3bfa943a462022fe5e43c821"
@@ -28,7 +29,8 @@ def _unpacked(folder: Path) -> Path | None:
 
 
 def read_folder(folder: Path, name: str, facts: Facts) -> Pools:
-    """Both pools; labels count the classes in alphabetical order. Raises DataError as `decoded`."""
+    """Both pools; labels count the classes in alphabetical order. Raises DataError
+    where it is not whole."""
     place = _unpacked(folder)
     assert place is not None, folder
     classes = sorted((place / CLASSES).read_text(encoding="utf-8").split())
@@ -38,12 +40,8 @@ def read_folder(folder: Path, name: str, facts: Facts) -> Pools:
         for wnid, label in label_of.items()
         for path in sorted((place / "train" / wnid / "images").glob("*.JPEG"))
     ]
-    train, test = (
-        checked(_pool(place, listed), name, facts, str(place))
-        for listed in (listed_train, _validation(place, label_of))
-    )
-    require_all_classes((train, test), name, facts, str(place))
-    return Pools(train, test, where=str(place), source=name)
+    train, test = (_pool(place, listed) for listed in (listed_train, _validation(place, label_of)))
+    return check_pools(Pools(train, test, str(place), source=name), name, facts)
 
 
 def _validation(place: Path, label_of: dict[str, int]) -> list[tuple[Path, int]]:
@@ -62,10 +60,14 @@ def _validation(place: Path, label_of: dict[str, int]) -> list[tuple[Path, int]]
 
 
 def _pool(place: Path, listed: list[tuple[Path, int]]) -> Pool:
-    try:
-        content = [path.read_bytes() for path, _ in listed]
-    except OSError as error:
-        raise DataError(f"{place} is not whole: {error}; unpack it again") from None
-    names = [str(path.relative_to(place)) for path, _ in listed]
-    images, _ = decoded(content, names, str(place))
-    return Pool(images, np.array([label for _, label in listed], dtype=np.int64))
+    def read(position: int) -> bytes:
+        try:
+            return listed[position][0].read_bytes()
+        except OSError as error:
+            raise DataError(f"{place} is not whole: {error}; unpack it again") from None
+
+    def name(position: int) -> str:
+        return str(listed[position][0].relative_to(place))
+
+    labels = np.array([label for _, label in listed], dtype=np.int64)
+    return Pool(labels, Encoded(read, name, str(place)).take)

@@ -14,6 +14,7 @@ import pytest
 
 from eahas.errors import DataError
 from regnet_hpo.data import DATA_ENV, DataSet, load_dataset
+from regnet_hpo.data.carving import carve
 from regnet_hpo.data.cifar_archive import read_archive
 from regnet_hpo.data.request import SETS
 
@@ -131,7 +132,28 @@ def test_a_slice_of_the_real_files(data: dict, folder: str, source: str, tmp_pat
     assert found.train.images.std() > 40
 
 
+def test_only_the_pictures_that_are_asked_for_are_decoded(cifar: Path) -> None:
+    """Most of a sweep's time would else go into pictures that it does not train on."""
+    few = CIFAR | {"train": 20, "valid": 10, "test": 10}
+    labels = np.array(classes(10, 6))
+    train, valid = carve(labels, (20, 10), 0, "all")
+    wanted = {0, *train, *valid}  # the first one tells format and size
+    whole = [encoded(picture(int(y), k)) for k, y in enumerate(labels)]
+    path = cifar / "cifar10" / "train.parquet"
+    write_parquet(path, labels, pictures=whole)
+    expected = load_dataset(few, cifar)
+    write_parquet(path, labels, pictures=[p if k in wanted else b"?" for k, p in enumerate(whole)])
+    assert load_dataset(few, cifar).fingerprint == expected.fingerprint
+
+
 # What cannot be read
+
+
+def with_row(path: Path, row: int, content: bytes) -> Path:
+    """A file of 60 good pictures but for one."""
+    labels = classes(10, 6)
+    pictures = [encoded(picture(y, k)) for k, y in enumerate(labels)]
+    return write_parquet(path, labels, pictures=[*pictures[:row], content, *pictures[row + 1 :]])
 
 
 @pytest.mark.parametrize(
@@ -149,21 +171,14 @@ def test_a_slice_of_the_real_files(data: dict, folder: str, source: str, tmp_pat
             lambda f: write_parquet(f, classes(10, 6), side=28),
             "the pictures are 28x28; cifar10 has 32x32",
         ),
+        (lambda f: with_row(f, 1, b"GIF89a?"), "train.parquet, row 1 is no picture or a damaged"),
         (
-            lambda f: write_parquet(f, [0, 1], pictures=[encoded(picture(0, 0)), b"GIF89a?"]),
-            "row 1 is no picture or a damaged one",
+            lambda f: with_row(f, 57, encoded(picture(1, 1))[:60]),
+            "train.parquet, row 57 is no picture or a damaged one",
         ),
         (
-            lambda f: write_parquet(
-                f, [0, 1], pictures=[encoded(picture(0, 0)), encoded(picture(1, 1))[:60]]
-            ),
-            "row 1 is no picture or a damaged one",
-        ),
-        (
-            lambda f: write_parquet(
-                f, [0, 1], pictures=[encoded(picture(0, 0)), encoded(picture(0, 0, 16))]
-            ),
-            "row 1 is 16x16 and row 0 is 32x32",
+            lambda f: with_row(f, 57, encoded(picture(7, 1, 16))),
+            "train.parquet, row 57 is 16x16 and",
         ),
         (lambda f: write_parquet(f, [0, None], pictures=[b"", b""]), "row 1 has no label"),
         (lambda f: write_parquet(f, [0, 1], pictures=[b"", None]), "row 1 has no picture"),
