@@ -71,7 +71,10 @@ def read_records(path: Path | str, spec: Spec) -> list[dict[str, Any]]:
     read = {*KINDS, *spec.space.names, *(t.name for t in spec.targets)}
     read |= {spread_of(target) for target in spec.scalars}
     rows = _plain_rows(_as_doubles(table.select([n for n in table.column_names if n in read])))
-    return as_stored(completed(rows, spec, table.column_names), spec)
+    try:
+        return as_stored(completed(rows, spec, table.column_names), spec)
+    except RecordError as error:
+        raise RecordError(f"{path}: {error}") from None
 
 
 def _as_doubles(table: Any) -> Any:
@@ -95,7 +98,8 @@ def read_rows(path: Path | str) -> list[dict[str, Any]]:
 
 def _table_of(path: Path | str) -> Any:
     if not Path(path).is_file():
-        raise RecordError(f"records file {path} does not exist")
+        found = "is a folder" if Path(path).is_dir() else "does not exist"
+        raise RecordError(f"records file {path} {found}")
     return read_table(path, f"records file {path}")
 
 

@@ -113,7 +113,7 @@ def _check_parameter(parameter: Parameter) -> None:
             or (whole and (continuous or value % 1))
         ):
             kind = "whole numbers" if whole else "numbers"
-            raise SpecError(f"{name}: {kind} in {low:g}..{high:g} can be trained, got {value!r}")
+            raise SpecError(f"{name}: {kind} in {low:,}..{high:,} can be trained, got {value!r}")
 
 
 def _values(parameter: Parameter) -> tuple[tuple[Any, ...], bool]:
@@ -163,18 +163,17 @@ def check_fit(data: DataSet, spec: Spec) -> None:
     """Raise DataError unless images and labels are what the network section says."""
     facts = spec.network
     assert facts is not None
+    if facts.classes != data.classes:
+        raise DataError(
+            f"data: {data.name} has {data.classes} classes; the network section says "
+            f"{facts.classes}"
+        )
     shape = (facts.image_size, facts.image_size, facts.in_channels)
     for name, split in (("train", data.train), ("valid", data.valid), ("test", data.test)):
         if split.images.shape[1:] != shape:
             raise DataError(
                 f"data: {name} images of {data.name} have the shape {split.images.shape[1:]}; "
                 f"the network section says {shape} (height, width, channels)"
-            )
-        classes = int(split.labels.max()) + 1
-        if classes > facts.classes:
-            raise DataError(
-                f"data: {name} labels of {data.name} need {classes} classes; "
-                f"the network section says {facts.classes}"
             )
 
 

@@ -14,13 +14,13 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from eahas.checks import is_whole
+from eahas.checks import is_number, is_whole
 from eahas.errors import SweepError, shown
 from eahas.spec import Spec
 from regnet_hpo.energy import ESTIMATED, RAPL
 from regnet_hpo.preflight import gpu_count, meter_for, preflight
 from regnet_hpo.settings import measure_settings
-from sweeps.plan import DONE, PlannedRun, load_plan
+from sweeps.plan import DONE, WORK, PlannedRun, load_plan
 from sweeps.work import MOST_DEATHS, Terms, forget_failed, make_runs
 from sweeps.worker import EXIT_AGAIN, EXIT_CANNOT_WRITE, Seat, Worker
 
@@ -58,14 +58,18 @@ def launch(
     SpecError, DataError or MeterError where the sweep cannot be made on this device.
     """
     folder = Path(folder)
-    if budget_s is not None and not budget_s >= 0:
-        raise SweepError(f"budget_s={budget_s!r}; allowed are seconds from 0")
+    if budget_s is not None:
+        require_budget(budget_s)
     terms = Terms(
         data_dir=None if data_dir is None else os.fspath(data_dir),
         deadline=None if budget_s is None else time.monotonic() + budget_s,
         strict=strict,
     )
+    _require_workers(workers)
     spec, runs = load_plan(folder)
+    cleared = not any((folder / WORK).glob("*"))  # a dead worker's folder is cleared by the next
+    if finished_count(folder, runs) == len(runs) and cleared and not retry_failed:
+        return len(runs)
     preflight(spec, device, data_dir)
     seats = _seats(spec, device, workers)
     if device != "cpu" and not allow_company:
@@ -85,16 +89,25 @@ def launch(
     return finished_count(folder, runs)
 
 
+def require_budget(budget_s: float) -> None:
+    """Raise SweepError unless a budget is a number of seconds."""
+    if not (is_number(budget_s) and budget_s >= 0):
+        raise SweepError(f"budget_s={shown(budget_s)}; allowed are seconds from 0")
+
+
 def finished_count(folder: Path, runs: Sequence[PlannedRun]) -> int:
     """How many of the planned runs have their record."""
     done = {path.stem for path in (folder / DONE).glob("*.json")}
     return sum(run.run_id in done for run in runs)
 
 
-def _seats(spec: Spec, device: str, workers: int | None) -> list[Seat]:
-    """One seat a worker; more workers than there are cores or GPUs share them in turn."""
+def _require_workers(workers: int | None) -> None:
     if workers is not None and not (is_whole(workers) and workers >= 0):
         raise SweepError(f"workers={shown(workers)}; allowed are whole numbers from 0")
+
+
+def _seats(spec: Spec, device: str, workers: int | None) -> list[Seat]:
+    """One seat a worker; more workers than there are cores or GPUs share them in turn."""
     if device == "cuda":
         places = [Seat(f"cuda:{index}") for index in range(gpu_count())]
     elif device != "cpu":

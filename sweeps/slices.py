@@ -11,13 +11,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from eahas.errors import SweepError
+from eahas.errors import SpecError, SweepError
 from eahas.records import read_records
 from eahas.spec import Spec
 from regnet_hpo.settings import bounded, build
+from sweeps.claim import RESUME_FILE
 from sweeps.collect import collect
-from sweeps.launch import launch
-from sweeps.plan import DONE, PLAN_FILE, SPEC_FILE, WORK, PlannedRun, plan_list, write_plan
+from sweeps.launch import launch, require_budget
+from sweeps.plan import (
+    DONE,
+    PLAN_FILE,
+    SPEC_FILE,
+    WORK,
+    PlannedRun,
+    holds,
+    plan_list,
+    write_plan,
+)
 from sweeps.restore import restore
 from sweeps.work import forget_failed
 
@@ -50,7 +60,12 @@ class Slice:
 def listed(spec: Spec) -> list[PlannedRun]:
     """The fixed list of a spec's runs. Raises SpecError for a bad section `sweep`."""
     settings = build("sweep", SweepSettings, spec.sweep)
-    return plan_list(spec, settings.configs, seed=settings.seed, repeat_every=settings.repeat_every)
+    count = settings.configs
+    try:
+        return plan_list(spec, count, seed=settings.seed, repeat_every=settings.repeat_every)
+    except SpecError as error:
+        stated = "configs" if "configs" in spec.sweep else "configs, which is not given,"
+        raise SpecError(f"{spec.name}: sweep: {stated} is {count:,}: {error}") from None
 
 
 def work_folder(store: Path) -> Path:
@@ -72,6 +87,8 @@ def run_slice(
 ) -> Slice:
     """Make the next runs of the spec's list for `budget_s` seconds, and add them to the store.
 
+    The seconds count from the call: what it takes to read the images is part of them.
+
     The store is a records file; a missing one is begun. Its records stay, whatever happens: it is
     replaced by a longer one in one move. A run that the budget cuts off is continued by the next
     slice, as long as the folder beside the store is kept. `retry_failed` has failed runs made
@@ -80,17 +97,23 @@ def run_slice(
     Raises SweepError where the store holds another sweep, the budget ends before any run does, and
     as `launch` does; what was finished until then is in the store.
     """
+    require_budget(budget_s)
+    started = time.monotonic()
     store = Path(store)
     runs, folder = listed(spec), work_folder(store)
     stored = len(read_records(store, spec)) if store.exists() else 0
     _forget_unused_plan(folder)
+    if (folder / PLAN_FILE).exists() and not holds(folder, spec, runs):
+        raise SweepError(
+            f"{folder} keeps runs of another spec or list than {spec.name} is now; name another "
+            "--store, or remove that folder if nothing in it is wanted"
+        )
     write_plan(spec, runs, folder)
     if stored:
         restore(folder, store)
     if retry_failed:
         forget_failed(folder)
     before = _finished(folder)
-    started = time.monotonic()
     try:
         launch(
             folder,
@@ -98,7 +121,7 @@ def run_slice(
             device=device,
             data_dir=data_dir,
             allow_company=allow_company,
-            budget_s=budget_s,
+            budget_s=max(0.0, budget_s - (time.monotonic() - started)),
             strict=True,
             progress=progress,
         )
@@ -107,9 +130,11 @@ def run_slice(
         if after > min(before, stored):  # also what a slice that was killed left uncollected
             collect(folder, store)
     if after == before < len(runs):
+        begun = any(folder.glob(f"{WORK}/*/{RESUME_FILE}"))
+        kept = f"what has begun is kept in {folder} and goes on with the next slice"
         raise SweepError(
-            f"a budget of {budget_s:g} s ended before any run did; what has begun is kept in "
-            f"{folder} and goes on with the next slice: give it a longer budget"
+            f"a budget of {budget_s:g} s ended before any run did; "
+            f"{kept if begun else 'none had finished an epoch'}; give it a longer budget"
         )
     return Slice(store, stored, after, len(runs), time.monotonic() - started)
 

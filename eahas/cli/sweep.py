@@ -272,7 +272,8 @@ def run(arguments: Namespace) -> None:
                 progress=lambda done, total: bars("runs", done, total),
             )
     except KeyboardInterrupt:
-        print(f"what is finished is in {store}; call it again to go on")
+        kept = f"what is finished is in {store}; " if store.exists() else ""
+        print(f"{kept}call it again to go on")
         raise
     print(
         f"{store}: {made.after} of {made.planned} runs, {made.after - made.before} of them new in "

@@ -18,6 +18,17 @@ def carve(labels: np.ndarray, sizes: Sequence[int], seed: int, what: str) -> lis
     wanted = " + ".join(f"{size:,}" for size in sizes)
     if sum(sizes) > len(labels):
         raise DataError(f"data: {wanted} images are asked for, and {what} has {len(labels):,}")
+    classes, left = len(np.unique(labels)), len(labels) - sum(sizes)
+    if min(sizes) < classes:
+        raise DataError(
+            f"data: {wanted} images are asked for, and {what} has {classes} classes; "
+            "each part needs at least one image of each"
+        )
+    if 0 < left < classes:
+        raise DataError(
+            f"data: {wanted} images are asked for, and {what} has {len(labels):,}: the {left} that "
+            f"are left are fewer than its {classes} classes; ask for all or for fewer"
+        )
     try:
         rest, _ = _stratified(labels, sum(sizes), seed, np.arange(len(labels)))
         parts = []

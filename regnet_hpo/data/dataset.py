@@ -24,13 +24,15 @@ class Split:
 class DataSet:
     """Three splits, and what each byte of a channel becomes: `table` (channels, 256), float32.
 
-    `source` says what the pictures are beyond the name: `cifar10-jpeg` is not CIFAR-10 bit for bit.
+    Labels count `classes`, whether or not each occurs. `source` says what the pictures are beyond
+    the name: `cifar10-jpeg` is not CIFAR-10 bit for bit.
     """
 
     name: str
     train: Split
     valid: Split
     test: Split
+    classes: int
     table: np.ndarray
     source: str
 

@@ -43,7 +43,8 @@ def load_dataset(data: Mapping[str, Any] | None, data_dir: str | Path | None = N
         train, valid = (_split(pools.train, part, wanted, where) for part in parts)
         (part,) = carve(pools.test.labels, (wanted.test,), seed, f"the test side of {where}")
         test = _split(pools.test, part, wanted, where)
-    return DataSet(wanted.name, train, valid, test, normalising_table(train.images), source)
+    table = normalising_table(train.images)
+    return DataSet(wanted.name, train, valid, test, wanted.facts.classes, table, source)
 
 
 def _split(pool: Pool, part: np.ndarray, wanted: Request, where: str) -> Split:

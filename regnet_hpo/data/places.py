@@ -79,6 +79,8 @@ def read_pools(name: str, data_dir: str | Path | None = None) -> Pools:
     """
     source, facts = SOURCES[name], SETS[name]
     given = data_dir if data_dir is not None else os.environ.get(DATA_ENV) or None
+    if data_dir is not None and not os.fspath(data_dir):
+        raise DataError("data_dir is empty; name the folder in which the data sets lie")
     if given is None:
         folder = downloaded(name, source.archive, DATA_ENV)
     else:

@@ -199,7 +199,7 @@ def test_a_column_of_the_spec_that_is_not_there_is_named(read, tmp_path) -> None
     with pytest.raises(RecordError) as raised:
         read_records(path, SPEC)
     assert str(raised.value) == (
-        "the file has no values of lr (parameter), loss (curve), which own needs; "
+        f"{path}: the file has no values of lr (parameter), loss (curve), which own needs; "
         "other columns: rate, val_loss; did you mean 'val_loss'?"
     )
 

@@ -51,7 +51,7 @@ def test_preflight_gives_the_data(spec: Spec) -> None:
         ),
         (
             {"TRAIN.CUTOUT_LENGTH": {"type": "float", "low": 0.0, "high": 2.0}},
-            "TRAIN.CUTOUT_LENGTH: whole numbers in 0..10000 can be trained",
+            "TRAIN.CUTOUT_LENGTH: whole numbers in 0..10,000 can be trained",
         ),
         (
             {
@@ -132,8 +132,10 @@ def test_data_must_be_what_the_network_section_says(
 ) -> None:
     with pytest.raises(DataError, match=r"shape \(8, 8, 1\).*says \(16, 16, 1\)"):
         check_fit(digits, spec_with(network={"image_size": 16}))
-    with pytest.raises(DataError, match="need 10 classes; the network section says 9"):
+    with pytest.raises(DataError, match="digits has 10 classes; the network section says 9"):
         check_fit(digits, spec_with(network={"image_size": 8, "classes": 9}))
+    with pytest.raises(DataError, match="digits has 10 classes; the network section says 200"):
+        check_fit(digits, spec_with(network={"image_size": 8, "classes": 200}))
 
 
 @pytest.mark.parametrize(("device", "threads"), [("cuda", 1), ("cpu", 0), ("cpu", 2)])

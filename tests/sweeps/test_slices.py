@@ -141,7 +141,7 @@ def test_a_run_that_was_cut_off_goes_on_in_the_next_slice(
     monkeypatch.setattr(work.Claim, "got_on", counted)
     with monkeypatch.context() as patch:
         patch.setattr(work.Terms, "over", property(lambda _: bool(epochs)))
-        with pytest.raises(SweepError, match=r"ended before any run did; .* longer budget"):
+        with pytest.raises(SweepError, match=r"ended before any run did; what has begun is kept"):
             run_slice(sliced, store, 60, workers=0)
     assert len(epochs) == 1
     assert not store.exists()
@@ -156,9 +156,38 @@ def test_a_budget_of_nothing_says_so_and_leaves_the_store(
         short(patch, 1)
         run_slice(sliced, store, 60, workers=0)
     content = store.read_bytes()
-    with pytest.raises(SweepError, match="a budget of 0 s ended before any run did"):
+    with pytest.raises(SweepError, match=r"of 0 s ended before any run did; none had finished an"):
         run_slice(sliced, store, 0, workers=0)
     assert store.read_bytes() == content
+
+
+@pytest.mark.parametrize("budget_s", [-1.0, float("nan"), "60"])
+def test_a_budget_is_seconds_from_zero(sliced: Spec, store: Path, budget_s: Any) -> None:
+    with pytest.raises(SweepError, match="allowed are seconds from 0"):
+        run_slice(sliced, store, budget_s, workers=0)
+
+
+def test_what_is_finished_needs_no_images(
+    sliced: Spec, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import sweeps.launch as launching
+
+    run_slice(sliced, store, 60, workers=0)
+    monkeypatch.delattr(launching, "preflight")
+    made = run_slice(sliced, store, 60, workers=0)
+    assert (made.before, made.after) == (5, 5)
+    store.unlink()
+    run_slice(sliced, store, 60, workers=0)
+    assert len(read_records(store, sliced)) == 5
+
+
+def test_more_configurations_than_the_space_has_are_refused(tiny: dict[str, Any]) -> None:
+    for name, value in (("DEPTH", 2), ("W0", 8), ("WA", 4.0), ("WM", 1.5)):
+        tiny["parameters"][f"REGNET.{name}"] = {"type": "choice", "choices": [value]}
+    with pytest.raises(SpecError, match="sweep: configs, which is not given, is 1,000: space tiny"):
+        listed(spec_from_dict(tiny))
+    with pytest.raises(SpecError, match="sweep: configs is 900: space tiny has fewer"):
+        listed(spec_from_dict(tiny | {"sweep": {"configs": 900}}))
 
 
 def test_the_store_of_another_sweep_is_refused_and_kept(
@@ -167,8 +196,10 @@ def test_the_store_of_another_sweep_is_refused_and_kept(
     other = spec_from_dict(tiny | {"sweep": {"configs": 2, "seed": 5, "repeat_every": 0}})
     run_slice(other, store, 60, workers=0)
     content = store.read_bytes()
+    with pytest.raises(SweepError, match=r"\.sweep keeps runs of another spec or list than tiny"):
+        run_slice(sliced, store, 60, workers=0)
     shutil.rmtree(work_folder(store))
-    with pytest.raises(SweepError):
+    with pytest.raises(SweepError, match="it belongs to another sweep"):
         run_slice(sliced, store, 60, workers=0)
     assert store.read_bytes() == content
 
