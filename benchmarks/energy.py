@@ -21,7 +21,7 @@ import torch
 
 from eahas.errors import EahasError
 from eahas.spec import Spec
-from regnet_hpo.data import DataSet, load_dataset
+from regnet_hpo.data import DATA_ENV, DataSet, load_dataset
 from regnet_hpo.energy import Meter, open_meter
 from regnet_hpo.energy.gpus import pick_gpus, torch_uuid
 from regnet_hpo.energy.nvml import Nvml, text
@@ -30,15 +30,18 @@ from regnet_hpo.learner import Learner
 from regnet_hpo.preflight import check_device
 from sweeps.specs import load_spec
 
+SPEC = "regnet-cifar10-16px"
 SIZES = (512, 1024, 2048, 4096, 8192)  # of square matrices, from little load to full
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--device", default="cuda")
-    parser.add_argument("--data-dir")
-    parser.add_argument("--spec", default="regnet-cifar10-16px")
-    parser.add_argument("--epochs", type=int, default=12, help="of each side, for the overhead")
+    parser.add_argument("--device", default="cuda", help="cpu, cuda, cuda:0, ...; default: cuda")
+    parser.add_argument("--data-dir", help=f"where data sets lie; default: ${DATA_ENV}")
+    parser.add_argument("--spec", default=SPEC, help=f"default: {SPEC}")
+    parser.add_argument(
+        "--epochs", type=int, default=12, help="of each side, for the overhead; default: 12"
+    )
     arguments = parser.parse_args(argv)
     check_device(arguments.device)
     spec = load_spec(arguments.spec)

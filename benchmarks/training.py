@@ -25,7 +25,7 @@ import torch
 from benchmarks._plain_training import PlainTraining
 from eahas.errors import EahasError
 from eahas.spec import Spec, spec_from_dict
-from regnet_hpo.data import DataSet, load_dataset
+from regnet_hpo.data import DATA_ENV, DataSet, load_dataset
 from regnet_hpo.energy import open_meter
 from regnet_hpo.learner import Learner
 from regnet_hpo.preflight import check_device
@@ -34,6 +34,7 @@ from sweeps.specs import load_spec
 Array = np.ndarray
 NAMES = ("ours", "plain")
 SPLITS = ("train", "valid", "test")
+SPEC = "regnet-cifar10-16px"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,17 +47,21 @@ class Speed:
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--spec", default="regnet-cifar10-16px")
-    parser.add_argument("--draw", type=int, default=1, help="so many configurations of the space")
+    parser.add_argument("--spec", default=SPEC, help=f"default: {SPEC}")
+    parser.add_argument(
+        "--draw", type=int, default=1, help="so many configurations of the space; default: 1"
+    )
     parser.add_argument("--config", action="append", help="JSON of what else each of them has")
-    parser.add_argument("--data-dir")
-    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--data-dir", help=f"where data sets lie; default: ${DATA_ENV}")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:0, ...; default: cpu")
     parser.add_argument(
         "--workers", type=int, help="of the plain loop's loader; default: 2, on cuda 8"
     )
-    parser.add_argument("--epochs", type=int, default=3, help="timed, of each side")
+    parser.add_argument("--epochs", type=int, default=3, help="timed, of each side; default: 3")
     parser.add_argument("--images", type=int, help="train and judge on no more images than so many")
-    parser.add_argument("--seeds", type=int, default=0, help="compare curves over so many seeds")
+    parser.add_argument(
+        "--seeds", type=int, default=0, help="compare curves over so many seeds; default: 0"
+    )
     arguments = parser.parse_args(argv)
     check_device(arguments.device)
     if arguments.workers is None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from eahas.pareto import pareto_rows
 from eahas.spec import Spec, Target
+from eahas.text import UNITS
 
 Row = Mapping[str, Any]
 NARROW = 0.25  # a share of a device's range of power that is too little to learn from
@@ -27,6 +28,7 @@ def facts(spec: Spec, rows: Sequence[Row]) -> dict[str, Any]:
         "status": dict(Counter(row["status"] for row in rows)),
         "split": dict(Counter(row.get("split", "") for row in ok)),
         "energy_source": dict(Counter(row.get("energy_source", "") for row in ok)),
+        "units": {target.name: target.unit for target in spec.targets},
         "ranges": {},
     }
     for target in spec.targets:
@@ -194,17 +196,22 @@ def page(found: Mapping[str, Any]) -> str:
         "split:  " + ", ".join(f"{k or 'undecided'} {v}" for k, v in found["split"].items()),
         "energy: " + ", ".join(f"{k or 'none'} {v}" for k, v in found["energy_source"].items()),
         "",
-        f"{'target':16}{'min':>10}{'5 %':>10}{'median':>10}{'95 %':>10}{'max':>10}",
+        "runs that ended well, without anchors; of curves the last value:",
+        f"{'target':16}{'unit':>8}{'min':>10}{'5 %':>10}{'median':>10}{'95 %':>10}{'max':>10}",
     ]
     for name, r in found["ranges"].items():
         cells = "".join(f"{r[key]:10.4g}" for key in ("min", "p5", "median", "p95", "max"))
-        lines.append(f"{name:16}{cells}")
+        unit = found["units"][name]
+        lines.append(f"{name:16}{UNITS.get(unit, unit):>8}{cells}")
     if "front" in found:
         front = found["front"]
-        lines += ["", f"front of {front['error']} against {front['cost']}: {len(front['points'])}"]
+        share = f"{len(front['points'])} of {sum(found['split'].values())} runs"
+        lines += ["", f"front of {front['error']} against {front['cost']}: {share}"]
         lines += [f"  {cost:10.4g}  {error:6.2f}" for cost, error in front["points"]]
     if "power" in found:
         lines += _power_lines(found["power"])
+    elif found["energy_source"]:
+        lines += ["", "power: none, no two runs have a measured energy"]
     if "repeats" in found:
         noise = found["repeats"]
         lines += ["", f"spread of {noise['configurations']} configurations with several seeds:"]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ from eahas.record_schema import config_of
 from eahas.spec import Spec
 from regnet_hpo.costs import WINDOW, RunCosts
 from regnet_hpo.data import DataSet
+from regnet_hpo.energy import ESTIMATED
 from regnet_hpo.preflight import meter_for
 from regnet_hpo.settings import measure_settings
 from regnet_hpo.train import Trainer
@@ -31,9 +33,10 @@ ENOUGH = 0.95  # of the runs
 
 @dataclasses.dataclass(frozen=True)
 class Scaled:
-    """One run metered both ways."""
+    """One run metered both ways; `source` is where its joules come from."""
 
     config_id: str
+    source: str
     power_w: float
     whole_s: float
     window_s: float
@@ -124,6 +127,7 @@ def _both(trainer: Trainer, config_id: str) -> Scaled:
     window = _costs(costs, epochs)
     return Scaled(
         config_id=config_id,
+        source=costs.meter.source,
         power_w=whole["train_energy_j"] / whole["wall_s"],
         whole_s=whole["runtime_s"],
         window_s=window["runtime_s"],
@@ -154,6 +158,7 @@ def summary(found: Sequence[Scaled], left_out: Mapping[str, str]) -> dict[str, A
     return {
         "runs": len(found),
         "left_out": dict(left_out),
+        "energy_source": dict(Counter(s.source for s in found)),
         "power_w": [min(s.power_w for s in found), max(s.power_w for s in found)],
         "energy": of([s.energy_error for s in found]),
         "time": of([s.time_error for s in found]),
@@ -167,8 +172,10 @@ def page(facts: Mapping[str, Any]) -> str:
     if not facts["runs"]:
         return "\n".join(["no run ended well, so nothing could be compared", *left_out])
     low, high = facts["power_w"]
+    sources = ", ".join(facts["energy_source"])
     lines = [
-        f"{facts['runs']} runs of {low:.4g} to {high:.4g} W, whole and scaled from a window:",
+        f"{facts['runs']} runs of {low:.4g} to {high:.4g} W ({sources}), whole and scaled from a "
+        "window:",
         f"{'':8}{'bias':>9}{'median':>9}{'95 %':>9}{'worst':>9}   within {100 * WITHIN:.0f} %",
     ]
     for name in ("energy", "time"):
@@ -177,4 +184,6 @@ def page(facts: Mapping[str, Any]) -> str:
         lines.append(f"{name:8}{cells}   {100 * errors['share_within']:.0f} % of runs")
     met = "met" if facts["energy"]["share_within"] >= ENOUGH else "missed"
     bar = f"bar: {100 * ENOUGH:.0f} % of runs within {100 * WITHIN:.0f} % in energy: {met}"
+    if ESTIMATED in facts["energy_source"]:
+        left_out.insert(0, "estimated joules are CPU time: nothing is learned of a sensor here")
     return "\n".join([*lines, bar, *left_out])

@@ -49,12 +49,21 @@ def whole(least: int) -> Callable[[str], int]:
 
 def seconds(text: str) -> float:
     """An argument type: a positive number of seconds."""
+    return _positive(text, "seconds")
+
+
+def watts(text: str) -> float:
+    """An argument type: a positive number of watts."""
+    return _positive(text, "watts")
+
+
+def _positive(text: str, unit: str) -> float:
     try:
         value = float(text)
     except ValueError:
         value = float("nan")
     if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r}; allowed are positive numbers of seconds")
+        raise argparse.ArgumentTypeError(f"{text!r}; allowed are positive numbers of {unit}")
     return value
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
+import signal
 import sys
 from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
-from eahas.cli.arguments import UsageError, add_command, seconds, whole
+from eahas.cli.arguments import UsageError, add_command, seconds, watts, whole
 
 if TYPE_CHECKING:
     from regnet_hpo.energy.command import CommandEnergy
@@ -36,7 +37,7 @@ def add_to(commands: Any) -> None:
     command.add_argument(
         "--watts-per-core",
         metavar="W",
-        type=float,
+        type=watts,
         default=10.0,
         help="of one busy core, where nothing measures the processor; default: 10",
     )
@@ -88,8 +89,14 @@ def page(found: CommandEnergy) -> str:
     for part, why in found.passed_over.items():
         lines += [f"  {part}: not by {reason}" for reason in why]
     if found.exit_code:
-        lines.append(f"  the command ended with {found.exit_code}")
+        code = found.exit_code
+        ended = f"with {code}" if code > 0 else f"by signal {-code} ({_signal(-code)})"
+        lines.append(f"  the command ended {ended}")
     return "\n".join(lines)
+
+
+def _signal(number: int) -> str:
+    return signal.strsignal(number) or "unknown"
 
 
 def _flags(flags: tuple[str, ...]) -> list[str]:

@@ -85,10 +85,14 @@ def test_a_run_is_metered_both_ways(tiny: dict[str, Any]) -> None:
 
 
 def test_the_summary_counts_what_is_within_five_percent() -> None:
-    one = Scaled("c", 100.0, 10.0, 10.2, 1000.0, 980.0)
+    one = Scaled("c", "nvml-counter", 100.0, 10.0, 10.2, 1000.0, 980.0)
     found = [one, dataclasses.replace(one, window_j=1100.0, power_w=300.0)]
     facts = summary(found, {})
     assert facts["power_w"] == [100.0, 300.0]
+    assert "2 runs of 100 to 300 W (nvml-counter), whole" in page(facts)
+    assert "estimated" not in page(facts)
+    guessed = summary([dataclasses.replace(one, source="estimated")], {})
+    assert "estimated joules are CPU time" in page(guessed)
     assert facts["energy"]["share_within"] == 0.5
     assert facts["energy"]["worst"] == pytest.approx(0.1)
     assert facts["time"]["bias"] == pytest.approx(0.02)

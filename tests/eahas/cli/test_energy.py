@@ -39,6 +39,14 @@ def test_the_exit_status_is_the_commands(capfd: pytest.CaptureFixture[str]) -> N
     assert "the command ended with 7" in capfd.readouterr().err
 
 
+def test_a_signal_is_named(capfd: pytest.CaptureFixture[str]) -> None:
+    killed = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+    with pytest.raises(SystemExit) as raised:
+        main(["energy", "--device", "cpu", "--", sys.executable, "-c", killed])
+    assert raised.value.code == 128 + 9
+    assert "the command ended by signal 9 (Killed)" in capfd.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -47,7 +55,10 @@ def test_the_exit_status_is_the_commands(capfd: pytest.CaptureFixture[str]) -> N
         (["--", "no-such-command-anywhere"], "No such file or directory: no-such-command"),
         (["--device", "tpu", "--", "true"], "device must be 'cpu', 'cuda' or 'cuda:N'"),
         (["--repeat", "0", "--", "true"], "allowed are whole numbers from 1"),
-        (["--watts-per-core", "-1", "--device", "cpu", "--", "true"], "must be a positive number"),
+        (
+            ["--watts-per-core", "-1", "--device", "cpu", "--", "true"],
+            "allowed are positive numbers of watts",
+        ),
     ],
 )
 def test_a_mistake_is_one_line(
