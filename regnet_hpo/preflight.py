@@ -132,6 +132,12 @@ def check_runtime(settings: MeasureSettings, device: str) -> None:
         )
 
 
+def default_device(spec: Spec) -> str:
+    """Where runs are made if nobody says: on a GPU, if there is one and CPU time is not asked for."""
+    on_cpu = measure_settings(spec).runtime == "cpu_time" or not gpu_count()
+    return "cpu" if on_cpu else "cuda"
+
+
 def check_device(name: str) -> None:
     """Raise DataError unless `name` is cpu, or cuda or cuda:N and torch sees that GPU."""
     found = re.fullmatch(r"cpu|cuda(?::(\d{1,4}))?", name) if isinstance(name, str) else None

@@ -25,29 +25,44 @@ def machine_factors(rows: Sequence[Row]) -> dict[str, float]:
     """The factor of each run by its `run_id`; a time divided by it is the reference's.
 
     Between anchors the factor is interpolated over the time at which runs started. The reference
-    is the machine with the most runs at its usual speed, the median of its anchors. Without any
-    anchor all factors are 1. Raises SweepError where one of several machines has no anchor.
+    is the machine with the most runs at its usual speed, the median of its anchors. Runs of a
+    machine without an anchor have no factor.
     """
-    ok = [row for row in rows if row["status"] == "ok" and row.get("machine")]
+    ok = _ok(rows)
     machines = Counter(str(row["machine"]) for row in ok)
     anchors = {machine: _track(ok, machine) for machine in machines}
-    without = [machine for machine, track in anchors.items() if track is None]
-    if without and len(machines) > 1:
+    tracks = {machine: track for machine, track in anchors.items() if track is not None}
+    if not tracks:
+        return {}
+    reference = statistics.median(tracks[max(tracks, key=lambda machine: machines[machine])][1])
+    return {
+        str(row["run_id"]): float(np.interp(_started(row), *tracks[row["machine"]])) / reference
+        for row in ok
+        if row["machine"] in tracks
+    }
+
+
+def unrelated(rows: Sequence[Row]) -> dict[str, int]:
+    """How many runs each machine made whose times cannot be related to another machine's."""
+    ok = _ok(rows)
+    machines = Counter(str(row["machine"]) for row in ok)
+    with_anchor = {row["machine"] for row in ok if row.get("role") == "anchor"}
+    if len(machines) < 2:
+        return {}
+    return {machine: count for machine, count in machines.items() if machine not in with_anchor}
+
+
+def require_related(rows: Sequence[Row]) -> None:
+    """Raise SweepError where one of several machines has no anchor."""
+    for machine, count in unrelated(rows).items():
         raise SweepError(
-            f"machine {without[0]} made {machines[without[0]]} runs but no anchor, so its times "
+            f"machine {machine} made {count} runs but no anchor, so its times "
             "cannot be related to the others'; launch there once more: it makes one first"
         )
-    if without or not machines:
-        return {}
-    first = anchors[machines.most_common(1)[0][0]]
-    assert first is not None
-    reference = statistics.median(first[1])
-    factors = {}
-    for row in ok:
-        track = anchors[str(row["machine"])]
-        assert track is not None
-        factors[str(row["run_id"])] = float(np.interp(_started(row), *track)) / reference
-    return factors
+
+
+def _ok(rows: Sequence[Row]) -> list[Row]:
+    return [row for row in rows if row["status"] == "ok" and row.get("machine")]
 
 
 def _track(rows: Sequence[Row], machine: str) -> tuple[list[float], list[float]] | None:

@@ -10,28 +10,31 @@ from eahas.errors import SweepError, shown
 from eahas.record_schema import check_rows
 from eahas.records import write_records
 from eahas.spec import Spec
-from sweeps.anchors import machine_factors
+from sweeps.anchors import machine_factors, require_related
 from sweeps.plan import DONE, PlannedRun, extra_anchor, load_plan, require_planned
 
 RECORDS_FILE = "records.parquet"
 
 
-def collect(folder: Path, out: Path | None = None) -> tuple[Spec, list[dict[str, Any]]]:
+def collect(
+    folder: Path, out: Path | None = None, *, related: bool = True
+) -> tuple[Spec, list[dict[str, Any]]]:
     """Write `records.parquet` (or `out`) and return the spec and the rows in planned order.
 
     A sweep that is not finished gives what there is. Raises as `finished`; then no file is written.
     """
     folder = Path(folder)
-    spec, rows = finished(folder)
+    spec, rows = finished(folder, related=related)
     write_records(folder / RECORDS_FILE if out is None else out, rows, spec)
     return spec, rows
 
 
-def finished(folder: Path) -> tuple[Spec, list[dict[str, Any]]]:
+def finished(folder: Path, *, related: bool = True) -> tuple[Spec, list[dict[str, Any]]]:
     """The spec and the checked rows of what a sweep folder has finished; nothing is written.
 
-    Raises SweepError where nothing is finished, a record file is damaged or another run's, or
-    machines cannot be related; RecordError where a record does not follow the schema.
+    Raises SweepError where nothing is finished, a record file is damaged or another run's, or (if
+    they are to be `related`) machines cannot be related; RecordError where a record does not follow
+    the schema.
     """
     folder = Path(folder)
     spec, runs = load_plan(folder)
@@ -45,6 +48,8 @@ def finished(folder: Path) -> tuple[Spec, list[dict[str, Any]]]:
     if not rows:
         raise SweepError(f"{folder} holds no finished run yet; make some with: eahas sweep launch")
     checked = check_rows(rows, spec)
+    if related:
+        require_related(rows)
     factors = machine_factors(rows)  # of the unchecked rows, which have a time whatever the targets
     return spec, [{**row, "machine_factor": factors.get(row["run_id"], 1.0)} for row in checked]
 

@@ -18,8 +18,9 @@ from eahas.checks import is_number, is_whole
 from eahas.errors import SweepError, shown
 from eahas.spec import Spec
 from regnet_hpo.energy import ESTIMATED, RAPL
-from regnet_hpo.preflight import gpu_count, meter_for, preflight
+from regnet_hpo.preflight import default_device, gpu_count, meter_for, preflight
 from regnet_hpo.settings import measure_settings
+from sweeps.alike import require_alike
 from sweeps.plan import DONE, WORK, PlannedRun, load_plan
 from sweeps.work import MOST_DEATHS, Terms, forget_failed, make_runs
 from sweeps.worker import EXIT_AGAIN, EXIT_CANNOT_WRITE, Seat, Worker
@@ -32,7 +33,7 @@ def launch(
     folder: Path,
     *,
     workers: int | None = None,
-    device: str = "cpu",
+    device: str | None = None,
     data_dir: str | Path | None = None,
     budget_s: float | None = None,
     strict: bool = False,
@@ -42,10 +43,11 @@ def launch(
 ) -> int:
     """Make the missing runs of a sweep folder; the number of runs that are finished afterwards.
 
-    By default there is a worker for each core (for each `threads` cores, where the spec sets them),
-    one for the whole machine where RAPL meters it, or, on `cuda`, one for each GPU. `workers=0`
-    makes the runs in this process. The images are looked for in `data_dir`, else where the
-    environment variable EAHAS_DATA says, else they are downloaded. No new run is started after
+    Without `device` it is that of `default_device`. By default there is a worker for each core (for
+    each `threads` cores, where the spec sets them), one for the whole machine where RAPL meters it,
+    or, on `cuda`, one for each GPU. `workers=0` makes the runs in this process. The images are
+    looked for in `data_dir`, else where the environment variable EAHAS_DATA says, else they are
+    downloaded. No new run is started after
     `budget_s` seconds; with `strict` the runs that have begun by then stop after their next
     epoch, and are continued by the next call. `retry_failed` has failed runs made again.
     `allow_company` meters a GPU on which other processes are, whose energy is then counted too.
@@ -53,7 +55,8 @@ def launch(
     each run.
 
     Everything is looked at before anything is written. Raises SweepError where the folder is no
-    sweep, another process is on a GPU that is to be metered, an argument is not allowed, the folder
+    sweep or has runs of other images or of joules of another kind than these would be, another
+    process is on a GPU that is to be metered, an argument is not allowed, the folder
     cannot be written, run after run fails for one reason, or workers keep dying or cannot meter;
     SpecError, DataError or MeterError where the sweep cannot be made on this device.
     """
@@ -70,7 +73,10 @@ def launch(
     cleared = not any((folder / WORK).glob("*"))  # a dead worker's folder is cleared by the next
     if finished_count(folder, runs) == len(runs) and cleared and not retry_failed:
         return len(runs)
-    preflight(spec, device, data_dir)
+    device = default_device(spec) if device is None else device
+    data = preflight(spec, device, data_dir)
+    with meter_for(device, measure_settings(spec)) as meter:
+        require_alike(folder / DONE, data, meter.source)
     seats = _seats(spec, device, workers)
     if device != "cpu" and not allow_company:
         _require_alone(spec, {seat.device for seat in seats} or {device})

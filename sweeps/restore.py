@@ -8,8 +8,8 @@ from typing import Any
 from eahas.errors import SweepError
 from eahas.files import write_json
 from eahas.records import read_records
+from sweeps.alike import require_recipe
 from sweeps.plan import DONE, extra_anchor, load_plan, require_planned
-from sweeps.recipe import require_recipe
 
 AT_COLLECT = "machine_factor"  # relates the machines of all rows, so it is computed from all rows
 

@@ -7,17 +7,19 @@ holds, makes what comes next, and collects. The list stands in the spec's sectio
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from eahas.errors import SpecError, SweepError
 from eahas.records import read_records
 from eahas.spec import Spec
 from regnet_hpo.settings import bounded, build
+from sweeps.anchors import unrelated
 from sweeps.claim import RESUME_FILE
 from sweeps.collect import collect
-from sweeps.launch import launch, require_budget
+from sweeps.launch import finished_count, launch, require_budget
 from sweeps.plan import (
     DONE,
     PLAN_FILE,
@@ -48,13 +50,18 @@ class SweepSettings:
 
 @dataclass(frozen=True)
 class Slice:
-    """What a slice did: runs in the store `before` and `after` it, of so many `planned`."""
+    """What a slice did: planned runs in the store `before` and `after` it, and `made` by it.
+
+    `unrelated` counts by machine the runs whose times no anchor relates to other machines' yet.
+    """
 
     store: Path
     before: int
     after: int
+    made: int
     planned: int
     seconds: float
+    unrelated: Mapping[str, int]
 
 
 def listed(spec: Spec) -> list[PlannedRun]:
@@ -78,7 +85,7 @@ def run_slice(
     store: Path,
     budget_s: float,
     *,
-    device: str = "cpu",
+    device: str | None = None,
     workers: int | None = None,
     data_dir: str | Path | None = None,
     retry_failed: bool = False,
@@ -92,7 +99,7 @@ def run_slice(
     The store is a records file; a missing one is begun. Its records stay, whatever happens: it is
     replaced by a longer one in one move. A run that the budget cuts off is continued by the next
     slice, as long as the folder beside the store is kept. `retry_failed` has failed runs made
-    again; until they are, their rows may be gone.
+    again; their rows stay until they are.
 
     Raises SweepError where the store holds another sweep, the budget ends before any run does, and
     as `launch` does; what was finished until then is in the store.
@@ -101,7 +108,7 @@ def run_slice(
     started = time.monotonic()
     store = Path(store)
     runs, folder = listed(spec), work_folder(store)
-    stored = len(read_records(store, spec)) if store.exists() else 0
+    stored = read_records(store, spec) if store.exists() else []
     _forget_unused_plan(folder)
     if (folder / PLAN_FILE).exists() and not holds(folder, spec, runs):
         raise SweepError(
@@ -113,7 +120,9 @@ def run_slice(
         restore(folder, store)
     if retry_failed:
         forget_failed(folder)
-    before = _finished(folder)
+    planned = {run.run_id for run in runs}
+    kept = sum(_is_done(folder, row) for row in stored if row["run_id"] in planned)
+    begun_with = finished_count(folder, runs)
     try:
         launch(
             folder,
@@ -126,17 +135,29 @@ def run_slice(
             progress=progress,
         )
     finally:
-        after = _finished(folder)
-        if after > min(before, stored):  # also what a slice that was killed left uncollected
-            collect(folder, store)
-    if after == before < len(runs):
+        done = finished_count(folder, runs)
+        if stored:  # also failed runs that were not made again
+            restore(folder, store)
+        there = {path.stem for path in (folder / DONE).glob("*.json")}
+        if done > kept or there != {row["run_id"] for row in stored}:
+            collect(folder, store, related=False)
+    if done == begun_with < len(runs):
         begun = any(folder.glob(f"{WORK}/*/{RESUME_FILE}"))
-        kept = f"what has begun is kept in {folder} and goes on with the next slice"
+        left = f"what has begun is kept in {folder} and goes on with the next slice"
         raise SweepError(
             f"a budget of {budget_s:g} s ended before any run did; "
-            f"{kept if begun else 'none had finished an epoch'}; give it a longer budget"
+            f"{left if begun else 'none had finished an epoch'}; give it a longer budget"
         )
-    return Slice(store, stored, after, len(runs), time.monotonic() - started)
+    rows = read_records(store, spec)
+    return Slice(
+        store,
+        before=sum(row["run_id"] in planned for row in stored),
+        after=sum(row["run_id"] in planned for row in rows),
+        made=done - kept,
+        planned=len(runs),
+        seconds=time.monotonic() - started,
+        unrelated=unrelated(rows),
+    )
 
 
 def _forget_unused_plan(folder: Path) -> None:
@@ -146,5 +167,5 @@ def _forget_unused_plan(folder: Path) -> None:
             (folder / name).unlink(missing_ok=True)
 
 
-def _finished(folder: Path) -> int:
-    return len(list((folder / DONE).glob("*.json")))
+def _is_done(folder: Path, row: Mapping[str, Any]) -> bool:
+    return (folder / DONE / f"{row['run_id']}.json").exists()

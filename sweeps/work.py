@@ -19,10 +19,10 @@ from eahas.errors import EahasError, RecordError, SweepError
 from eahas.files import write_json
 from eahas.record_schema import check_row
 from eahas.spec import Spec
+from sweeps.alike import recipe, record_in
 from sweeps.claim import Claim, claimed
 from sweeps.machine import fingerprint, machine_facts
 from sweeps.plan import DONE, WORK, PlannedRun, extra_anchor, extra_anchor_id, load_plan
-from sweeps.recipe import recipe
 
 if TYPE_CHECKING:
     from regnet_hpo.data import DataSet
@@ -104,11 +104,11 @@ class _TimeIsUpError(BaseException):
 
 
 def _lacking_anchor(folder: Path, runs: list[PlannedRun], machine: str) -> PlannedRun | None:
-    """One anchor more than planned, where other machines made some and this one did not yet.
+    """One anchor more than planned, where some were made and none went well on this machine.
 
-    Without it the times of this machine could not be related to theirs.
+    Without it the times of this machine could not be related to those of others.
     """
-    by = {_machine_of_anchor(path) for path in (folder / DONE).glob("anchor-*.json")} - {None}
+    by = {_machine_of_anchor(path) for path in (folder / DONE).glob("anchor-*.json")}
     all_made = all((folder / DONE / f"{run.run_id}.json").exists() for run in runs)
     if not by or machine in by or all_made:
         return None
@@ -116,13 +116,9 @@ def _lacking_anchor(folder: Path, runs: list[PlannedRun], machine: str) -> Plann
 
 
 def _machine_of_anchor(path: Path) -> str | None:
-    """Who made an anchor that ended well; a damaged record is for collect to complain about."""
-    try:
-        record = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return None
-    ok = isinstance(record, dict) and record.get("status") == "ok"
-    return str(record.get("machine")) if ok else None
+    """Who made an anchor, if it ended well."""
+    record = record_in(path) or {}
+    return str(record.get("machine")) if record.get("status") == "ok" else None
 
 
 def require_different_failures(folder: Path) -> None:

@@ -127,7 +127,7 @@ def add_to(commands: Any) -> None:
     command.add_argument(
         "--window-s", metavar="S", type=seconds, default=4.0, help="at least; default: 4"
     )
-    command.add_argument("--device", default="cpu", help="cpu, cuda, cuda:0, ...; default: cpu")
+    _add_device(command)
     command.add_argument("--data-dir", metavar="DIR", help="where data sets lie")
     command.add_argument("--out", metavar="FILE", help="write all numbers here, as JSON")
 
@@ -145,6 +145,14 @@ def add_to(commands: Any) -> None:
     command.add_argument("--json", action="store_true", help="as JSON, for programs")
 
 
+def _add_device(command: Any) -> None:
+    command.add_argument(
+        "--device",
+        help="cpu, cuda, cuda:0, ...; default: cuda where there is one, unless the spec's runtime "
+        "is CPU time",
+    )
+
+
 def _add_machine(command: Any) -> None:
     """What runs are made with."""
     command.add_argument(
@@ -153,7 +161,7 @@ def _add_machine(command: Any) -> None:
         type=whole(0),
         help="processes; 0: this one; default: one a core, on cuda one a GPU",
     )
-    command.add_argument("--device", default="cpu", help="cpu, cuda, cuda:0, ...; default: cpu")
+    _add_device(command)
     command.add_argument(
         "--data-dir",
         metavar="DIR",
@@ -224,7 +232,7 @@ def launch(arguments: Namespace) -> None:
 def make_runs(
     folder: Path,
     workers: int | None,
-    device: str,
+    device: str | None,
     budget_s: float | None = None,
     *,
     data_dir: str | None = None,
@@ -276,9 +284,14 @@ def run(arguments: Namespace) -> None:
         print(f"{kept}call it again to go on")
         raise
     print(
-        f"{store}: {made.after} of {made.planned} runs, {made.after - made.before} of them new in "
+        f"{store}: {made.after} of {made.planned} runs, {made.made} of them new in "
         f"{made.seconds:.0f} s"
     )
+    for machine, count in made.unrelated.items():
+        print(
+            f"machine {machine} made {count} runs but no anchor yet: their times stand as they are "
+            "until it has made one, at its next slice"
+        )
     if made.after == made.planned:
         print(f"next: eahas fit {arguments.spec} {store} --out my-benchmark")
     else:
@@ -310,19 +323,20 @@ def collect(arguments: Namespace) -> None:
 
 def validate_energy(arguments: Namespace) -> None:
     from eahas.files import write_json
-    from regnet_hpo.preflight import preflight
+    from regnet_hpo.preflight import default_device, preflight
     from sweeps import validate_energy as validation
 
     spec, rows = read_with_spec(arguments.records, arguments.spec)
-    data = preflight(spec, arguments.device, arguments.data_dir)
-    least_s = validation.shortest_whole_s(spec, arguments.device)
+    device = default_device(spec) if arguments.device is None else arguments.device
+    data = preflight(spec, device, arguments.data_dir)
+    least_s = validation.shortest_whole_s(spec, device)
     chosen = validation.spread_by_power(rows, arguments.runs, least_s=least_s)
     with Bars() as bars:
         found, left_out = validation.validate_energy(
             spec,
             chosen,
             data,
-            device=arguments.device,
+            device=device,
             window_s=arguments.window_s,
             progress=lambda done, total: bars("runs", done, total),
         )

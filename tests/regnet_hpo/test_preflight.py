@@ -144,3 +144,20 @@ def test_cpu_time_is_a_runtime_for_one_pinned_thread_alone(device: str, threads:
     check_runtime(MeasureSettings(runtime="wall", threads=threads), device)
     with pytest.raises(SpecError, match="cpu_time is of one pinned thread"):
         check_runtime(MeasureSettings(runtime="cpu_time", threads=threads), device)
+
+
+@pytest.mark.parametrize(
+    ("gpus", "runtime", "expected"),
+    [(0, "wall", "cpu"), (1, "wall", "cuda"), (1, "cpu_time", "cpu")],
+)
+def test_a_gpu_is_the_default_where_there_is_one(
+    spec_with: Callable[..., Spec],
+    monkeypatch: pytest.MonkeyPatch,
+    gpus: int,
+    runtime: str,
+    expected: str,
+) -> None:
+    import regnet_hpo.preflight as module
+
+    monkeypatch.setattr(module, "gpu_count", lambda: gpus)
+    assert module.default_device(spec_with(measurement={"runtime": runtime})) == expected

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from eahas.errors import SweepError
-from sweeps.anchors import machine_factors
+from sweeps.anchors import machine_factors, require_related, unrelated
 
 IDS = itertools.count()
 
@@ -66,7 +66,11 @@ def test_one_machine_needs_no_anchor() -> None:
 def test_a_second_machine_needs_one() -> None:
     rows = [run("a", 1.0), run("b", 1.0, role="main"), run("b", 1.0, role="repeat")]
     with pytest.raises(SweepError, match="machine b made 2 runs but no anchor"):
-        machine_factors(rows)
+        require_related(rows)
+    assert unrelated(rows) == {"b": 2}
+    assert by_machine(rows) == {"a": {1.0}}
+    require_related(rows[:1])
+    require_related(rows[1:])
 
 
 @pytest.mark.parametrize("odd", [0, 40])

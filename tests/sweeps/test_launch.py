@@ -167,10 +167,11 @@ def test_a_worker_that_cannot_work_is_not_replaced_for_ever(
 
 
 def test_what_is_wrong_in_a_worker_is_said_by_the_launcher(
-    tiny: dict[str, Any], tmp_path: Path
+    tiny: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tiny["measurement"]["energy"] = "nvml_counter"
     sample(spec_from_dict(tiny), tmp_path, 2)
+    monkeypatch.setattr(module, "meter_for", lambda *_: Meter("nvml_counter"))  # not the worker's
     with pytest.raises(SweepError, match="could not go on: no energy source for cpu"):
         launch(tmp_path, workers=1)
     assert finished_count(tmp_path, load_plan(tmp_path)[1]) == 0

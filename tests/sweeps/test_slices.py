@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from eahas.errors import DataError, MeterError, SpecError, SweepError
-from eahas.records import read_records
+from eahas.records import read_records, write_records
 from eahas.spec import Spec, spec_from_dict
 from sweeps import slices
 from sweeps.plan import plan_list
@@ -209,7 +209,7 @@ def test_what_a_killed_slice_left_uncollected_comes_into_the_store(
 ) -> None:
     two_runs(sliced, store, monkeypatch)
     with monkeypatch.context() as patch:
-        patch.setattr(slices, "collect", lambda *_: None)  # its process is killed before that
+        patch.setattr(slices, "collect", lambda *_, **__: None)  # its process is killed before that
         run_slice(sliced, store, 60, workers=0)
     assert len(read_records(store, sliced)) == 2
     made = run_slice(sliced, store, 60, workers=0)
@@ -255,9 +255,84 @@ def test_failed_runs_stay_failed_unless_they_are_to_be_made_again(
     assert [row["status"] for row in read_records(store, sliced)] == ["failed"] * 2
     run_slice(sliced, store, 60, workers=0)
     found = Counter(row["status"] for row in read_records(store, sliced))
-    assert found == {"failed": 2, "ok": 3}
+    assert found == {"failed": 2, "ok": 4}  # an anchor too, in place of the one that failed
     run_slice(sliced, store, 60, workers=0, retry_failed=True)
-    assert [row["status"] for row in read_records(store, sliced)] == ["ok"] * 5
+    assert [row["status"] for row in read_records(store, sliced)] == ["ok"] * 6
+
+
+def test_failed_runs_that_were_not_made_again_keep_their_rows(
+    sliced: Spec, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_slice(sliced, store, 60, workers=0)
+    shutil.rmtree(work_folder(store))
+    rows = [{**row, "status": "failed", "reason": "x"} for row in read_records(store, sliced)]
+    write_records(store, rows, sliced)
+    with monkeypatch.context() as patch:
+        short(patch, 1)
+        made = run_slice(sliced, store, 60, workers=0, retry_failed=True)
+    assert (made.before, made.made, made.after) == (5, 1, 5)
+    found = Counter(row["status"] for row in read_records(store, sliced))
+    assert found == {"ok": 1, "failed": 4}
+
+
+def another_machine(store: Path, spec: Spec, **changed: Any) -> None:
+    """Let the store have been made by another machine, and its folder be elsewhere."""
+    rows = [{**row, "machine": "a" * 12, **changed} for row in read_records(store, spec)]
+    write_records(store, rows, spec)
+    shutil.rmtree(work_folder(store))
+
+
+def test_a_further_anchor_is_no_planned_run(
+    sliced: Spec, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two_runs(sliced, store, monkeypatch)
+    another_machine(store, sliced)
+    made = run_slice(sliced, store, 60, workers=0)
+    assert (made.before, made.made, made.after, made.planned) == (2, 3, 5, 5)
+    rows = read_records(store, sliced)
+    assert len(rows) == 6
+    assert made.unrelated == {}
+    another_machine(store, sliced)
+    write_records(store, [row for row in rows if row["run_id"] != "c00002-s0"], sliced)
+    with pytest.raises(SweepError, match="none had finished an epoch"):
+        run_slice(sliced, store, 0, workers=0)
+
+
+def test_a_machine_without_an_anchor_does_not_stop_the_store(
+    sliced: Spec, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its anchor failed, or was cut off; the records are worth more than the factor."""
+    two_runs(sliced, store, monkeypatch)
+    rows = read_records(store, sliced)
+    write_records(store, [row | {"role": "main"} for row in rows[1:]], sliced)
+    another_machine(store, sliced)
+    with monkeypatch.context() as patch:
+        short(patch, 2)
+        made = run_slice(sliced, store, 60, workers=0)
+    assert made.unrelated == {"a" * 12: 1}
+    assert len(read_records(store, sliced)) == 3
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"data_fingerprint": "0" * 12}, "trained on other images .*digits, 000000000000"),
+        ({"energy_source": "nvml_counter"}, "energies of nvml_counter, .* would be estimated"),
+    ],
+)
+def test_what_cannot_be_compared_does_not_come_into_one_store(
+    sliced: Spec,
+    store: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    changed: dict[str, Any],
+    message: str,
+) -> None:
+    two_runs(sliced, store, monkeypatch)
+    another_machine(store, sliced, **changed)
+    content = store.read_bytes()
+    with pytest.raises(SweepError, match=message):
+        run_slice(sliced, store, 60, workers=0)
+    assert store.read_bytes() == content
 
 
 def test_what_was_finished_before_a_failure_is_in_the_store(
