@@ -133,7 +133,7 @@ def check_runtime(settings: MeasureSettings, device: str) -> None:
 
 
 def default_device(spec: Spec) -> str:
-    """Where runs are made if nobody says: on a GPU, if there is one and CPU time is not asked for."""
+    """Where runs are made if nobody says: a GPU if there is one, unless CPU time is asked for."""
     on_cpu = measure_settings(spec).runtime == "cpu_time" or not gpu_count()
     return "cpu" if on_cpu else "cuda"
 
@@ -159,7 +159,7 @@ def _gpus_seen() -> str:
     import torch
 
     if count := gpu_count():
-        return f"torch sees {count} CUDA devices, cuda:0 to cuda:{count - 1}"
+        return f"torch sees {', '.join(f'cuda:{index}' for index in range(count))} alone"
     if torch.version.cuda is None:
         return f"torch {torch.__version__} was built without CUDA; install a CUDA build, or use cpu"
     return "torch sees no CUDA device; look at nvidia-smi and CUDA_VISIBLE_DEVICES, or use cpu"

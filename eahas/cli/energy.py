@@ -41,6 +41,9 @@ def add_to(commands: Any) -> None:
         default=10.0,
         help="of one busy core, where nothing measures the processor; default: 10",
     )
+    command.add_argument(
+        "--allow-mig", action="store_true", help="meter a GPU in MIG mode as a whole"
+    )
     command.add_argument("--json", action="store_true", help="as JSON, on stderr")
     command.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND")
 
@@ -51,7 +54,11 @@ def energy(arguments: Namespace) -> None:
     command = arguments.command[1:] if arguments.command[:1] == ["--"] else arguments.command
     if not command:
         raise UsageError("which command? eahas energy -- COMMAND")
-    meters, passed_over = open_parts(arguments.device, estimate_w_per_core=arguments.watts_per_core)
+    meters, passed_over = open_parts(
+        arguments.device,
+        estimate_w_per_core=arguments.watts_per_core,
+        allow_mig=arguments.allow_mig,
+    )
     try:
         if arguments.idle_s is not None:
             for meter in meters.values():
@@ -70,7 +77,7 @@ def page(found: CommandEnergy) -> str:
     """What a command used, as text for a terminal."""
     times = f", the mean of {found.repeats} runs" if found.repeats > 1 else ""
     lines = [
-        f"\n{shlex.join(found.command)}: {found.energy_j:.4g} J "
+        f"\n{shlex.join(found.command)}: {found.energy_j:.4g} J of {_parts(found)} "
         f"({found.energy_j / 3.6e6:.3g} kWh) in {found.duration_s:.4g} s{times}"
     ]
     for part, reading in found.readings.items():
@@ -87,12 +94,19 @@ def page(found: CommandEnergy) -> str:
             lines.append(f"       of it memory: {reading.dram_j:.4g} J")
         lines += _flags(reading.flags)
     for part, why in found.passed_over.items():
-        lines += [f"  {part}: not by {reason}" for reason in why]
+        how = "not by" if part in found.readings else "not metered:"
+        lines += [f"  {part}: {how} {reason}" for reason in why]
     if found.exit_code:
         code = found.exit_code
         ended = f"with {code}" if code > 0 else f"by signal {-code} ({_signal(-code)})"
         lines.append(f"  the command ended {ended}")
     return "\n".join(lines)
+
+
+def _parts(found: CommandEnergy) -> str:
+    """Of what the joules are: a part that was not metered must not go unnoticed."""
+    parts = " and ".join(found.readings) or "nothing"
+    return f"{parts} alone" if len(found.readings) == 1 else parts
 
 
 def _signal(number: int) -> str:

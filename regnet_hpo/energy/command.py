@@ -12,8 +12,7 @@ from typing import Any
 from eahas.errors import MeterError
 
 from .meter import Meter
-from .nvml import Nvml
-from .open import AUTO, open_meter
+from .open import AUTO, EVERY_GPU, open_meter
 from .reading import EnergyReading
 
 GPU, CPU = "gpu", "cpu"
@@ -72,7 +71,7 @@ def open_parts(
             meters[GPU] = opened.enter_context(open_meter(device, **given))
         elif device == AUTO:
             try:
-                meters[GPU] = opened.enter_context(open_meter(_all_gpus(given), **given))
+                meters[GPU] = opened.enter_context(open_meter(EVERY_GPU, **given))
             except MeterError as error:
                 passed_over[GPU] = (str(error),)
         if device in (AUTO, CPU):
@@ -82,17 +81,6 @@ def open_parts(
                 passed_over[part] = meter.why
         opened.pop_all()  # the caller closes them
     return meters, passed_over
-
-
-def _all_gpus(given: Mapping[str, Any]) -> list[str]:
-    library = Nvml(given.get("nvml"))
-    try:
-        count = int(library.ask("nvmlDeviceGetCount"))
-    finally:
-        library.close()
-    if not count:
-        raise MeterError("NVML shows no GPU")
-    return [f"cuda:{index}" for index in range(count)]
 
 
 def meter_command(

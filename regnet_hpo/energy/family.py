@@ -1,4 +1,4 @@
-"""Which processes on a device are ours: this one, and the other workers of its launcher.
+"""Which processes on a device are ours: this one, what it started, and its launcher's workers.
 
 Workers that take turns on a device are no strangers to each other: each meters alone, while the
 others wait with an open context.
@@ -23,9 +23,14 @@ class Family:
         self._proc = proc
 
     def __contains__(self, pid: object) -> bool:
-        if pid == os.getpid():
+        if self._launcher is not None and self._parent_of(pid) == self._launcher:
             return True
-        return self._launcher is not None and self._parent_of(pid) == self._launcher
+        seen = pid
+        while isinstance(seen, int) and seen > 1:
+            if seen == os.getpid():
+                return True
+            seen = self._parent_of(seen)
+        return False
 
     def _parent_of(self, pid: object) -> int | None:
         try:

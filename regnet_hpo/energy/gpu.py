@@ -196,7 +196,8 @@ def _mig_state(
     if not allow_mig:
         raise MeterError(
             f"{name} is in MIG mode: its counter and its power cover every instance of the GPU, "
-            f"not ours alone; allow_mig: true meters the whole GPU and flags the reading"
+            f"not ours alone; allow_mig (in a spec's measurement section: allow_mig: true) meters "
+            f"the whole GPU and flags the reading"
         )
     return True, ("mig_shared",)
 

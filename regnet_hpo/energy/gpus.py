@@ -21,7 +21,7 @@ CudaUuid = Callable[[int], "str | None"]
 def pick_gpus(
     nvml: Nvml, ordinals: Sequence[int], environ: Mapping[str, str], cuda_uuid: CudaUuid
 ) -> list[Any]:
-    """NVML handles of the GPUs behind CUDA ordinals, each GPU once.
+    """NVML handles of the GPUs behind CUDA ordinals, each GPU once; without any, of every GPU.
 
     A MIG slice stands for its whole GPU, whose counter is the only one there is.
 
@@ -32,10 +32,15 @@ def pick_gpus(
         cuda_uuid: asks CUDA itself; used only where the environment leaves doubt.
 
     Raises:
-        MeterError: an ordinal is not visible, or cannot be matched to a GPU for certain.
+        MeterError: there is no GPU, or an ordinal is not visible or cannot be matched to a GPU for
+            certain.
     """
     count = nvml.ask("nvmlDeviceGetCount")
     all_handles = [nvml.ask("nvmlDeviceGetHandleByIndex", index) for index in range(count)]
+    if not all_handles:
+        raise MeterError("NVML shows no GPU")
+    if not ordinals:
+        return all_handles
     by_uuid = {text(nvml.ask("nvmlDeviceGetUUID", handle)): handle for handle in all_handles}
     visible = _visible(environ)
     chosen: dict[str, Any] = {}
@@ -75,7 +80,8 @@ def _uuid_of(
     if ordinal >= seen:
         shown = "not set" if visible is None else repr(",".join(visible))
         raise MeterError(
-            f"cuda:{ordinal}: only {seen} GPUs are visible (CUDA_VISIBLE_DEVICES is {shown})"
+            f"cuda:{ordinal}: {seen} GPU{'s' * (seen != 1)} visible, counted from 0 "
+            f"(CUDA_VISIBLE_DEVICES is {shown})"
         )
     entry = None if visible is None else visible[ordinal]
     if entry is not None and entry.startswith("MIG-"):

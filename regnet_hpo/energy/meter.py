@@ -322,8 +322,8 @@ class Meter:
         if duration_s < self.min_window_s:
             raise MeterError(
                 f"a window of {duration_s:.6g} s is too short for {self.source} on {self.device}: "
-                f"at least {self.min_window_s:.6g} s; lengthen it, or repeat the work with "
-                f"measure_repeated"
+                f"at least {self.min_window_s:.6g} s; lengthen it, or repeat the work "
+                f"(Meter.measure_repeated, eahas energy --repeat)"
             )
 
     def describe(

@@ -24,6 +24,7 @@ from .sampler import ThreadTicker, TickerFactory
 from .source import Source
 
 AUTO = "auto"
+EVERY_GPU = "gpus"
 
 Opened = tuple[list[Source], "Callable[[], None] | None"]
 
@@ -54,7 +55,8 @@ def open_meter(
     why.
 
     Args:
-        device: "cpu", "cuda", "cuda:1", or several GPUs as a list; "cuda" is the current device.
+        device: "cpu", "cuda", "cuda:1", or several GPUs as a list; "cuda" is the current device and
+            "gpus" every one that NVML shows.
         source: "auto", or one of `SOURCES`.
         estimate_w_per_core: watts of one busy core, for the estimate; stated by the user.
         allow_mig: meter a GPU in MIG mode as a whole, flagged, instead of refusing.
@@ -109,16 +111,16 @@ def open_meter(
     else:
         tries = (NVML_COUNTER, NVML_SAMPLED) if on_gpu else (RAPL, ESTIMATED)
 
-    why: list[str] = []
+    why: dict[str, list[str]] = {}  # sources by the reason why they were passed over
     for name in tries:
         try:
             sources, on_close = openers[name]()
         except MeterError as error:
-            why.append(f"{name}: {error}")
+            why.setdefault(str(error), []).append(name)
             continue
         return Meter(
             sources,
-            why=tuple(why),
+            why=tuple(_reasons(why)),
             clock=clock,
             cpu_clock=cpu_clock,
             sleep=sleep,
@@ -126,7 +128,12 @@ def open_meter(
             sync=partial(_torch_sync, ordinals) if ordinals is not None and sync is None else sync,
             on_close=on_close,
         )
-    raise MeterError(f"no energy source for {', '.join(names)}: {'; '.join(why)}")
+    hint = "; look at nvidia-smi" if on_gpu else ""
+    raise MeterError(f"no energy source for {', '.join(names)}: {'; '.join(_reasons(why))}{hint}")
+
+
+def _reasons(why: Mapping[str, Sequence[str]]) -> list[str]:
+    return [f"{' and '.join(names)}: {reason}" for reason, names in why.items()]
 
 
 def _open_gpus(
@@ -161,9 +168,14 @@ def _open_gpus(
 
 
 def _ordinals(names: Sequence[str]) -> list[int | None] | None:
-    """CUDA ordinals of the devices, None standing for the current one; None for the CPU."""
+    """CUDA ordinals of the devices, None standing for the current one; [] for every GPU.
+
+    None for the CPU.
+    """
     if list(names) == ["cpu"]:
         return None
+    if list(names) == [EVERY_GPU]:
+        return []
     ordinals: list[int | None] = []
     for name in names:
         kind, _, number = name.partition(":")

@@ -37,7 +37,7 @@ FLAGS: Mapping[str, str] = {
     "host's ids), so one of `other_processes` may be ourselves",
     "power_may_be_averaged": "power samples may be averages over the last second",
     "processes_unknown": "the driver does not say which processes use the device",
-    "repeated": "the work was repeated to fill an honest window; the numbers are means",
+    "repeated": "the work was done several times; the numbers are means",
     "resumed": "the epochs were metered by more than one process",
     "sampling_gap": "power samples were more than a second apart somewhere in the window",
 }

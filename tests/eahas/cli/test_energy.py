@@ -16,8 +16,8 @@ def test_a_command_and_its_joules(capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["energy", "--device", "cpu", "--", *BUSY]) == 0
     out, err = capfd.readouterr()
     assert out.strip() == str(sum(i * i for i in range(2_000_000)))  # the command's, untouched
-    assert " J (" in err
     assert "kWh) in " in err
+    assert " J of cpu alone (" in err
     assert "cpu  " in err
 
 

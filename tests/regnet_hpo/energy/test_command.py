@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 import pytest
+from fake_nvml import FakeGpu, FakeNvml, VirtualClock
+from traces import Load, synthesise
 
 from eahas.errors import MeterError
 from regnet_hpo.energy.command import CPU, GPU, meter_command, open_parts
@@ -95,6 +98,27 @@ def test_auto_tells_why_there_is_no_gpu(tmp_path: Path) -> None:
     meters, passed_over = open_parts(estimate_w_per_core=10.0, root=tmp_path, nvml=NoDriver())
     assert set(meters) == {CPU}
     assert "Driver Not Loaded" in passed_over[GPU][0]
+
+
+def test_auto_is_every_gpu_whatever_their_order(tmp_path: Path) -> None:
+    """CUDA's order of two GPUs may be unknown, but all are all; and the command is no stranger."""
+    clock = VirtualClock()
+    rows = synthesise(Load("steady", 0.1, ((4.0, 300.0),), ripple_w=0.0))
+    gpus = [FakeGpu(rows, uuid=f"GPU-{n}", processes=[(os.getpid(), 0, 9)]) for n in range(2)]
+    meters, passed_over = open_parts(
+        estimate_w_per_core=10.0,
+        root=tmp_path,
+        nvml=FakeNvml(clock, gpus),
+        environ={"CUDA_VISIBLE_DEVICES": "1"},
+        clock=clock,
+        sleep=clock.sleep,
+        ticker=clock.ticker,
+    )
+    assert GPU not in passed_over
+    with meters[GPU].window() as window:
+        clock.sleep(3.0)
+    assert window.reading.energy_j == pytest.approx(1800.0, rel=0.01)
+    assert len(window.reading.parts) == 2
 
 
 def test_a_gpu_that_is_named_must_be_there(tmp_path: Path) -> None:

@@ -26,6 +26,21 @@ def test_the_children_of_the_launcher_are_ours_and_nobody_else(tmp_path: Path) -
     assert 7 not in Family({LAUNCHER_ENV: "nobody"}, tmp_path)
 
 
+def test_what_we_started_is_ours_and_what_it_started_too() -> None:
+    nested = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'print(__import__("
+    nested += '"os").getpid(), flush=True); input()\'])'
+    with subprocess.Popen(
+        [sys.executable, "-c", nested], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        grandchild = int(child.stdout.readline())
+        assert child.pid in Family({})
+        assert grandchild in Family({})
+        assert grandchild != child.pid
+        child.communicate("\n")
+
+
 def test_a_real_sibling_is_seen() -> None:
     """Two children of this process, one of which asks about the other."""
     ask = "import sys; from regnet_hpo.energy.family import Family; import os; "
