@@ -36,7 +36,7 @@ SIZES = (512, 1024, 2048, 4096, 8192)  # of square matrices, from little load to
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--device", default="cuda", help="cpu, cuda, cuda:0, ...; default: cuda")
+    parser.add_argument("--device", default="cuda", help="cuda, cuda:0, ...; default: cuda")
     parser.add_argument("--data-dir", help=f"where data sets lie; default: ${DATA_ENV}")
     parser.add_argument("--spec", default=SPEC, help=f"default: {SPEC}")
     parser.add_argument(
@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     print("| value | reads | changes | median interval | longest | rises by 90 % in |")
     print("|" + " --- |" * 6)
-    period_s = 0.0
+    period_s, ramp_s = 0.0, 1.0
     for found in sensor_updates(nvml, handle, matrices(arguments.device, 8192)):
         rise = "" if found.rise_s is None else f"{1000 * found.rise_s:.0f} ms"
         print(
@@ -66,8 +66,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
         # The longest interval may be a stretch in which the power did not change.
         period_s = max(period_s, found.median_s if found.what != "plain power" else 0.0)
+        ramp_s = max(ramp_s, 2 * (found.rise_s or 0.0))
     with open_meter(arguments.device) as meter:
-        agreement(meter, arguments.device, period_s)
+        agreement(meter, arguments.device, period_s, ramp_s)
         overhead(meter, spec, data, arguments)
 
 
@@ -92,14 +93,14 @@ def matrices(device: str, size: int, at_least_s: float = 0.05) -> Callable[[], N
     return lambda: some(count)
 
 
-def agreement(meter: Meter, device: str, period_s: float) -> None:
+def agreement(meter: Meter, device: str, period_s: float, ramp_s: float) -> None:
     """Windows at different phases, and counter against samples, from little load to full."""
     print("\n| bf16 products of | windows | power | spread of windows | of the mean | samples |")
     print("|" + " --- |" * 6)
     bands: set[float] = set()
     for size in SIZES:
         load = matrices(device, size)
-        found, readings = phase_shifted(meter, load, period_s=period_s)
+        found, readings = phase_shifted(meter, load, period_s=period_s, ramp_s=ramp_s)
         bands |= {reading.systematic for reading in readings if reading.systematic is not None}
         beside = "" if found.disagreement is None else f"{100 * found.disagreement:+.2f} %"
         print(
@@ -112,7 +113,10 @@ def agreement(meter: Meter, device: str, period_s: float) -> None:
 
 
 def overhead(meter: Meter, spec: Spec, data: DataSet, arguments: argparse.Namespace) -> None:
-    """Epochs with and without a meter, in turns."""
+    """Epochs with and without a meter, in turns.
+
+    Sampling starts and ends outside of the timed stretch, as it does once a run.
+    """
     config = spec.space.check(spec.space.sample(1, seed=0)[0])
     learner = Learner(spec, config, 0, data, arguments.device)
     learner.capture()
@@ -120,17 +124,21 @@ def overhead(meter: Meter, spec: Spec, data: DataSet, arguments: argparse.Namesp
     metered: list[float] = []
     for epoch in range(2 * arguments.epochs + 2):
         learner.evaluate(0)  # what lies between epochs in a run
+        sampled = epoch % 2
+        if sampled:
+            meter.begin()
         torch.cuda.synchronize(arguments.device)
         began = time.perf_counter()
-        if epoch % 2:
-            meter.begin()  # the sampling thread too
+        if sampled:
             meter.mark()
         learner.train_epoch(0)
-        if epoch % 2:
+        if sampled:
             meter.mark()
+        took = time.perf_counter() - began
+        if sampled:
             meter.end()
         if epoch > 1:
-            (metered if epoch % 2 else bare).append(time.perf_counter() - began)
+            (metered if sampled else bare).append(took)
     with_s, without_s = statistics.median(metered), statistics.median(bare)
     print(
         f"\nan epoch of {spec.name} takes {1000 * without_s:.1f} ms without a meter and "

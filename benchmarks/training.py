@@ -23,10 +23,11 @@ import numpy as np
 import torch
 
 from benchmarks._plain_training import PlainTraining
-from eahas.errors import EahasError
+from eahas.cli.arguments import whole
+from eahas.errors import EahasError, MeterError
 from eahas.spec import Spec, spec_from_dict
 from regnet_hpo.data import DATA_ENV, DataSet, load_dataset
-from regnet_hpo.energy import open_meter
+from regnet_hpo.energy import RAPL, Meter, open_meter
 from regnet_hpo.learner import Learner
 from regnet_hpo.preflight import check_device
 from sweeps.specs import load_spec
@@ -49,20 +50,28 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--spec", default=SPEC, help=f"default: {SPEC}")
     parser.add_argument(
-        "--draw", type=int, default=1, help="so many configurations of the space; default: 1"
+        "--draw", type=whole(1), default=1, help="so many configurations of the space; default: 1"
     )
-    parser.add_argument("--config", action="append", help="JSON of what else each of them has")
+    parser.add_argument(
+        "--config", type=_settings, action="append", help="JSON of what else each of them has"
+    )
     parser.add_argument("--data-dir", help=f"where data sets lie; default: ${DATA_ENV}")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:0, ...; default: cpu")
     parser.add_argument(
         "--workers", type=int, help="of the plain loop's loader; default: 2, on cuda 8"
     )
-    parser.add_argument("--epochs", type=int, default=3, help="timed, of each side; default: 3")
-    parser.add_argument("--images", type=int, help="train and judge on no more images than so many")
     parser.add_argument(
-        "--seeds", type=int, default=0, help="compare curves over so many seeds; default: 0"
+        "--epochs", type=whole(1), default=3, help="timed, of each side; default: 3"
+    )
+    parser.add_argument(
+        "--images", type=whole(10), help="train and judge on no more images than so many"
+    )
+    parser.add_argument(
+        "--seeds", type=whole(0), default=0, help="compare curves over so many seeds; default: 0"
     )
     arguments = parser.parse_args(argv)
+    if arguments.seeds == 1:
+        parser.error("argument --seeds: two or more have a spread; 0: no curves")
     check_device(arguments.device)
     if arguments.workers is None:
         arguments.workers = 2 if arguments.device == "cpu" else 8
@@ -81,9 +90,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         f"({data.source}), {arguments.workers} workers for the plain loop\n"
     )
     configs = [
-        spec.space.check(drawn) | json.loads(more)
+        spec.space.check(drawn) | more
         for drawn in spec.space.sample(arguments.draw, seed=0)
-        for more in arguments.config or ["{}"]
+        for more in arguments.config or [{}]
     ]
     print("| configuration | ours, images/s | plain | ratio | ours, J an epoch | plain | ratio |")
     print("|" + " --- |" * 7)
@@ -96,6 +105,16 @@ def main(argv: Sequence[str] | None = None) -> None:
         print("|" + " --- |" * (1 + len(heads)))
         for config in configs:
             print(curves_row(spec, config, data, arguments), flush=True)
+
+
+def _settings(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise argparse.ArgumentTypeError(f"{text!r}; allowed is a JSON object, a flat one")
+    return found
 
 
 def speed_row(spec: Spec, config: Mapping[str, Any], data: DataSet, arguments: Any) -> str:
@@ -116,9 +135,19 @@ def speed_row(spec: Spec, config: Mapping[str, Any], data: DataSet, arguments: A
     return "| " + " | ".join(cells) + " |"
 
 
+def _measuring_meter(device: str) -> Meter | None:
+    """A meter of real joules; None on a processor that has no RAPL."""
+    if device != "cpu":
+        return open_meter(device)
+    try:
+        return open_meter(device, source=RAPL)
+    except MeterError:
+        return None
+
+
 def speeds(sides: Sequence[Callable[[int], object]], device: str, epochs: int) -> list[Speed]:
     """Time and energy of epochs of each side, in turns; the first of each is not counted."""
-    meter = open_meter(device) if device != "cpu" else None
+    meter = _measuring_meter(device)
     taken: list[list[float]] = [[] for _ in sides]
     joules: list[list[float]] = [[] for _ in sides]
     for epoch in range(epochs + 1):

@@ -49,8 +49,10 @@ class Learner:
         self.stages = stages_of(config, spec.network)
         network = RegNet(self.stages, spec.network)
         initialise(network, generator(seed, INIT))
-        channels_last: Any = {"memory_format": torch.channels_last}  # torch's stub lacks it
-        self.network = network.to(self.device, **channels_last)
+        last = self.settings.channels_last
+        self._format = torch.channels_last if last else torch.contiguous_format
+        laid_out: Any = {"memory_format": self._format}  # torch's stub lacks it
+        self.network = network.to(self.device, **laid_out)
         self.optimiser = build_optimiser(self.network, config, self.settings)
         self.ema: Ema | None = None
         if self.settings.ema is not None:
@@ -97,12 +99,15 @@ class Learner:
                 batch_size=self.batch_size,
                 crop_padding=self.settings.crop_padding,
                 cutout=self.config["TRAIN.CUTOUT_LENGTH"],
+                memory_format=self._format,
             )
             for samples in (len(labels), min(self.settings.precise_bn_samples, len(labels)))
         )
         self.splits = {
             name: (
-                normalised(torch.from_numpy(split.images).to(self.device), values),
+                normalised(torch.from_numpy(split.images).to(self.device), values).contiguous(
+                    memory_format=self._format
+                ),
                 torch.from_numpy(split.labels).to(self.device),
             )
             for name, split in (("valid", data.valid), ("test", data.test))

@@ -31,9 +31,11 @@ class Pass:
         batch_size: int,
         crop_padding: int,
         cutout: int,
+        memory_format: torch.memory_format = torch.channels_last,
     ) -> None:
         self._images, self._labels, self._values = images, labels, values
         self._crop_padding, self._cutout = crop_padding, cutout
+        self._format = memory_format
         self.batches = batches
         self._drawn = torch.zeros(batches, batch_size, 6, dtype=torch.int64, device=images.device)
         self.at = torch.zeros(1, dtype=torch.int64, device=images.device)
@@ -44,7 +46,7 @@ class Pass:
         self.at.zero_()
 
     def batch(self) -> tuple[Tensor, Tensor]:
-        """The next batch, augmented, in the memory format channels_last; and its labels."""
+        """The next batch, augmented and in the memory format; and its labels."""
         drawn = self._drawn.index_select(0, self.at)[0]
         self.at += 1
         inputs = augmented(
@@ -55,4 +57,4 @@ class Pass:
             cutout=self._cutout,
         )
         labels = self._labels[drawn[:, POSITION]]
-        return inputs.contiguous(memory_format=torch.channels_last), labels
+        return inputs.contiguous(memory_format=self._format), labels

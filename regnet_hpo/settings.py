@@ -37,7 +37,8 @@ class TrainSettings:
 
     `min_lr` is a fraction of the base rate. `precise_bn_samples` is how many training images the
     batch-norm statistics of an evaluation are taken from; below one batch, the running averages
-    are used. `mixed_precision` is bfloat16 autocast in training; evaluation is in fp32. The
+    are used. `mixed_precision` is bfloat16 autocast in training; evaluation is in fp32. With
+    `channels_last` images and weights lie in that memory format, which moves time alone. The
     parameters TRAIN.BATCH_SIZE and TRAIN.PRECISION of a space take the place of two of these.
     """
 
@@ -54,6 +55,7 @@ class TrainSettings:
     precise_bn_samples: int = bounded(8192)
     ema: EmaSettings | None = None
     mixed_precision: bool = False
+    channels_last: bool = True
 
 
 @dataclass(frozen=True)

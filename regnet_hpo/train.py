@@ -18,12 +18,15 @@ from eahas.regnet import complexity
 from eahas.spec import Spec
 from regnet_hpo.costs import WHOLE, WINDOW, RunCosts, collected
 from regnet_hpo.data import DataSet, load_dataset
+from regnet_hpo.energy import ESTIMATED
 from regnet_hpo.evaluate import correct
 from regnet_hpo.learner import Learner
 from regnet_hpo.preflight import check_device, check_fit, check_trainable
 from regnet_hpo.resume import load_state, save_state
 from regnet_hpo.settings import MeasureSettings, measure_settings
 from regnet_hpo.sharing import Sharing
+
+SETTLE_S = 0.5  # after training, before a device counts as idle: its clocks and its sensor lag
 
 
 @dataclasses.dataclass
@@ -152,6 +155,8 @@ class Trainer:
 
     def _measure_idle(self) -> None:
         meter = self.costs.meter
+        if self.method == WINDOW and meter.source != ESTIMATED:  # training has just ended
+            time.sleep(SETTLE_S)
         meter.measure_idle(max(self.measure.idle_s, meter.min_window_s))
 
     def _epoch(self) -> None:

@@ -174,18 +174,22 @@ def phase_shifted(
     *,
     windows: int = 8,
     period_s: float = 0.1,
+    ramp_s: float = 1.0,
     sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> tuple[Phases, list[EnergyReading]]:
     """The shortest honest window of `load`, again and again, each a part of a period later.
 
-    `period_s` is the sensor's: its longest interval between updates.
+    `period_s` is the sensor's: its longest interval between updates. `load` is repeated for
+    `ramp_s` before each window, so that the rise of power and of what is told of it is over.
     """
     assert windows > 1
-    load()  # the ramp is not part of it
     readings = []
     for window in range(windows):
         sleep(period_s * window / windows)
-        load()
+        began_s = clock()
+        while clock() - began_s < ramp_s:
+            load()
         readings.append(meter.measure_repeated(load))
     powers = np.array([reading.mean_power_w for reading in readings])
     spread = float(powers.std(ddof=1) / powers.mean())

@@ -75,3 +75,22 @@ def test_the_state_of_a_step_is_all_that_it_changes(
     learned = [*learner.network.parameters(), *learner.network.buffers()]
     learned += [value for each in moments for value in each.values() if torch.is_tensor(value)]
     assert {tensor.data_ptr() for tensor in learned} <= held
+
+
+def test_the_memory_format_moves_time_alone(
+    spec_with: Callable[..., Spec], config: dict[str, Any], digits: DataSet
+) -> None:
+    last, contiguous = (
+        Learner(spec_with(training={"channels_last": given}), config, 0, digits, "cpu")
+        for given in (True, False)
+    )
+    for learner, form in ((last, torch.channels_last), (contiguous, torch.contiguous_format)):
+        wide = [p for p in learner.network.parameters() if p.ndim == 4 and min(p.shape[1:]) > 1]
+        assert wide
+        assert all(p.is_contiguous(memory_format=form) for p in wide)
+        inputs, _ = learner.splits["test"]
+        assert inputs.is_contiguous(memory_format=form)
+    for epoch in range(2):
+        loss, accuracy = last.train_epoch(epoch)
+        assert (loss, accuracy) == pytest.approx(contiguous.train_epoch(epoch), rel=1e-3)
+        assert last.evaluate(epoch) == pytest.approx(contiguous.evaluate(epoch), abs=2.1)

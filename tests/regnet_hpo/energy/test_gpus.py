@@ -61,10 +61,10 @@ def test_the_only_gpu_needs_no_order(clock):
 @pytest.mark.parametrize(
     ("visible", "ordinal", "message"),
     [
-        ("", 0, r"only 0 GPUs are visible"),
-        ("-1", 0, r"only 0 GPUs are visible"),
-        ("0,1", 2, r"cuda:2: only 2 GPUs are visible \(CUDA_VISIBLE_DEVICES is '0,1'\)"),
-        (None, 3, r"only 3 GPUs are visible \(CUDA_VISIBLE_DEVICES is not set\)"),
+        ("", 0, r"0 GPUs visible"),
+        ("-1", 0, r"0 GPUs visible"),
+        ("0,1", 2, r"cuda:2: 2 GPUs visible, counted from 0 \(CUDA_VISIBLE_DEVICES is '0,1'\)"),
+        (None, 3, r"3 GPUs visible, counted from 0 \(CUDA_VISIBLE_DEVICES is not set\)"),
         ("7", 0, "names GPU 7 of 3"),
         ("first", 0, "'first' is neither an index nor a UUID"),
         ("GPU-a", 0, "2 GPUs have a UUID that starts with GPU-a"),

@@ -100,7 +100,9 @@ def test_windows_at_different_phases_show_what_one_window_hides() -> None:
     def phases(power_of_phase):
         clock = Clock()
         meter = Meter([PartTime(power_of_phase)], clock=lambda: clock.now_s, cpu_clock=lambda: 0.0)
-        return phase_shifted(meter, lambda: clock.sleep(0.05), windows=8, sleep=clock.sleep)
+        return phase_shifted(
+            meter, lambda: clock.sleep(0.05), windows=8, sleep=clock.sleep, clock=clock
+        )
 
     steady, readings = phases(lambda _: 300.0)
     assert steady.power_w == pytest.approx(300.0)

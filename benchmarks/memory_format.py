@@ -1,0 +1,95 @@
+"""In which memory format a network trains faster, and whether searching for kernels pays.
+
+    python -m benchmarks.memory_format --device cuda --draw 8 --data-dir DATA
+
+Images and weights lie channels last unless a spec's training section says `channels_last: false`.
+On a GPU that is the faster format for bfloat16; for fp32 and for groups of few channels it depends
+on the library's kernels, of which `cudnn.benchmark` tries several before the first step.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+
+from benchmarks.training import SPEC, label
+from eahas.cli.arguments import whole
+from eahas.errors import EahasError
+from eahas.spec import Spec, spec_from_dict
+from regnet_hpo.data import DATA_ENV, DataSet, load_dataset
+from regnet_hpo.learner import Learner
+from regnet_hpo.preflight import check_device
+from sweeps.specs import load_spec
+
+FORMATS = {"channels last": True, "contiguous": False}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--spec", default=SPEC, help=f"default: {SPEC}")
+    parser.add_argument(
+        "--draw", type=whole(1), default=4, help="so many configurations of the space; default: 4"
+    )
+    parser.add_argument("--data-dir", help=f"where data sets lie; default: ${DATA_ENV}")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:0, ...; default: cpu")
+    parser.add_argument("--epochs", type=whole(1), default=3, help="timed, of each; default: 3")
+    arguments = parser.parse_args(argv)
+    check_device(arguments.device)
+    spec = load_spec(arguments.spec)
+    data = load_dataset(spec.data, arguments.data_dir)
+    searches = (False,) if arguments.device == "cpu" else (False, True)
+    print("| configuration | format | kernels searched | prepared in | epoch | judging |")
+    print("|" + " --- |" * 6)
+    for config in spec.space.sample(arguments.draw, seed=0):
+        for name, last in FORMATS.items():
+            for search in searches:
+                torch.backends.cudnn.benchmark = search
+                found = timed(
+                    _with_format(spec, last), config, data, arguments.device, arguments.epochs
+                )
+                cells = [label(spec.space.check(config)), name, "yes" if search else "no"]
+                cells += [f"{found[0]:.2f} s", *(f"{1000 * each:.1f} ms" for each in found[1:])]
+                print(f"| {' | '.join(cells)} |", flush=True)
+
+
+def _with_format(spec: Spec, last: bool) -> Spec:
+    source = dict(spec.source)
+    return spec_from_dict(source | {"training": {**source["training"], "channels_last": last}})
+
+
+def timed(
+    spec: Spec, config: Mapping[str, Any], data: DataSet, device: str, epochs: int
+) -> tuple[float, float, float]:
+    """Seconds of the preparation, of an epoch of training, and of judging after it."""
+    began_s = time.perf_counter()
+    learner = Learner(spec, spec.space.check(config), 0, data, device)
+    try:
+        learner.capture()
+        learner.train_epoch(0)
+        prepared_s = time.perf_counter() - began_s
+        learner.evaluate(0)
+        epoch_s = [_seconds(lambda: learner.train_epoch(0)) for _ in range(epochs)]
+        judging_s = [_seconds(lambda: learner.evaluate(0)) for _ in range(epochs)]
+    finally:
+        learner.release()
+    return prepared_s, statistics.median(epoch_s), statistics.median(judging_s)
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    """Of work that ends by reading its result, and so waits for the device."""
+    began_s = time.perf_counter()
+    work()
+    return time.perf_counter() - began_s
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except EahasError as error:
+        sys.exit(f"benchmarks.memory_format: error: {error}")
