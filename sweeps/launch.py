@@ -79,7 +79,7 @@ def launch(
         require_alike(folder / DONE, data, meter.source)
     seats = _seats(spec, device, workers)
     if device != "cpu" and not allow_company:
-        _require_alone(spec, {seat.device for seat in seats} or {device})
+        require_alone(spec, {seat.device for seat in seats} or {device})
     if len(seats) > 1:
         seats = _with_energy_of_its_own(spec, device, seats, chosen=workers is not None)
     try:
@@ -126,7 +126,7 @@ def _seats(spec: Spec, device: str, workers: int | None) -> list[Seat]:
     return [places[index % len(places)] for index in range(count)]
 
 
-def _require_alone(spec: Spec, devices: set[str]) -> None:
+def require_alone(spec: Spec, devices: set[str]) -> None:
     """Raise SweepError where somebody else's energy would be counted."""
     for device in sorted(devices):
         with meter_for(device, measure_settings(spec)) as meter:

@@ -29,6 +29,7 @@ from regnet_hpo.train import Trainer
 Row = Mapping[str, Any]
 WITHIN = 0.05  # the bar: so close are
 ENOUGH = 0.95  # of the runs
+RUNS = 30
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,10 +55,16 @@ class Scaled:
         return self.window_j / self.whole_j - 1
 
 
-def spread_by_power(rows: Sequence[Row], count: int, *, least_s: float = 0.0) -> list[Row]:
+Result = tuple[list[Scaled], dict[str, str]]  # and why the others were left out
+
+
+def spread_by_power(
+    rows: Sequence[Row], count: int | None = None, *, least_s: float = 0.0
+) -> list[Row]:
     """So many runs that ended well, evenly spread over the order of their mean power.
 
-    A run that trained for less than `least_s` cannot be metered whole and does not count.
+    Without `count` they are RUNS, or all where there are fewer. A run that trained for less than
+    `least_s` cannot be metered whole and does not count.
 
     Raises SweepError where the records have no runs with energy, or fewer than asked for.
     """
@@ -65,6 +72,8 @@ def spread_by_power(rows: Sequence[Row], count: int, *, least_s: float = 0.0) ->
     for row in rows:
         if row["status"] == "ok" and row.get("train_energy_j") and row.get("wall_s", 0) > least_s:
             known.setdefault(row["config_id"], row)
+    if count is None:
+        count = min(RUNS, max(1, len(known)))
     if len(known) < count:
         long = f" and trained for more than {least_s:g} s" if least_s else ""
         raise SweepError(
@@ -89,9 +98,12 @@ def validate_energy(
     *,
     device: str,
     window_s: float,
-    progress: Callable[[int, int], None] | None = None,
-) -> tuple[list[Scaled], dict[str, str]]:
-    """Each run whole and over a window of at least `window_s`; and why others were left out."""
+    progress: Callable[[int, int, Result], None] | None = None,
+) -> Result:
+    """Each run whole and over a window of at least `window_s`; and why others were left out.
+
+    `progress` is told after each run how many are done, of how many, and what is known by then.
+    """
     windowed = dataclasses.replace(spec, measurement={**spec.measurement, "window_s": window_s})
     found: list[Scaled] = []
     left_out: dict[str, str] = {}
@@ -104,11 +116,13 @@ def validate_energy(
                 found.append(_both(trainer, config_id))
         except MeterError as error:
             left_out[config_id] = str(error)
+        except RuntimeError as error:  # of the device: full memory, say; the others may go well
+            left_out[config_id] = f"{type(error).__name__}: {str(error).splitlines()[0]}"
         finally:
             trainer.learner.release()
             trainer.costs.close()
         if progress is not None:
-            progress(done, len(rows))
+            progress(done, len(rows), (found, left_out))
     return found, left_out
 
 

@@ -123,13 +123,18 @@ def add_to(commands: Any) -> None:
     )
     command.add_argument("records", metavar="RECORDS", help="runs with energies, to choose from")
     command.add_argument("--spec", help="needed for a Parquet file of a spec of your own")
-    command.add_argument("--runs", metavar="N", type=whole(1), default=30, help="default: 30")
+    command.add_argument(
+        "--runs", metavar="N", type=whole(1), help="default: 30, or all where there are fewer"
+    )
     command.add_argument(
         "--window-s", metavar="S", type=seconds, default=4.0, help="at least; default: 4"
     )
     _add_device(command)
     command.add_argument("--data-dir", metavar="DIR", help="where data sets lie")
-    command.add_argument("--out", metavar="FILE", help="write all numbers here, as JSON")
+    command.add_argument(
+        "--out", metavar="FILE", help="all numbers as JSON, written anew after each run"
+    )
+    _add_company(command)
 
     command = add_command(
         stages,
@@ -167,6 +172,10 @@ def _add_machine(command: Any) -> None:
         metavar="DIR",
         help="where data sets lie; default: $EAHAS_DATA, else they are downloaded",
     )
+    _add_company(command)
+
+
+def _add_company(command: Any) -> None:
     command.add_argument(
         "--allow-company",
         action="store_true",
@@ -325,25 +334,36 @@ def validate_energy(arguments: Namespace) -> None:
     from eahas.files import write_json
     from regnet_hpo.preflight import default_device, preflight
     from sweeps import validate_energy as validation
+    from sweeps.launch import require_alone
 
     spec, rows = read_with_spec(arguments.records, arguments.spec)
     device = default_device(spec) if arguments.device is None else arguments.device
     data = preflight(spec, device, arguments.data_dir)
+    if device != "cpu" and not arguments.allow_company:
+        require_alone(spec, {device})
     least_s = validation.shortest_whole_s(spec, device)
     chosen = validation.spread_by_power(rows, arguments.runs, least_s=least_s)
+
+    def kept(found: validation.Result) -> dict[str, Any]:
+        facts = validation.summary(*found)
+        if arguments.out is not None:
+            write_json(Path(arguments.out), facts, indent=1)
+        return facts
+
+    def after_run(done: int, total: int, found: validation.Result) -> None:
+        kept(found)
+        bars("runs", done, total)
+
     with Bars() as bars:
-        found, left_out = validation.validate_energy(
+        found = validation.validate_energy(
             spec,
             chosen,
             data,
             device=device,
             window_s=arguments.window_s,
-            progress=lambda done, total: bars("runs", done, total),
+            progress=after_run,
         )
-    facts = validation.summary(found, left_out)
-    if arguments.out is not None:
-        write_json(Path(arguments.out), facts, indent=1)
-    print(validation.page(facts))
+    print(validation.page(kept(found)))
 
 
 def report(arguments: Namespace) -> None:

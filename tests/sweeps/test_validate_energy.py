@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 import pytest
+import torch
 
 from eahas.errors import SweepError
 from eahas.spec import Spec, spec_from_dict
@@ -52,6 +53,35 @@ def test_a_run_too_short_to_be_metered_whole_does_not_count(spec: Spec) -> None:
         spread_by_power(rows, 3, least_s=2.0)
 
 
+def test_without_a_number_it_is_thirty_or_all(spec: Spec) -> None:
+    assert len(spread_by_power(rows_of(spec, 33))) == 30
+    assert len(spread_by_power(rows_of(spec, 3))) == 3
+    with pytest.raises(SweepError, match="0 configurations of the records"):
+        spread_by_power([])
+
+
+def test_a_run_that_breaks_costs_no_other(
+    tiny: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import sweeps.validate_energy as module
+
+    tiny["measurement"] |= {"ramp_s": 0.0}
+    spec = spec_from_dict(tiny)
+    real, calls = module._both, []
+
+    def full(trainer: Any, config_id: str) -> Scaled:
+        calls.append(config_id)
+        if len(calls) == 1:
+            raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate")
+        return real(trainer, config_id)
+
+    monkeypatch.setattr(module, "_both", full)
+    rows, data = rows_of(spec, 2), load_dataset(spec.data)
+    found, left_out = validate_energy(spec, rows, data, device="cpu", window_s=0.01)
+    assert [each.config_id for each in found] == calls[1:]
+    assert left_out == {calls[0]: "OutOfMemoryError: CUDA out of memory."}
+
+
 def test_a_run_that_diverges_is_left_out(tiny: dict[str, Any]) -> None:
     tiny["parameters"]["OPTIM.BASE_LR"] = {"type": "choice", "choices": [1e20]}
     spec = spec_from_dict(tiny)
@@ -65,18 +95,18 @@ def test_a_run_is_metered_both_ways(tiny: dict[str, Any]) -> None:
     tiny["measurement"] |= {"ramp_s": 0.0, "idle_s": 0.0, "window_s": 9.0}
     spec = spec_from_dict(tiny)
     rows = spread_by_power(rows_of(spec, 3), 2)
-    told: list[tuple[int, int]] = []
+    told: list[tuple[int, int, int]] = []
     found, left_out = validate_energy(
         spec,
         rows,
         load_dataset(spec.data),
         device="cpu",
         window_s=0.05,
-        progress=lambda *done: told.append(done),
+        progress=lambda done, total, so_far: told.append((done, total, len(so_far[0]))),
     )
     assert [scaled.config_id for scaled in found] == [row["config_id"] for row in rows]
     assert left_out == {}
-    assert told == [(1, 2), (2, 2)]
+    assert told == [(1, 2, 1), (2, 2, 2)]
     for scaled in found:
         assert scaled.whole_j == pytest.approx(10.0 * scaled.whole_s)  # estimated: 10 W x CPU time
         assert scaled.window_j == pytest.approx(10.0 * scaled.window_s)

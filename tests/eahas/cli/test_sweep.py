@@ -58,6 +58,29 @@ def test_the_four_stages_in_a_row(eahas, refused, tiny, tmp_path):
     assert json.loads(from_folder) == json.loads(from_file)
 
 
+def test_slices_add_to_a_store_that_is_validated(eahas, refused, tiny, tmp_path):
+    spec = json.loads(tiny.read_text()) | {"sweep": {"configs": 2, "repeat_every": 0}}
+    spec["measurement"] |= {"ramp_s": 0.0}
+    path, store, out_file = (tmp_path / name for name in ("s.json", "r.parquet", "v.json"))
+    path.write_text(json.dumps(spec))
+    given = ("sweep", "run", path, "--store", store, "--workers", 0, "--budget-s")
+    assert "a budget of 1e-09 s ended before any run did; none had" in refused(*given, 1e-9)
+    assert not store.exists()
+    status, out, _ = eahas(*given, 600)
+    assert status == 0
+    assert "r.parquet: 3 of 3 runs, 3 of them new in" in out
+    assert "next: eahas fit" in out
+    assert "3 of 3 runs, 0 of them new" in eahas(*given, 600)[1]
+
+    check = ("sweep", "validate-energy", store, "--spec", path, "--window-s", 0.01)
+    status, out, _ = eahas(*check, "--out", out_file)
+    assert status == 0
+    assert "(estimated), whole and scaled" in out
+    assert "nothing is learned of a sensor" in out
+    assert json.loads(out_file.read_text())["runs"] == 2
+    assert "and 30 are asked for" in refused(*check, "--runs", 30)
+
+
 def test_sample_is_repeatable_and_will_not_mix_two_plans(eahas, refused, tiny, tmp_path):
     given = ("sweep", "sample", tiny, "--out", tmp_path / "s", "--configs", 5)
     repeats = ("--repeats-train", 1, "--repeats-test", 1, "--repeat-seeds", 3)
