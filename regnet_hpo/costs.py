@@ -118,13 +118,17 @@ class RunCosts:
         `node_rest_w` that the spec states.
         """
         readings = {"cpu" if self.host is None else "gpu": reading}
+        sources = {}
         if self._host_training is not None:
             try:
                 readings["cpu"] = self._host_training.finish().reading
             except MeterError as error:
-                return {"energy_parts": json.dumps({"cpu": f"not metered: {error}"})}
+                sources["cpu"] = f"not metered: {error}"
         joules = {part: each.energy_j for part, each in readings.items()}
-        sources = {part: each.source for part, each in readings.items()}
+        sources |= {part: each.source for part, each in readings.items()}
+        if "cpu" not in readings:  # and so no total
+            gpu_j = factor * joules["gpu"]
+            return {"train_energy_gpu_j": gpu_j, "energy_parts": json.dumps(sources)}
         if readings["cpu"].dram_j is not None:
             joules["dram"], sources["dram"] = readings["cpu"].dram_j, sources["cpu"]
             joules["cpu"] -= joules["dram"]

@@ -57,10 +57,10 @@ class Encoded:
         try:
             with Image.open(io.BytesIO(content)) as picture:
                 return np.asarray(picture.convert("RGB")), str(picture.format)
-        except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises for broken files
+        except (OSError, SyntaxError, ValueError):  # what Pillow raises for broken files
             raise DataError(
-                f"{self.where}: {self.name(position)} is no picture or a damaged one ({error}); "
-                "fetch the file again"
+                f"{self.where}: {self.name(position)} ({len(content):,} bytes) is no picture or a "
+                "damaged one; fetch the file again"
             ) from None
 
 

@@ -30,9 +30,10 @@ def parquet_files(folder: Path, side: str) -> list[Path]:
         if files:
             shards = re.search(r"-of-(\d+)", files[0].stem)
             if shards is not None and int(shards[1]) != len(files):
+                advice = "remove" if len(files) > int(shards[1]) else "fetch"
                 raise DataError(
-                    f"{files[0].parent} holds {len(files)} of the {int(shards[1])} shards of "
-                    f"{side}; fetch the others"
+                    f"{files[0].parent} holds {len(files)} shards of {side} and there are "
+                    f"{int(shards[1])}; {advice} the others"
                 )
             return files
     return []
@@ -109,7 +110,9 @@ def _columns(path: Path) -> tuple[list[bytes], np.ndarray]:
             for picture, value in zip(pictures, given, strict=True):
                 if picture is None or picture["bytes"] is None or value is None:
                     missing = "label" if value is None else "picture"
-                    raise DataError(f"{path}: row {len(labels)} has no {missing}")
+                    raise DataError(
+                        f"{path}: row {len(labels)} has no {missing}; fetch the file again"
+                    )
                 content.append(picture["bytes"])
                 labels.append(value)
     return content, np.array(labels, dtype=np.int64)
@@ -126,12 +129,21 @@ def _column(path: Path, schema: Any, among: Sequence[str]) -> str:
         kind = schema.field(position).type
         if among is LABELS and pa.types.is_integer(kind):
             return name
-        if among is IMAGES and pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
+        if among is IMAGES and pa.types.is_struct(kind) and _holds_bytes(kind):
             return name
     wanted = "whole numbers" if among is LABELS else "a struct with bytes"
     raise DataError(
         f"{path} has no column {' or '.join(among)} of {wanted}; "
         f"its columns are {', '.join(f'{f.name} ({f.type})' for f in schema)}"
+    )
+
+
+def _holds_bytes(struct: Any) -> bool:
+    import pyarrow as pa
+
+    at = struct.get_field_index("bytes")
+    return at >= 0 and (
+        pa.types.is_binary(struct.field(at).type) or pa.types.is_large_binary(struct.field(at).type)
     )
 
 

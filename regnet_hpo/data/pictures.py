@@ -58,7 +58,7 @@ def check_pools(pools: Pools, name: str, facts: Facts) -> Pools:
     """
     for pool in (pools.train, pools.test):
         if not len(pool):
-            raise DataError(f"{pools.where} holds no pictures")
+            raise DataError(f"{pools.where} holds no pictures; fetch its files again")
         check_labels(pool.labels, name, facts, pools.where)
         found = len(np.unique(pool.labels))
         if found < facts.classes:
@@ -85,7 +85,10 @@ def check_size(images: np.ndarray, name: str, facts: Facts, where: str) -> None:
     height, width = images.shape[1:3]
     if height != width or height not in facts.sides:
         sides = " or ".join(f"{side}x{side}" for side in facts.sides)
-        raise DataError(f"{where}: the pictures are {height}x{width}; {name} has {sides}")
+        raise DataError(
+            f"{where}: the pictures are {height}x{width}; {name} has {sides}. "
+            "Is this another data set?"
+        )
 
 
 def averaged(images: np.ndarray, side: int, where: str) -> np.ndarray:

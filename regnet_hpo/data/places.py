@@ -87,12 +87,17 @@ def read_pools(name: str, data_dir: str | Path | None = None) -> Pools:
         folder = Path(given)
         if not folder.is_dir():
             named = "data_dir" if data_dir is not None else DATA_ENV
-            what = "is a file; name the folder it lies in" if folder.is_file() else "is not there"
+            what = "is a file; name the folder it lies in"
+            if not folder.is_file():
+                what = f"is not there; name the one that holds {name}, by --data-dir or {DATA_ENV}"
             raise DataError(f"{named}: the folder {folder} {what}")
     for place in (folder, *(folder / each for each in source.folders)):
         for layout in source.layouts:
             if layout.is_there(place):
                 return layout.read(place, name, facts)
+    packed = folder / source.archive.url.rpartition("/")[2]
+    if source.archive.unpack and packed.is_file():
+        raise DataError(f"{packed} is packed; unpack it in {folder}")
     here = sorted(path.name for path in folder.iterdir())
     held = ", ".join(here[:8]) + (", ..." if len(here) > 8 else "") if here else "nothing"
     raise DataError(

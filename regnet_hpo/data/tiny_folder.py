@@ -33,7 +33,7 @@ def read_folder(folder: Path, name: str, facts: Facts) -> Pools:
     where it is not whole."""
     place = _unpacked(folder)
     assert place is not None, folder
-    classes = sorted((place / CLASSES).read_text(encoding="utf-8").split())
+    classes = sorted(_text(place / CLASSES).split())
     label_of = {wnid: label for label, wnid in enumerate(classes)}
     listed_train = [
         (path, label)
@@ -50,13 +50,20 @@ def _validation(place: Path, label_of: dict[str, int]) -> list[tuple[Path, int]]
     if not listing.is_file():
         raise DataError(f"{place} is not whole: {listing} is missing; unpack it again")
     found = []
-    for number, line in enumerate(listing.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(_text(listing).splitlines(), start=1):
         name, _, rest = line.partition("\t")
         wnid = rest.split("\t")[0]
         if wnid not in label_of:
             raise DataError(f"{listing}, line {number}: {wnid!r} is no class of {CLASSES}")
         found.append((place / "val" / "images" / name, label_of[wnid]))
     return found
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise DataError(f"{path} is damaged: it is no text; unpack it again") from None
 
 
 def _pool(place: Path, listed: list[tuple[Path, int]]) -> Pool:

@@ -334,6 +334,24 @@ def test_gpu_processor_and_memory_stand_apart_and_add_up(
     }
 
 
+def test_a_processor_that_fails_leaves_the_gpus_part(
+    spec: Spec, config: dict[str, Any], digits: DataSet, clock: Clock
+) -> None:
+    class Broken(Host):
+        def read(self, t_s: float, cpu_time_s: float) -> Totals:
+            return Totals(0.0, dram_j=0.0)
+
+    trainer = Trainer(spec, config, 0, dataset=digits)
+    trainer.costs.host = Meter([Broken()], clock=clock, cpu_clock=clock, sleep=clock.sleep)
+    trainer.costs.begin_anew()
+    record = trainer.run()
+    assert record["train_energy_gpu_j"] == pytest.approx(30.0)
+    assert not {"train_energy_cpu_j", "train_energy_total_j"} & {
+        name for name, value in record.items() if value is not None
+    }
+    assert "not metered: energy_j" in json.loads(record["energy_parts"])["cpu"]
+
+
 def test_on_a_processor_there_is_no_gpu(
     spec: Spec, config: dict[str, Any], digits: DataSet, clock: Clock
 ) -> None:

@@ -171,10 +171,13 @@ def with_row(path: Path, row: int, content: bytes) -> Path:
             lambda f: write_parquet(f, classes(10, 6), side=28),
             "the pictures are 28x28; cifar10 has 32x32",
         ),
-        (lambda f: with_row(f, 1, b"GIF89a?"), "train.parquet, row 1 is no picture or a damaged"),
+        (
+            lambda f: with_row(f, 1, b"GIF89a?"),
+            "train.parquet, row 1 (7 bytes) is no picture or a damaged",
+        ),
         (
             lambda f: with_row(f, 57, encoded(picture(1, 1))[:60]),
-            "train.parquet, row 57 is no picture or a damaged one",
+            "train.parquet, row 57 (60 bytes) is no picture or a damaged one",
         ),
         (
             lambda f: with_row(f, 57, encoded(picture(7, 1, 16))),
@@ -214,8 +217,37 @@ def test_a_corrupt_row_group_is_named(cifar: Path) -> None:
 
 def test_a_missing_shard_is_told(tmp_path: Path) -> None:
     write_parquet(tmp_path / "train-00000-of-00003.parquet", classes(10, 6))
-    with pytest.raises(DataError, match="holds 1 of the 3 shards of train"):
+    with pytest.raises(
+        DataError, match="holds 1 shards of train and there are 3; fetch the others"
+    ):
         load_dataset(CIFAR, tmp_path)
+
+
+def test_more_shards_than_there_are(tmp_path: Path) -> None:
+    for shard in range(3):
+        write_parquet(tmp_path / f"train-{shard:05d}-of-00002.parquet", classes(10, 6))
+    with pytest.raises(DataError, match="holds 3 shards of train and there are 2; remove"):
+        load_dataset(CIFAR, tmp_path)
+
+
+def test_pictures_are_bytes_and_not_text(cifar: Path) -> None:
+    path = cifar / "cifar10" / "train.parquet"
+    pq.write_table(pa.table({"img": [{"bytes": "a picture"}] * 3, "label": [0, 1, 2]}), path)
+    with pytest.raises(DataError, match="no column img or image of a struct with bytes"):
+        load_dataset(CIFAR, cifar)
+
+
+def test_lists_that_are_no_text_are_told(tiny_folder: Path) -> None:
+    root = tiny_folder / "tiny-imagenet-200"
+    (root / "val" / "val_annotations.txt").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(DataError, match=r"val_annotations\.txt is damaged: it is no text"):
+        load_dataset(TINY, tiny_folder)
+
+
+def test_an_archive_that_is_still_packed(tmp_path: Path) -> None:
+    (tmp_path / "tiny-imagenet-200.zip").touch()
+    with pytest.raises(DataError, match=r"tiny-imagenet-200\.zip is packed; unpack it in"):
+        load_dataset(TINY, tmp_path)
 
 
 def test_training_pictures_alone_are_not_enough(cifar: Path) -> None:
