@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks import training
 from benchmarks._plain_training import PlainTraining, augmented_alone
-from benchmarks.training import curves_of, gap
+from benchmarks.training import curves_of, gap, main
 from eahas.spec import Spec, spec_from_dict
 from regnet_hpo.augment import COLUMN, FLIP, LEFT, POSITION, ROW, TOP
 from regnet_hpo.data import DataSet, load_dataset
+from regnet_hpo.energy import open_meter
 from regnet_hpo.learner import Learner
 from sweeps.specs import load_spec
 
@@ -106,3 +108,40 @@ def test_curves_of_both_loops_have_all_epochs(spec: Spec, data: DataSet) -> None
     assert ours.shape == plain.shape == (2, 3, 3)
     assert ((ours >= 0) & (ours <= 100)).all()
     assert (plain[0] != plain[1]).any()
+
+
+def test_the_tables_that_it_prints(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Speeds with joules, of a meter that takes CPU time for them; then the curves."""
+    monkeypatch.setattr(
+        training,
+        "_measuring_meter",
+        lambda device: open_meter(device, source="estimated", estimate_w_per_core=10.0),
+    )
+    short = '{"OPTIM.MAX_EPOCH": 10, "REGNET.DEPTH": 4}'
+    given = ["--spec", "regnet-digits", "--config", short, "--workers", "0"]
+    main([*given, "--images", "100", "--epochs", "1", "--seeds", "2"])
+    lines = capsys.readouterr().out.splitlines()
+    speeds = next(line for line in lines if line.startswith("| RegNet 4/")).split("|")
+    ours, plain, ratio, ours_j, plain_j, ratio_j = (float(c.replace(",", "")) for c in speeds[2:8])
+    assert ratio == pytest.approx(ours / plain, abs=0.01)
+    assert ratio_j == pytest.approx(plain_j / ours_j, rel=0.02)
+    assert any(", 10 epochs |" in line and line.count("s.e.)") == 6 for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--epochs", "0"], "whole numbers from 1"),
+        (["--seeds", "1"], "two or more have a spread"),
+        (["--config", "{bad"], "a JSON object"),
+        (["--config", "[1]"], "a JSON object"),
+    ],
+)
+def test_arguments_that_say_nothing_are_refused(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(arguments)
+    assert message in capsys.readouterr().err

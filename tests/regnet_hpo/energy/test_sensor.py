@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
+from fake_nvml import COUNTER, FIELDS, POWER, FakeGpu, FakeNvml, VirtualClock
+from traces import Load, synthesise
 
 from eahas.errors import MeterError
 from regnet_hpo.energy import Meter
-from regnet_hpo.energy.sensor import observe, phase_shifted, updates
+from regnet_hpo.energy.nvml import Nvml
+from regnet_hpo.energy.sensor import observe, phase_shifted, sensor_updates, updates
 from regnet_hpo.energy.source import Company, SourceFacts, Totals
 
 
@@ -112,3 +117,41 @@ def test_windows_at_different_phases_show_what_one_window_hides() -> None:
     moving, _ = phases(lambda phase: 200.0 if phase < 0.05 else 400.0)
     assert moving.relative_std > 0.1
     assert moving.relative_error == pytest.approx(moving.relative_std / 8**0.5)
+
+
+class RealClock(VirtualClock):
+    """Lets a fake GPU replay its trace in real time."""
+
+    def __init__(self) -> None:
+        self._began_s = time.perf_counter()
+
+    @property
+    def now_s(self) -> float:
+        return time.perf_counter() - self._began_s
+
+
+def watched(gpu: FakeGpu) -> list:
+    """A quarter of a second at rest and half a second of load, for each value that it tells."""
+    library = Nvml(FakeNvml(RealClock(), [gpu]))
+    return sensor_updates(library, gpu, lambda: time.sleep(0.01), idle_s=0.25, load_s=0.5)
+
+
+def test_what_a_gpu_tells_is_read_while_it_works() -> None:
+    gpu = FakeGpu(synthesise(Load("ripple", 0.02, ((4.0, 300.0),))))
+    found = watched(gpu)
+    assert [each.what for each in found] == ["energy counter", "instant power", "plain power"]
+    for each in found:
+        assert each.reads > each.changes > 10
+        assert 0.015 < each.median_s < 0.2
+    gpu.fail(FIELDS)
+    assert [each.what for each in watched(gpu)] == ["energy counter", "plain power"]
+
+
+def test_a_gpu_that_tells_nothing_or_one_thing_again_and_again() -> None:
+    gpu = FakeGpu([(0.0, 300.0, 1_000)])
+    with pytest.raises(MeterError, match="energy counter changed 1 times"):
+        watched(gpu)
+    for function in (COUNTER, FIELDS, POWER):
+        gpu.fail(function)
+    with pytest.raises(MeterError, match="Fake H100 tells no power"):
+        watched(gpu)
