@@ -16,7 +16,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "space-format.md"
 def fields_of(section: str) -> dict[str, str]:
     """Field and default of each row of a section's table; a row may name two of them."""
     text = PAGE.read_text(encoding="utf-8").partition(f"Fields of `{section}`:\n")[2]
-    rows = re.findall(r"^\| (`.*?) \| .* \| (.*?) \|$", text.split("\n\n")[1], re.MULTILINE)
+    rows = re.findall(r"^\| (`.*?) \| .* \| (.*?) \|$", text.split("\n\n")[0], re.MULTILINE)
     found = {}
     for names, defaults in rows:
         named = re.findall(r"`(\w+)`", names)
