@@ -7,6 +7,7 @@ holds, makes what comes next, and collects. The list stands in the spec's sectio
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +53,8 @@ class SweepSettings:
 class Slice:
     """What a slice did: planned runs in the store `before` and `after` it, and `made` by it.
 
-    `unrelated` counts by machine the runs whose times no anchor relates to other machines' yet.
+    `status` counts all rows of the store by how they ended, `unrelated` by machine the runs whose
+    times no anchor relates to other machines' yet.
     """
 
     store: Path
@@ -61,6 +63,7 @@ class Slice:
     made: int
     planned: int
     seconds: float
+    status: Mapping[str, int]
     unrelated: Mapping[str, int]
 
 
@@ -143,7 +146,8 @@ def run_slice(
             collect(folder, store, related=False)
     if done == begun_with < len(runs):
         begun = any(folder.glob(f"{WORK}/*/{RESUME_FILE}"))
-        left = f"what has begun is kept in {folder} and goes on with the next slice"
+        how = " with --retry-failed" * retry_failed
+        left = f"what has begun is kept in {folder} and goes on with the next slice{how}"
         raise SweepError(
             f"a budget of {budget_s:g} s ended before any run did; "
             f"{left if begun else 'none had finished an epoch'}; give it a longer budget"
@@ -156,6 +160,7 @@ def run_slice(
         made=done - kept,
         planned=len(runs),
         seconds=time.monotonic() - started,
+        status=Counter(row["status"] for row in rows),
         unrelated=unrelated(rows),
     )
 

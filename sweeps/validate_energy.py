@@ -77,7 +77,7 @@ def spread_by_power(
     if len(known) < count:
         long = f" and trained for more than {least_s:g} s" if least_s else ""
         raise SweepError(
-            f"{len(known)} configurations of the records have a measured energy{long}, and {count} "
+            f"{len(known)} configurations of the records have an energy{long}, and {count} "
             "are asked for; make more runs first, or ask for fewer with --runs"
         )
     ordered = sorted(known.values(), key=lambda row: row["train_energy_j"] / row["wall_s"])
@@ -188,7 +188,7 @@ def page(facts: Mapping[str, Any]) -> str:
     low, high = facts["power_w"]
     sources = ", ".join(facts["energy_source"])
     lines = [
-        f"{facts['runs']} runs of {low:.4g} to {high:.4g} W ({sources}), whole and scaled from a "
+        f"runs: {facts['runs']}, of {low:.4g} to {high:.4g} W ({sources}), whole and scaled from a "
         "window:",
         f"{'':8}{'bias':>9}{'median':>9}{'95 %':>9}{'worst':>9}   within {100 * WITHIN:.0f} %",
     ]

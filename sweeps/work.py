@@ -194,6 +194,7 @@ def _made(
             traceback.print_exc()
             frame = traceback.extract_tb(error.__traceback__)[-1]
             reason += f" at {Path(frame.filename).name}:{frame.lineno} in {frame.name}"
+        print(f"sweep: {run.run_id} failed: {reason}", file=sys.stderr)
         record = failed(spec, run, reason)
     facts = machine_facts(device)
     return record | {

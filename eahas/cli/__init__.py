@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
+import threading
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import eahas
 from eahas.cli import demo, energy, evaluate, fit, front, imports, listing, predict, sweep, table
 from eahas.cli.arguments import Parser
 from eahas.errors import EahasError
 
-BAD_INPUT, INTERRUPTED = 2, 130
+BAD_INPUT, INTERRUPTED, TERMINATED = 2, 130, 143
 OWN_ROOMS = ("eahas", "regnet_hpo", "surrogates", "sweeps")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; the exit status: 0, 2 for bad input, 130 for Ctrl-C."""
+    """Run one command; the exit status: 0, 2 for bad input, 130 for Ctrl-C, 143 for SIGTERM."""
 
     def run() -> None:
         arguments = parser().parse_args(argv)
@@ -41,11 +44,13 @@ def run_command(name: str, run: Callable[[], None]) -> int:
         print(f"{name}: {' '.join(message.split())}", file=sys.stderr)
         return status
 
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _terminated_as_interrupted():
         _show_notes(name)
         try:
             run()
             sys.stdout.flush()
+        except _TerminatedError:
+            return stopped("terminated", TERMINATED)
         except KeyboardInterrupt:
             return stopped("interrupted", INTERRUPTED)
         except BrokenPipeError:  # the reader, `head` say, has seen enough
@@ -62,6 +67,25 @@ def run_command(name: str, run: Callable[[], None]) -> int:
             needs = f"this command needs {package}, which is not installed"
             return stopped(f"error: {needs}: pip install 'eahas[train]'", BAD_INPUT)
     return 0
+
+
+class _TerminatedError(KeyboardInterrupt):
+    """SIGTERM, which schedulers and `timeout` send: what is finished is kept as after Ctrl-C."""
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    def terminated(*_: object) -> None:
+        raise _TerminatedError
+
+    if threading.current_thread() is not threading.main_thread():  # which alone gets signals
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, terminated)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def parser() -> Parser:

@@ -47,6 +47,13 @@ def whole(least: int) -> Callable[[str], int]:
     return parsed
 
 
+def path(text: str) -> str:
+    """An argument type: a path. An empty one is a variable that is not set, and no folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("an empty text is no path")
+    return text
+
+
 def seconds(text: str) -> float:
     """An argument type: a positive number of seconds."""
     return _positive(text, "seconds")

@@ -61,21 +61,27 @@ def energy(arguments: Namespace) -> None:
     )
     try:
         if arguments.idle_s is not None:
-            for meter in meters.values():
-                meter.measure_idle(arguments.idle_s)
+            for part, meter in meters.items():
+                if meter.measure_idle(arguments.idle_s) is None:
+                    print(f"{part}: an estimate knows no idle power", file=sys.stderr)
         found = meter_command(command, meters, repeats=arguments.repeat, passed_over=passed_over)
     finally:
         for meter in meters.values():
             meter.close()
     # The command's own output is on stdout; ours must not get between it and a pipe.
-    print(json.dumps(found.to_dict()) if arguments.json else page(found), file=sys.stderr)
+    print(
+        json.dumps(found.to_dict()) if arguments.json else page(found, arguments.repeat),
+        file=sys.stderr,
+    )
     if found.exit_code:
         sys.exit(found.exit_code if found.exit_code > 0 else 128 - found.exit_code)
 
 
-def page(found: CommandEnergy) -> str:
+def page(found: CommandEnergy, asked: int = 1) -> str:
     """What a command used, as text for a terminal."""
     times = f", the mean of {found.repeats} runs" if found.repeats > 1 else ""
+    if found.exit_code and asked > found.repeats:
+        times += f" (run {found.repeats} of {asked} failed)"
     lines = [
         f"\n{shlex.join(found.command)}: {found.energy_j:.4g} J of {_parts(found)} "
         f"({found.energy_j / 3.6e6:.3g} kWh) in {found.duration_s:.4g} s{times}"

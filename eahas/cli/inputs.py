@@ -60,7 +60,8 @@ def read_with_spec(source: str | Path, spec: str | None) -> tuple[Spec, Rows]:
         rows = read_rows(path)
         spec = str(rows[0].get("space")) if rows else None
         if spec not in list_specs():
-            raise EahasError(f"{path} holds runs of {spec}, no spec that ships: give --spec FILE")
+            held = f"runs of {spec}, no spec that ships" if spec != "None" else "no column space"
+            raise EahasError(f"{path} holds {held}: give --spec FILE")
     found = load_spec(spec)
     return found, read_records(path, found)
 

@@ -26,7 +26,7 @@ def add_to(commands: Any) -> None:
     command.add_argument("benchmark", metavar="BENCH", help="name, name@version or folder")
     given = command.add_mutually_exclusive_group(required=True)
     given.add_argument(
-        "--config", metavar="JSON", help="a configuration, or a list of them; - reads stdin"
+        "--config", metavar="FILE", help="JSON: a configuration, or a list of them; - reads stdin"
     )
     given.add_argument(
         "--sample", metavar="SEED", type=whole(0), help="a random configuration of the space"

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eahas.cli.arguments import UsageError, add_command, seconds, whole
+from eahas.cli.arguments import UsageError, add_command, path, seconds, whole
 from eahas.cli.inputs import Rows, read_with_spec
 from eahas.cli.progress import Bars
 from eahas.ensemble import warn_estimated
@@ -41,7 +41,7 @@ def add_to(commands: Any) -> None:
         "eahas sweep sample regnet-digits-table --out my-table --all",
     )
     command.add_argument("spec", metavar="SPEC", help="a spec that ships, or a .yaml or .json file")
-    command.add_argument("--out", metavar="DIR", required=True, help="the sweep folder")
+    command.add_argument("--out", metavar="DIR", type=path, required=True, help="the sweep folder")
     what = command.add_mutually_exclusive_group(required=True)
     what.add_argument("--configs", metavar="N", type=whole(1), help="this many, drawn at random")
     what.add_argument("--all", action="store_true", help="every configuration of a small space")
@@ -66,7 +66,7 @@ def add_to(commands: Any) -> None:
         "eahas sweep launch my-sweep",
         "eahas sweep launch my-sweep --workers 1 --device cuda --budget-s 3600",
     )
-    command.add_argument("folder", metavar="DIR", help="a sweep folder")
+    command.add_argument("folder", metavar="DIR", type=path, help="a sweep folder")
     _add_machine(command)
     command.add_argument(
         "--budget-s", metavar="S", type=seconds, help="start no run after this many seconds"
@@ -89,7 +89,10 @@ def add_to(commands: Any) -> None:
         help="stop after this many seconds; a run that is cut off goes on with the next slice",
     )
     command.add_argument(
-        "--store", metavar="FILE", help="the records, a Parquet file; default: SPEC.parquet"
+        "--store",
+        metavar="FILE",
+        type=path,
+        help="the records, a Parquet file; default: NAME.parquet, after the name in the spec",
     )
     command.add_argument("--retry-failed", action="store_true", help="make failed runs again")
     _add_machine(command)
@@ -101,8 +104,12 @@ def add_to(commands: Any) -> None:
         "put the runs of a records file back into a sweep folder, to go on elsewhere",
         "eahas sweep restore my-sweep records.parquet",
     )
-    command.add_argument("folder", metavar="DIR", help="a folder with the same plan, sampled anew")
-    command.add_argument("records", metavar="RECORDS", help="a Parquet file of the same sweep")
+    command.add_argument(
+        "folder", metavar="DIR", type=path, help="a folder with the same plan, sampled anew"
+    )
+    command.add_argument(
+        "records", metavar="RECORDS", type=path, help="a Parquet file of the same sweep"
+    )
 
     command = add_command(
         stages,
@@ -111,8 +118,8 @@ def add_to(commands: Any) -> None:
         "check every finished run and write them as one Parquet file",
         "eahas sweep collect my-sweep",
     )
-    command.add_argument("folder", metavar="DIR", help="a sweep folder")
-    command.add_argument("--out", metavar="FILE", help="default: DIR/records.parquet")
+    command.add_argument("folder", metavar="DIR", type=path, help="a sweep folder")
+    command.add_argument("--out", metavar="FILE", type=path, help="default: DIR/records.parquet")
 
     command = add_command(
         stages,
@@ -121,8 +128,12 @@ def add_to(commands: Any) -> None:
         "how far a window of a run, scaled to all epochs, is from the whole run",
         "eahas sweep validate-energy records.parquet --spec my-space.yaml --device cuda",
     )
-    command.add_argument("records", metavar="RECORDS", help="runs with energies, to choose from")
-    command.add_argument("--spec", help="needed for a Parquet file of a spec of your own")
+    command.add_argument(
+        "records", metavar="RECORDS", type=path, help="runs with energies, to choose from"
+    )
+    command.add_argument(
+        "--spec", type=path, help="needed for a Parquet file of a spec of your own"
+    )
     command.add_argument(
         "--runs", metavar="N", type=whole(1), help="default: 30, or all where there are fewer"
     )
@@ -132,7 +143,7 @@ def add_to(commands: Any) -> None:
     _add_device(command)
     command.add_argument("--data-dir", metavar="DIR", help="where data sets lie")
     command.add_argument(
-        "--out", metavar="FILE", help="all numbers as JSON, written anew after each run"
+        "--out", metavar="FILE", type=path, help="all numbers as JSON, written anew after each run"
     )
     _add_company(command)
 
@@ -144,9 +155,15 @@ def add_to(commands: Any) -> None:
         "eahas sweep report my-sweep --plot front.png",
         "eahas sweep report records.parquet --spec my-space.yaml --json",
     )
-    command.add_argument("records", metavar="RECORDS", help="a sweep folder or a Parquet file")
-    command.add_argument("--spec", help="needed for a Parquet file of a spec of your own")
-    command.add_argument("--plot", metavar="FILE", help="draw the front as .png, .svg, .pdf, ...")
+    command.add_argument(
+        "records", metavar="RECORDS", type=path, help="a sweep folder or a Parquet file"
+    )
+    command.add_argument(
+        "--spec", type=path, help="needed for a Parquet file of a spec of your own"
+    )
+    command.add_argument(
+        "--plot", metavar="FILE", type=path, help="draw the front as .png, .svg, .pdf, ..."
+    )
     command.add_argument("--json", action="store_true", help="as JSON, for programs")
 
 
@@ -293,9 +310,11 @@ def run(arguments: Namespace) -> None:
         print(f"{kept}call it again to go on")
         raise
     print(
-        f"{store}: {made.after} of {made.planned} runs, {made.made} of them new in "
-        f"{made.seconds:.0f} s"
+        f"{store}: {made.after} of {made.planned} runs ({counted(made.status)}), {made.made} of "
+        f"them made in {made.seconds:.0f} s"
     )
+    if "failed" in made.status:
+        print("runs that failed are made again with --retry-failed")
     for machine, count in made.unrelated.items():
         print(
             f"machine {machine} made {count} runs but no anchor yet: their times stand as they are "
@@ -354,6 +373,7 @@ def validate_energy(arguments: Namespace) -> None:
         kept(found)
         bars("runs", done, total)
 
+    kept(([], {}))  # what cannot be written is told before hours of training
     with Bars() as bars:
         found = validation.validate_energy(
             spec,

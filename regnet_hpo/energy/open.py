@@ -181,7 +181,7 @@ def _ordinals(names: Sequence[str]) -> list[int | None] | None:
         kind, _, number = name.partition(":")
         if kind != "cuda" or not (number.isdecimal() or name == "cuda"):
             raise MeterError(
-                f"device must be 'cpu', 'cuda' or 'cuda:N' (one or more), not {name!r}"
+                f"device must be 'cpu', 'gpus', 'cuda' or 'cuda:N' (one or more), not {name!r}"
             )
         ordinals.append(int(number) if number else None)
     if not ordinals:

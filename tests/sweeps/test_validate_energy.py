@@ -41,7 +41,7 @@ def test_runs_without_energy_do_not_count(spec: Spec) -> None:
     rows = rows_of(spec, 3)
     rows[0]["status"] = "diverged"
     del rows[1]["train_energy_j"]
-    with pytest.raises(SweepError, match="1 configurations of the records have a measured energy"):
+    with pytest.raises(SweepError, match="1 configurations of the records have an energy"):
         spread_by_power(rows, 2)
 
 
@@ -119,7 +119,7 @@ def test_the_summary_counts_what_is_within_five_percent() -> None:
     found = [one, dataclasses.replace(one, window_j=1100.0, power_w=300.0)]
     facts = summary(found, {})
     assert facts["power_w"] == [100.0, 300.0]
-    assert "2 runs of 100 to 300 W (nvml-counter), whole" in page(facts)
+    assert "runs: 2, of 100 to 300 W (nvml-counter), whole" in page(facts)
     assert "estimated" not in page(facts)
     guessed = summary([dataclasses.replace(one, source="estimated")], {})
     assert "estimated joules are CPU time" in page(guessed)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 
 import pytest
@@ -39,6 +41,30 @@ def test_the_exit_status_is_the_commands(capfd: pytest.CaptureFixture[str]) -> N
     assert "the command ended with 7" in capfd.readouterr().err
 
 
+def test_a_terminated_meter_ends_its_command() -> None:
+    """`timeout` and schedulers say SIGTERM; nothing may go on unmetered."""
+    told = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
+    command = [sys.executable, "-m", "eahas", "energy", "--device", "cpu", "--"]
+    with subprocess.Popen(
+        [*command, sys.executable, "-c", told], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as meter:
+        assert meter.stdout is not None
+        child = int(meter.stdout.readline())
+        meter.terminate()
+        _, err = meter.communicate(timeout=30)
+    assert meter.returncode == 143
+    assert err.decode().splitlines() == ["eahas: terminated"]
+    with pytest.raises(ProcessLookupError):
+        os.kill(child, 0)
+
+
+def test_repeats_that_failed_are_counted(capfd: pytest.CaptureFixture[str]) -> None:
+    failing = [sys.executable, "-c", "raise SystemExit(7)"]
+    with pytest.raises(SystemExit):
+        main(["energy", "--device", "cpu", "--repeat", "3", "--", *failing])
+    assert " s (run 1 of 3 failed)" in capfd.readouterr().err
+
+
 def test_a_signal_is_named(capfd: pytest.CaptureFixture[str]) -> None:
     killed = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
     with pytest.raises(SystemExit) as raised:
@@ -53,7 +79,7 @@ def test_a_signal_is_named(capfd: pytest.CaptureFixture[str]) -> None:
         ([], "which command?"),
         (["--"], "which command?"),
         (["--", "no-such-command-anywhere"], "No such file or directory: no-such-command"),
-        (["--device", "tpu", "--", "true"], "device must be 'cpu', 'cuda' or 'cuda:N'"),
+        (["--device", "tpu", "--", "true"], "device must be 'cpu', 'gpus', 'cuda' or 'cuda:N'"),
         (["--repeat", "0", "--", "true"], "allowed are whole numbers from 1"),
         (
             ["--watts-per-core", "-1", "--device", "cpu", "--", "true"],

@@ -68,9 +68,9 @@ def test_slices_add_to_a_store_that_is_validated(eahas, refused, tiny, tmp_path)
     assert not store.exists()
     status, out, _ = eahas(*given, 600)
     assert status == 0
-    assert "r.parquet: 3 of 3 runs, 3 of them new in" in out
+    assert "r.parquet: 3 of 3 runs (3 ok), 3 of them made in" in out
     assert "next: eahas fit" in out
-    assert "3 of 3 runs, 0 of them new" in eahas(*given, 600)[1]
+    assert "3 of 3 runs (3 ok), 0 of them made" in eahas(*given, 600)[1]
 
     check = ("sweep", "validate-energy", store, "--spec", path, "--window-s", 0.01)
     status, out, _ = eahas(*check, "--out", out_file)
@@ -79,6 +79,32 @@ def test_slices_add_to_a_store_that_is_validated(eahas, refused, tiny, tmp_path)
     assert "nothing is learned of a sensor" in out
     assert json.loads(out_file.read_text())["runs"] == 2
     assert "and 30 are asked for" in refused(*check, "--runs", 30)
+    assert f"Is a directory: {tmp_path}" in refused(*check, "--out", tmp_path)
+    assert "--store: an empty text is no path" in refused(*given, 600, "--store", "")
+
+
+def test_runs_that_failed_are_told(eahas, tiny, tmp_path, monkeypatch):
+    """The first of three: its row says why, the slice how many, and how to make it again."""
+    import regnet_hpo.train as training
+
+    spec = json.loads(tiny.read_text()) | {"sweep": {"configs": 2, "repeat_every": 0}}
+    path = tmp_path / "s.json"
+    path.write_text(json.dumps(spec))
+    real, seen = training.train, []
+
+    def first_fails(*given, **more):
+        seen.append(1)
+        if len(seen) == 1:
+            raise MemoryError("no more")
+        return real(*given, **more)
+
+    monkeypatch.setattr(training, "train", first_fails)
+    given = ("sweep", "run", path, "--store", tmp_path / "r.parquet", "--workers", 0)
+    _, out, err = eahas(*given, "--budget-s", 600)
+    assert "sweep: anchor-0000 failed: MemoryError: no more at test_sweep.py" in err
+    assert "3 of 3 runs (1 failed, 2 ok), 3 of them made" in out
+    assert "made again with --retry-failed" in out
+    assert "(3 ok), 1 of them made" in eahas(*given, "--budget-s", 600, "--retry-failed")[1]
 
 
 def test_sample_is_repeatable_and_will_not_mix_two_plans(eahas, refused, tiny, tmp_path):

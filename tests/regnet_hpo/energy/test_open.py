@@ -58,7 +58,7 @@ def test_an_unknown_source_or_device_names_what_is_allowed(open_on):
     with pytest.raises(MeterError, match="did you mean 'nvml_counter'"):
         open_on("cuda", source="nvml_count")
     for device in ("cuda:x", "gpu", "mps", "", "cuda:"):
-        with pytest.raises(MeterError, match="'cpu', 'cuda' or 'cuda:N'"):
+        with pytest.raises(MeterError, match="'cpu', 'gpus', 'cuda' or 'cuda:N'"):
             open_on(device)
     with pytest.raises(MeterError, match="at least one"):
         open_on([])
