@@ -75,12 +75,12 @@ def check_trainable(spec: Spec) -> None:
         if name not in read:
             raise SpecError(f"{spec.name}: {unknown('parameter of the trainer', name, read)}")
         _check_parameter(spec.space[name])
-    for name in (*NUMBERS, *NAMES):
-        if name not in spec.space.names:
-            raise SpecError(
-                f"{spec.name}: training needs the parameter {name}; "
-                "one that is not searched is a choice with one value"
-            )
+    missing = [name for name in (*NUMBERS, *NAMES) if name not in spec.space.names]
+    if missing:
+        raise SpecError(
+            f"{spec.name}: training needs the parameter{'s' * (len(missing) > 1)} "
+            f"{', '.join(missing)}; one that is not searched is a choice with one value"
+        )
     if spec.space.fidelity not in (None, EPOCHS):
         raise SpecError(f"{spec.name}: fidelity {spec.space.fidelity}; the trainer's is {EPOCHS}")
     for kind, targets, made in (

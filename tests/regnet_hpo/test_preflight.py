@@ -36,7 +36,11 @@ def test_preflight_gives_the_data(spec: Spec) -> None:
     ("parameters", "message"),
     [
         ({"OPTIM.MOMENTUM": {"type": "choice", "choices": [0.9]}}, "'OPTIM.MOMENTUM' is unknown"),
-        ({"OPTIM.LR_POLICY": None}, "training needs the parameter OPTIM.LR_POLICY"),
+        ({"OPTIM.LR_POLICY": None}, "training needs the parameter OPTIM.LR_POLICY;"),
+        (
+            {"OPTIM.LR_POLICY": None, "TRAIN.CUTOUT_LENGTH": None},
+            "needs the parameters TRAIN.CUTOUT_LENGTH, OPTIM.LR_POLICY; one",
+        ),
         (
             {"OPTIM.LR_POLICY": {"type": "choice", "choices": ["cos", "step"]}},
             "OPTIM.LR_POLICY: choice 'step' is unknown; allowed: cos, exp, lin",
