@@ -226,18 +226,13 @@ def write_plan(spec: Spec, runs: Sequence[PlannedRun], folder: Path) -> None:
     Raises SweepError where another sweep lies there, by its plan or by its spec.
     """
     if (folder / PLAN_FILE).exists():
-        if not holds(folder, spec, runs):
+        there, planned = load_plan(folder)
+        if there.source != spec.source or planned != list(runs):
             raise SweepError(f"{folder} already holds another sweep; sample into a new folder")
         return
     text = "".join(json.dumps(dataclasses.asdict(run)) + "\n" for run in runs)
     write_json(folder / SPEC_FILE, dict(spec.source), indent=1)
     write_bytes(folder / PLAN_FILE, text.encode())
-
-
-def holds(folder: Path, spec: Spec, runs: Sequence[PlannedRun]) -> bool:
-    """Whether a sweep folder is the one of this spec and list. Raises as `load_plan`."""
-    there, planned = load_plan(folder)
-    return there.source == spec.source and planned == list(runs)
 
 
 def load_plan(folder: Path) -> tuple[Spec, list[PlannedRun]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from sweeps.plan import (
     SPEC_FILE,
     WORK,
     PlannedRun,
-    holds,
+    load_plan,
     plan_list,
     write_plan,
 )
@@ -112,13 +112,7 @@ def run_slice(
     store = Path(store)
     runs, folder = listed(spec), work_folder(store)
     stored = read_records(store, spec) if store.exists() else []
-    _forget_unused_plan(folder)
-    if (folder / PLAN_FILE).exists() and not holds(folder, spec, runs):
-        raise SweepError(
-            f"{folder} keeps runs of another spec or list than {spec.name} is now; name another "
-            "--store, or remove that folder if nothing in it is wanted"
-        )
-    write_plan(spec, runs, folder)
+    _plan_in(folder, spec, runs)
     if stored:
         restore(folder, store)
     if retry_failed:
@@ -165,11 +159,27 @@ def run_slice(
     )
 
 
-def _forget_unused_plan(folder: Path) -> None:
-    """A call that failed before any run began has left nothing to keep."""
-    if not any(any(folder.glob(f"{stage}/*")) for stage in (DONE, WORK)):
-        for name in (PLAN_FILE, SPEC_FILE):
-            (folder / name).unlink(missing_ok=True)
+def _plan_in(folder: Path, spec: Spec, runs: Sequence[PlannedRun]) -> None:
+    """Have the list in the folder, in place of a shorter one of the same spec or an unused one.
+
+    Raises SweepError where the folder has runs of another spec or list.
+    """
+    used = any(any(folder.glob(f"{stage}/*")) for stage in (DONE, WORK))
+    if used and (folder / PLAN_FILE).exists() and not _begins(folder, spec, runs):
+        raise SweepError(
+            f"{folder} keeps runs of another spec or list than {spec.name} is now; name another "
+            "--store, or remove that folder if nothing in it is wanted"
+        )
+    for name in (PLAN_FILE, SPEC_FILE):
+        (folder / name).unlink(missing_ok=True)
+    write_plan(spec, runs, folder)
+
+
+def _begins(folder: Path, spec: Spec, runs: Sequence[PlannedRun]) -> bool:
+    """Whether a folder's list is this one or its beginning: `configs` may have been raised."""
+    there, planned = load_plan(folder)
+    kept, now = (dict(each.source) | {"sweep": None} for each in (there, spec))
+    return kept == now and planned == list(runs[: len(planned)])
 
 
 def _is_done(folder: Path, row: Mapping[str, Any]) -> bool:

@@ -190,6 +190,16 @@ def test_more_configurations_than_the_space_has_are_refused(tiny: dict[str, Any]
         listed(spec_from_dict(tiny | {"sweep": {"configs": 900}}))
 
 
+def test_the_list_may_grow(sliced: Spec, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    two_runs(sliced, store, monkeypatch)
+    more = spec_from_dict(dict(sliced.source) | {"sweep": {"configs": 5, "repeat_every": 3}})
+    made = run_slice(more, store, 60, workers=0)
+    assert (made.before, made.after, made.planned) == (2, 8, 8)
+    assert [row["run_id"] for row in read_records(store, more)] == [r.run_id for r in listed(more)]
+    with pytest.raises(SweepError, match="keeps runs of another spec or list"):
+        run_slice(sliced, store, 60, workers=0)
+
+
 def test_the_store_of_another_sweep_is_refused_and_kept(
     sliced: Spec, tiny: dict, store: Path
 ) -> None:
