@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from eahas.errors import SweepError
 from eahas.spec import Spec
-from regnet_hpo.energy import ESTIMATED
+from regnet_hpo.energy.reading import NVML_COUNTER, NVML_SAMPLED
 
 if TYPE_CHECKING:
     from regnet_hpo.data import DataSet
@@ -37,8 +37,8 @@ def require_recipe(spec: Spec, row: Mapping[str, Any], where: str) -> None:
 def require_alike(done: Path, data: DataSet, source: str) -> None:
     """Raise SweepError where a folder's records are of other images, or of joules of another kind.
 
-    `source` is the energy source of the runs to come: a measured energy and an estimated one do not
-    belong together, two ways of measuring do.
+    `source` is the energy source of the runs to come. A GPU's joules, a processor's and estimated
+    ones do not belong together; two ways of metering a GPU do.
     """
     for path in sorted(done.glob("*.json")):
         row = record_in(path) or {}
@@ -49,11 +49,15 @@ def require_alike(done: Path, data: DataSet, source: str) -> None:
                 f"than those found here ({data.source}, {data.fingerprint}); give the former with "
                 "--data-dir, or begin another sweep"
             )
-        if kind and (kind == ESTIMATED) != (source == ESTIMATED):
+        if kind and _kind(kind) != _kind(source):
             raise SweepError(
                 f"{path.stem} has energies of {kind}, and here they would be {source}; use "
                 "a --device like that of the sweep so far, or begin another sweep"
             )
+
+
+def _kind(source: str) -> str:
+    return "nvml" if source in (NVML_COUNTER, NVML_SAMPLED) else source
 
 
 def record_in(path: Path) -> dict[str, Any] | None:

@@ -18,11 +18,12 @@ from eahas.checks import is_number, is_whole
 from eahas.errors import SweepError, shown
 from eahas.spec import Spec
 from regnet_hpo.energy import ESTIMATED, RAPL
-from regnet_hpo.preflight import default_device, gpu_count, meter_for, preflight
+from regnet_hpo.preflight import check_device, default_device, gpu_count, meter_for, preflight
 from regnet_hpo.settings import measure_settings
 from sweeps.alike import require_alike
+from sweeps.machine import fingerprint, machine_facts
 from sweeps.plan import DONE, WORK, PlannedRun, load_plan
-from sweeps.work import MOST_DEATHS, Terms, forget_failed, make_runs
+from sweeps.work import MOST_DEATHS, Terms, forget_failed, lacking_anchor, make_runs
 from sweeps.worker import EXIT_AGAIN, EXIT_CANNOT_WRITE, Seat, Worker
 
 POLL_S = 0.5
@@ -70,10 +71,9 @@ def launch(
     )
     _require_workers(workers)
     spec, runs = load_plan(folder)
-    cleared = not any((folder / WORK).glob("*"))  # a dead worker's folder is cleared by the next
-    if finished_count(folder, runs) == len(runs) and cleared and not retry_failed:
-        return len(runs)
     device = default_device(spec) if device is None else device
+    if not retry_failed and _nothing_left(folder, runs, device):
+        return len(runs)
     data = preflight(spec, device, data_dir)
     with meter_for(device, measure_settings(spec)) as meter:
         require_alike(folder / DONE, data, meter.source)
@@ -105,6 +105,14 @@ def finished_count(folder: Path, runs: Sequence[PlannedRun]) -> int:
     """How many of the planned runs have their record."""
     done = {path.stem for path in (folder / DONE).glob("*.json")}
     return sum(run.run_id in done for run in runs)
+
+
+def _nothing_left(folder: Path, runs: list[PlannedRun], device: str) -> bool:
+    """Whether all is made, nothing of a dead worker lies there, and no anchor is lacking."""
+    if finished_count(folder, runs) < len(runs) or any((folder / WORK).glob("*")):
+        return False
+    check_device(device)
+    return lacking_anchor(folder, runs, fingerprint(machine_facts(device))) is None
 
 
 def _require_workers(workers: int | None) -> None:

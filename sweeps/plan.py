@@ -20,7 +20,7 @@ import numpy as np
 
 from eahas.checks import is_whole
 from eahas.errors import SweepError, shown
-from eahas.files import write_bytes, write_json
+from eahas.files import write_bytes
 from eahas.spec import Spec, spec_from_dict
 
 SPEC_FILE, PLAN_FILE = "spec.json", "plan.jsonl"
@@ -230,9 +230,20 @@ def write_plan(spec: Spec, runs: Sequence[PlannedRun], folder: Path) -> None:
         if there.source != spec.source or planned != list(runs):
             raise SweepError(f"{folder} already holds another sweep; sample into a new folder")
         return
+    replace_plan(spec, runs, folder)
+
+
+def replace_plan(spec: Spec, runs: Sequence[PlannedRun], folder: Path) -> None:
+    """Write spec.json and plan.jsonl, each in one move, over what lies there; no more than needed.
+
+    The spec comes first: at no moment is there a plan without one.
+    """
     text = "".join(json.dumps(dataclasses.asdict(run)) + "\n" for run in runs)
-    write_json(folder / SPEC_FILE, dict(spec.source), indent=1)
-    write_bytes(folder / PLAN_FILE, text.encode())
+    spec_text = json.dumps(dict(spec.source), indent=1, allow_nan=False) + "\n"
+    for name, content in ((SPEC_FILE, spec_text.encode()), (PLAN_FILE, text.encode())):
+        path = folder / name
+        if not path.exists() or path.read_bytes() != content:
+            write_bytes(path, content)
 
 
 def load_plan(folder: Path) -> tuple[Spec, list[PlannedRun]]:

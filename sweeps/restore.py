@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from eahas.errors import SweepError
 from eahas.files import write_json
 from eahas.records import read_records
-from sweeps.alike import require_recipe
+from sweeps.alike import record_in, require_recipe
 from sweeps.plan import DONE, extra_anchor, load_plan, require_planned
 
 AT_COLLECT = "machine_factor"  # relates the machines of all rows, so it is computed from all rows
@@ -44,6 +45,26 @@ def restore(folder: Path, records_path: Path | str) -> int:
             write_json(done, _as_made(row))
             restored += 1
     return restored
+
+
+def prefer(folder: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Put rows in place of other records of the same runs in `done/`.
+
+    What a folder holds beside a store may be older than it. A failed row gives way: the run may
+    have been made again since.
+    """
+    for row in rows:
+        done = folder / DONE / f"{row['run_id']}.json"
+        there = record_in(done)
+        if there is None or marks(there) == marks(row):
+            continue
+        if row["status"] != "failed" or there.get("status") == "failed":
+            write_json(done, _as_made(row))
+
+
+def marks(record: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What tells two records of one planned run apart."""
+    return tuple(record.get(name) for name in ("status", "started_at", "machine"))
 
 
 def _as_made(row: dict[str, Any]) -> dict[str, Any]:

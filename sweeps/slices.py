@@ -17,6 +17,7 @@ from eahas.errors import SpecError, SweepError
 from eahas.records import read_records
 from eahas.spec import Spec
 from regnet_hpo.settings import bounded, build
+from sweeps.alike import record_in
 from sweeps.anchors import unrelated
 from sweeps.claim import RESUME_FILE
 from sweeps.collect import collect
@@ -24,14 +25,13 @@ from sweeps.launch import finished_count, launch, require_budget
 from sweeps.plan import (
     DONE,
     PLAN_FILE,
-    SPEC_FILE,
     WORK,
     PlannedRun,
     load_plan,
     plan_list,
-    write_plan,
+    replace_plan,
 )
-from sweeps.restore import restore
+from sweeps.restore import marks, prefer, restore
 from sweeps.work import forget_failed
 
 Progress = Callable[[int, int], None]
@@ -115,11 +115,11 @@ def run_slice(
     _plan_in(folder, spec, runs)
     if stored:
         restore(folder, store)
+        prefer(folder, stored)
     if retry_failed:
         forget_failed(folder)
     planned = {run.run_id for run in runs}
-    kept = sum(_is_done(folder, row) for row in stored if row["run_id"] in planned)
-    begun_with = finished_count(folder, runs)
+    in_store, begun_with = {row["run_id"]: marks(row) for row in stored}, _done(folder)
     try:
         launch(
             folder,
@@ -132,13 +132,13 @@ def run_slice(
             progress=progress,
         )
     finally:
-        done = finished_count(folder, runs)
+        done = _done(folder)
+        new = {run_id for run_id in done if in_store.get(run_id) != done[run_id]}
         if stored:  # also failed runs that were not made again
             restore(folder, store)
-        there = {path.stem for path in (folder / DONE).glob("*.json")}
-        if done > kept or there != {row["run_id"] for row in stored}:
+        if new:  # also what a slice that was killed left uncollected
             collect(folder, store, related=False)
-    if done == begun_with < len(runs):
+    if done == begun_with and finished_count(folder, runs) < len(runs):
         begun = any(folder.glob(f"{WORK}/*/{RESUME_FILE}"))
         how = " with --retry-failed" * retry_failed
         left = f"what has begun is kept in {folder} and goes on with the next slice{how}"
@@ -151,12 +151,18 @@ def run_slice(
         store,
         before=sum(row["run_id"] in planned for row in stored),
         after=sum(row["run_id"] in planned for row in rows),
-        made=done - kept,
+        made=len(new & planned),
         planned=len(runs),
         seconds=time.monotonic() - started,
         status=Counter(row["status"] for row in rows),
         unrelated=unrelated(rows),
     )
+
+
+def _done(folder: Path) -> dict[str, tuple[Any, ...]]:
+    """The marks of every record in a folder by its run."""
+    paths = (folder / DONE).glob("*.json")
+    return {path.stem: marks(record_in(path) or {}) for path in paths}
 
 
 def _plan_in(folder: Path, spec: Spec, runs: Sequence[PlannedRun]) -> None:
@@ -170,9 +176,7 @@ def _plan_in(folder: Path, spec: Spec, runs: Sequence[PlannedRun]) -> None:
             f"{folder} keeps runs of another spec or list than {spec.name} is now; name another "
             "--store, or remove that folder if nothing in it is wanted"
         )
-    for name in (PLAN_FILE, SPEC_FILE):
-        (folder / name).unlink(missing_ok=True)
-    write_plan(spec, runs, folder)
+    replace_plan(spec, runs, folder)
 
 
 def _begins(folder: Path, spec: Spec, runs: Sequence[PlannedRun]) -> bool:
@@ -180,7 +184,3 @@ def _begins(folder: Path, spec: Spec, runs: Sequence[PlannedRun]) -> bool:
     there, planned = load_plan(folder)
     kept, now = (dict(each.source) | {"sweep": None} for each in (there, spec))
     return kept == now and planned == list(runs[: len(planned)])
-
-
-def _is_done(folder: Path, row: Mapping[str, Any]) -> bool:
-    return (folder / DONE / f"{row['run_id']}.json").exists()

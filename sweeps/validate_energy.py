@@ -108,22 +108,27 @@ def validate_energy(
     found: list[Scaled] = []
     left_out: dict[str, str] = {}
     for done, row in enumerate(rows, start=1):
-        config, seed = config_of(row, spec), int(row["seed"])
-        trainer = Trainer(windowed, config, seed, device=device, dataset=data)
         config_id = str(row["config_id"])
         try:
-            with trainer.sharing.alone():
-                found.append(_both(trainer, config_id))
+            found.append(_scaled(windowed, row, data, device))
         except MeterError as error:
             left_out[config_id] = str(error)
         except RuntimeError as error:  # of the device: full memory, say; the others may go well
-            left_out[config_id] = f"{type(error).__name__}: {str(error).splitlines()[0]}"
-        finally:
-            trainer.learner.release()
-            trainer.costs.close()
+            left_out[config_id] = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
         if progress is not None:
             progress(done, len(rows), (found, left_out))
     return found, left_out
+
+
+def _scaled(spec: Spec, row: Row, data: DataSet, device: str) -> Scaled:
+    config, seed = config_of(row, spec), int(row["seed"])
+    trainer = Trainer(spec, config, seed, device=device, dataset=data)
+    try:
+        with trainer.sharing.alone():
+            return _both(trainer, str(row["config_id"]))
+    finally:
+        trainer.learner.release()
+        trainer.costs.close()
 
 
 def _both(trainer: Trainer, config_id: str) -> Scaled:

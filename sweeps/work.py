@@ -73,7 +73,7 @@ def make_runs(
     spec, runs = load_plan(folder)
     data = preflight(spec, device, terms.data_dir)
     meter_for(device, measure_settings(spec)).close()
-    extra = _lacking_anchor(folder, runs, fingerprint(machine_facts(device)))
+    extra = lacking_anchor(folder, runs, fingerprint(machine_facts(device)))
     runs = runs if extra is None else [extra, *runs]
 
     def after_epoch() -> None:
@@ -103,20 +103,24 @@ class _TimeIsUpError(BaseException):
     """The deadline came in the middle of a run. No failure of the run, so no Exception."""
 
 
-def _lacking_anchor(folder: Path, runs: list[PlannedRun], machine: str) -> PlannedRun | None:
+def lacking_anchor(folder: Path, runs: list[PlannedRun], machine: str) -> PlannedRun | None:
     """One anchor more than planned, where some were made and none went well on this machine.
 
-    Without it the times of this machine could not be related to those of others.
+    Without it the times of this machine could not be related to those of others. None where all
+    runs are made and none of them here, or the further anchor was tried already.
     """
-    by = {_machine_of_anchor(path) for path in (folder / DONE).glob("anchor-*.json")}
-    all_made = all((folder / DONE / f"{run.run_id}.json").exists() for run in runs)
-    if not by or machine in by or all_made:
+    extra_id = extra_anchor_id(machine)
+    by = {_machine_of(path) for path in (folder / DONE).glob("anchor-*.json")}
+    if not by or machine in by or (folder / DONE / f"{extra_id}.json").exists():
         return None
-    return extra_anchor(runs, extra_anchor_id(machine))
+    paths = [folder / DONE / f"{run.run_id}.json" for run in runs]
+    if all(path.exists() for path in paths) and machine not in map(_machine_of, paths):
+        return None
+    return extra_anchor(runs, extra_id)
 
 
-def _machine_of_anchor(path: Path) -> str | None:
-    """Who made an anchor, if it ended well."""
+def _machine_of(path: Path) -> str | None:
+    """Who made a run, if it ended well."""
     record = record_in(path) or {}
     return str(record.get("machine")) if record.get("status") == "ok" else None
 
@@ -140,7 +144,7 @@ def require_different_failures(folder: Path) -> None:
 def forget_failed(folder: Path) -> int:
     """Remove the records of failed runs, so that they are made again; how many there were."""
     paths = sorted((folder / DONE).glob("*.json"))
-    failed_ones = [p for p in paths if json.loads(p.read_bytes()).get("status") == "failed"]
+    failed_ones = [p for p in paths if (record_in(p) or {}).get("status") == "failed"]
     for path in failed_ones:
         path.unlink()
     return len(failed_ones)

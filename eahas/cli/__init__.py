@@ -76,6 +76,7 @@ class _TerminatedError(KeyboardInterrupt):
 @contextmanager
 def _terminated_as_interrupted() -> Iterator[None]:
     def terminated(*_: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once: what is finished is being kept
         raise _TerminatedError
 
     if threading.current_thread() is not threading.main_thread():  # which alone gets signals

@@ -143,7 +143,10 @@ def add_to(commands: Any) -> None:
     _add_device(command)
     command.add_argument("--data-dir", metavar="DIR", help="where data sets lie")
     command.add_argument(
-        "--out", metavar="FILE", type=path, help="all numbers as JSON, written anew after each run"
+        "--out",
+        metavar="FILE",
+        type=path,
+        help="all numbers as JSON; until the end in FILE.partial",
     )
     _add_company(command)
 
@@ -363,17 +366,20 @@ def validate_energy(arguments: Namespace) -> None:
     least_s = validation.shortest_whole_s(spec, device)
     chosen = validation.spread_by_power(rows, arguments.runs, least_s=least_s)
 
-    def kept(found: validation.Result) -> dict[str, Any]:
-        facts = validation.summary(*found)
-        if arguments.out is not None:
-            write_json(Path(arguments.out), facts, indent=1)
-        return facts
+    out = None if arguments.out is None else Path(arguments.out)
+    partial = None if out is None else out.with_name(f"{out.name}.partial")
+    if out is not None and out.is_dir():
+        raise UsageError(f"--out: {out} is a folder; name a file")
+
+    def keep(found: validation.Result) -> None:
+        if partial is not None:
+            write_json(partial, validation.summary(*found), indent=1)
 
     def after_run(done: int, total: int, found: validation.Result) -> None:
-        kept(found)
+        keep(found)
         bars("runs", done, total)
 
-    kept(([], {}))  # what cannot be written is told before hours of training
+    keep(([], {}))  # what cannot be written is told before hours of training
     with Bars() as bars:
         found = validation.validate_energy(
             spec,
@@ -383,7 +389,11 @@ def validate_energy(arguments: Namespace) -> None:
             window_s=arguments.window_s,
             progress=after_run,
         )
-    print(validation.page(kept(found)))
+    facts = validation.summary(*found)
+    print(validation.page(facts))
+    if out is not None and partial is not None:
+        write_json(out, facts, indent=1)
+        partial.unlink()
 
 
 def report(arguments: Namespace) -> None:

@@ -97,4 +97,4 @@ def _batch(content: bytes, where: str) -> tuple[np.ndarray, np.ndarray]:
 
 def _pool(batches: list[tuple[np.ndarray, np.ndarray]]) -> Pool:
     images, labels = (np.concatenate(parts) for parts in zip(*batches, strict=True))
-    return Pool(labels, images.__getitem__)
+    return Pool(labels, np.ascontiguousarray(images).__getitem__)

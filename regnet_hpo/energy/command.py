@@ -16,6 +16,7 @@ from .open import AUTO, EVERY_GPU, open_meter
 from .reading import EnergyReading
 
 GPU, CPU = "gpu", "cpu"
+PATIENCE_S = 10.0  # for a command to end before it is killed
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def meter_command(
     windows = {part: meter.start() for part, meter in meters.items()}
     exit_code, done = 0, 0
     while done < repeats and exit_code == 0:
-        exit_code = subprocess.run(list(command), check=False).returncode
+        exit_code = _run(command)
         done += 1
     readings, refused = {}, dict(passed_over or {})
     for part, window in windows.items():
@@ -113,6 +114,31 @@ def meter_command(
     if not readings and exit_code == 0:
         raise MeterError("; ".join(f"{part}: {why[-1]}" for part, why in refused.items()))
     return CommandEnergy(tuple(command), exit_code, done, readings, refused)
+
+
+def _run(command: Sequence[str]) -> int:
+    """Run it to its end, which is ours too: no work goes on unmetered.
+
+    It may end in its own way first. Ctrl-C reaches it from the terminal too, so then it is asked to
+    end only when it takes long.
+    """
+    with subprocess.Popen(list(command)) as process:
+        try:
+            return process.wait()
+        except BaseException as error:
+            if type(error) is not KeyboardInterrupt or not _ended(process):
+                process.terminate()
+                if not _ended(process):
+                    process.kill()
+            raise
+
+
+def _ended(process: subprocess.Popen[bytes]) -> bool:
+    try:
+        process.wait(PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
 
 
 def cpu_time_of_all() -> float:

@@ -200,5 +200,5 @@ def _torch_sync(ordinals: Sequence[int | None]) -> None:
     """Wait for what torch has queued on the GPUs; nothing if the program does not use torch."""
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():
-        for ordinal in ordinals:
+        for ordinal in ordinals or range(torch.cuda.device_count()):
             torch.cuda.synchronize(ordinal)

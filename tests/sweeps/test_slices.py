@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from collections import Counter
@@ -14,7 +15,7 @@ from eahas.errors import DataError, MeterError, SpecError, SweepError
 from eahas.records import read_records, write_records
 from eahas.spec import Spec, spec_from_dict
 from sweeps import slices
-from sweeps.plan import plan_list
+from sweeps.plan import DONE, PLAN_FILE, SPEC_FILE, plan_list
 from sweeps.slices import listed, run_slice, work_folder
 
 
@@ -292,6 +293,63 @@ def another_machine(store: Path, spec: Spec, **changed: Any) -> None:
     shutil.rmtree(work_folder(store))
 
 
+def test_the_store_comes_before_an_older_record_in_the_folder(
+    sliced: Spec, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failed run was made again elsewhere, and the store came back."""
+    two_runs(sliced, store, monkeypatch)
+    path = work_folder(store) / DONE / f"{listed(sliced)[1].run_id}.json"
+    row = json.loads(path.read_text())
+    path.write_text(json.dumps(row | {"status": "failed", "reason": "x"}))
+    run_slice(sliced, store, 60, workers=0)
+    rows = read_records(store, sliced)
+    assert [row["status"] for row in rows] == ["ok"] * 5
+
+
+def test_a_run_that_was_made_again_comes_into_the_store_whatever_happens(
+    sliced: Spec, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_slice(sliced, store, 60, workers=0)
+    rows = read_records(store, sliced)
+    lost = [rows[0], rows[1] | {"status": "failed", "reason": "x"}, *rows[2:]]
+    write_records(store, lost, sliced)  # its process was killed after the run, before collecting
+    made = run_slice(sliced, store, 60, workers=0)
+    assert (made.made, made.after) == (1, 5)
+    assert [row["status"] for row in read_records(store, sliced)] == ["ok"] * 5
+
+
+def test_a_slice_of_a_further_anchor_alone_is_no_failure(
+    sliced: Spec, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two_runs(sliced, store, monkeypatch)
+    another_machine(store, sliced)
+    with monkeypatch.context() as patch:
+        short(patch, 1)
+        made = run_slice(sliced, store, 60, workers=0)
+    assert (made.made, made.after) == (0, 2)
+    assert len(read_records(store, sliced)) == 3
+
+
+def test_an_anchor_that_a_machine_lacks_is_made_although_all_runs_are(
+    sliced: Spec, store: Path
+) -> None:
+    run_slice(sliced, store, 60, workers=0)
+    rows = read_records(store, sliced)
+    write_records(store, [rows[0] | {"machine": "a" * 12}, *rows[1:]], sliced)
+    made = run_slice(sliced, store, 60, workers=0)
+    assert made.unrelated == {}
+    assert len(read_records(store, sliced)) == 6
+    assert run_slice(sliced, store, 60, workers=0).made == 0
+
+
+def test_a_plan_that_stands_is_not_written_again(sliced: Spec, store: Path) -> None:
+    run_slice(sliced, store, 60, workers=0)
+    paths = [work_folder(store) / name for name in (PLAN_FILE, SPEC_FILE)]
+    before = [path.stat().st_ino for path in paths]
+    run_slice(sliced, store, 60, workers=0)
+    assert [path.stat().st_ino for path in paths] == before
+
+
 def test_a_further_anchor_is_no_planned_run(
     sliced: Spec, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -328,6 +386,7 @@ def test_a_machine_without_an_anchor_does_not_stop_the_store(
     [
         ({"data_fingerprint": "0" * 12}, "trained on other images .*digits, 000000000000"),
         ({"energy_source": "nvml_counter"}, "energies of nvml_counter, .* would be estimated"),
+        ({"energy_source": "rapl"}, "energies of rapl, .* would be estimated"),
     ],
 )
 def test_what_cannot_be_compared_does_not_come_into_one_store(

@@ -42,8 +42,13 @@ def test_the_exit_status_is_the_commands(capfd: pytest.CaptureFixture[str]) -> N
 
 
 def test_a_terminated_meter_ends_its_command() -> None:
-    """`timeout` and schedulers say SIGTERM; nothing may go on unmetered."""
-    told = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
+    """`timeout` and schedulers say SIGTERM; nothing may go on unmetered, or lose its last words."""
+    told = (
+        "import os, signal, sys, time\n"
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(print('in order', flush=True)))\n"
+        "print(os.getpid(), flush=True)\n"
+        "time.sleep(60)"
+    )
     command = [sys.executable, "-m", "eahas", "energy", "--device", "cpu", "--"]
     with subprocess.Popen(
         [*command, sys.executable, "-c", told], stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -51,7 +56,8 @@ def test_a_terminated_meter_ends_its_command() -> None:
         assert meter.stdout is not None
         child = int(meter.stdout.readline())
         meter.terminate()
-        _, err = meter.communicate(timeout=30)
+        out, err = meter.communicate(timeout=30)
+    assert out.decode().split("\n") == ["in order", ""]
     assert meter.returncode == 143
     assert err.decode().splitlines() == ["eahas: terminated"]
     with pytest.raises(ProcessLookupError):

@@ -79,7 +79,8 @@ def test_slices_add_to_a_store_that_is_validated(eahas, refused, tiny, tmp_path)
     assert "nothing is learned of a sensor" in out
     assert json.loads(out_file.read_text())["runs"] == 2
     assert "and 30 are asked for" in refused(*check, "--runs", 30)
-    assert f"Is a directory: {tmp_path}" in refused(*check, "--out", tmp_path)
+    assert "is a folder; name a file" in refused(*check, "--out", tmp_path)
+    assert not list(tmp_path.glob("*.partial"))
     assert "--store: an empty text is no path" in refused(*given, 600, "--store", "")
 
 

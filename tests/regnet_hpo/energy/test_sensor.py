@@ -141,8 +141,8 @@ def test_what_a_gpu_tells_is_read_while_it_works() -> None:
     found = watched(gpu)
     assert [each.what for each in found] == ["energy counter", "instant power", "plain power"]
     for each in found:
-        assert each.reads > each.changes > 10
-        assert 0.015 < each.median_s < 0.2
+        assert each.reads > each.changes > 4
+        assert each.median_s < 0.3
     gpu.fail(FIELDS)
     assert [each.what for each in watched(gpu)] == ["energy counter", "plain power"]
 
