@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from eahas.cli import report, validation
 from eahas.cli.arguments import UsageError, add_command, path, seconds, whole
-from eahas.cli.inputs import Rows, read_with_spec
+from eahas.cli.machine import add_machine
 from eahas.cli.progress import Bars
-from eahas.ensemble import warn_estimated
-from eahas.errors import SweepError
-from eahas.text import UNITS, label
-
-if TYPE_CHECKING:
-    from eahas.spec import Spec
 
 
 def add_to(commands: Any) -> None:
@@ -67,7 +61,7 @@ def add_to(commands: Any) -> None:
         "eahas sweep launch my-sweep --workers 1 --device cuda --budget-s 3600",
     )
     command.add_argument("folder", metavar="DIR", type=path, help="a sweep folder")
-    _add_machine(command)
+    add_machine(command)
     command.add_argument(
         "--budget-s", metavar="S", type=seconds, help="start no run after this many seconds"
     )
@@ -95,7 +89,7 @@ def add_to(commands: Any) -> None:
         help="the records, a Parquet file; default: NAME.parquet, after the name in the spec",
     )
     command.add_argument("--retry-failed", action="store_true", help="make failed runs again")
-    _add_machine(command)
+    add_machine(command)
 
     command = add_command(
         stages,
@@ -121,86 +115,8 @@ def add_to(commands: Any) -> None:
     command.add_argument("folder", metavar="DIR", type=path, help="a sweep folder")
     command.add_argument("--out", metavar="FILE", type=path, help="default: DIR/records.parquet")
 
-    command = add_command(
-        stages,
-        "validate-energy",
-        validate_energy,
-        "how far a window of a run, scaled to all epochs, is from the whole run",
-        "eahas sweep validate-energy records.parquet --spec my-space.yaml --device cuda",
-    )
-    command.add_argument(
-        "records", metavar="RECORDS", type=path, help="runs with energies, to choose from"
-    )
-    command.add_argument(
-        "--spec", type=path, help="needed for a Parquet file of a spec of your own"
-    )
-    command.add_argument(
-        "--runs", metavar="N", type=whole(1), help="default: 30, or all where there are fewer"
-    )
-    command.add_argument(
-        "--window-s", metavar="S", type=seconds, default=4.0, help="at least; default: 4"
-    )
-    _add_device(command)
-    command.add_argument("--data-dir", metavar="DIR", help="where data sets lie")
-    command.add_argument(
-        "--out",
-        metavar="FILE",
-        type=path,
-        help="all numbers as JSON; until the end in FILE.partial",
-    )
-    _add_company(command)
-
-    command = add_command(
-        stages,
-        "report",
-        report,
-        "what a sweep covers, and its front of error against cost",
-        "eahas sweep report my-sweep --plot front.png",
-        "eahas sweep report records.parquet --spec my-space.yaml --json",
-    )
-    command.add_argument(
-        "records", metavar="RECORDS", type=path, help="a sweep folder or a Parquet file"
-    )
-    command.add_argument(
-        "--spec", type=path, help="needed for a Parquet file of a spec of your own"
-    )
-    command.add_argument(
-        "--plot", metavar="FILE", type=path, help="draw the front as .png, .svg, .pdf, ..."
-    )
-    command.add_argument("--json", action="store_true", help="as JSON, for programs")
-
-
-def _add_device(command: Any) -> None:
-    command.add_argument(
-        "--device",
-        help="cpu, cuda, cuda:0, ...; default: cuda where there is one, unless the spec's runtime "
-        "is CPU time",
-    )
-
-
-def _add_machine(command: Any) -> None:
-    """What runs are made with."""
-    command.add_argument(
-        "--workers",
-        metavar="N",
-        type=whole(0),
-        help="processes; 0: this one; default: one a core, on cuda one a GPU",
-    )
-    _add_device(command)
-    command.add_argument(
-        "--data-dir",
-        metavar="DIR",
-        help="where data sets lie; default: $EAHAS_DATA, else they are downloaded",
-    )
-    _add_company(command)
-
-
-def _add_company(command: Any) -> None:
-    command.add_argument(
-        "--allow-company",
-        action="store_true",
-        help="meter a GPU on which other processes are, with their energy",
-    )
+    validation.add_to(stages)
+    report.add_to(stages)
 
 
 def _no_stage(arguments: Namespace) -> None:
@@ -350,93 +266,6 @@ def collect(arguments: Namespace) -> None:
     ships = spec.name in list_specs() and load_spec(spec.name).source == spec.source
     named = spec.name if ships else folder / SPEC_FILE
     print(f"next: eahas fit {named} {out} --out my-benchmark")
-
-
-def validate_energy(arguments: Namespace) -> None:
-    from eahas.files import write_json
-    from regnet_hpo.preflight import default_device, preflight
-    from sweeps import validate_energy as validation
-    from sweeps.launch import require_alone
-
-    spec, rows = read_with_spec(arguments.records, arguments.spec)
-    device = default_device(spec) if arguments.device is None else arguments.device
-    data = preflight(spec, device, arguments.data_dir)
-    if device != "cpu" and not arguments.allow_company:
-        require_alone(spec, {device})
-    least_s = validation.shortest_whole_s(spec, device)
-    chosen = validation.spread_by_power(rows, arguments.runs, least_s=least_s)
-
-    out = None if arguments.out is None else Path(arguments.out)
-    partial = None if out is None else out.with_name(f"{out.name}.partial")
-    if out is not None and out.is_dir():
-        raise UsageError(f"--out: {out} is a folder; name a file")
-
-    def keep(found: validation.Result) -> None:
-        if partial is not None:
-            write_json(partial, validation.summary(*found), indent=1)
-
-    def after_run(done: int, total: int, found: validation.Result) -> None:
-        keep(found)
-        bars("runs", done, total)
-
-    keep(([], {}))  # what cannot be written is told before hours of training
-    with Bars() as bars:
-        found = validation.validate_energy(
-            spec,
-            chosen,
-            data,
-            device=device,
-            window_s=arguments.window_s,
-            progress=after_run,
-        )
-    facts = validation.summary(*found)
-    print(validation.page(facts))
-    if out is not None and partial is not None:
-        write_json(out, facts, indent=1)
-        partial.unlink()
-
-
-def report(arguments: Namespace) -> None:
-    from sweeps.report import facts, page
-
-    spec, rows = read_with_spec(arguments.records, arguments.spec)
-    found = facts(spec, rows)
-    if "front" in found and "estimated" in found["energy_source"]:
-        cost = next(t for t in spec.targets if t.name == found["front"]["cost"])
-        if cost.is_energy:
-            warn_estimated(found["space"], "CPU time x stated power")
-    picture = None
-    if arguments.plot is not None:
-        from eahas.plotting import save_figure
-
-        picture = save_figure(front_figure(spec, rows, found), arguments.plot)
-    print(json.dumps(found, allow_nan=False) if arguments.json else page(found))
-    if picture is not None and not arguments.json:
-        print(f"\nwrote {picture}")
-
-
-def front_figure(spec: Spec, rows: Rows, found: dict[str, Any]) -> Any:
-    """Error against cost of every run, with its front, coloured by the number of epochs."""
-    from eahas.plotting import plot_front
-    from sweeps.report import shortfall
-
-    if "front" not in found:
-        raise SweepError(f"{spec.name}: a front needs a curve, a cost and a finished run")
-    front = found["front"]
-    curve = next(t for t in spec.curves if t.name == front["curve"])
-    cost = next(t for t in spec.scalars if t.name == front["cost"])
-    error = label(curve).replace("accuracy", "error")
-    unit = UNITS.get(curve.unit, curve.unit)
-    shown = [row for row in rows if row["status"] == "ok" and row.get("role") != "anchor"]
-    source = f" ({', '.join(found['energy_source'])})" if cost.is_energy else ""
-    return plot_front(
-        [(row[cost.name], shortfall(curve, row)) for row in shown],
-        front["points"],
-        [int(row["epochs"]) for row in shown],
-        title=found["space"],
-        cost=f"{label(cost)} [{cost.unit}]{source}",
-        error=f"{error if error != label(curve) else front['error']} [{unit}]",
-    )
 
 
 def counted(counts: Mapping[str, int]) -> str:
