@@ -19,7 +19,8 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from eahas.errors import EahasError
+from eahas.cli import run_command
+from eahas.cli.arguments import whole
 from eahas.spec import Spec
 from regnet_hpo.data import DATA_ENV, DataSet, load_dataset
 from regnet_hpo.energy import Meter, open_meter
@@ -40,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--data-dir", help=f"where data sets lie; default: ${DATA_ENV}")
     parser.add_argument("--spec", default=SPEC, help=f"default: {SPEC}")
     parser.add_argument(
-        "--epochs", type=int, default=12, help="of each side, for the overhead; default: 12"
+        "--epochs", type=whole(1), default=12, help="of each side, for the overhead; default: 12"
     )
     arguments = parser.parse_args(argv)
     check_device(arguments.device)
@@ -148,7 +149,4 @@ def overhead(meter: Meter, spec: Spec, data: DataSet, arguments: argparse.Namesp
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except EahasError as error:
-        sys.exit(f"benchmarks.energy: error: {error}")
+    sys.exit(run_command("benchmarks.energy", main))

@@ -3,8 +3,8 @@
     python -m benchmarks.memory_format --device cuda --draw 8 --data-dir DATA
 
 Images and weights lie channels last unless a spec's training section says `channels_last: false`.
-On a GPU that is the faster format for bfloat16; for fp32 and for groups of few channels it depends
-on the library's kernels, of which `cudnn.benchmark` tries several before the first step.
+Which is faster depends on the kernels that a library has for a precision and a width of groups; on
+a GPU `cudnn.benchmark` tries several of them before the first step.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from typing import Any
 import torch
 
 from benchmarks.training import SPEC, label
+from eahas.cli import run_command
 from eahas.cli.arguments import whole
-from eahas.errors import EahasError
 from eahas.spec import Spec, spec_from_dict
 from regnet_hpo.data import DATA_ENV, DataSet, load_dataset
 from regnet_hpo.learner import Learner
@@ -89,7 +89,4 @@ def _seconds(work: Callable[[], object]) -> float:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except EahasError as error:
-        sys.exit(f"benchmarks.memory_format: error: {error}")
+    sys.exit(run_command("benchmarks.memory_format", main))

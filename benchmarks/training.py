@@ -23,8 +23,9 @@ import numpy as np
 import torch
 
 from benchmarks._plain_training import PlainTraining
+from eahas.cli import run_command
 from eahas.cli.arguments import whole
-from eahas.errors import EahasError, MeterError
+from eahas.errors import MeterError
 from eahas.spec import Spec, spec_from_dict
 from regnet_hpo.data import DATA_ENV, DataSet, load_dataset
 from regnet_hpo.energy import RAPL, Meter, open_meter
@@ -245,7 +246,4 @@ def label(config: Mapping[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except EahasError as error:
-        sys.exit(f"benchmarks.training: error: {error}")
+    sys.exit(run_command("benchmarks.training", main))

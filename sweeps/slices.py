@@ -100,9 +100,9 @@ def run_slice(
     The seconds count from the call: what it takes to read the images is part of them.
 
     The store is a records file; a missing one is begun. Its records stay, whatever happens: it is
-    replaced by a longer one in one move. A run that the budget cuts off is continued by the next
-    slice, as long as the folder beside the store is kept. `retry_failed` has failed runs made
-    again; their rows stay until they are.
+    replaced in one move by one that has all its runs. A run that the budget cuts off is continued
+    by the next slice, as long as the folder beside the store is kept. `retry_failed` has failed
+    runs made again; their rows stay until they are.
 
     Raises SweepError where the store holds another sweep, the budget ends before any run does, and
     as `launch` does; what was finished until then is in the store.

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from eahas.cli.arguments import path
 from eahas.errors import ConfigError, EahasError
 from eahas.spec import Spec
 
@@ -39,8 +40,16 @@ def read_records_of(source: str | Path, spec: Spec) -> Rows:
     """The checked rows of a Parquet file, or of what a sweep folder has finished."""
     from eahas.records import as_stored, read_records
 
-    path = Path(source)
-    return as_stored(_finished(path)[1], spec) if path.is_dir() else read_records(path, spec)
+    file = Path(source)
+    return as_stored(_finished(file)[1], spec) if file.is_dir() else read_records(file, spec)
+
+
+def add_records(command: Any, what: str) -> None:
+    """The arguments that `read_with_spec` reads."""
+    command.add_argument("records", metavar="RECORDS", type=path, help=what)
+    command.add_argument(
+        "--spec", type=path, help="needed for a Parquet file of a spec of your own"
+    )
 
 
 def read_with_spec(source: str | Path, spec: str | None) -> tuple[Spec, Rows]:
@@ -51,19 +60,18 @@ def read_with_spec(source: str | Path, spec: str | None) -> tuple[Spec, Rows]:
     from eahas.records import as_stored, read_records, read_rows
     from sweeps.specs import list_specs, load_spec
 
-    path = Path(source)
-    if path.is_dir():
-        own, made = _finished(path)
+    file = Path(source)
+    if file.is_dir():
+        own, made = _finished(file)
         found = own if spec is None else load_spec(spec)
         return found, as_stored(made, found)
     if spec is None:
-        rows = read_rows(path)
-        spec = str(rows[0].get("space")) if rows else None
+        spec = next((row.get("space") for row in read_rows(file)), None)
         if spec not in list_specs():
-            held = f"runs of {spec}, no spec that ships" if spec != "None" else "no column space"
-            raise EahasError(f"{path} holds {held}: give --spec FILE")
+            held = "no column space" if spec is None else f"runs of {spec}, no spec that ships"
+            raise EahasError(f"{file} holds {held}: give --spec FILE")
     found = load_spec(spec)
-    return found, read_records(path, found)
+    return found, read_records(file, found)
 
 
 def _finished(folder: Path) -> tuple[Spec, Rows]:

@@ -7,7 +7,7 @@ from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
 from eahas.cli.arguments import add_command, path
-from eahas.cli.inputs import Rows, read_with_spec
+from eahas.cli.inputs import Rows, add_records, read_with_spec
 from eahas.ensemble import warn_estimated
 from eahas.errors import SweepError
 from eahas.text import UNITS, label
@@ -25,12 +25,7 @@ def add_to(stages: Any) -> None:
         "eahas sweep report my-sweep --plot front.png",
         "eahas sweep report records.parquet --spec my-space.yaml --json",
     )
-    command.add_argument(
-        "records", metavar="RECORDS", type=path, help="a sweep folder or a Parquet file"
-    )
-    command.add_argument(
-        "--spec", type=path, help="needed for a Parquet file of a spec of your own"
-    )
+    add_records(command, "a sweep folder or a Parquet file")
     command.add_argument(
         "--plot", metavar="FILE", type=path, help="draw the front as .png, .svg, .pdf, ..."
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from eahas.cli.arguments import UsageError, add_command, path, seconds, whole
-from eahas.cli.inputs import read_with_spec
+from eahas.cli.inputs import add_records, read_with_spec
 from eahas.cli.machine import add_machine
 from eahas.cli.progress import Bars
 
@@ -20,12 +20,7 @@ def add_to(stages: Any) -> None:
         "how far a window of a run, scaled to all epochs, is from the whole run",
         "eahas sweep validate-energy records.parquet --spec my-space.yaml --device cuda",
     )
-    command.add_argument(
-        "records", metavar="RECORDS", type=path, help="runs with energies, to choose from"
-    )
-    command.add_argument(
-        "--spec", type=path, help="needed for a Parquet file of a spec of your own"
-    )
+    add_records(command, "runs with energies, to choose from")
     command.add_argument(
         "--runs", metavar="N", type=whole(1), help="default: 30, or all where there are fewer"
     )

@@ -29,8 +29,10 @@ def _unpacked(folder: Path) -> Path | None:
 
 
 def read_folder(folder: Path, name: str, facts: Facts) -> Pools:
-    """Both pools; labels count the classes in alphabetical order. Raises DataError
-    where it is not whole."""
+    """Both pools; labels count the classes in alphabetical order.
+
+    Raises DataError where the folder is not whole.
+    """
     place = _unpacked(folder)
     assert place is not None, folder
     classes = sorted(_text(place / CLASSES).split())
