@@ -21,12 +21,12 @@ import torch
 
 from eahas.cli import run_command
 from eahas.cli.arguments import whole
+from eahas.energy import Meter, open_meter
+from eahas.energy.gpus import pick_gpus, torch_uuid
+from eahas.energy.nvml import Nvml, text
+from eahas.energy.sensor import phase_shifted, sensor_updates
 from eahas.spec import Spec
 from regnet_hpo.data import DATA_ENV, DataSet, load_dataset
-from regnet_hpo.energy import Meter, open_meter
-from regnet_hpo.energy.gpus import pick_gpus, torch_uuid
-from regnet_hpo.energy.nvml import Nvml, text
-from regnet_hpo.energy.sensor import phase_shifted, sensor_updates
 from regnet_hpo.learner import Learner
 from regnet_hpo.preflight import check_device
 from sweeps.specs import load_spec

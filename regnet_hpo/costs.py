@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from eahas.energy import EnergyReading, EpochMeter, Meter, open_meter
 from eahas.errors import MeterError
-from regnet_hpo.energy import EnergyReading, EpochMeter, Meter, open_meter
 from regnet_hpo.preflight import meter_for
 from regnet_hpo.settings import MeasureSettings
 

@@ -9,11 +9,11 @@ from typing import Any
 
 from eahas.checks import is_number
 from eahas.constraints import REGNET_DOMAIN
+from eahas.energy import Meter, open_meter
 from eahas.errors import DataError, SpecError, shown, unknown
 from eahas.parameters import Numeric, Parameter
 from eahas.spec import Spec
 from regnet_hpo.data import DataSet, load_dataset
-from regnet_hpo.energy import Meter, open_meter
 from regnet_hpo.settings import (
     LR_POLICIES,
     OPTIMISERS,

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar
 
 from eahas.checks import is_number, is_whole
+from eahas.energy import SOURCES
 from eahas.errors import SpecError, shown, unknown
 from eahas.spec import Spec
-from regnet_hpo.energy import SOURCES
 
 OPTIMISERS = ("sgd", "adam", "adamw")
 LR_POLICIES = ("cos", "exp", "lin")

@@ -13,12 +13,12 @@ from typing import Any
 import torch
 
 from eahas.checks import is_whole
+from eahas.energy import ESTIMATED
 from eahas.errors import ConfigError, MeterError, RecordError, shown
 from eahas.regnet import complexity
 from eahas.spec import Spec
 from regnet_hpo.costs import WHOLE, WINDOW, RunCosts, collected
 from regnet_hpo.data import DataSet, load_dataset
-from regnet_hpo.energy import ESTIMATED
 from regnet_hpo.evaluate import correct
 from regnet_hpo.learner import Learner
 from regnet_hpo.preflight import check_device, check_fit, check_trainable

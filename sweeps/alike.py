@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from eahas.energy.reading import NVML_COUNTER, NVML_SAMPLED
 from eahas.errors import SweepError
 from eahas.spec import Spec
-from regnet_hpo.energy.reading import NVML_COUNTER, NVML_SAMPLED
 
 if TYPE_CHECKING:
     from regnet_hpo.data import DataSet

@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 
+from eahas.energy import ESTIMATED
 from eahas.errors import MeterError, SweepError
 from eahas.record_schema import config_of
 from eahas.spec import Spec
 from regnet_hpo.costs import WINDOW, RunCosts
 from regnet_hpo.data import DataSet
-from regnet_hpo.energy import ESTIMATED
 from regnet_hpo.preflight import meter_for
 from regnet_hpo.settings import measure_settings
 from regnet_hpo.train import Trainer

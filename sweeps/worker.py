@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from regnet_hpo.energy.family import LAUNCHER_ENV
+from eahas.energy.process_tree import LAUNCHER_ENV
 from sweeps.work import Terms, make_runs, require_different_failures
 
 ENTRY = "from sweeps.worker import main; main()"

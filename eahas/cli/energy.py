@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from eahas.cli.arguments import UsageError, add_command, seconds, watts, whole
 
 if TYPE_CHECKING:
-    from regnet_hpo.energy.command import CommandEnergy
+    from eahas.energy.command import CommandEnergy
 
 
 def add_to(commands: Any) -> None:
@@ -49,7 +49,7 @@ def add_to(commands: Any) -> None:
 
 
 def energy(arguments: Namespace) -> None:
-    from regnet_hpo.energy.command import meter_command, open_parts
+    from eahas.energy.command import meter_command, open_parts
 
     command = arguments.command[1:] if arguments.command[:1] == ["--"] else arguments.command
     if not command:
@@ -120,6 +120,6 @@ def _signal(number: int) -> str:
 
 
 def _flags(flags: tuple[str, ...]) -> list[str]:
-    from regnet_hpo.energy import FLAGS
+    from eahas.energy import FLAGS
 
     return [f"       {flag}: {FLAGS[flag]}" for flag in flags]

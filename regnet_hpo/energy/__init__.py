@@ -1,18 +1,14 @@
-"""The energy meter: how many joules a piece of work used, and how that is known.
+"""The documented path of the energy meters, which now stand in `eahas.energy`."""
 
-`open_meter` chooses a source and says why; `Meter` reads windows; `EpochMeter` reads the epochs of
-a training. Everything that a reading carries is explained in docs/energy.md.
-"""
-
-from .epochs import EpochEnergies as EpochEnergies
-from .epochs import EpochMeter as EpochMeter
-from .epochs import apportion as apportion
-from .epochs import honest_groups as honest_groups
-from .meter import Meter as Meter
-from .meter import Window as Window
-from .open import open_meter as open_meter
-from .reading import ESTIMATED as ESTIMATED
-from .reading import FLAGS as FLAGS
-from .reading import RAPL as RAPL
-from .reading import SOURCES as SOURCES
-from .reading import EnergyReading as EnergyReading
+from eahas.energy import ESTIMATED as ESTIMATED
+from eahas.energy import FLAGS as FLAGS
+from eahas.energy import RAPL as RAPL
+from eahas.energy import SOURCES as SOURCES
+from eahas.energy import EnergyReading as EnergyReading
+from eahas.energy import EpochEnergies as EpochEnergies
+from eahas.energy import EpochMeter as EpochMeter
+from eahas.energy import Meter as Meter
+from eahas.energy import Window as Window
+from eahas.energy import apportion as apportion
+from eahas.energy import honest_groups as honest_groups
+from eahas.energy import open_meter as open_meter

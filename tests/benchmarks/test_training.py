@@ -13,10 +13,10 @@ import torch
 from benchmarks import training
 from benchmarks._plain_training import PlainTraining, augmented_alone
 from benchmarks.training import curves_of, gap, main
+from eahas.energy import open_meter
 from eahas.spec import Spec, spec_from_dict
 from regnet_hpo.augment import COLUMN, FLIP, LEFT, POSITION, ROW, TOP
 from regnet_hpo.data import DataSet, load_dataset
-from regnet_hpo.energy import open_meter
 from regnet_hpo.learner import Learner
 from sweeps.specs import load_spec
 

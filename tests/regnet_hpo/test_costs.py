@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 import torch
 
+from eahas.energy import Meter
+from eahas.energy.source import Company, SourceFacts, Totals
 from eahas.errors import MeterError
 from eahas.record_schema import check_row
 from eahas.spec import Spec
@@ -18,8 +20,6 @@ from regnet_hpo import costs
 from regnet_hpo import learner as module
 from regnet_hpo import train as training
 from regnet_hpo.data import DataSet
-from regnet_hpo.energy import Meter
-from regnet_hpo.energy.source import Company, SourceFacts, Totals
 from regnet_hpo.learner import Learner
 from regnet_hpo.train import Progress, Trainer, train
 

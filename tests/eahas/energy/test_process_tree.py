@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from regnet_hpo.energy.family import LAUNCHER_ENV, Family
+from eahas.energy.process_tree import LAUNCHER_ENV, Family
 
 
 def test_a_process_alone_knows_itself() -> None:
@@ -43,7 +43,7 @@ def test_what_we_started_is_ours_and_what_it_started_too() -> None:
 
 def test_a_real_sibling_is_seen() -> None:
     """Two children of this process, one of which asks about the other."""
-    ask = "import sys; from regnet_hpo.energy.family import Family; import os; "
+    ask = "import sys; from eahas.energy.process_tree import Family; import os; "
     ask += "print(int(sys.argv[1]) in Family(os.environ))"
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as sibling:
         told = subprocess.run(

@@ -11,8 +11,8 @@ import pytest
 from fake_nvml import COUNTER, GPU_IS_LOST, MIG, POWER, PROCESSES, FakeGpu, FakeNvml
 from traces import FAST, FOLDER, SLOW, Load, energy_j, read_trace, synthesise, to_csv
 
+from eahas.energy import open_meter
 from eahas.errors import MeterError
-from regnet_hpo.energy import open_meter
 
 TICK_J = 0.1 * 420
 

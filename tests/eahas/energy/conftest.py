@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from regnet_hpo.energy import Meter, open_meter
+from eahas.energy import Meter, open_meter
 
 sys.path.insert(0, str(Path(__file__).parent))
 

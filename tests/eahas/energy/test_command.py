@@ -10,8 +10,8 @@ import pytest
 from fake_nvml import FakeGpu, FakeNvml, VirtualClock
 from traces import Load, synthesise
 
+from eahas.energy.command import CPU, GPU, meter_command, open_parts
 from eahas.errors import MeterError
-from regnet_hpo.energy.command import CPU, GPU, meter_command, open_parts
 
 BUSY = [sys.executable, "-c", "sum(i * i for i in range(3_000_000))"]
 

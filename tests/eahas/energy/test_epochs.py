@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from traces import SLOW, energy_j
 
+from eahas.energy import EpochMeter, apportion, honest_groups
 from eahas.errors import MeterError
-from regnet_hpo.energy import EpochMeter, apportion, honest_groups
 
 durations = st.lists(st.floats(1e-3, 10.0), min_size=1, max_size=60)
 

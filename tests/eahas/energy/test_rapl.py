@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from eahas.energy import rapl
 from eahas.errors import MeterError
-from regnet_hpo.energy import rapl
 
 RANGE_UJ = 262_143_328_850
 

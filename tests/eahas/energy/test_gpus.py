@@ -9,9 +9,9 @@ import pytest
 from fake_nvml import FakeGpu, FakeNvml
 from traces import FOLDER, read_trace
 
+from eahas.energy.gpus import pick_gpus, torch_uuid
+from eahas.energy.nvml import Nvml
 from eahas.errors import MeterError
-from regnet_hpo.energy.gpus import pick_gpus, torch_uuid
-from regnet_hpo.energy.nvml import Nvml
 
 UUIDS = ("GPU-aa1", "GPU-ab2", "GPU-cc3")
 

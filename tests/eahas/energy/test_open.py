@@ -6,9 +6,9 @@ import json
 
 import pytest
 
+from eahas.energy import FLAGS, SOURCES, open_meter
+from eahas.energy.cpu import cpu_name
 from eahas.errors import MeterError
-from regnet_hpo.energy import FLAGS, SOURCES, open_meter
-from regnet_hpo.energy.cpu import cpu_name
 
 
 def test_the_estimate_is_cpu_time_times_stated_watts(open_on, tmp_path, clock):

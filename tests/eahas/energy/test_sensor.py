@@ -9,11 +9,11 @@ import pytest
 from fake_nvml import COUNTER, FIELDS, POWER, FakeGpu, FakeNvml, VirtualClock
 from traces import Load, synthesise
 
+from eahas.energy import Meter
+from eahas.energy.nvml import Nvml
+from eahas.energy.sensor import observe, phase_shifted, sensor_updates, updates
+from eahas.energy.source import Company, SourceFacts, Totals
 from eahas.errors import MeterError
-from regnet_hpo.energy import Meter
-from regnet_hpo.energy.nvml import Nvml
-from regnet_hpo.energy.sensor import observe, phase_shifted, sensor_updates, updates
-from regnet_hpo.energy.source import Company, SourceFacts, Totals
 
 
 class Clock:

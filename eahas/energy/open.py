@@ -13,11 +13,11 @@ from typing import Any
 from eahas.errors import MeterError, unknown
 
 from .estimate import EstimateSource
-from .family import Family
 from .gpu import GpuSource
 from .gpus import CudaUuid, pick_gpus, torch_uuid
 from .meter import Meter
 from .nvml import Nvml
+from .process_tree import Family
 from .rapl import POWERCAP, RaplSource
 from .reading import ESTIMATED, NVML_COUNTER, NVML_SAMPLED, RAPL, SOURCES
 from .sampler import ThreadTicker, TickerFactory

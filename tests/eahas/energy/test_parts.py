@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eahas.energy import EnergyReading
+from eahas.energy.counter import WrappingCounter
+from eahas.energy.reading import combine
+from eahas.energy.sampler import PowerIntegral, ThreadTicker
 from eahas.errors import MeterError
-from regnet_hpo.energy import EnergyReading
-from regnet_hpo.energy.counter import WrappingCounter
-from regnet_hpo.energy.reading import combine
-from regnet_hpo.energy.sampler import PowerIntegral, ThreadTicker
 
 READING = EnergyReading(
     energy_j=10.0,
