@@ -20,8 +20,8 @@ from pathlib import Path
 
 from eahas import api
 from eahas.benchmark import RECORDS
-from eahas.record_schema import ASIDE
-from eahas.records import read_records, records_bytes
+from eahas.records.parquet import read_records, records_bytes
+from eahas.records.schema import ASIDE
 
 ROOT = Path(__file__).parents[1]
 MODELS = ("bezier_nn_STAR", "lc_nn_STAR", "svd_lgb", "xgb", "nn_E")

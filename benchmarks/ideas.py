@@ -19,7 +19,7 @@ from eahas import api
 from eahas.benchmark import RECORDS
 from eahas.ensemble import Ensemble
 from eahas.features import Features
-from eahas.records import read_records
+from eahas.records.parquet import read_records
 from surrogates.coded import fit_curves_coded
 from surrogates.dataset import Runs, runs_from_records
 from surrogates.families import CURVES, configured, family

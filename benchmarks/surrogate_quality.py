@@ -24,7 +24,7 @@ from benchmarks._bsc import BscSettings, fit_and_predict
 from eahas import api
 from eahas.benchmark import RECORDS
 from eahas.files import write_bytes
-from eahas.records import read_records
+from eahas.records.parquet import read_records
 from surrogates.dataset import Runs, runs_from_records
 from surrogates.families import family
 from surrogates.metrics import kendall_tau, last_epoch, mean_over_epochs, r2, resamplings

@@ -25,8 +25,8 @@ from eahas import api
 from eahas.benchmark import RECORDS, Benchmark
 from eahas.distribution import on_log_scale
 from eahas.pareto import hypervolume, pareto_rows
-from eahas.record_schema import ASIDE, config_of
-from eahas.records import read_records
+from eahas.records.parquet import read_records
+from eahas.records.schema import ASIDE, config_of
 from eahas.registry import shipped
 from eahas.spec import Target
 from eahas.truth import true_values

@@ -38,8 +38,8 @@ from eahas.model import Model
 from eahas.noise import check_seed
 from eahas.prediction import Prediction
 from eahas.question import ask, ask_columns
-from eahas.record_schema import ENERGY_SOURCES, MIXED, NO_ENERGY
-from eahas.records import mixed_columns, read_table
+from eahas.records.parquet import mixed_columns, read_table
+from eahas.records.schema import ENERGY_SOURCES, MIXED, NO_ENERGY
 from eahas.space import Space
 from eahas.spec import Spec, Target, main_curve
 from eahas.support import Everywhere, Support, support_from_tensors

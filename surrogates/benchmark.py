@@ -17,8 +17,8 @@ from eahas.benchmark import NOTICE, RECORDS, SUPPORT
 from eahas.checkpoint import BENCHMARK, save_folder, tensor_bytes, with_manifest
 from eahas.ensemble import Ensemble
 from eahas.errors import FitError
-from eahas.record_schema import MIXED, NO_ENERGY
-from eahas.records import records_bytes
+from eahas.records.parquet import records_bytes
+from eahas.records.schema import MIXED, NO_ENERGY
 from eahas.spec import Spec
 from eahas.support import support_of
 from surrogates.crossfit import FOLDS

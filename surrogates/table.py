@@ -15,7 +15,7 @@ from eahas.benchmark import RECORDS
 from eahas.checkpoint import BENCHMARK, save_folder, with_manifest
 from eahas.distribution import on_log_scale
 from eahas.errors import FitError, shown
-from eahas.records import records_bytes
+from eahas.records.parquet import records_bytes
 from eahas.spec import Spec, Target
 from eahas.table import Table
 from surrogates.benchmark import energy_facts, provenance

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from eahas.errors import DataError, shown
-from eahas.record_schema import check_rows, spread_of
+from eahas.records.schema import check_rows, spread_of
 from eahas.spec import Spec
 
 ARCHIVE = "anb_dataset_jsons.tar.gz"

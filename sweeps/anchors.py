@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from eahas.errors import SweepError
-from eahas.record_schema import started_at
+from eahas.records.schema import started_at
 
 Row = Mapping[str, Any]
 NEIGHBOURS = 3  # one anchor is as noisy as one run: each moment takes the median of three

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from eahas.errors import SpecError, SweepError
-from eahas.records import read_records
+from eahas.records.parquet import read_records
 from eahas.spec import Spec
 from regnet_hpo.settings import bounded, build
 from sweeps.alike import record_in

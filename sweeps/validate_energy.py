@@ -18,7 +18,7 @@ import numpy as np
 
 from eahas.energy import ESTIMATED
 from eahas.errors import MeterError, SweepError
-from eahas.record_schema import config_of
+from eahas.records.schema import config_of
 from eahas.spec import Spec
 from regnet_hpo.costs import WINDOW, RunCosts
 from regnet_hpo.data import DataSet

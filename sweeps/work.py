@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import eahas
 from eahas.errors import EahasError, RecordError, SweepError
 from eahas.files import write_json
-from eahas.record_schema import check_row
+from eahas.records.schema import check_row
 from eahas.spec import Spec
 from sweeps.alike import recipe, record_in
 from sweeps.claim import Claim, claimed

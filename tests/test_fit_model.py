@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from eahas import api
-from eahas.records import write_records
+from eahas.records.parquet import write_records
 from eahas.spec import spec_from_dict
 from fit_model import main
 

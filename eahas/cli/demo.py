@@ -132,7 +132,7 @@ def held_out(rows: Rows) -> Rows:
 
 
 def config_of(row: dict[str, Any], spec: Spec) -> dict[str, Any]:
-    from eahas.record_schema import config_of
+    from eahas.records.schema import config_of
 
     return config_of(row, spec)
 

@@ -32,7 +32,7 @@ def add_to(commands: Any) -> None:
 
 
 def run(arguments: Namespace) -> None:
-    from eahas.records import write_records
+    from eahas.records.parquet import write_records
     from sweeps.accel_nasbench import accel_nasbench_rows
     from sweeps.specs import load_spec
 

@@ -38,7 +38,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def read_records_of(source: str | Path, spec: Spec) -> Rows:
     """The checked rows of a Parquet file, or of what a sweep folder has finished."""
-    from eahas.records import as_stored, read_records
+    from eahas.records.parquet import as_stored, read_records
 
     file = Path(source)
     return as_stored(_finished(file)[1], spec) if file.is_dir() else read_records(file, spec)
@@ -57,7 +57,7 @@ def read_with_spec(source: str | Path, spec: str | None) -> tuple[Spec, Rows]:
 
     A Parquet file of a spec that ships needs no name.
     """
-    from eahas.records import as_stored, read_records, read_rows
+    from eahas.records.parquet import as_stored, read_records, read_rows
     from sweeps.specs import list_specs, load_spec
 
     file = Path(source)

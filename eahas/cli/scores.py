@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from eahas.record_schema import ASIDE
+from eahas.records.schema import ASIDE
 from eahas.spec import Target
 from eahas.text import UNITS, number, quantity, sourced
 

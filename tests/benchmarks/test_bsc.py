@@ -10,7 +10,7 @@ pytest.importorskip("torch")
 from benchmarks import _bsc
 from eahas import bezier
 from eahas.benchmark import RECORDS
-from eahas.records import read_records
+from eahas.records.parquet import read_records
 from surrogates.dataset import runs_from_records
 
 

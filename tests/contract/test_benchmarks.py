@@ -15,8 +15,8 @@ import pytest
 from eahas import api
 from eahas.benchmark import NOTICE, RECORDS, Benchmark
 from eahas.ensemble import EstimatedEnergyWarning
-from eahas.record_schema import config_of
-from eahas.records import read_records
+from eahas.records.parquet import read_records
+from eahas.records.schema import config_of
 from eahas.registry import shipped
 
 SHIPPED = {bench["name"]: bench for bench in api.list_benchmarks()}

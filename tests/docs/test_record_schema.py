@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from eahas.record_schema import COLUMNS
+from eahas.records.schema import COLUMNS
 
 
 def test_the_page_has_the_table_of_the_columns() -> None:

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from eahas import api
 from eahas.errors import EahasError, shown
-from eahas.record_schema import check_rows
-from eahas.records import read_records
+from eahas.records.parquet import read_records
+from eahas.records.schema import check_rows
 from eahas.spec import Spec, spec_from_dict
 from surrogates.dataset import runs_from_records
 from sweeps.specs import load_spec

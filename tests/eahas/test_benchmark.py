@@ -15,7 +15,7 @@ import pytest
 from eahas import api
 from eahas.checkpoint import manifest_bytes
 from eahas.errors import CheckpointError, ConfigError, EahasError, MissingExtraError
-from eahas.records import records_bytes
+from eahas.records.parquet import records_bytes
 
 OWN_SCALARS = {
     "runtime_s": None,

@@ -14,7 +14,7 @@ import torch
 from eahas.energy import Meter
 from eahas.energy.source import Company, SourceFacts, Totals
 from eahas.errors import MeterError
-from eahas.record_schema import check_row
+from eahas.records.schema import check_row
 from eahas.spec import Spec
 from regnet_hpo import costs
 from regnet_hpo import learner as module

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from eahas.record_schema import check_row
+from eahas.records.schema import check_row
 from eahas.spec import Spec
 from regnet_hpo.data import DataSet
 from regnet_hpo.learner import Learner

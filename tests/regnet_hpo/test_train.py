@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from eahas.errors import ConfigError, DataError, SpecError
-from eahas.record_schema import check_row
+from eahas.records.schema import check_row
 from eahas.regnet import complexity, stages_of
 from eahas.spec import Spec
 from regnet_hpo import learner as module

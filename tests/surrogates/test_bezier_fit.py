@@ -6,7 +6,7 @@ from hypothesis.extra.numpy import arrays
 
 from eahas import api, bezier
 from eahas.errors import FitError
-from eahas.records import read_records
+from eahas.records.parquet import read_records
 from surrogates.bezier_fit import MIN_STEP, fit
 
 

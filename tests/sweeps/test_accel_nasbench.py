@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from eahas.errors import DataError
-from eahas.records import read_records, write_records
+from eahas.records.parquet import read_records, write_records
 from eahas.spec import Spec
 from surrogates.dataset import runs_from_records
 from sweeps.accel_nasbench import accel_nasbench_rows

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from eahas.errors import RecordError, SweepError
-from eahas.records import read_records, write_records
+from eahas.records.parquet import read_records, write_records
 from eahas.spec import Spec, spec_from_dict
 from sweeps.collect import collect
 from sweeps.launch import finished_count, launch

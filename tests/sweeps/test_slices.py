@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from eahas.errors import DataError, MeterError, SpecError, SweepError
-from eahas.records import read_records, write_records
+from eahas.records.parquet import read_records, write_records
 from eahas.spec import Spec, spec_from_dict
 from sweeps import slices
 from sweeps.plan import DONE, PLAN_FILE, SPEC_FILE, plan_list

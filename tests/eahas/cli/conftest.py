@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from eahas.cli import main
-from eahas.records import write_records
+from eahas.records.parquet import write_records
 from eahas.spec import Spec, spec_from_dict
 
 SPEC = {

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from eahas import api
-from eahas.records import write_records
+from eahas.records.parquet import write_records
 from eahas.spec import spec_from_dict
 
 SPEC = {

@@ -13,8 +13,8 @@ import pyarrow.parquet as parquet
 import pytest
 
 from eahas.errors import RecordError
-from eahas.record_schema import check_rows
-from eahas.records import read_records, write_records
+from eahas.records.parquet import read_records, write_records
+from eahas.records.schema import check_rows
 from eahas.spec import spec_from_dict
 
 SPEC = spec_from_dict(

@@ -1,6 +1,6 @@
 """Record files: the rows of a sweep in Parquet, written whole and read with every check.
 
-What a row holds, `eahas.record_schema` says; what a file may leave out, `eahas.own_records`.
+What a row holds, `eahas.records.parquet.schema` says; what a file may leave out, `eahas.records.parquet.completion`.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import numpy as np
 
 from eahas.errors import MissingExtraError, RecordError
 from eahas.files import write_bytes
-from eahas.own_records import completed
 from eahas.parameters import Choice, Parameter
-from eahas.record_schema import COLUMNS, KINDS, check_rows, spread_of
+from eahas.records.completion import completed
+from eahas.records.schema import COLUMNS, KINDS, check_rows, spread_of
 from eahas.spec import Spec
 
 AS_JSON = b"eahas.json"  # on a column of mixed types, which Parquet has not: values as JSON text
@@ -63,7 +63,7 @@ def records_bytes(rows: Sequence[Mapping[str, Any]], spec: Spec) -> bytes:
 def read_records(path: Path | str, spec: Spec) -> list[dict[str, Any]]:
     """The checked rows of a Parquet file, what it may leave out filled in.
 
-    What that is, `eahas.own_records` says. Numbers an epoch are rounded to single precision, as
+    What that is, `eahas.records.parquet.completion` says. Numbers an epoch are rounded to single precision, as
     they will be stored. Raises RecordError for a missing or broken file, and for anything else that
     is wrong with it.
     """
