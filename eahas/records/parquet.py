@@ -1,6 +1,6 @@
 """Record files: the rows of a sweep in Parquet, written whole and read with every check.
 
-What a row holds, `eahas.records.parquet.schema` says; what a file may leave out, `eahas.records.parquet.completion`.
+What a row holds, `eahas.records.schema` says; what a file may leave out, `eahas.records.completion`.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def records_bytes(rows: Sequence[Mapping[str, Any]], spec: Spec) -> bytes:
 def read_records(path: Path | str, spec: Spec) -> list[dict[str, Any]]:
     """The checked rows of a Parquet file, what it may leave out filled in.
 
-    What that is, `eahas.records.parquet.completion` says. Numbers an epoch are rounded to single precision, as
+    What that is, `eahas.records.completion` says. Numbers an epoch are rounded to single precision, as
     they will be stored. Raises RecordError for a missing or broken file, and for anything else that
     is wrong with it.
     """
