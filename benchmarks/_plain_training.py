@@ -16,8 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch.utils.data import DataLoader, Dataset
 
-from eahas.regnet import stages_of
-from eahas.spec import Spec
+from eahas.space.architectures.regnet import stages_of
+from eahas.spec.spec import Spec
 from regnet_hpo.augment import normalised
 from regnet_hpo.data import DataSet
 from regnet_hpo.evaluate import PreciseNorm, correct, percent

@@ -29,7 +29,7 @@ from benchmarks.held_out import trust_cells
 from eahas import api
 from eahas.benchmark import Benchmark
 from eahas.files import write_json
-from eahas.spec import Spec
+from eahas.spec.spec import Spec
 from surrogates.dataset import Runs, runs_from_records
 from surrogates.metrics import kendall_tau, once, r2, resamplings
 from surrogates.parts import parts_of

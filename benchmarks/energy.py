@@ -25,7 +25,7 @@ from eahas.energy import Meter, open_meter
 from eahas.energy.gpus import pick_gpus, torch_uuid
 from eahas.energy.nvml import Nvml, text
 from eahas.energy.sensor import phase_shifted, sensor_updates
-from eahas.spec import Spec
+from eahas.spec.spec import Spec
 from regnet_hpo.data import DATA_ENV, DataSet, load_dataset
 from regnet_hpo.learner import Learner
 from regnet_hpo.preflight import check_device

@@ -28,7 +28,7 @@ from eahas.pareto import hypervolume, pareto_rows
 from eahas.records.parquet import read_records
 from eahas.records.schema import ASIDE, config_of
 from eahas.registry import shipped
-from eahas.spec import Target
+from eahas.spec.spec import Target
 from eahas.truth import true_values
 from surrogates.dataset import runs_from_records
 from surrogates.metrics import best_quarter_tau, kendall_tau, r2, resamplings, with_interval

@@ -27,7 +27,7 @@ from eahas.cli import run_command
 from eahas.cli.arguments import whole
 from eahas.energy import RAPL, Meter, open_meter
 from eahas.errors import MeterError
-from eahas.spec import Spec, spec_from_dict
+from eahas.spec.spec import Spec, spec_from_dict
 from regnet_hpo.data import DATA_ENV, DataSet, load_dataset
 from regnet_hpo.learner import Learner
 from regnet_hpo.preflight import check_device

@@ -17,8 +17,8 @@ import numpy as np
 
 from eahas import api
 from eahas.errors import ConfigError, EahasError, shown, unknown
-from eahas.space import Space
-from eahas.spec import Spec
+from eahas.space.space import Space
+from eahas.spec.spec import Spec
 
 BENCHMARK = "accel-nasbench"
 METRICS = ("throughput", "latency")

@@ -26,9 +26,9 @@ from eahas.model import Model as Model
 from eahas.prediction import Prediction as Prediction
 from eahas.reference_api import reference_models as _reference_models
 from eahas.registry import EA_HAS_BENCH_NAMES as EA_HAS_BENCH_NAMES
-from eahas.space import Space as Space
-from eahas.spec import Spec as Spec
-from eahas.spec import spec_from_dict as spec_from_dict
+from eahas.space.space import Space as Space
+from eahas.spec.spec import Spec as Spec
+from eahas.spec.spec import spec_from_dict as spec_from_dict
 from eahas.table import Table as Table
 
 

@@ -40,8 +40,8 @@ from eahas.prediction import Prediction
 from eahas.question import ask, ask_columns
 from eahas.records.parquet import mixed_columns, read_table
 from eahas.records.schema import ENERGY_SOURCES, MIXED, NO_ENERGY
-from eahas.space import Space
-from eahas.spec import Spec, Target, main_curve
+from eahas.space.space import Space
+from eahas.spec.spec import Spec, Target, main_curve
 from eahas.support import Everywhere, Support, support_from_tensors
 from eahas.table import Table
 from eahas.truth import Point, best_points, front_points
@@ -152,7 +152,7 @@ class Benchmark:
     def predict_columns(self, columns: Mapping[str, Any]) -> Prediction:
         """`predict` of very many configurations, given as canonical columns of shape (n,).
 
-        They come from `eahas.drawing.sample_columns` or `Space.columns`, and their values are taken
+        They come from `eahas.space.sampling.sample_columns` or `Space.columns`, and their values are taken
         as they are. Raises ConfigError where a column is missing or of another length.
         """
         return Prediction(self, ask_columns(self.space, columns))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from eahas.law import Law
-from eahas.spec import Target
+from eahas.spec.spec import Target
 
 LARGEST_EXPONENT = 700.0  # exp of more overflows; no cost has so many digits
 

@@ -24,8 +24,8 @@ from eahas.model import Asked
 from eahas.noise import Noise, generators, plain_noise
 from eahas.question import Question, ask
 from eahas.regressors import Regressor
-from eahas.space import Space
-from eahas.spec import Spec, Target
+from eahas.space.space import Space
+from eahas.spec.spec import Spec, Target
 
 Array = np.ndarray
 SHARED = "all of its targets"  # of the seed of what is drawn for all models; no model's name

@@ -18,10 +18,10 @@ from eahas.heads import CurveHead, Head, ScalarHead
 from eahas.law import LEVELS, Law
 from eahas.manifest import ENSEMBLE, Manifest, read_manifest
 from eahas.noise import noise_from_tensors
-from eahas.parameters import Choice
 from eahas.regressors import regressor_from_tensors
-from eahas.space import Space
-from eahas.spec import Spec
+from eahas.space.parameters import Choice
+from eahas.space.space import Space
+from eahas.spec.spec import Spec
 
 WEIGHTS = "weights.safetensors"
 MOST_EPOCHS = 100_000  # of a curve; more is a mistake, and would not fit into memory

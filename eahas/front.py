@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from eahas.benchmark import Benchmark
-from eahas.drawing import sample_columns
 from eahas.errors import EahasError, unknown
 from eahas.pareto import pareto_rows
-from eahas.spec import Target
+from eahas.space.sampling import sample_columns
+from eahas.spec.spec import Target
 
 Array = np.ndarray
 AT_ONCE = 50_000  # configurations whose features are in memory together

@@ -16,7 +16,7 @@ import numpy as np
 
 from eahas.codecs import Codec
 from eahas.distribution import on_log_scale
-from eahas.spec import Target
+from eahas.spec.spec import Target
 
 Array = np.ndarray
 

@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 
 from eahas.checks import is_number, is_whole
 from eahas.errors import CheckpointError, EahasError, shown
-from eahas.spec import Spec, spec_from_dict
+from eahas.spec.spec import Spec, spec_from_dict
 
 MANIFEST = "manifest.json"
 FORMAT_VERSION = 1

@@ -14,8 +14,8 @@ from eahas.distribution import Distribution
 from eahas.errors import EahasError, unknown
 from eahas.noise import check_seed
 from eahas.question import Question, ask
-from eahas.space import Space
-from eahas.spec import Spec, Target
+from eahas.space.space import Space
+from eahas.spec.spec import Spec, Target
 
 
 class Model(Protocol):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from eahas.front import Fronts
-    from eahas.spec import Target
+    from eahas.spec.spec import Target
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito, 2008
 INK, GREY, LIGHT = "#1f2933", "#6b7785", "#e4e7eb"

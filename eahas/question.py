@@ -11,7 +11,7 @@ import numpy as np
 
 from eahas.errors import ConfigError, shown
 from eahas.features import Features
-from eahas.space import Space
+from eahas.space.space import Space
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +72,7 @@ def ask(space: Space, config: Any, *, encoded: bool = False) -> Question:
 
 
 def ask_columns(space: Space, columns: Mapping[str, Any]) -> Question:
-    """The question for canonical columns, as `Space.columns` or `eahas.drawing` give them.
+    """The question for canonical columns, as `Space.columns` or `eahas.space.sampling` give them.
 
     Raises ConfigError where a column is missing, strange or of another length; the values in them
     are taken as they are.

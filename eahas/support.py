@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 
 from eahas.errors import CheckpointError
-from eahas.parameters import Choice
 from eahas.question import Question
-from eahas.space import Space
+from eahas.space.parameters import Choice
+from eahas.space.space import Space
 
 NEAREST = 5
 ROWS_AT_ONCE = 4_000_000  # numbers in a block of distances

@@ -21,8 +21,8 @@ from eahas.errors import ConfigError, EahasError, shown, unknown
 from eahas.law import Law
 from eahas.model import Asked
 from eahas.question import Question, ask
-from eahas.space import Space
-from eahas.spec import Spec, Target
+from eahas.space.space import Space
+from eahas.spec.spec import Spec, Target
 from eahas.typical import Typical, moments
 
 Array = np.ndarray

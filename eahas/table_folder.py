@@ -19,9 +19,9 @@ from eahas.ensemble_folder import (
 )
 from eahas.errors import CheckpointError, EahasError, shown, unknown
 from eahas.manifest import TABLE, Manifest, read_manifest
-from eahas.parameters import is_active
-from eahas.space import MOST_POINTS, Space
-from eahas.spec import Spec, Target
+from eahas.space.parameters import is_active
+from eahas.space.space import MOST_POINTS, Space
+from eahas.spec.spec import Spec, Target
 from eahas.table import Table
 from eahas.typical import Typical
 

@@ -16,7 +16,7 @@ from eahas.checks import is_whole
 from eahas.distribution import unlinked
 from eahas.errors import ConfigError, EahasError, shown, unknown
 from eahas.pareto import pareto_rows
-from eahas.spec import Target
+from eahas.spec.spec import Target
 from eahas.table import Table
 
 Array = np.ndarray

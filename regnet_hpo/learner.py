@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from eahas.regnet import stages_of
-from eahas.spec import Spec
+from eahas.space.architectures.regnet import stages_of
+from eahas.spec.spec import Spec
 from regnet_hpo.augment import draw_pass, normalised
 from regnet_hpo.data import DataSet
 from regnet_hpo.ema import Ema

@@ -1,4 +1,4 @@
-"""RegNet with squeeze-and-excitation as a torch module, built from `eahas.regnet`'s stages."""
+"""RegNet with squeeze-and-excitation as a torch module, built from `eahas.space.architectures.regnet`'s stages."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from eahas.regnet import STEM_STRIDES, NetworkFacts, Stages
+from eahas.space.architectures.regnet import STEM_STRIDES, NetworkFacts, Stages
 
 
 class ConvNorm(nn.Module):

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from eahas.checks import is_number
-from eahas.constraints import REGNET_DOMAIN
 from eahas.energy import Meter, open_meter
 from eahas.errors import DataError, SpecError, shown, unknown
-from eahas.parameters import Numeric, Parameter
-from eahas.spec import Spec
+from eahas.space.constraints import REGNET_DOMAIN
+from eahas.space.parameters import Numeric, Parameter
+from eahas.spec.spec import Spec
 from regnet_hpo.data import DataSet, load_dataset
 from regnet_hpo.settings import (
     LR_POLICIES,

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from eahas.checks import is_number, is_whole
 from eahas.energy import SOURCES
 from eahas.errors import SpecError, shown, unknown
-from eahas.spec import Spec
+from eahas.spec.spec import Spec
 
 OPTIMISERS = ("sgd", "adam", "adamw")
 LR_POLICIES = ("cos", "exp", "lin")

@@ -15,8 +15,8 @@ import torch
 from eahas.checks import is_whole
 from eahas.energy import ESTIMATED
 from eahas.errors import ConfigError, MeterError, RecordError, shown
-from eahas.regnet import complexity
-from eahas.spec import Spec
+from eahas.space.architectures.regnet import complexity
+from eahas.spec.spec import Spec
 from regnet_hpo.costs import WHOLE, WINDOW, RunCosts, collected
 from regnet_hpo.data import DataSet, load_dataset
 from regnet_hpo.evaluate import correct

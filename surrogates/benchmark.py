@@ -19,7 +19,7 @@ from eahas.ensemble import Ensemble
 from eahas.errors import FitError
 from eahas.records.parquet import records_bytes
 from eahas.records.schema import MIXED, NO_ENERGY
-from eahas.spec import Spec
+from eahas.spec.spec import Spec
 from eahas.support import support_of
 from surrogates.crossfit import FOLDS
 from surrogates.dataset import Runs, controls_from_records, runs_from_records

@@ -9,7 +9,7 @@ import numpy as np
 from eahas.distribution import Distribution, on_log_scale
 from eahas.ensemble import Ensemble
 from eahas.law import LEVELS, Law, normal_reach
-from eahas.spec import Target
+from eahas.spec.spec import Target
 from surrogates.crossfit import Crossed
 from surrogates.dataset import Runs
 

@@ -20,7 +20,7 @@ import numpy as np
 from eahas.errors import FitError
 from eahas.features import Features, default_features
 from eahas.records.schema import ASIDE, CONTROL, config_of, spread_of
-from eahas.spec import Spec, Target
+from eahas.spec.spec import Spec, Target
 
 SPLIT_SHARES = (("test", 0.25), ("valid", 0.15))  # for records whose sweep fixed no split
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, replace
 
 from eahas.ensemble import Ensemble
 from eahas.errors import FitError, unknown
-from eahas.spec import Spec, Target
+from eahas.spec.spec import Spec, Target
 from surrogates.coded import fit_curves_coded, fit_scalars_coded
 from surrogates.dataset import Runs
 from surrogates.kernels import GpSettings, NuSvrSettings, SvrSettings

@@ -9,7 +9,7 @@ import numpy as np
 from eahas.distribution import on_log_scale
 from eahas.errors import FitError
 from eahas.heads import ScalarHead
-from eahas.spec import Target
+from eahas.spec.spec import Target
 from surrogates.dataset import Runs
 
 

@@ -32,7 +32,7 @@ from eahas.ensemble import Ensemble
 from eahas.heads import CurveHead
 from eahas.noise import Noise, at_positions
 from eahas.regressors import MlpEnsemble
-from eahas.spec import Target
+from eahas.spec.spec import Target
 from surrogates.crossfit import Crossed
 from surrogates.dataset import Runs
 from surrogates.networks import MemberMlp, one_thread

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from typing import Any
 
 from eahas.errors import FitError, shown, unknown
-from eahas.spec import Spec
+from eahas.spec.spec import Spec
 from surrogates.benchmark import family_for
 from surrogates.families import Family, Settings, configured, family
 from surrogates.fitting import Part

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from eahas.model import Model
-from eahas.spec import Target
+from eahas.spec.spec import Target
 from surrogates.dataset import Runs
 from surrogates.fitting import Report
 from surrogates.metrics import (

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from eahas.errors import FitError
-from eahas.spec import Target
+from eahas.spec.spec import Target
 from surrogates.dataset import Runs
 
 FARTHEST = 5.0  # ranges of a usual run beyond where usual runs are

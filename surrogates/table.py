@@ -16,7 +16,7 @@ from eahas.checkpoint import BENCHMARK, save_folder, with_manifest
 from eahas.distribution import on_log_scale
 from eahas.errors import FitError, shown
 from eahas.records.parquet import records_bytes
-from eahas.spec import Spec, Target
+from eahas.spec.spec import Spec, Target
 from eahas.table import Table
 from surrogates.benchmark import energy_facts, provenance
 from surrogates.between_seeds import at_positions, studied

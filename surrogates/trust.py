@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from eahas.distribution import Distribution, unlinked
-from eahas.parameters import Choice
+from eahas.space.parameters import Choice
 from surrogates.dataset import Runs
 from surrogates.metrics import with_interval
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from eahas.errors import DataError, shown
 from eahas.records.schema import check_rows, spread_of
-from eahas.spec import Spec
+from eahas.spec.spec import Spec
 
 ARCHIVE = "anb_dataset_jsons.tar.gz"
 SPLITS = {"train": "train_paths.json", "valid": "val_paths.json", "test": "test_paths.json"}

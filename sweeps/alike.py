@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from eahas.energy.reading import NVML_COUNTER, NVML_SAMPLED
 from eahas.errors import SweepError
-from eahas.spec import Spec
+from eahas.spec.spec import Spec
 
 if TYPE_CHECKING:
     from regnet_hpo.data import DataSet

@@ -17,7 +17,7 @@ from pathlib import Path
 from eahas.checks import is_number, is_whole
 from eahas.energy import ESTIMATED, RAPL
 from eahas.errors import SweepError, shown
-from eahas.spec import Spec
+from eahas.spec.spec import Spec
 from regnet_hpo.preflight import check_device, default_device, gpu_count, meter_for, preflight
 from regnet_hpo.settings import measure_settings
 from sweeps.alike import require_alike

@@ -21,7 +21,7 @@ import numpy as np
 from eahas.checks import is_whole
 from eahas.errors import SweepError, shown
 from eahas.files import write_bytes
-from eahas.spec import Spec, spec_from_dict
+from eahas.spec.spec import Spec, spec_from_dict
 
 SPEC_FILE, PLAN_FILE = "spec.json", "plan.jsonl"
 DONE, WORK = "done", "work"  # folders: one record a finished run, one folder a run in the making

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from eahas.pareto import pareto_rows
-from eahas.spec import Spec, Target
+from eahas.spec.spec import Spec, Target
 from eahas.text import UNITS
 
 Row = Mapping[str, Any]

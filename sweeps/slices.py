@@ -15,7 +15,7 @@ from typing import Any
 
 from eahas.errors import SpecError, SweepError
 from eahas.records.parquet import read_records
-from eahas.spec import Spec
+from eahas.spec.spec import Spec
 from regnet_hpo.settings import bounded, build
 from sweeps.alike import record_in
 from sweeps.anchors import unrelated

@@ -19,7 +19,7 @@ import numpy as np
 from eahas.energy import ESTIMATED
 from eahas.errors import MeterError, SweepError
 from eahas.records.schema import config_of
-from eahas.spec import Spec
+from eahas.spec.spec import Spec
 from regnet_hpo.costs import WINDOW, RunCosts
 from regnet_hpo.data import DataSet
 from regnet_hpo.preflight import meter_for

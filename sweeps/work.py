@@ -18,7 +18,7 @@ import eahas
 from eahas.errors import EahasError, RecordError, SweepError
 from eahas.files import write_json
 from eahas.records.schema import check_row
-from eahas.spec import Spec
+from eahas.spec.spec import Spec
 from sweeps.alike import recipe, record_in
 from sweeps.claim import Claim, claimed
 from sweeps.machine import fingerprint, machine_facts

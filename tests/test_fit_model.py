@@ -12,7 +12,7 @@ import pytest
 
 from eahas import api
 from eahas.records.parquet import write_records
-from eahas.spec import spec_from_dict
+from eahas.spec.spec import spec_from_dict
 from fit_model import main
 
 pytest.importorskip("torch")

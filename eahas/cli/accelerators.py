@@ -11,7 +11,7 @@ from typing import Any
 from eahas.accel_nasbench import target_of
 from eahas.cli.arguments import Parser, UsageError
 from eahas.cli.inputs import read_json
-from eahas.spec import Spec
+from eahas.spec.spec import Spec
 
 SPEC = "mnasnet"
 SUFFIX = "_accel"

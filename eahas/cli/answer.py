@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from eahas.benchmark import Benchmark
 from eahas.cli import terminal
 from eahas.prediction import Prediction
-from eahas.spec import Target
+from eahas.spec.spec import Target
 from eahas.text import energy_words, held_out_r2, label, number, quantity, span, unit_of
 
 LABEL, VALUE, SPAN, R2, CELL = 34, 10, 20, 13, 28

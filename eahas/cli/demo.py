@@ -18,7 +18,7 @@ from eahas.cli.inputs import Rows
 from eahas.cli.progress import Bars
 from eahas.cli.scores import summary
 from eahas.cli.sweep import counted, make_runs
-from eahas.spec import Spec, spec_from_dict
+from eahas.spec.spec import Spec, spec_from_dict
 from eahas.text import label, number, unit_of
 
 if TYPE_CHECKING:

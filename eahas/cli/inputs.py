@@ -9,7 +9,7 @@ from typing import Any
 
 from eahas.cli.arguments import path
 from eahas.errors import ConfigError, EahasError
-from eahas.spec import Spec
+from eahas.spec.spec import Spec
 
 Rows = list[dict[str, Any]]
 

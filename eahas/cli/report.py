@@ -13,7 +13,7 @@ from eahas.errors import SweepError
 from eahas.text import UNITS, label
 
 if TYPE_CHECKING:
-    from eahas.spec import Spec
+    from eahas.spec.spec import Spec
 
 
 def add_to(stages: Any) -> None:

@@ -17,8 +17,8 @@ from typing import Any
 
 from eahas.checks import is_number, is_whole
 from eahas.errors import ConfigError, RecordError, suggest
-from eahas.parameters import Choice
-from eahas.spec import Spec
+from eahas.space.parameters import Choice
+from eahas.spec.spec import Spec
 
 NOT_GIVEN = "not given"  # the reason of a run that is not ok and has none
 SHOWN = 12  # names of columns in a message

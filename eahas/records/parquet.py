@@ -14,10 +14,10 @@ import numpy as np
 
 from eahas.errors import MissingExtraError, RecordError
 from eahas.files import write_bytes
-from eahas.parameters import Choice, Parameter
 from eahas.records.completion import completed
 from eahas.records.schema import COLUMNS, KINDS, check_rows, spread_of
-from eahas.spec import Spec
+from eahas.space.parameters import Choice, Parameter
+from eahas.spec.spec import Spec
 
 AS_JSON = b"eahas.json"  # on a column of mixed types, which Parquet has not: values as JSON text
 

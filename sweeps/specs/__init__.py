@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eahas.errors import MissingExtraError, SpecError, shown, unknown
-from eahas.spec import Spec, spec_from_dict
+from eahas.spec.spec import Spec, spec_from_dict
 
 if TYPE_CHECKING:
     from importlib.abc import Traversable

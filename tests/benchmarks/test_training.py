@@ -14,7 +14,7 @@ from benchmarks import training
 from benchmarks._plain_training import PlainTraining, augmented_alone
 from benchmarks.training import curves_of, gap, main
 from eahas.energy import open_meter
-from eahas.spec import Spec, spec_from_dict
+from eahas.spec.spec import Spec, spec_from_dict
 from regnet_hpo.augment import COLUMN, FLIP, LEFT, POSITION, ROW, TOP
 from regnet_hpo.data import DataSet, load_dataset
 from regnet_hpo.learner import Learner

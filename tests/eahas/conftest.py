@@ -21,7 +21,7 @@ from eahas.law import Law, normal_law
 from eahas.manifest import BENCHMARK
 from eahas.noise import Noise
 from eahas.regressors.mlp import MlpEnsemble
-from eahas.spec import Spec, spec_from_dict
+from eahas.spec.spec import Spec, spec_from_dict
 from eahas.support import support_of
 from eahas.table import Table
 from eahas.typical import Typical

@@ -9,7 +9,7 @@ from eahas.belief import CURVES_AT_ONCE, Belief, BeliefOfCurves, believe
 from eahas.codecs import BezierCodec
 from eahas.heads import CurveHead, ScalarHead
 from eahas.noise import plain_noise
-from eahas.spec import KNOWN_TARGETS, Target
+from eahas.spec.spec import KNOWN_TARGETS, Target
 
 CURVES = CurveHead(
     (KNOWN_TARGETS["train"], KNOWN_TARGETS["valid"]), BezierCodec(3, (0.0, 0.0), (100.0, 100.0))

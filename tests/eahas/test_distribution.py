@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from eahas.distribution import Distribution, on_log_scale, unlinked
 from eahas.law import Law, normal_law
-from eahas.spec import KNOWN_TARGETS, Target
+from eahas.spec.spec import KNOWN_TARGETS, Target
 
 COST = KNOWN_TARGETS["runtime_s"]
 PERCENT = KNOWN_TARGETS["valid"]

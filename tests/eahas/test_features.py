@@ -14,7 +14,7 @@ from eahas import api
 from eahas.errors import ConfigError, SpecError
 from eahas.features import Features, default_features
 from eahas.regressors.mlp import LARGEST_FEATURE
-from eahas.spec import Spec, spec_from_dict
+from eahas.spec.spec import Spec, spec_from_dict
 
 NETWORK = {"image_size": 32, "in_channels": 3, "classes": 10, "stem_width": 16}
 WIDE = {

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from eahas import api
-from eahas.drawing import sample_columns
 from eahas.errors import ConfigError, EahasError
 from eahas.front import predicted_fronts
+from eahas.space.sampling import sample_columns
 
 
 @pytest.fixture(scope="module")

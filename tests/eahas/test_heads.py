@@ -8,7 +8,7 @@ import pytest
 from eahas import bezier
 from eahas.codecs import BezierCodec, sigmoid
 from eahas.heads import CurveHead, ScalarHead
-from eahas.spec import KNOWN_TARGETS, Target
+from eahas.spec.spec import KNOWN_TARGETS, Target
 
 LOSS = Target("loss", "curve", "nat", "minimize")
 DRIFT = Target("drift", "scalar", "K", "minimize", cumulative=True)

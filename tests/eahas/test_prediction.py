@@ -14,7 +14,7 @@ import pytest
 from eahas import api
 from eahas.errors import EahasError, MissingExtraError, SpecError
 from eahas.prediction import Lazy, Prediction
-from eahas.spec import RESERVED
+from eahas.spec.spec import RESERVED
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,8 @@ from eahas import ensemble_folder as ensembles
 from eahas.checkpoint import manifest_bytes, tensor_bytes
 from eahas.errors import CheckpointError
 from eahas.question import ask
-from eahas.space import Space
-from eahas.spec import spec_from_dict
+from eahas.space.space import Space
+from eahas.spec.spec import spec_from_dict
 from eahas.support import NEAREST, Support, placed, support_from_tensors, support_of
 
 MIXED = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from eahas.spec import KNOWN_TARGETS, Target
+from eahas.spec.spec import KNOWN_TARGETS, Target
 from eahas.text import LABELS, label, number, quantity, sourced, span, unit_of
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from eahas.spec import Spec, spec_from_dict
+from eahas.spec.spec import Spec, spec_from_dict
 from regnet_hpo.data import DataSet, load_dataset
 
 TINY = json.loads((Path(__file__).parent / "tiny.json").read_text(encoding="utf-8"))

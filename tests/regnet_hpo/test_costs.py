@@ -15,7 +15,7 @@ from eahas.energy import Meter
 from eahas.energy.source import Company, SourceFacts, Totals
 from eahas.errors import MeterError
 from eahas.records.schema import check_row
-from eahas.spec import Spec
+from eahas.spec.spec import Spec
 from regnet_hpo import costs
 from regnet_hpo import learner as module
 from regnet_hpo import train as training

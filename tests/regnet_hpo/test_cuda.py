@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from eahas.records.schema import check_row
-from eahas.spec import Spec
+from eahas.spec.spec import Spec
 from regnet_hpo.data import DataSet
 from regnet_hpo.learner import Learner
 from regnet_hpo.train import Progress, train

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from eahas.spec import Spec
+from eahas.spec.spec import Spec
 from regnet_hpo.data import DataSet
 from regnet_hpo.learner import Learner
 

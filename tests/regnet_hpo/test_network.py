@@ -9,7 +9,13 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the extra train")
 
-from eahas.regnet import NetworkFacts, Stages, complexity, generate_regnet, stages_of  # noqa: E402
+from eahas.space.architectures.regnet import (  # noqa: E402
+    NetworkFacts,
+    Stages,
+    complexity,
+    generate_regnet,
+    stages_of,
+)
 from regnet_hpo.network import RegNet, initialise  # noqa: E402
 from sweeps.specs import load_spec  # noqa: E402
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from eahas.spec import Spec
+from eahas.spec.spec import Spec
 from regnet_hpo.network import RegNet
 from regnet_hpo.optim import build_optimiser, learning_rate, set_learning_rate
 from regnet_hpo.repeated import Repeated

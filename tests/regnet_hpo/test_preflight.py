@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from eahas.errors import DataError, SpecError
-from eahas.spec import Spec, spec_from_dict
+from eahas.spec.spec import Spec, spec_from_dict
 from regnet_hpo import preflight as module
 from regnet_hpo.data import DataSet
 from regnet_hpo.preflight import (

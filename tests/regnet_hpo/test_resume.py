@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from eahas.errors import RecordError
-from eahas.spec import Spec
+from eahas.spec.spec import Spec
 from regnet_hpo import costs
 from regnet_hpo import train as training
 from regnet_hpo.data import DataSet

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from eahas.errors import SpecError
-from eahas.spec import Spec, spec_from_dict
+from eahas.spec.spec import Spec, spec_from_dict
 from regnet_hpo.settings import EmaSettings, measure_settings, train_settings
 
 

@@ -12,8 +12,8 @@ import torch
 
 from eahas.errors import ConfigError, DataError, SpecError
 from eahas.records.schema import check_row
-from eahas.regnet import complexity, stages_of
-from eahas.spec import Spec
+from eahas.space.architectures.regnet import complexity, stages_of
+from eahas.spec.spec import Spec
 from regnet_hpo import learner as module
 from regnet_hpo import passes
 from regnet_hpo.data import DataSet

@@ -13,7 +13,7 @@ from eahas.ensemble import Ensemble
 from eahas.features import default_features
 from eahas.heads import CurveHead, Head, ScalarHead
 from eahas.regressors import MlpEnsemble
-from eahas.spec import Spec, spec_from_dict
+from eahas.spec.spec import Spec, spec_from_dict
 from surrogates.crossfit import Crossed
 from surrogates.dataset import Runs, runs_from_records
 

@@ -101,7 +101,7 @@ def test_the_support_is_that_of_the_runs_it_learned_from(fitted, folder, rows, s
 
 
 def test_a_spec_without_curves_or_without_scalars_fits(spec, rows, tmp_path) -> None:
-    from eahas.spec import spec_from_dict
+    from eahas.spec.spec import spec_from_dict
 
     for kept in ("curves", "scalars"):
         source = dict(spec.source)

@@ -118,7 +118,7 @@ def test_measured_joules_are_divided_by_no_factor(spec, rows) -> None:
 
 
 def test_a_loss_is_not_known_after_a_run_diverged(regnet_rows, regnet_spec) -> None:
-    from eahas.spec import spec_from_dict
+    from eahas.spec.spec import spec_from_dict
 
     source = {**regnet_spec.source}
     described = {"train": None, "valid": None, "test": {"unit": "nat", "direction": "minimize"}}

@@ -9,7 +9,7 @@ import pytest
 
 from eahas import api, ensemble_folder
 from eahas.errors import FitError, MissingExtraError
-from eahas.spec import spec_from_dict
+from eahas.spec.spec import spec_from_dict
 from surrogates.calibration import calibrated
 from surrogates.families import FAMILIES, configured, family
 from surrogates.kernels import GpSettings, NuSvrSettings, SvrSettings

@@ -11,7 +11,7 @@ import pytest
 
 from eahas import api
 from eahas.errors import FitError
-from eahas.spec import spec_from_dict
+from eahas.spec.spec import spec_from_dict
 from surrogates import benchmark
 from surrogates.crossfit import FOLDS
 from surrogates.families import family

@@ -12,7 +12,7 @@ from eahas import api
 from eahas.cli.evaluate import judge
 from eahas.errors import FitError
 from eahas.records.parquet import read_records
-from eahas.spec import spec_from_dict
+from eahas.spec.spec import spec_from_dict
 from surrogates.benchmark import default_parts, fit, save
 from surrogates.dataset import runs_from_records
 from surrogates.families import CURVES, SCALARS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from eahas.errors import FitError
-from eahas.spec import spec_from_dict
+from eahas.spec.spec import spec_from_dict
 from surrogates.fitting import Part
 from surrogates.parts import described_parts, parts_of
 from surrogates.trees import LgbSettings

@@ -12,7 +12,7 @@ from eahas import api
 from eahas.benchmark import RECORDS
 from eahas.errors import FitError
 from eahas.records.parquet import read_records
-from eahas.spec import Spec, spec_from_dict
+from eahas.spec.spec import Spec, spec_from_dict
 from surrogates import table
 from surrogates.dataset import runs_from_records
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from eahas.files import write_json
-from eahas.spec import Spec, spec_from_dict
+from eahas.spec.spec import Spec, spec_from_dict
 from sweeps import worker
 from sweeps.plan import DONE, PlannedRun, load_plan, sample
 

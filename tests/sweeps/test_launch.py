@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from eahas.errors import DataError, SpecError, SweepError
-from eahas.spec import Spec, spec_from_dict
+from eahas.spec.spec import Spec, spec_from_dict
 from sweeps import launch as module
 from sweeps import worker
 from sweeps.launch import finished_count, launch

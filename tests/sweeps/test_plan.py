@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from eahas.errors import SpecError, SweepError
-from eahas.spec import Spec, spec_from_dict
+from eahas.spec.spec import Spec, spec_from_dict
 from sweeps.plan import (
     PLAN_FILE,
     SPEC_FILE,

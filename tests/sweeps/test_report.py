@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from eahas.spec import Spec, Target
+from eahas.spec.spec import Spec, Target
 from sweeps.report import facts, final, page, shortfall, shortfall_name
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from eahas.errors import RecordError, SweepError
 from eahas.records.parquet import read_records, write_records
-from eahas.spec import Spec, spec_from_dict
+from eahas.spec.spec import Spec, spec_from_dict
 from sweeps.collect import collect
 from sweeps.launch import finished_count, launch
 from sweeps.plan import DONE, WORK, load_plan, sample

@@ -13,7 +13,7 @@ import pytest
 
 from eahas.errors import DataError, MeterError, SpecError, SweepError
 from eahas.records.parquet import read_records, write_records
-from eahas.spec import Spec, spec_from_dict
+from eahas.spec.spec import Spec, spec_from_dict
 from sweeps import slices
 from sweeps.plan import DONE, PLAN_FILE, SPEC_FILE, plan_list
 from sweeps.slices import listed, run_slice, work_folder

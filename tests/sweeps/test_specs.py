@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from eahas.errors import EahasError, SpecError
-from eahas.spec import spec_from_dict
+from eahas.spec.spec import spec_from_dict
 from sweeps.specs import list_specs, load_spec
 
 MINIMAL = {"name": "mine", "parameters": {"lr": {"type": "float", "low": 0.1, "high": 1.0}}}

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from eahas.errors import SweepError
-from eahas.spec import Spec, spec_from_dict
+from eahas.spec.spec import Spec, spec_from_dict
 from regnet_hpo.data import load_dataset
 from sweeps.plan import plan_list
 from sweeps.validate_energy import Scaled, page, spread_by_power, summary, validate_energy

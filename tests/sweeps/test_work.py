@@ -16,7 +16,7 @@ import pytest
 from eahas import files
 from eahas.errors import DataError, MeterError, SweepError
 from eahas.records.schema import check_rows
-from eahas.spec import Spec, spec_from_dict
+from eahas.spec.spec import Spec, spec_from_dict
 from regnet_hpo import train as training
 from sweeps import work
 from sweeps.collect import collect

@@ -12,7 +12,7 @@ import pytest
 
 from eahas.cli import main
 from eahas.records.parquet import write_records
-from eahas.spec import Spec, spec_from_dict
+from eahas.spec.spec import Spec, spec_from_dict
 
 SPEC = {
     "name": "toy",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from eahas.cli.scores import METRICS, summary, tables
-from eahas.spec import Target
+from eahas.spec.spec import Target
 
 LONG = "a_target_whose_name_is_longer_than_its_column"
 

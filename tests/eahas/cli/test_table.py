@@ -10,7 +10,7 @@ import pytest
 
 from eahas import api
 from eahas.records.parquet import write_records
-from eahas.spec import spec_from_dict
+from eahas.spec.spec import spec_from_dict
 
 SPEC = {
     "name": "listed",

@@ -15,7 +15,7 @@ import pytest
 from eahas.errors import RecordError
 from eahas.records.parquet import read_records, write_records
 from eahas.records.schema import check_rows
-from eahas.spec import spec_from_dict
+from eahas.spec.spec import spec_from_dict
 
 SPEC = spec_from_dict(
     {

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from eahas.errors import RecordError
 from eahas.records.parquet import as_stored, read_records, read_rows, records_bytes, write_records
 from eahas.records.schema import COLUMNS, KINDS, check_row, check_rows, config_of, started_at
-from eahas.spec import Spec, spec_from_dict
+from eahas.spec.spec import Spec, spec_from_dict
 
 Row = dict[str, Any]
 SPEC: dict[str, Any] = {

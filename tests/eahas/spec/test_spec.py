@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from eahas.constraints import Forbidden, RegNetConstraint
 from eahas.errors import SpecError
-from eahas.parameters import Choice, Condition, Numeric
-from eahas.regnet import NetworkFacts
-from eahas.spec import KNOWN_TARGETS, Target, parameter_from_dict, spec_from_dict
+from eahas.space.architectures.regnet import NetworkFacts
+from eahas.space.constraints import Forbidden, RegNetConstraint
+from eahas.space.parameters import Choice, Condition, Numeric
+from eahas.spec.spec import KNOWN_TARGETS, Target, parameter_from_dict, spec_from_dict
 
 OWN: dict[str, Any] = {
     "name": "my-space",

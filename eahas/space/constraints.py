@@ -10,8 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from eahas.errors import ConfigError, SpecError, shown, unknown
-from eahas.parameters import Choice, Parameter
-from eahas.regnet import (
+from eahas.space.architectures.regnet import (
     NetworkFacts,
     Stages,
     complexity,
@@ -19,6 +18,7 @@ from eahas.regnet import (
     generate_regnet,
     generate_regnet_columns,
 )
+from eahas.space.parameters import Choice, Parameter
 
 REGNET_PARAMETERS = ("REGNET.DEPTH", "REGNET.W0", "REGNET.WA", "REGNET.WM", "REGNET.GROUP_W")
 # What the arithmetic of a RegNet can take: least, most, and whether only whole numbers.

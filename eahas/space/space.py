@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 
 from eahas.checks import is_whole
-from eahas.constraints import Constraint, require
 from eahas.errors import ConfigError, EahasError, SpecError, shown, unknown
-from eahas.forms import Form, flatten, nest
-from eahas.parameters import Choice, Condition, Parameter, is_active
-from eahas.validation import examine
+from eahas.space.constraints import Constraint, require
+from eahas.space.layouts import Form, flatten, nest
+from eahas.space.parameters import Choice, Condition, Parameter, is_active
+from eahas.space.validation import examine
 
 Config = Mapping[str, Any]
 MOST_REJECTIONS = 100_000
@@ -401,7 +401,7 @@ class Space:
         Constraints over several parameters cannot be expressed there: check a drawn configuration
         with `contains`. Needs the extra `configspace`.
         """
-        from eahas.export import to_configspace
+        from eahas.space.configspace import to_configspace
 
         return to_configspace(self)
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eahas.regnet import (
+from eahas.space.architectures.regnet import (
     STEM_STRIDES,
     NetworkFacts,
     Stages,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from eahas import mnasnet
 from eahas.features import default_features
-from eahas.spec import spec_from_dict
+from eahas.space.architectures import mnasnet
+from eahas.spec.spec import spec_from_dict
 
 ROWS = ("e", "k", "l", "se")
 NO = [0] * 7

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from eahas.constraints import Forbidden
 from eahas.errors import MissingExtraError, SpecError
-from eahas.parameters import Choice, Condition, Numeric
-from eahas.space import Space
+from eahas.space.constraints import Forbidden
+from eahas.space.parameters import Choice, Condition, Numeric
+from eahas.space.space import Space
 from sweeps.specs import load_spec
 
 DIGITS = load_spec("regnet-digits").space

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-import eahas.space
-from eahas.constraints import Forbidden
+import eahas.space.space
 from eahas.errors import ConfigError, SpecError
-from eahas.parameters import Choice, Condition, Numeric, Parameter
-from eahas.space import Space
+from eahas.space.constraints import Forbidden
+from eahas.space.parameters import Choice, Condition, Numeric, Parameter
+from eahas.space.space import Space
 from sweeps.specs import load_spec
 
 CIFAR10, DIGITS, TINY = (

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eahas.errors import ConfigError, EahasError, SpecError
-from eahas.parameters import Choice, Numeric, Parameter
+from eahas.space.parameters import Choice, Numeric, Parameter
 
 DEPTH = Numeric("DEPTH", 6, 15, integer=True)
 W0 = Numeric("W0", 48, 128, integer=True, log=True, quantum=8)

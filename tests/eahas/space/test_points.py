@@ -7,8 +7,8 @@ from itertools import product
 import pytest
 
 from eahas.errors import SpecError
-from eahas.parameters import Choice, Condition, Numeric
-from eahas.space import Space
+from eahas.space.parameters import Choice, Condition, Numeric
+from eahas.space.space import Space
 
 
 def test_all_combinations_are_listed_in_order() -> None:

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eahas.constraints import Forbidden
 from eahas.errors import MissingExtraError, SpecError
-from eahas.parameters import LARGEST_TABLE, Choice, Parameter
+from eahas.space.constraints import Forbidden
+from eahas.space.parameters import LARGEST_TABLE, Choice, Parameter
 
 if TYPE_CHECKING:
-    from eahas.space import Space
+    from eahas.space.space import Space
 
 
 def to_configspace(space: Space) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from eahas.errors import ConfigError, shown, suggest
-from eahas.parameters import Parameter, is_active
+from eahas.space.parameters import Parameter, is_active
 
 
 def examine(

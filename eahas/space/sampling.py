@@ -8,8 +8,8 @@ import numpy as np
 
 from eahas.checks import is_whole
 from eahas.errors import ConfigError, SpecError, shown
-from eahas.parameters import Choice, Numeric, Parameter
-from eahas.space import MOST_REJECTIONS, Space
+from eahas.space.parameters import Choice, Numeric, Parameter
+from eahas.space.space import MOST_REJECTIONS, Space
 
 Array = np.ndarray
 MOST_ROUNDS = 1000

@@ -20,7 +20,7 @@ from eahas import api
 from eahas.errors import EahasError, shown
 from eahas.records.parquet import read_records
 from eahas.records.schema import check_rows
-from eahas.spec import Spec, spec_from_dict
+from eahas.spec.spec import Spec, spec_from_dict
 from surrogates.dataset import runs_from_records
 from sweeps.specs import load_spec
 

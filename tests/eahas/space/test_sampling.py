@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from eahas.drawing import sample_column, sample_columns
 from eahas.errors import ConfigError, SpecError
-from eahas.parameters import Choice, Numeric
-from eahas.space import Space
+from eahas.space.parameters import Choice, Numeric
+from eahas.space.sampling import sample_column, sample_columns
+from eahas.space.space import Space
 
 KINDS = [
     Choice("p", ("a", "b", "c")),

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from eahas.parameters import Choice
-from eahas.space import Space
+from eahas.space.parameters import Choice
+from eahas.space.space import Space
 
 WIDTHS, STRIDES = (16, 24, 40, 80, 112, 192, 320), (1, 2, 2, 2, 1, 2, 1)
 SIDE, STEM, HEAD, CLASSES = 224, 32, 1280, 1000

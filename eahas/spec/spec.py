@@ -13,11 +13,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from eahas.constraints import constraint_from_dict
 from eahas.errors import SpecError, shown, unknown
-from eahas.parameters import LARGEST, Choice, Condition, Numeric, Parameter
-from eahas.regnet import STEM_STRIDES, NetworkFacts
-from eahas.space import Space
+from eahas.space.architectures.regnet import STEM_STRIDES, NetworkFacts
+from eahas.space.constraints import constraint_from_dict
+from eahas.space.parameters import LARGEST, Choice, Condition, Numeric, Parameter
+from eahas.space.space import Space
 
 DEEPEST, MOST_VALUES = 20, 100_000  # levels and values of a spec; more is a loop or a mistake
 SECTIONS = (

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from eahas.constraints import Forbidden, RegNetConstraint, constraint_from_dict, require
 from eahas.errors import ConfigError, SpecError
-from eahas.parameters import Choice, Condition, Numeric, Parameter
-from eahas.regnet import NetworkFacts
+from eahas.space.architectures.regnet import NetworkFacts
+from eahas.space.constraints import Forbidden, RegNetConstraint, constraint_from_dict, require
+from eahas.space.parameters import Choice, Condition, Numeric, Parameter
 
 FACTS = NetworkFacts(image_size=32, in_channels=3, classes=10, stem_width=16)
 PARAMETERS: tuple[Parameter, ...] = (

@@ -1,0 +1,3 @@
+"""Search spaces as data: parameters, constraints, sampling, encoding, validation."""
+
+from eahas.space.space import Space as Space
