@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from eahas import bezier
+from eahas.models.curves import bezier
 from surrogates.bezier_fit import fit
 from surrogates.dataset import Runs
 

@@ -29,7 +29,13 @@ from scipy.optimize import least_squares
 from scipy.special import comb
 
 from benchmarks._ea_has_bench import Original
-from eahas.bezier import basis_at, bernstein, decode, epoch_positions, x_control_points
+from eahas.models.curves.bezier import (
+    basis_at,
+    bernstein,
+    decode,
+    epoch_positions,
+    x_control_points,
+)
 from surrogates.bezier_fit import MIN_STEP, fit
 
 Floats = NDArray[np.float64]

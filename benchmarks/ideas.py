@@ -17,8 +17,8 @@ import numpy as np
 from benchmarks.surrogate_quality import CURVE, FIGURES, figures
 from eahas import api
 from eahas.benchmark import RECORDS
-from eahas.ensemble import Ensemble
-from eahas.features import Features
+from eahas.models.ensemble import Ensemble
+from eahas.models.features.features import Features
 from eahas.records.parquet import read_records
 from surrogates.coded import fit_curves_coded
 from surrogates.dataset import Runs, runs_from_records

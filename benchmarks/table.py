@@ -23,7 +23,7 @@ import numpy as np
 from benchmarks.held_out import cell, trust_cells
 from eahas import api
 from eahas.benchmark import RECORDS, Benchmark
-from eahas.distribution import on_log_scale
+from eahas.models.uncertainty.distribution import on_log_scale
 from eahas.pareto import hypervolume, pareto_rows
 from eahas.records.parquet import read_records
 from eahas.records.schema import ASIDE, config_of

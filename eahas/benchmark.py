@@ -14,7 +14,6 @@ from eahas import ensemble_folder as ensembles
 from eahas import table_folder as tables
 from eahas.checkpoint import read_file, read_tensors
 from eahas.checks import is_number, is_whole
-from eahas.ensemble import Ensemble
 from eahas.errors import (
     CheckpointError,
     ConfigError,
@@ -34,16 +33,17 @@ from eahas.manifest import (
     parse_manifest,
     read_manifest,
 )
-from eahas.model import Model
-from eahas.noise import check_seed
+from eahas.models.ensemble import Ensemble
+from eahas.models.protocol import Model
+from eahas.models.query import ask, ask_columns
+from eahas.models.support import Everywhere, Support, support_from_tensors
+from eahas.models.table import Table
+from eahas.models.uncertainty.seed_noise import check_seed
 from eahas.prediction import Prediction
-from eahas.question import ask, ask_columns
 from eahas.records.parquet import mixed_columns, read_table
 from eahas.records.schema import ENERGY_SOURCES, MIXED, NO_ENERGY
 from eahas.space.space import Space
 from eahas.spec.spec import Spec, Target, main_curve
-from eahas.support import Everywhere, Support, support_from_tensors
-from eahas.table import Table
 from eahas.truth import Point, best_points, front_points
 
 RECORDS, SUPPORT, NOTICE = "records.parquet", "support.safetensors", "NOTICE"

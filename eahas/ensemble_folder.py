@@ -8,17 +8,17 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from eahas import bezier
 from eahas.checkpoint import read_tensors, save_folder, tensor_bytes
-from eahas.codecs import BEZIER, GRID, BezierCodec, Codec, GridCodec, grid_codec
-from eahas.ensemble import Ensemble
 from eahas.errors import CheckpointError, shown, unknown
-from eahas.features import Features
-from eahas.heads import CurveHead, Head, ScalarHead
-from eahas.law import LEVELS, Law
 from eahas.manifest import ENSEMBLE, Manifest, read_manifest
-from eahas.noise import noise_from_tensors
-from eahas.regressors import regressor_from_tensors
+from eahas.models.curves import bezier
+from eahas.models.curves.codecs import BEZIER, GRID, BezierCodec, Codec, GridCodec, grid_codec
+from eahas.models.ensemble import Ensemble
+from eahas.models.features.features import Features
+from eahas.models.heads import CurveHead, Head, ScalarHead
+from eahas.models.regressors import regressor_from_tensors
+from eahas.models.uncertainty.error_quantiles import LEVELS, Law
+from eahas.models.uncertainty.seed_noise import noise_from_tensors
 from eahas.space.parameters import Choice
 from eahas.space.space import Space
 from eahas.spec.spec import Spec

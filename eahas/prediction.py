@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eahas.distribution import Distribution
-from eahas.law import normal_reach
-from eahas.question import Question
+from eahas.models.query import Question
+from eahas.models.uncertainty.distribution import Distribution
+from eahas.models.uncertainty.error_quantiles import normal_reach
 
 if TYPE_CHECKING:
     from eahas.benchmark import Benchmark
-    from eahas.model import Model
+    from eahas.models.protocol import Model
 
 Array = np.ndarray
 
@@ -145,7 +145,7 @@ class Prediction:
 
         The share of the training configurations that lie at least as far from the others as this
         one lies from them: about uniform on configurations like theirs, near 0 outside their
-        support. See `eahas.support`.
+        support. See `eahas.models.support`.
         """
         return self.benchmark.support.score(self.question)
 

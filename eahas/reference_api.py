@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from eahas.benchmark import Benchmark
-from eahas.ensemble import warn_estimated
 from eahas.errors import EahasError
-from eahas.model import Model
+from eahas.models.ensemble import warn_estimated
+from eahas.models.protocol import Model
 
 J_PER_KWH = 3.6e6
 

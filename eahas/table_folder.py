@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from eahas.checkpoint import read_tensors, tensor_bytes
-from eahas.distribution import on_log_scale
 from eahas.ensemble_folder import (
     LARGEST_FACTOR,
     check_epochs,
@@ -19,11 +18,12 @@ from eahas.ensemble_folder import (
 )
 from eahas.errors import CheckpointError, EahasError, shown, unknown
 from eahas.manifest import TABLE, Manifest, read_manifest
+from eahas.models.table import Table
+from eahas.models.uncertainty.distribution import on_log_scale
+from eahas.models.uncertainty.seed_variance import Typical
 from eahas.space.parameters import is_active
 from eahas.space.space import MOST_POINTS, Space
 from eahas.spec.spec import Spec, Target
-from eahas.table import Table
-from eahas.typical import Typical
 
 ARRAYS = "runs.safetensors"
 KEYS, PRESENT, VALUES, TYPICAL = "keys", "present", "values.", "typical."

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from eahas.checks import is_whole
-from eahas.distribution import unlinked
 from eahas.errors import ConfigError, EahasError, shown, unknown
+from eahas.models.table import Table
+from eahas.models.uncertainty.distribution import unlinked
 from eahas.pareto import pareto_rows
 from eahas.spec.spec import Target
-from eahas.table import Table
 
 Array = np.ndarray
 

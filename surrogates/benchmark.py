@@ -15,12 +15,12 @@ import eahas
 from eahas import ensemble_folder as ensembles
 from eahas.benchmark import NOTICE, RECORDS, SUPPORT
 from eahas.checkpoint import BENCHMARK, save_folder, tensor_bytes, with_manifest
-from eahas.ensemble import Ensemble
 from eahas.errors import FitError
+from eahas.models.ensemble import Ensemble
+from eahas.models.support import support_of
 from eahas.records.parquet import records_bytes
 from eahas.records.schema import MIXED, NO_ENERGY
 from eahas.spec.spec import Spec
-from eahas.support import support_of
 from surrogates.crossfit import FOLDS
 from surrogates.dataset import Runs, controls_from_records, runs_from_records
 from surrogates.families import Family, Settings, family

@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import stats
 
-from eahas.law import LEVELS, Law, normal_law
-from eahas.typical import Typical, moments
+from eahas.models.uncertainty.error_quantiles import LEVELS, Law, normal_law
+from eahas.models.uncertainty.seed_variance import Typical, moments
 
 Array = np.ndarray
 POSITIONS = 11  # of a curve, evenly

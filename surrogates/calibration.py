@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from eahas.distribution import Distribution, on_log_scale
-from eahas.ensemble import Ensemble
-from eahas.law import LEVELS, Law, normal_reach
+from eahas.models.ensemble import Ensemble
+from eahas.models.uncertainty.distribution import Distribution, on_log_scale
+from eahas.models.uncertainty.error_quantiles import LEVELS, Law, normal_reach
 from eahas.spec.spec import Target
 from surrogates.crossfit import Crossed
 from surrogates.dataset import Runs

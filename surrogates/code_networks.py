@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from eahas.regressors import MlpEnsemble
+from eahas.models.regressors import MlpEnsemble
 from surrogates.dataset import Runs
 from surrogates.networks import MemberMlp
 from surrogates.training import Data, NetSettings, Progress, optimised, sound

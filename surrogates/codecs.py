@@ -1,6 +1,6 @@
 """Fitting curve codecs to the curves of runs, and the codes of these runs.
 
-A code is what a regressor has to predict; see `eahas.codecs`. Runs of every length share one codec:
+A code is what a regressor has to predict; see `eahas.models.curves.codecs`. Runs of every length share one codec:
 curves are taken over the share of the run that is done, from 0 at the first epoch to 1 at the last.
 """
 
@@ -11,10 +11,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from eahas.bezier import DEFAULT_DEGREE, basis_at, epoch_positions, raw_from_x_control_points
-from eahas.codecs import BezierCodec, Codec, GridCodec
 from eahas.errors import FitError, unknown
-from eahas.regressors import MlpEnsemble
+from eahas.models.curves.bezier import (
+    DEFAULT_DEGREE,
+    basis_at,
+    epoch_positions,
+    raw_from_x_control_points,
+)
+from eahas.models.curves.codecs import BezierCodec, Codec, GridCodec
+from eahas.models.regressors import MlpEnsemble
 from surrogates.bezier_fit import fit
 from surrogates.dataset import Runs
 from surrogates.vae import fit_vae

@@ -9,11 +9,11 @@ from dataclasses import asdict, replace
 
 import numpy as np
 
-from eahas.bezier import epoch_positions
-from eahas.codecs import Codec
-from eahas.ensemble import Ensemble
-from eahas.heads import CurveHead, ScalarHead
-from eahas.regressors import Joined, MlpEnsemble, Regressor
+from eahas.models.curves.bezier import epoch_positions
+from eahas.models.curves.codecs import Codec
+from eahas.models.ensemble import Ensemble
+from eahas.models.heads import CurveHead, ScalarHead
+from eahas.models.regressors import Joined, MlpEnsemble, Regressor
 from surrogates.codecs import encode, with_whole_curves
 from surrogates.dataset import Runs
 from surrogates.linked import linked_scalars

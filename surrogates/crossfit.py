@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from eahas.ensemble import Ensemble
-from eahas.noise import Noise
+from eahas.models.ensemble import Ensemble
+from eahas.models.uncertainty.seed_noise import Noise
 from surrogates.dataset import Runs
 from surrogates.folds import folds
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from eahas.errors import FitError
-from eahas.features import Features, default_features
+from eahas.models.features.features import Features, default_features
 from eahas.records.schema import ASIDE, CONTROL, config_of, spread_of
 from eahas.spec.spec import Spec, Target
 

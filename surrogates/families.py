@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 
-from eahas.ensemble import Ensemble
 from eahas.errors import FitError, unknown
+from eahas.models.ensemble import Ensemble
 from eahas.spec.spec import Spec, Target
 from surrogates.coded import fit_curves_coded, fit_scalars_coded
 from surrogates.dataset import Runs

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from eahas.ensemble import Ensemble
 from eahas.errors import FitError, unknown
-from eahas.heads import ScalarHead
+from eahas.models.ensemble import Ensemble
+from eahas.models.heads import ScalarHead
 from surrogates.calibration import calibrated
 from surrogates.crossfit import FOLDS, crossed
 from surrogates.dataset import Runs

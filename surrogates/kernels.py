@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from eahas.regressors import KernelMachine
+from eahas.models.regressors import KernelMachine
 from surrogates.imported import imported
 
 Array = np.ndarray

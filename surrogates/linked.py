@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from eahas.distribution import on_log_scale
 from eahas.errors import FitError
-from eahas.heads import ScalarHead
+from eahas.models.heads import ScalarHead
+from eahas.models.uncertainty.distribution import on_log_scale
 from eahas.spec.spec import Target
 from surrogates.dataset import Runs
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from eahas.regressors import TreeEnsemble
+from eahas.models.regressors import TreeEnsemble
 from surrogates.imported import imported
 from surrogates.trees import Tree, of_sklearn, together
 

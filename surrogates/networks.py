@@ -1,4 +1,4 @@
-"""The torch twins of `eahas.regressors.mlp` and `eahas.codecs`: fitted here, queried there."""
+"""The torch twins of `eahas.models.regressors.mlp` and `eahas.models.curves.codecs`: fitted here, queried there."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from eahas import bezier
-from eahas.codecs import BezierCodec, Codec
-from eahas.regressors.mlp import MlpEnsemble
+from eahas.models.curves import bezier
+from eahas.models.curves.codecs import BezierCodec, Codec
+from eahas.models.regressors.mlp import MlpEnsemble
 
 
 @contextmanager
@@ -106,7 +106,7 @@ def drawing(codec: Codec) -> Callable[[Tensor, Tensor], Tensor]:
 
 
 def x_control_points(raw: Tensor) -> Tensor:
-    """`eahas.bezier.x_control_points` with gradients: (..., n) -> (..., n + 1)."""
+    """`eahas.models.curves.bezier.x_control_points` with gradients: (..., n) -> (..., n + 1)."""
     steps = torch.softmax(raw, dim=-1)
     inner = torch.cumsum(steps, dim=-1)[..., :-1]
     zero = torch.zeros_like(raw[..., :1])

@@ -27,11 +27,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from eahas.distribution import on_log_scale
-from eahas.ensemble import Ensemble
-from eahas.heads import CurveHead
-from eahas.noise import Noise, at_positions
-from eahas.regressors import MlpEnsemble
+from eahas.models.ensemble import Ensemble
+from eahas.models.heads import CurveHead
+from eahas.models.regressors import MlpEnsemble
+from eahas.models.uncertainty.distribution import on_log_scale
+from eahas.models.uncertainty.seed_noise import Noise, at_positions
 from eahas.spec.spec import Target
 from surrogates.crossfit import Crossed
 from surrogates.dataset import Runs

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from eahas.model import Model
+from eahas.models.protocol import Model
 from eahas.spec.spec import Target
 from surrogates.dataset import Runs
 from surrogates.fitting import Report

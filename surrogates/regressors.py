@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from eahas.regressors import Joined, Pooled, Regressor
+from eahas.models.regressors import Joined, Pooled, Regressor
 from surrogates.code_networks import fit_code_networks
 from surrogates.dataset import Runs
 from surrogates.folds import folds

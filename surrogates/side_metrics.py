@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from eahas.ensemble import Ensemble
+from eahas.models.ensemble import Ensemble
 from surrogates.dataset import Runs
 from surrogates.metrics import FURTHER, METRICS, mse, once, r2, rmse
 

@@ -13,11 +13,11 @@ import numpy as np
 from eahas import table_folder as tables
 from eahas.benchmark import RECORDS
 from eahas.checkpoint import BENCHMARK, save_folder, with_manifest
-from eahas.distribution import on_log_scale
 from eahas.errors import FitError, shown
+from eahas.models.table import Table
+from eahas.models.uncertainty.distribution import on_log_scale
 from eahas.records.parquet import records_bytes
 from eahas.spec.spec import Spec, Target
-from eahas.table import Table
 from surrogates.benchmark import energy_facts, provenance
 from surrogates.between_seeds import at_positions, studied
 from surrogates.dataset import Runs, runs_from_records

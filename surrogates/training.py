@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from eahas.ensemble import Ensemble
 from eahas.errors import CheckpointError, EahasError, FitError
-from eahas.heads import CurveHead, ScalarHead
-from eahas.regressors.mlp import MlpEnsemble, mlp_from_tensors
+from eahas.models.ensemble import Ensemble
+from eahas.models.heads import CurveHead, ScalarHead
+from eahas.models.regressors.mlp import MlpEnsemble, mlp_from_tensors
 from surrogates.codecs import curve_bounds, started
 from surrogates.dataset import Runs
 from surrogates.folds import folds

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from eahas.regressors import TreeEnsemble
+from eahas.models.regressors import TreeEnsemble
 from surrogates.imported import imported
 
 Array = np.ndarray

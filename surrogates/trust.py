@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from eahas.distribution import Distribution, unlinked
+from eahas.models.uncertainty.distribution import Distribution, unlinked
 from eahas.space.parameters import Choice
 from surrogates.dataset import Runs
 from surrogates.metrics import with_interval

@@ -25,9 +25,9 @@ from typing import Any
 
 import numpy as np
 
-from eahas.ensemble import Ensemble
 from eahas.errors import FitError, MissingExtraError
-from eahas.heads import ScalarHead
+from eahas.models.ensemble import Ensemble
+from eahas.models.heads import ScalarHead
 from surrogates.dataset import Runs
 from surrogates.families import Settings
 from surrogates.fitting import Part, Report

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from eahas.errors import FitError
-from eahas.regressors import MlpEnsemble
+from eahas.models.regressors import MlpEnsemble
 from surrogates.networks import MemberMlp
 
 CODES, HIDDEN = 8, 64

@@ -13,8 +13,8 @@ from eahas.cli.arguments import UsageError, add_command, whole
 from eahas.cli.inputs import Rows, read_records_of
 from eahas.cli.progress import Bars
 from eahas.cli.scores import tables
-from eahas.ensemble import warn_estimated
 from eahas.errors import EahasError
+from eahas.models.ensemble import warn_estimated
 
 
 def add_to(commands: Any) -> None:

@@ -8,8 +8,8 @@ import pytest
 pytest.importorskip("torch")
 
 from benchmarks import _bsc
-from eahas import bezier
 from eahas.benchmark import RECORDS
+from eahas.models.curves import bezier
 from eahas.records.parquet import read_records
 from surrogates.dataset import runs_from_records
 

@@ -14,7 +14,7 @@ import pytest
 
 from eahas import api
 from eahas.benchmark import NOTICE, RECORDS, Benchmark
-from eahas.ensemble import EstimatedEnergyWarning
+from eahas.models.ensemble import EstimatedEnergyWarning
 from eahas.records.parquet import read_records
 from eahas.records.schema import config_of
 from eahas.registry import shipped

@@ -13,18 +13,18 @@ import pytest
 from eahas import ensemble_folder as ensembles
 from eahas import table_folder as tables
 from eahas.checkpoint import save_folder, tensor_bytes, with_manifest
-from eahas.codecs import BezierCodec
-from eahas.ensemble import Ensemble
-from eahas.features import Features, default_features
-from eahas.heads import CurveHead, ScalarHead
-from eahas.law import Law, normal_law
 from eahas.manifest import BENCHMARK
-from eahas.noise import Noise
-from eahas.regressors.mlp import MlpEnsemble
+from eahas.models.curves.codecs import BezierCodec
+from eahas.models.ensemble import Ensemble
+from eahas.models.features.features import Features, default_features
+from eahas.models.heads import CurveHead, ScalarHead
+from eahas.models.regressors.mlp import MlpEnsemble
+from eahas.models.support import support_of
+from eahas.models.table import Table
+from eahas.models.uncertainty.error_quantiles import Law, normal_law
+from eahas.models.uncertainty.seed_noise import Noise
+from eahas.models.uncertainty.seed_variance import Typical
 from eahas.spec.spec import Spec, spec_from_dict
-from eahas.support import support_of
-from eahas.table import Table
-from eahas.typical import Typical
 
 OWN = {
     "name": "own",

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from eahas import api
-from eahas.ensemble import EstimatedEnergyWarning
 from eahas.errors import EahasError
+from eahas.models.ensemble import EstimatedEnergyWarning
 
 
 @pytest.fixture(scope="module")

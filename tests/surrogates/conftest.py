@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from eahas.codecs import GridCodec
-from eahas.ensemble import Ensemble
-from eahas.features import default_features
-from eahas.heads import CurveHead, Head, ScalarHead
-from eahas.regressors import MlpEnsemble
+from eahas.models.curves.codecs import GridCodec
+from eahas.models.ensemble import Ensemble
+from eahas.models.features.features import default_features
+from eahas.models.heads import CurveHead, Head, ScalarHead
+from eahas.models.regressors import MlpEnsemble
 from eahas.spec.spec import Spec, spec_from_dict
 from surrogates.crossfit import Crossed
 from surrogates.dataset import Runs, runs_from_records

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from eahas.law import LEVELS, normal_law
-from eahas.typical import moments
+from eahas.models.uncertainty.error_quantiles import LEVELS, normal_law
+from eahas.models.uncertainty.seed_variance import moments
 from surrogates.between_seeds import POSITIONS, WEIGHTS, LeftOut, at_positions, studied
 
 

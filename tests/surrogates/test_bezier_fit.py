@@ -4,8 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from eahas import api, bezier
+from eahas import api
 from eahas.errors import FitError
+from eahas.models.curves import bezier
 from eahas.records.parquet import read_records
 from surrogates.bezier_fit import MIN_STEP, fit
 

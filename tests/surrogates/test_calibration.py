@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from eahas.law import LEVELS, normal_law
+from eahas.models.uncertainty.error_quantiles import LEVELS, normal_law
 from surrogates.calibration import _law, _weights, calibrated
 from surrogates.crossfit import crossed
 from surrogates.dataset import Runs

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from eahas.codecs import BezierCodec
 from eahas.errors import FitError
+from eahas.models.curves.codecs import BezierCodec
 from surrogates.codecs import CODECS, encode, started
 from surrogates.networks import drawing
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from eahas.regressors import kernel_from_tensors
+from eahas.models.regressors import kernel_from_tensors
 from surrogates import kernels
 from surrogates.kernels import (
     GpSettings,

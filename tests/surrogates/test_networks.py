@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from eahas import bezier
+from eahas.models.curves import bezier
 from surrogates.networks import MemberMlp, decode_at, one_thread, x_control_points
 
 

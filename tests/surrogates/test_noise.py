@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from eahas.noise import Noise
+from eahas.models.uncertainty.seed_noise import Noise
 from surrogates.crossfit import Crossed, crossed
 from surrogates.noise import LEAST_REPEATED, POSITIONS, with_noise
 

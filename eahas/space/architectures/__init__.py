@@ -1,0 +1,1 @@
+"""Architecture families: the arithmetic of their networks."""

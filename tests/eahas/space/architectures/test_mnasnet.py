@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from eahas.features import default_features
+from eahas.models.features.features import default_features
 from eahas.space.architectures import mnasnet
 from eahas.spec.spec import spec_from_dict
 

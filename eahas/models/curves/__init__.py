@@ -1,0 +1,1 @@
+"""Learning curves from a few numbers: Bezier curves and codecs."""

@@ -1,0 +1,145 @@
+"""From a few numbers to learning curves: what a regressor predicts of a curve, and how it is drawn.
+
+A codec turns the first `outputs` numbers of a regressor into the C curves of a run at the epochs
+1..E of any length E. `BezierCodec` reads them as control points; `GridCodec` as values at fixed
+positions between the first epoch and the last, or as what a decoder turns into such values: one
+layer is a singular value decomposition, several are the decoder of a variational autoencoder.
+`surrogates.codecs` fits them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+
+from eahas.errors import CheckpointError, shown
+from eahas.models.curves import bezier
+from eahas.models.regressors import MlpEnsemble, mlp_from_tensors
+
+BEZIER, GRID = "bezier", "grid"
+DECODER = "decoder."  # before the names of its arrays
+MOST_CURVES = 1000
+Array = np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class BezierCodec:
+    """Each curve a Bezier curve of one degree; the curves of a run share their x control points.
+
+    Outputs, in order: n raw steps of x, then for each of C curves n + 1 raw y control points, which
+    the logistic function places between the curve's `low` and `high`.
+    """
+
+    degree: int
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+    @property
+    def outputs(self) -> int:
+        return self.degree + len(self.low) * (self.degree + 1)
+
+    @cached_property
+    def _range(self) -> tuple[Array, Array]:
+        low = np.array(self.low)[:, None]
+        return low, np.array(self.high)[:, None] - low
+
+    def control_points(self, out: Array) -> tuple[Array, Array]:
+        """x (..., n + 1) and y (..., C, n + 1) of outputs (..., outputs)."""
+        n = self.degree
+        x = bezier.x_of_steps(out[..., :n].astype(np.float64))
+        raw = out[..., n:].reshape(*out.shape[:-1], len(self.low), n + 1)
+        low, span = self._range
+        return x, low + span * sigmoid(raw)
+
+    def curves(self, out: Array, epochs: int) -> Array:
+        """Curves (..., C, E) of outputs (..., outputs)."""
+        x, y = self.control_points(out)
+        return bezier.decode_shared(x, y, epochs)
+
+    def described(self) -> dict[str, Any]:
+        return {
+            "codec": BEZIER,
+            "degree": self.degree,
+            "low": list(self.low),
+            "high": list(self.high),
+        }
+
+    def tensors(self) -> dict[str, Array]:
+        return {}
+
+
+@dataclass(frozen=True, eq=False)
+class GridCodec:
+    """Values at `positions` (G,), from 0 at the first epoch to 1 at the last; linear in between.
+
+    Without a decoder the outputs are the values, (C, G); with one, what it makes of the outputs.
+    """
+
+    count: int  # C
+    positions: Array
+    decoder: MlpEnsemble | None = None
+
+    @property
+    def outputs(self) -> int:
+        values = self.count * len(self.positions)
+        return values if self.decoder is None else self.decoder.inputs
+
+    def curves(self, out: Array, epochs: int) -> Array:
+        """Curves (..., C, E) of outputs (..., outputs)."""
+        lead = out.shape[:-1]
+        if self.decoder is not None:
+            out = self.decoder.many(out.reshape(-1, out.shape[-1]))[0]
+        values = out.reshape(*lead, self.count, len(self.positions)).astype(float)
+        drawn: Array = values @ self._drawing(epochs)
+        return drawn
+
+    def _drawing(self, epochs: int) -> Array:
+        return between(tuple(self.positions.tolist()), epochs)
+
+    def described(self) -> dict[str, Any]:
+        return {"codec": GRID}
+
+    def tensors(self) -> dict[str, Array]:
+        own = {"positions": self.positions, "count": np.array([self.count], dtype=np.int32)}
+        decoder = {} if self.decoder is None else self.decoder.tensors()
+        return own | {f"{DECODER}{name}": array for name, array in decoder.items()}
+
+
+Codec = BezierCodec | GridCodec
+
+
+def grid_codec(arrays: Mapping[str, Array]) -> GridCodec:
+    """The codec of a checkpoint's arrays; CheckpointError where they do not fit together."""
+    rest = dict(arrays)
+    positions, count = rest.pop("positions", None), rest.pop("count", None)
+    of_decoder = {n[len(DECODER) :]: rest.pop(n) for n in sorted(rest) if n.startswith(DECODER)}
+    if positions is None or count is None or rest:
+        raise CheckpointError(f"holds a codec of the arrays {shown(sorted(arrays))}")
+    placed = positions.dtype == np.float64 and positions.ndim == 1 and len(positions) > 1
+    if not placed or positions[0] != 0 or positions[-1] != 1 or not (np.diff(positions) > 0).all():
+        raise CheckpointError("holds codec positions that do not rise from 0 to 1")
+    if count.dtype != np.int32 or count.shape != (1,) or not 0 < count[0] <= MOST_CURVES:
+        raise CheckpointError(f"holds a codec of {shown(count)} curves")
+    decoder = mlp_from_tensors(of_decoder) if of_decoder else None
+    values = int(count[0]) * len(positions)
+    if decoder is not None and (decoder.members, decoder.outputs) != (1, values):
+        raise CheckpointError("holds a decoder that does not fit its codec")
+    return GridCodec(int(count[0]), positions, decoder)
+
+
+@lru_cache(maxsize=64)
+def between(positions: tuple[float, ...], epochs: int) -> Array:
+    """(G, E): values at the positions times this are values at the epochs, linear in between."""
+    at = bezier.epoch_positions(epochs)
+    drawing = np.array([np.interp(at, positions, unit) for unit in np.eye(len(positions))])
+    drawing.flags.writeable = False
+    return drawing
+
+
+def sigmoid(raw: Array) -> Array:
+    """The logistic function, clipped where float32 would overflow."""
+    return 1.0 / (1.0 + np.exp(-np.maximum(raw, -30.0)))

@@ -1,0 +1,1 @@
+"""Features of a configuration: its encoding and what is derived from it."""

@@ -1,0 +1,110 @@
+"""From the raw outputs of a network to targets: one head for curves, one for scalars.
+
+A head says how many outputs it needs and turns outputs (member, outputs) or (member, n, outputs)
+into locations, with an axis over its targets; what the other outputs say of the noise,
+`eahas.models.uncertainty.seed_noise` reads. It is numpy alone; `surrogates` has the torch twins for fitting.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from eahas.models.curves.codecs import Codec
+from eahas.models.uncertainty.distribution import on_log_scale
+from eahas.spec.spec import Target
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class CurveHead:
+    """The curves of a run, as a codec draws them.
+
+    Outputs, in order: those of the codec, then for each of C curves the log standard deviation of
+    runs around it at its first and at its last epoch.
+    """
+
+    curves: tuple[Target, ...]
+    codec: Codec
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        return self.curves
+
+    @property
+    def outputs(self) -> int:
+        return self.codec.outputs + self.said
+
+    @property
+    def said(self) -> int:
+        """How many of the outputs, the last ones, are log deviations."""
+        return 2 * len(self.curves)
+
+    def locations(self, out: Array, epochs: int) -> Array:
+        """Curves at the epochs 1..E of outputs (..., outputs): shape (..., C, E)."""
+        return self.codec.curves(out[..., : self.codec.outputs], epochs)
+
+    @cached_property
+    def _bounds(self) -> tuple[Array, Array]:
+        low = [-math.inf if t.low is None else t.low for t in self.curves]
+        high = [math.inf if t.high is None else t.high for t in self.curves]
+        return np.array(low)[:, None], np.array(high)[:, None]
+
+    def bounded(self, locations: Array) -> Array:
+        """Curves (..., C, E) inside their targets' bounds; in place."""
+        low, high = self._bounds
+        np.maximum(locations, low, out=locations)
+        return np.minimum(locations, high, out=locations)
+
+    def of_target(self, values: Array, k: int) -> Array:
+        """The part of values (..., C, E) that belongs to one target: (..., E)."""
+        return values[..., k, :]
+
+
+@dataclass(frozen=True)
+class ScalarHead:
+    """T scalars: T locations (logarithms for positive targets), then T log noise deviations.
+
+    The location of a cumulative target is that of one epoch; the log of the epochs is added.
+    """
+
+    scalars: tuple[Target, ...]
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        return self.scalars
+
+    @property
+    def outputs(self) -> int:
+        return len(self.scalars) + self.said
+
+    @property
+    def said(self) -> int:
+        """How many of the outputs, the last ones, are log deviations."""
+        return len(self.scalars)
+
+    @cached_property
+    def per_epoch(self) -> Array:
+        """1 for each cumulative target on a log scale, else 0; shape (T,)."""
+        return np.array([float(t.cumulative and on_log_scale(t)) for t in self.scalars])
+
+    def locations(self, out: Array, epochs: Any) -> Array:
+        """Linked locations of outputs (..., outputs): shape (..., T). `epochs`: an int or (n,)."""
+        logs = math.log(epochs) if isinstance(epochs, int) else np.log(epochs)[:, None]
+        return out[..., : len(self.scalars)] + self.per_epoch * logs
+
+    def bounded(self, locations: Array) -> Array:
+        """As they are: a scalar's bounds are those of its target."""
+        return locations
+
+    def of_target(self, values: Array, k: int) -> Any:
+        """The part of values (..., T) that belongs to one target: (...), a float for (T,)."""
+        return values[..., k] if values.ndim > 1 else float(values[k])
+
+
+Head = CurveHead | ScalarHead

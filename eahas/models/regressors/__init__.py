@@ -1,0 +1,87 @@
+"""Regressors as arrays: what a fit leaves behind, answered by numpy alone.
+
+Every regressor is an ensemble of M members that maps features to outputs. `one` serves a single
+row, `many` a list of them. Whatever library fitted it, networks, trees and kernel machines end
+here, and so do regressors put together from others (`parts`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+
+from eahas.errors import CheckpointError, unknown
+from eahas.models.regressors.components import JOINED as JOINED
+from eahas.models.regressors.components import POOLED as POOLED
+from eahas.models.regressors.components import Joined as Joined
+from eahas.models.regressors.components import Pooled as Pooled
+from eahas.models.regressors.components import joined, pooled, tensors_of_parts
+from eahas.models.regressors.kernel import KERNEL as KERNEL
+from eahas.models.regressors.kernel import KernelMachine as KernelMachine
+from eahas.models.regressors.kernel import kernel_from_tensors
+from eahas.models.regressors.mlp import MLP as MLP
+from eahas.models.regressors.mlp import MlpEnsemble as MlpEnsemble
+from eahas.models.regressors.mlp import mlp_from_tensors as mlp_from_tensors
+from eahas.models.regressors.trees import TREES as TREES
+from eahas.models.regressors.trees import TreeEnsemble as TreeEnsemble
+from eahas.models.regressors.trees import trees_from_tensors
+
+DEEPEST = 4  # regressors inside regressors; more is a mistake
+
+
+class Regressor(Protocol):
+    """Members, sizes, answers, and what is stored."""
+
+    @property
+    def members(self) -> int: ...
+    @property
+    def inputs(self) -> int: ...
+    @property
+    def outputs(self) -> int: ...
+    def one(self, x: np.ndarray) -> np.ndarray:
+        """Outputs of every member for one row of features (F,): shape (M, outputs)."""
+
+    def many(self, x: np.ndarray) -> np.ndarray:
+        """Outputs of every member for n rows of features (n, F): shape (M, n, outputs)."""
+
+    def described(self) -> dict[str, Any]:
+        """What stands in a manifest: `kind`, and of parts theirs."""
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        """The arrays by the names they have in a checkpoint."""
+
+
+_SINGLE: dict[str, Callable[[Mapping[str, np.ndarray]], Regressor]] = {
+    MLP: mlp_from_tensors,
+    TREES: trees_from_tensors,
+    KERNEL: kernel_from_tensors,
+}
+_PARTS: dict[str, Callable[[tuple[Regressor, ...]], Regressor]] = {JOINED: joined, POOLED: pooled}
+
+
+def regressor_from_tensors(
+    described: Any, tensors: Mapping[str, np.ndarray], depth: int = 0
+) -> Regressor:
+    """The regressor that a manifest describes and a checkpoint holds.
+
+    Raises CheckpointError where description and arrays do not fit together.
+    """
+    if not isinstance(described, Mapping) or depth > DEEPEST:
+        raise CheckpointError("is of a regressor that the manifest does not describe")
+    kind = described.get("kind")
+    if isinstance(kind, str) and kind in _SINGLE:
+        return _SINGLE[kind](tensors)
+    if not isinstance(kind, str) or kind not in _PARTS:
+        raise CheckpointError(f"is of a {unknown('regressor', kind, (*_SINGLE, *_PARTS))}")
+    parts = described.get("parts")
+    if not isinstance(parts, list) or not parts:
+        raise CheckpointError(f"is of a {kind} regressor without parts")
+    shares = tensors_of_parts(tensors, len(parts))
+    return _PARTS[kind](
+        tuple(
+            regressor_from_tensors(part, share, depth + 1)
+            for part, share in zip(parts, shares, strict=True)
+        )
+    )

@@ -1,0 +1,123 @@
+"""Regressors put together: outputs side by side, or members together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from eahas.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from eahas.models.regressors import Regressor
+
+JOINED, POOLED = "joined", "pooled"
+
+
+@dataclass(frozen=True, eq=False)
+class _Parts:
+    """What both ways of putting together share."""
+
+    parts: tuple[Regressor, ...]
+    kind: ClassVar[str]
+
+    @property
+    def inputs(self) -> int:
+        return self.parts[0].inputs
+
+    def described(self) -> dict[str, Any]:
+        return {"kind": self.kind, "parts": [part.described() for part in self.parts]}
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        return {
+            f"{number}.{name}": array
+            for number, part in enumerate(self.parts)
+            for name, array in part.tensors().items()
+        }
+
+
+class Joined(_Parts):
+    """Outputs side by side. A part of one member serves every member of the others."""
+
+    kind = JOINED
+
+    @property
+    def members(self) -> int:
+        return max(part.members for part in self.parts)
+
+    @property
+    def outputs(self) -> int:
+        return sum(part.outputs for part in self.parts)
+
+    def one(self, x: np.ndarray) -> np.ndarray:
+        return self._side_by_side([part.one(x) for part in self.parts])
+
+    def many(self, x: np.ndarray) -> np.ndarray:
+        return self._side_by_side([part.many(x) for part in self.parts])
+
+    def _side_by_side(self, outputs: Sequence[np.ndarray]) -> np.ndarray:
+        members = self.members
+        return np.concatenate(
+            [np.broadcast_to(out, (members, *out.shape[1:])) for out in outputs], axis=-1
+        )
+
+
+class Pooled(_Parts):
+    """Members together: regressors of the same outputs as one ensemble."""
+
+    kind = POOLED
+
+    @property
+    def members(self) -> int:
+        return sum(part.members for part in self.parts)
+
+    @property
+    def outputs(self) -> int:
+        return self.parts[0].outputs
+
+    def one(self, x: np.ndarray) -> np.ndarray:
+        return np.concatenate([part.one(x) for part in self.parts])
+
+    def many(self, x: np.ndarray) -> np.ndarray:
+        return np.concatenate([part.many(x) for part in self.parts])
+
+
+def joined(parts: tuple[Regressor, ...]) -> Joined:
+    """CheckpointError where the members of the parts do not fit together."""
+    whole = Joined(parts)
+    if any(part.members not in (1, whole.members) for part in parts):
+        raise CheckpointError(
+            f"joins regressors of {', '.join(str(part.members) for part in parts)} members"
+        )
+    _check_inputs(parts)
+    return whole
+
+
+def pooled(parts: tuple[Regressor, ...]) -> Pooled:
+    """CheckpointError where the outputs of the parts differ."""
+    if len({part.outputs for part in parts}) > 1:
+        raise CheckpointError(
+            f"pools regressors of {', '.join(str(part.outputs) for part in parts)} outputs"
+        )
+    _check_inputs(parts)
+    return Pooled(parts)
+
+
+def tensors_of_parts(tensors: Mapping[str, np.ndarray], count: int) -> list[dict[str, np.ndarray]]:
+    """Each part's own arrays, by their names without the part's number."""
+    shares: list[dict[str, np.ndarray]] = [{} for _ in range(count)]
+    for name, array in tensors.items():
+        number, dot, own = name.partition(".")
+        if not dot or not number.isdecimal() or int(number) >= count:
+            raise CheckpointError(f"holds the array {name!r}, which belongs to no part")
+        shares[int(number)][own] = array
+    return shares
+
+
+def _check_inputs(parts: Sequence[Regressor]) -> None:
+    if len({part.inputs for part in parts}) > 1:
+        raise CheckpointError(
+            f"holds regressors of {', '.join(str(part.inputs) for part in parts)} features"
+        )

@@ -1,0 +1,124 @@
+"""Whether a configuration lies where training runs were: the support of an answer.
+
+The distance of two configurations is the sum over parameters of how far they differ: |a - b| of a
+min-max scaled number, on a log scale where it is drawn on one, and 0 or 1 of a choice (Gower, "A
+general coefficient of similarity", 1971). A configuration's own distance is its mean distance to
+the NEAREST training configurations. The score is the share of the training configurations whose
+distance to the others is at least as large (a conformal p-value). It is about uniform on
+configurations that were drawn like the training ones, so that a score below 0.01 marks what one in
+a hundred of those would be. Of n training configurations it is 1 / (n + 1), the least that it can
+be, where a configuration is farther out than each of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from eahas.errors import CheckpointError
+from eahas.models.query import Question
+from eahas.space.parameters import Choice
+from eahas.space.space import Space
+
+NEAREST = 5
+ROWS_AT_ONCE = 4_000_000  # numbers in a block of distances
+SLACK = 1e-6  # what rounding may add to a code
+Array = np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Support:
+    """The training configurations as `placed` codes (n, W), and their distances (n,)."""
+
+    space: Space
+    codes: Array
+    distances: Array  # rising
+
+    @property
+    def least(self) -> float:
+        """The smallest score that there is."""
+        return 1.0 / (len(self.distances) + 1.0)
+
+    def score(self, question: Question) -> Any:
+        """A float in 0..1 for one configuration, (n,) for a list."""
+        if question.single:
+            return float(self._scores(self.space.encode_checked(question.values)[None])[0])
+        return self._scores(self.space.encode_columns(question.values))
+
+    def _scores(self, encoded: Array) -> Array:
+        far = _distances(placed(self.space, encoded), self.codes, NEAREST)
+        nearer = np.searchsorted(self.distances, far * (1.0 - 1e-6), side="left")
+        count = len(self.distances)
+        scores: Array = (count - nearer + 1.0) / (count + 1.0)
+        return np.minimum(scores, 1.0)
+
+    def tensors(self) -> dict[str, Array]:
+        return {"codes": self.codes, "distances": self.distances}
+
+
+@dataclass(frozen=True)
+class Everywhere:
+    """The support of a table: what it answers was trained."""
+
+    least = 1.0
+
+    def score(self, question: Question) -> Any:
+        """1.0 for one configuration, ones (n,) for a list."""
+        return 1.0 if question.single else np.ones(len(question.epochs))
+
+
+def support_of(space: Space, encoded: Array) -> Support:
+    """The support that training configurations of these codes (n, W) give."""
+    codes = np.unique(placed(space, encoded), axis=0)
+    far = _distances(codes, codes, NEAREST, itself=True)
+    return Support(space, codes, np.sort(far))
+
+
+def support_from_tensors(space: Space, tensors: Mapping[str, Array]) -> Support:
+    """The support of a checkpoint's arrays; CheckpointError where they are none."""
+    if sorted(tensors) != ["codes", "distances"]:
+        raise CheckpointError(f"holds the arrays {sorted(tensors)}; wanted codes and distances")
+    codes, distances = tensors["codes"], tensors["distances"]
+    sound = codes.dtype == distances.dtype == np.float32 and distances.shape == codes.shape[:1]
+    if not sound or not distances.size or codes.shape[1:] != (space.encoding_width,):
+        raise CheckpointError("holds a support that is not that of its space")
+    inside = (codes >= -SLACK).all() and (codes <= 1.0 + SLACK).all()
+    if not inside or not (distances >= 0).all() or not (np.diff(distances) >= 0).all():
+        raise CheckpointError("holds a support with codes outside 0..1, or distances out of order")
+    return Support(space, codes, distances)
+
+
+def placed(space: Space, encoded: Array) -> Array:
+    """Codes (n, W) whose differences are distances.
+
+    One-hots are halved, so that two different choices are 1 apart; numbers that are drawn on a log
+    scale are on that scale.
+    """
+    found, at = encoded.astype(float), 0
+    for p in space.parameters:
+        if isinstance(p, Choice):
+            found[:, at : at + p.width] *= 0.5
+        elif p.log and p.high > p.low:
+            ratio = p.high / p.low
+            found[:, at] = np.log1p(found[:, at] * (ratio - 1.0)) / np.log(ratio)
+        at += p.width
+    return found.astype(np.float32)
+
+
+def _distances(codes: Array, others: Array, nearest: int, *, itself: bool = False) -> Array:
+    """The mean distance (n,) of codes to their nearest others; `itself`: not to their own row."""
+    count = min(nearest, len(others) - itself)
+    if count < 1:
+        return np.zeros(len(codes), dtype=np.float32)
+    found = np.empty(len(codes), dtype=np.float32)
+    step = max(1, ROWS_AT_ONCE // others.size)
+    for start in range(0, len(codes), step):
+        block = codes[start : start + step]
+        apart = np.abs(block[:, None] - others[None]).sum(axis=2)
+        if itself:
+            apart[np.arange(len(block)), start + np.arange(len(block))] = np.inf
+        found[start : start + step] = np.partition(apart, count - 1, axis=1)[:, :count].mean(axis=1)
+    return found

@@ -1,0 +1,1 @@
+"""Predictive distributions: error quantiles, seed noise and seed variance."""

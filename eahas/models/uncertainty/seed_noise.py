@@ -1,0 +1,181 @@
+"""The noise between runs of one configuration: how large it is, and how it hangs together.
+
+A run strays from what its configuration promises by deviation x noise, where the noise has
+variance 1 at every epoch of every curve and for every scalar. Part of it comes from a few factors
+that all targets of a run share, and that make neighbouring epochs err together; the rest is drawn
+anew at each epoch, for the curves of a run together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+
+from eahas.checks import is_whole
+from eahas.errors import CheckpointError, EahasError, shown
+from eahas.models.curves.codecs import between
+from eahas.models.regressors import MlpEnsemble, mlp_from_tensors
+
+LARGEST_LOG = 10.0  # of a deviation
+LARGEST_INPUT = 1e20  # of its network; whatever a head says, no sum overflows
+MOST_SEED = 2**63 - 1  # more is more than JSON and other languages hold
+MOST_FACTORS = 32
+NETWORK = "network."  # before the names of its arrays
+Array = np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Noise:
+    """The noise of S series: curves with P positions from 0 to 1, or scalars with one.
+
+    Attributes:
+        network: one member; from what a head says of noise (U) and the locations of every series
+            at the positions (S * P), all on the linked scale, to S * P log deviations.
+        positions (P,): (0,) for scalars.
+        loadings (S, P, K): how the K shared factors enter.
+        own (S, P, S): how each series takes part in what is drawn anew at each epoch.
+    """
+
+    network: MlpEnsemble
+    positions: Array
+    loadings: Array
+    own: Array
+
+    @property
+    def series(self) -> int:
+        return len(self.loadings)
+
+    @property
+    def factors(self) -> int:
+        return self.loadings.shape[2]
+
+    def deviation(self, said: Array, location: Array) -> Array:
+        """Standard deviations (..., S, E) from (..., U) and locations (..., S, E)."""
+        epochs = location.shape[-1]
+        plain = epochs == len(self.positions) == 1  # scalars: nothing lies between positions
+        there = location if plain else location[..., nearest(self._places, epochs)]
+        x = np.concatenate([said, there.reshape(*location.shape[:-2], -1)], axis=-1)
+        x = np.minimum(np.maximum(x, -LARGEST_INPUT), LARGEST_INPUT)
+        logs = self.network.many(x.reshape(-1, x.shape[-1]))[0].astype(float)
+        logs = logs.reshape(*x.shape[:-1], self.series, -1)
+        if not plain:
+            logs = logs @ self._between(epochs)
+        deviation: Array = np.exp(np.minimum(np.maximum(logs, -2 * LARGEST_LOG), LARGEST_LOG))
+        return deviation
+
+    def draw(self, shared: Array, fresh: Array) -> Array:
+        """Noise of variance 1, (S, E), from standard normal numbers (K,) and (S, E)."""
+        between_positions = self._between(fresh.shape[-1])
+        # Both parts are interpolated as vectors; their common length is put back to 1.
+        loadings = np.einsum("spk,pe->ske", self.loadings, between_positions)
+        own = np.einsum("spj,pe->sje", self.own, between_positions)
+        length = np.sqrt((loadings**2).sum(axis=1) + (own**2).sum(axis=1))
+        drawn = np.einsum("ske,k->se", loadings, shared) + np.einsum("sje,je->se", own, fresh)
+        noise: Array = drawn / np.maximum(length, 1e-12)
+        return noise
+
+    def _between(self, epochs: int) -> Array:
+        if len(self.positions) == 1:
+            return np.ones((1, epochs))
+        return between(self._places, epochs)
+
+    @cached_property
+    def _places(self) -> tuple[float, ...]:
+        return tuple(self.positions.tolist())
+
+    def tensors(self) -> dict[str, Array]:
+        network = {f"{NETWORK}{name}": array for name, array in self.network.tensors().items()}
+        return network | {
+            "positions": self.positions,
+            "loadings": self.loadings,
+            "own": self.own,
+        }
+
+
+def at_positions(values: Array, positions: Array) -> Array:
+    """Of values (..., E) those at the epochs nearest to positions (P,) from 0 to 1: (..., P)."""
+    return values[..., nearest(tuple(positions.tolist()), values.shape[-1])]
+
+
+@lru_cache(maxsize=64)
+def nearest(positions: tuple[float, ...], epochs: int) -> Array:
+    """The epochs, counted from 0, that are nearest to positions (P,) from 0 to 1: (P,)."""
+    found = np.rint(np.array(positions) * (epochs - 1)).astype(int)
+    found.flags.writeable = False
+    return found
+
+
+def plain_noise(series: int, *, curves: bool) -> Noise:
+    """The noise as a head says it, one number for a whole run of each target.
+
+    Of curves it says two deviations, at the first and at the last epoch; of scalars one.
+    """
+    positions = np.array([0.0, 1.0] if curves else [0.0])
+    size = series * len(positions)
+    weights = np.concatenate([np.eye(size), np.zeros((size, size))]).astype(np.float32)
+    network = MlpEnsemble((weights[None],), (np.zeros((1, size), dtype=np.float32),))
+    loadings = np.repeat(np.eye(series)[:, None], len(positions), axis=1)
+    return Noise(network, positions, loadings, np.zeros_like(loadings))
+
+
+def noise_from_tensors(
+    arrays: Mapping[str, Array], said: int, series: int, *, curves: bool
+) -> Noise:
+    """The noise of a checkpoint's arrays, for a head that says `said` numbers of `series` targets.
+
+    Raises CheckpointError where they do not fit together.
+    """
+    rest = dict(arrays)
+    of_network = {n[len(NETWORK) :]: rest.pop(n) for n in sorted(rest) if n.startswith(NETWORK)}
+    wanted = ("loadings", "own", "positions")
+    if sorted(rest) != sorted(wanted) or not of_network:
+        raise CheckpointError(f"holds noise of the arrays {shown(sorted(arrays))}")
+    for name in wanted:
+        if rest[name].dtype != np.float64 or not np.isfinite(rest[name]).all():
+            raise CheckpointError(f"noise.{name} must be of finite float64")
+    positions, loadings, own = rest["positions"], rest["loadings"], rest["own"]
+    count = positions.size
+    single = positions.shape == (1,) and positions[0] == 0
+    rising = positions.ndim == 1 and count > 1 and positions[0] == 0 and positions[-1] == 1
+    if not ((rising and (np.diff(positions) > 0).all()) if curves else single):
+        raise CheckpointError("holds noise positions that do not fit its targets")
+    fits = loadings.ndim == 3 and loadings.shape[:2] == (series, count)
+    if not fits or loadings.shape[2] > MOST_FACTORS or own.shape != (series, count, series):
+        raise CheckpointError("holds noise of another number of targets or positions")
+    if max(np.abs(loadings).max(initial=0.0), np.abs(own).max()) > 1.0 + 1e-6:
+        raise CheckpointError("holds noise whose parts are larger than 1")
+    network = mlp_from_tensors(of_network, LARGEST_INPUT)
+    size = (network.members, network.inputs, network.outputs)
+    if size != (1, said + series * count, series * count):
+        raise CheckpointError("holds a noise network that does not fit its targets")
+    return Noise(network, positions, loadings, own)
+
+
+def generators(
+    noise_seed: int, config: Mapping[str, Any], *names: str
+) -> list[np.random.Generator]:
+    """One generator a name for one run of a flat canonical configuration.
+
+    They depend on the seed, the configuration and the name alone, on every machine.
+    """
+    import hashlib
+    import json
+
+    text = json.dumps([[name, config[name]] for name in sorted(config)])
+    found = []
+    for name in names:
+        digest = hashlib.sha256(f"{noise_seed} {name} {text}".encode()).digest()
+        found.append(np.random.default_rng(int.from_bytes(digest[:16], "little")))
+    return found
+
+
+def check_seed(seed: Any) -> None:
+    """Raise EahasError unless it is a whole number in 0..MOST_SEED, or None."""
+    if seed is not None and not (is_whole(seed) and 0 <= seed <= MOST_SEED):
+        raise EahasError(
+            f"noise_seed={shown(seed)}: allowed are whole numbers in 0..{MOST_SEED}, or None"
+        )

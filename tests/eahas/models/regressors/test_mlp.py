@@ -1,0 +1,109 @@
+"""Networks as arrays: one row, many rows and the definition agree; what cannot work is refused."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from eahas.errors import CheckpointError
+from eahas.models.regressors.mlp import LARGEST_FEATURE, ROWS_AT_ONCE, MlpEnsemble, mlp_from_tensors
+
+
+def network(*sizes: int, members: int = 3, scale: float = 1.0) -> MlpEnsemble:
+    rng = np.random.default_rng(0)
+    pairs = list(pairwise(sizes))
+    weights = [rng.normal(size=(members, i, o)) * scale / i**0.5 for i, o in pairs]
+    biases = [rng.normal(size=(members, o)) for _, o in pairs]
+    return MlpEnsemble(
+        tuple(w.astype(np.float32) for w in weights), tuple(b.astype(np.float32) for b in biases)
+    )
+
+
+def defined(mlp: MlpEnsemble, x: np.ndarray) -> np.ndarray:
+    """The same by the definition, in double precision."""
+    out = []
+    for member in range(mlp.members):
+        h = x.astype(float)
+        for k, (weight, bias) in enumerate(zip(mlp.weights, mlp.biases, strict=True)):
+            h = (np.maximum(h, 0.0) if k else h) @ weight[member].astype(float) + bias[member]
+        out.append(h)
+    return np.array(out)
+
+
+@pytest.mark.parametrize("sizes", [(4, 2), (4, 16, 2), (4, 16, 8, 1), (1, 1)])
+@pytest.mark.parametrize("members", [1, 3])
+def test_one_row_many_rows_and_the_definition_agree(sizes, members) -> None:
+    mlp = network(*sizes, members=members)
+    x = np.random.default_rng(1).normal(size=(2 * ROWS_AT_ONCE + 5, sizes[0])) * 3
+    kept = x.copy()
+    many = mlp.many(x)
+    assert many.shape == (members, len(x), sizes[-1])
+    np.testing.assert_allclose(many, defined(mlp, x), rtol=1e-4, atol=1e-5)
+    for k in (0, 1, len(x) - 1):
+        one = mlp.one(x[k])
+        assert one.shape == (members, sizes[-1])
+        np.testing.assert_allclose(one, many[:, k], rtol=1e-5, atol=1e-5)
+    np.testing.assert_array_equal(x, kept)
+
+
+def test_tensors_come_back() -> None:
+    mlp = network(4, 6, 2)
+    back = mlp_from_tensors(mlp.tensors())
+    for a, b in zip(mlp.weights + mlp.biases, back.weights + back.biases, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert (back.members, back.inputs, back.outputs) == (3, 4, 2)
+
+
+def changed(**arrays: np.ndarray | None) -> dict[str, np.ndarray]:
+    tensors = network(4, 6, 2).tensors()
+    named = {name.replace("_", "."): array for name, array in arrays.items()}
+    return {k: v for k, v in {**tensors, **named}.items() if v is not None}
+
+
+ONE = network(4, 6, 2).tensors()
+
+
+@pytest.mark.parametrize(
+    ("tensors", "why"),
+    [
+        ({}, "holds the arrays"),
+        (changed(weight_1=None), "holds the arrays"),
+        (changed(bias_0=None), "holds the arrays"),
+        (changed(weight_7=ONE["weight.1"]), "holds the arrays"),
+        (changed(more=ONE["weight.1"]), "holds the arrays"),
+        (changed(weight_0=ONE["weight.0"][0]), "do not fit"),
+        (changed(weight_0=ONE["weight.0"][:, :, :-1]), "do not fit"),
+        (changed(weight_0=ONE["weight.0"][:2]), "do not fit"),
+        (changed(bias_1=ONE["bias.1"].T), "do not fit"),
+        ({name: array[:0] for name, array in ONE.items()}, "do not fit"),
+        (changed(weight_1=ONE["weight.1"][:, :-1]), "does not follow"),
+        (changed(weight_1=ONE["weight.1"][:2], bias_1=ONE["bias.1"][:2]), "does not follow"),
+        (changed(weight_0=ONE["weight.0"].astype(np.float64)), "allowed: float32"),
+        (changed(bias_0=ONE["bias.0"].astype(np.int32)), "allowed: float32"),
+        (changed(weight_0=ONE["weight.0"] * np.float32("nan")), "not finite"),
+        (changed(bias_1=ONE["bias.1"] + np.float32("inf")), "not finite"),
+        (changed(weight_0=np.full_like(ONE["weight.0"], 3e38)), "sums overflow"),
+        ({name: array * np.float32(1e17) for name, array in ONE.items()}, "sums overflow"),
+    ],
+)
+def test_arrays_that_do_not_make_networks_are_refused(tensors, why) -> None:
+    with pytest.raises(CheckpointError, match=why):
+        mlp_from_tensors(tensors)
+
+
+def test_weights_that_are_let_in_do_not_overflow() -> None:
+    """As large as they may be, on inputs as large as they may be, in the worst of directions."""
+    scale = 1e17
+    while True:
+        try:
+            ones = {name: np.ones_like(a) * np.float32(scale) for name, a in ONE.items()}
+            mlp = mlp_from_tensors(ones)
+            break
+        except CheckpointError:
+            scale /= 2
+    x = np.full((3, 4), LARGEST_FEATURE)
+    assert np.isfinite(mlp.one(x[0])).all()
+    assert np.isfinite(mlp.many(x)).all()
+    assert mlp.one(x[0]).max() > 1e35
