@@ -21,8 +21,8 @@ import sys
 from argparse import Namespace
 from collections.abc import Sequence
 
-from eahas import ensemble_folder as ensembles
-from eahas.checkpoint import replaceable
+from eahas.benchmark.storage import ensemble_folder as ensembles
+from eahas.benchmark.storage.folder import replaceable
 from eahas.cli import accelerators, run_command
 from eahas.cli.arguments import Parser, whole
 from eahas.cli.inputs import read_records_of

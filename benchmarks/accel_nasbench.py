@@ -27,7 +27,7 @@ from scipy.stats import t as student
 from benchmarks._anb_xgb import TUNED, fit_and_predict
 from benchmarks.held_out import trust_cells
 from eahas import api
-from eahas.benchmark import Benchmark
+from eahas.benchmark.benchmark import Benchmark
 from eahas.files import write_json
 from eahas.spec.spec import Spec
 from surrogates.dataset import Runs, runs_from_records

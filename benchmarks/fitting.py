@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from eahas import api
-from eahas.benchmark import RECORDS
+from eahas.benchmark.benchmark import RECORDS
 from eahas.records.parquet import read_records, records_bytes
 from eahas.records.schema import ASIDE
 

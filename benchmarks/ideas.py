@@ -16,7 +16,7 @@ import numpy as np
 
 from benchmarks.surrogate_quality import CURVE, FIGURES, figures
 from eahas import api
-from eahas.benchmark import RECORDS
+from eahas.benchmark.benchmark import RECORDS
 from eahas.models.ensemble import Ensemble
 from eahas.models.features.features import Features
 from eahas.records.parquet import read_records

@@ -22,7 +22,7 @@ import numpy as np
 
 from benchmarks._bsc import BscSettings, fit_and_predict
 from eahas import api
-from eahas.benchmark import RECORDS
+from eahas.benchmark.benchmark import RECORDS
 from eahas.files import write_bytes
 from eahas.records.parquet import read_records
 from surrogates.dataset import Runs, runs_from_records

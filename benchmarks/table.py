@@ -22,14 +22,14 @@ import numpy as np
 
 from benchmarks.held_out import cell, trust_cells
 from eahas import api
-from eahas.benchmark import RECORDS, Benchmark
+from eahas.benchmark.benchmark import RECORDS, Benchmark
+from eahas.benchmark.optima import true_values
+from eahas.benchmark.storage.registry import shipped
 from eahas.models.uncertainty.distribution import on_log_scale
 from eahas.pareto import hypervolume, pareto_rows
 from eahas.records.parquet import read_records
 from eahas.records.schema import ASIDE, config_of
-from eahas.registry import shipped
 from eahas.spec.spec import Target
-from eahas.truth import true_values
 from surrogates.dataset import runs_from_records
 from surrogates.metrics import best_quarter_tau, kendall_tau, r2, resamplings, with_interval
 from surrogates.trust import LEVELS, trust

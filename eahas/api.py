@@ -10,23 +10,23 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from eahas import benchmark as _benchmark
-from eahas import registry as _registry
-from eahas.benchmark import Benchmark as Benchmark
+from eahas.benchmark import benchmark as _benchmark
+from eahas.benchmark.benchmark import Benchmark as Benchmark
+from eahas.benchmark.prediction import Prediction as Prediction
+from eahas.benchmark.storage import registry as _registry
+from eahas.benchmark.storage.manifest import BENCHMARK as _BENCHMARK
+from eahas.benchmark.storage.manifest import ENSEMBLE as _ENSEMBLE
+from eahas.benchmark.storage.manifest import MODELS as _MODELS
+from eahas.benchmark.storage.registry import EA_HAS_BENCH_NAMES as EA_HAS_BENCH_NAMES
 from eahas.errors import CheckpointError as CheckpointError
 from eahas.errors import ConfigError as ConfigError
 from eahas.errors import EahasError as EahasError
 from eahas.errors import MissingExtraError as MissingExtraError
-from eahas.manifest import BENCHMARK as _BENCHMARK
-from eahas.manifest import ENSEMBLE as _ENSEMBLE
-from eahas.manifest import MODELS as _MODELS
 from eahas.models.ensemble import Ensemble as Ensemble
 from eahas.models.ensemble import EstimatedEnergyWarning as EstimatedEnergyWarning
 from eahas.models.protocol import Model as Model
 from eahas.models.table import Table as Table
-from eahas.prediction import Prediction as Prediction
 from eahas.reference_api import reference_models as _reference_models
-from eahas.registry import EA_HAS_BENCH_NAMES as EA_HAS_BENCH_NAMES
 from eahas.space.space import Space as Space
 from eahas.spec.spec import Spec as Spec
 from eahas.spec.spec import spec_from_dict as spec_from_dict

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from eahas.benchmark import Benchmark
+from eahas.benchmark.benchmark import Benchmark
 from eahas.errors import EahasError
 from eahas.models.ensemble import warn_estimated
 from eahas.models.protocol import Model

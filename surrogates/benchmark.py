@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import eahas
-from eahas import ensemble_folder as ensembles
-from eahas.benchmark import NOTICE, RECORDS, SUPPORT
-from eahas.checkpoint import BENCHMARK, save_folder, tensor_bytes, with_manifest
+from eahas.benchmark.benchmark import NOTICE, RECORDS, SUPPORT
+from eahas.benchmark.storage import ensemble_folder as ensembles
+from eahas.benchmark.storage.folder import BENCHMARK, save_folder, tensor_bytes, with_manifest
 from eahas.errors import FitError
 from eahas.models.ensemble import Ensemble
 from eahas.models.support import support_of

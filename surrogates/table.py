@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from eahas import table_folder as tables
-from eahas.benchmark import RECORDS
-from eahas.checkpoint import BENCHMARK, save_folder, with_manifest
+from eahas.benchmark.benchmark import RECORDS
+from eahas.benchmark.storage import table_folder as tables
+from eahas.benchmark.storage.folder import BENCHMARK, save_folder, with_manifest
 from eahas.errors import FitError, shown
 from eahas.models.table import Table
 from eahas.models.uncertainty.distribution import on_log_scale

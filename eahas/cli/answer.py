@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from eahas.benchmark import Benchmark
+from eahas.benchmark.benchmark import Benchmark
+from eahas.benchmark.prediction import Prediction
 from eahas.cli import terminal
-from eahas.prediction import Prediction
+from eahas.report.text import energy_words, held_out_r2, label, number, quantity, span, unit_of
 from eahas.spec.spec import Target
-from eahas.text import energy_words, held_out_r2, label, number, quantity, span, unit_of
 
 LABEL, VALUE, SPAN, R2, CELL = 34, 10, 20, 13, 28
 UNSUPPORTED = 0.01  # of configurations like the training ones, one in a hundred is below

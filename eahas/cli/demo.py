@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eahas import api
-from eahas.benchmark import Benchmark
-from eahas.checkpoint import replaceable
+from eahas.benchmark.benchmark import Benchmark
+from eahas.benchmark.storage.folder import replaceable
 from eahas.cli import terminal
 from eahas.cli.answer import answer
 from eahas.cli.arguments import add_command, whole
@@ -18,8 +18,8 @@ from eahas.cli.inputs import Rows
 from eahas.cli.progress import Bars
 from eahas.cli.scores import summary
 from eahas.cli.sweep import counted, make_runs
+from eahas.report.text import label, number, unit_of
 from eahas.spec.spec import Spec, spec_from_dict
-from eahas.text import label, number, unit_of
 
 if TYPE_CHECKING:
     from surrogates.benchmark import Fitted
@@ -162,7 +162,7 @@ def side_by_side(bench: Benchmark, rows: Rows) -> str:
 def _draw(prediction: Any, path: Path, seen: Any = None) -> None:
     """A picture, where matplotlib is installed."""
     from eahas.errors import MissingExtraError
-    from eahas.plotting import plot_prediction, save_figure
+    from eahas.report.plotting import plot_prediction, save_figure
 
     try:
         figure = plot_prediction(prediction, seen=seen)

@@ -7,8 +7,8 @@ from argparse import Namespace
 from typing import Any
 
 from eahas import api
-from eahas.benchmark import RECORDS, Benchmark
-from eahas.checkpoint import read_file
+from eahas.benchmark.benchmark import RECORDS, Benchmark
+from eahas.benchmark.storage.folder import read_file
 from eahas.cli.arguments import UsageError, add_command, whole
 from eahas.cli.inputs import Rows, read_records_of
 from eahas.cli.progress import Bars

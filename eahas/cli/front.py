@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from eahas import api
+from eahas.benchmark.fronts import Fronts, predicted_fronts
 from eahas.cli.arguments import add_command, whole
 from eahas.cli.progress import Bars
 from eahas.errors import MissingExtraError
-from eahas.front import Fronts, predicted_fronts
-from eahas.text import quantity
+from eahas.report.text import quantity
 
 
 def add_to(commands: Any) -> None:
@@ -57,7 +57,7 @@ def run(arguments: Namespace) -> None:
     if arguments.out is not None:
         written.append(write_fronts(found, Path(arguments.out)))
     if arguments.plot is not None:
-        from eahas.plotting import plot_fronts, save_figure
+        from eahas.report.plotting import plot_fronts, save_figure
 
         written.append(save_figure(plot_fronts(found), arguments.plot))
     print(summary(found))

@@ -8,7 +8,7 @@ from typing import Any
 
 from eahas import api
 from eahas.cli.arguments import add_command
-from eahas.text import UNITS
+from eahas.report.text import UNITS
 
 
 def add_to(commands: Any) -> None:

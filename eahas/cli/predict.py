@@ -58,7 +58,7 @@ def run(arguments: Namespace) -> None:
         found = bench.query(config, at=arguments.at, noise_seed=arguments.noise_seed)
     picture = None
     if arguments.plot is not None:
-        from eahas.plotting import save_figure
+        from eahas.report.plotting import save_figure
 
         picture = save_figure(prediction.plot(arguments.level), arguments.plot)
     if arguments.json:

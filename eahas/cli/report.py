@@ -10,7 +10,7 @@ from eahas.cli.arguments import add_command, path
 from eahas.cli.inputs import Rows, add_records, read_with_spec
 from eahas.errors import SweepError
 from eahas.models.ensemble import warn_estimated
-from eahas.text import UNITS, label
+from eahas.report.text import UNITS, label
 
 if TYPE_CHECKING:
     from eahas.spec.spec import Spec
@@ -43,7 +43,7 @@ def report(arguments: Namespace) -> None:
             warn_estimated(found["space"], "CPU time x stated power")
     picture = None
     if arguments.plot is not None:
-        from eahas.plotting import save_figure
+        from eahas.report.plotting import save_figure
 
         picture = save_figure(front_figure(spec, rows, found), arguments.plot)
     print(json.dumps(found, allow_nan=False) if arguments.json else page(found))
@@ -53,7 +53,7 @@ def report(arguments: Namespace) -> None:
 
 def front_figure(spec: Spec, rows: Rows, found: dict[str, Any]) -> Any:
     """Error against cost of every run, with its front, coloured by the number of epochs."""
-    from eahas.plotting import plot_front
+    from eahas.report.plotting import plot_front
     from sweeps.report import shortfall
 
     if "front" not in found:

@@ -9,7 +9,7 @@ from typing import TextIO
 
 import numpy as np
 
-from eahas.text import number
+from eahas.report.text import number
 
 Array = np.ndarray
 HEIGHT = 12  # rows of text

@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("torch")
 
 from benchmarks import _bsc
-from eahas.benchmark import RECORDS
+from eahas.benchmark.benchmark import RECORDS
 from eahas.models.curves import bezier
 from eahas.records.parquet import read_records
 from surrogates.dataset import runs_from_records

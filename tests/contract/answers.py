@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from eahas import api
-from eahas.benchmark import Benchmark
+from eahas.benchmark.benchmark import Benchmark
 
 ANSWERS = Path(__file__).with_suffix(".json")
 CONFIGURATIONS = 8

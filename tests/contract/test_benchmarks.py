@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 from eahas import api
-from eahas.benchmark import NOTICE, RECORDS, Benchmark
+from eahas.benchmark.benchmark import NOTICE, RECORDS, Benchmark
+from eahas.benchmark.storage.registry import shipped
 from eahas.models.ensemble import EstimatedEnergyWarning
 from eahas.records.parquet import read_records
 from eahas.records.schema import config_of
-from eahas.registry import shipped
 
 SHIPPED = {bench["name"]: bench for bench in api.list_benchmarks()}
 MOST_BYTES = 5_000_000

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from eahas import ensemble_folder as ensembles
-from eahas import table_folder as tables
-from eahas.checkpoint import save_folder, tensor_bytes, with_manifest
-from eahas.manifest import BENCHMARK
+from eahas.benchmark.storage import ensemble_folder as ensembles
+from eahas.benchmark.storage import table_folder as tables
+from eahas.benchmark.storage.folder import save_folder, tensor_bytes, with_manifest
+from eahas.benchmark.storage.manifest import BENCHMARK
 from eahas.models.curves.codecs import BezierCodec
 from eahas.models.ensemble import Ensemble
 from eahas.models.features.features import Features, default_features

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from eahas import api, ensemble_folder
+from eahas import api
+from eahas.benchmark.storage import ensemble_folder
 from eahas.errors import FitError, MissingExtraError
 from eahas.spec.spec import spec_from_dict
 from surrogates.calibration import calibrated

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from eahas import api
-from eahas.benchmark import RECORDS
+from eahas.benchmark.benchmark import RECORDS
 from eahas.errors import FitError
 from eahas.records.parquet import read_records
 from eahas.spec.spec import Spec, spec_from_dict

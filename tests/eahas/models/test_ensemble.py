@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from safetensors.numpy import load
 
 from eahas import api
-from eahas import ensemble_folder as ensembles
-from eahas.checkpoint import manifest_bytes, tensor_bytes, with_manifest
+from eahas.benchmark.storage import ensemble_folder as ensembles
+from eahas.benchmark.storage.folder import manifest_bytes, tensor_bytes, with_manifest
 from eahas.errors import CheckpointError, ConfigError, EahasError
 from eahas.models.ensemble import Ensemble
 from eahas.models.regressors import MlpEnsemble

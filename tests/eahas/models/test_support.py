@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from eahas import api
-from eahas import ensemble_folder as ensembles
-from eahas.checkpoint import manifest_bytes, tensor_bytes
+from eahas.benchmark.storage import ensemble_folder as ensembles
+from eahas.benchmark.storage.folder import manifest_bytes, tensor_bytes
 from eahas.errors import CheckpointError
 from eahas.models.query import ask
 from eahas.models.support import NEAREST, Support, placed, support_from_tensors, support_of

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from eahas import api
-from eahas.benchmark import Benchmark
+from eahas.benchmark.benchmark import Benchmark
 from eahas.errors import EahasError
 from eahas.models.regressors import MlpEnsemble
 from eahas.models.uncertainty.seed_noise import (

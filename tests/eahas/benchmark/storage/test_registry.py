@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from eahas import registry
+from eahas.benchmark.storage import registry
+from eahas.benchmark.storage.manifest import BENCHMARK, ENSEMBLE
+from eahas.benchmark.storage.registry import Place, describe, locate, roots, shipped
 from eahas.errors import CheckpointError
-from eahas.manifest import BENCHMARK, ENSEMBLE
-from eahas.registry import Place, describe, locate, roots, shipped
 
 
 def found(name: str | os.PathLike[str]) -> tuple[str, str, str | None]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from eahas.benchmark import Benchmark
+from eahas.benchmark.benchmark import Benchmark
 from eahas.errors import EahasError, unknown
 from eahas.pareto import pareto_rows
 from eahas.space.sampling import sample_columns

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from eahas import api
+from eahas.benchmark.fronts import predicted_fronts
 from eahas.errors import ConfigError, EahasError
-from eahas.front import predicted_fronts
 from eahas.space.sampling import sample_columns
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from eahas import api
-from eahas.checkpoint import manifest_bytes
+from eahas.benchmark.storage.folder import manifest_bytes
 from eahas.errors import CheckpointError, ConfigError, EahasError, MissingExtraError
 from eahas.records.parquet import records_bytes
 

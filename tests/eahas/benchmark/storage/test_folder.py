@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from eahas.checkpoint import (
+from eahas.benchmark.storage.folder import (
     MANIFEST,
     read_file,
     read_tensors,

@@ -18,13 +18,13 @@ from typing import Any
 
 import numpy as np
 
+from eahas.benchmark.storage.manifest import BENCHMARK as BENCHMARK
+from eahas.benchmark.storage.manifest import ENSEMBLE as ENSEMBLE
+from eahas.benchmark.storage.manifest import FORMAT_VERSION as FORMAT_VERSION
+from eahas.benchmark.storage.manifest import MANIFEST as MANIFEST
+from eahas.benchmark.storage.manifest import READERS
 from eahas.errors import CheckpointError
 from eahas.files import write_bytes
-from eahas.manifest import BENCHMARK as BENCHMARK
-from eahas.manifest import ENSEMBLE as ENSEMBLE
-from eahas.manifest import FORMAT_VERSION as FORMAT_VERSION
-from eahas.manifest import MANIFEST as MANIFEST
-from eahas.manifest import READERS
 
 
 def read_file(folder: Path, name: str, manifest: Mapping[str, Any]) -> bytes:

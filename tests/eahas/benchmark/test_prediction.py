@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from eahas import api
+from eahas.benchmark.prediction import Lazy, Prediction
 from eahas.errors import EahasError, MissingExtraError, SpecError
-from eahas.prediction import Lazy, Prediction
 from eahas.spec.spec import RESERVED
 
 

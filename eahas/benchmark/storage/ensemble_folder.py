@@ -8,9 +8,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from eahas.checkpoint import read_tensors, save_folder, tensor_bytes
+from eahas.benchmark.storage.folder import read_tensors, save_folder, tensor_bytes
+from eahas.benchmark.storage.manifest import ENSEMBLE, Manifest, read_manifest
 from eahas.errors import CheckpointError, shown, unknown
-from eahas.manifest import ENSEMBLE, Manifest, read_manifest
 from eahas.models.curves import bezier
 from eahas.models.curves.codecs import BEZIER, GRID, BezierCodec, Codec, GridCodec, grid_codec
 from eahas.models.ensemble import Ensemble
@@ -174,7 +174,7 @@ def check_epochs(manifest: Manifest, space: Space) -> None:
 
 
 def save(ensemble: Ensemble, folder: Path) -> None:
-    """Write an ensemble as a folder, atomically; see `eahas.checkpoint.save_folder`."""
+    """Write an ensemble as a folder, atomically; see `eahas.benchmark.storage.folder.save_folder`."""
     manifest, files = contents(ensemble)
     save_folder(folder, manifest, files)
 

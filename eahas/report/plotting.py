@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from eahas.benchmark.prediction import Prediction
 from eahas.errors import EahasError, MissingExtraError
-from eahas.prediction import Prediction
-from eahas.text import UNITS, energy_words, label, quantity, sourced, span, unit_of
+from eahas.report.text import UNITS, energy_words, label, quantity, sourced, span, unit_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from eahas.front import Fronts
+    from eahas.benchmark.fronts import Fronts
     from eahas.spec.spec import Target
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito, 2008

@@ -10,9 +10,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from eahas import ensemble_folder as ensembles
-from eahas import table_folder as tables
-from eahas.checkpoint import read_file, read_tensors
+from eahas.benchmark.optima import Point, best_points, front_points
+from eahas.benchmark.prediction import Prediction
+from eahas.benchmark.storage import ensemble_folder as ensembles
+from eahas.benchmark.storage import table_folder as tables
+from eahas.benchmark.storage.folder import read_file, read_tensors
+from eahas.benchmark.storage.manifest import (
+    BENCHMARK,
+    ENSEMBLE,
+    MANIFEST,
+    MODELS,
+    Manifest,
+    name_of,
+    parse_manifest,
+    read_manifest,
+)
 from eahas.checks import is_number, is_whole
 from eahas.errors import (
     CheckpointError,
@@ -23,28 +35,16 @@ from eahas.errors import (
     shown,
     unknown,
 )
-from eahas.manifest import (
-    BENCHMARK,
-    ENSEMBLE,
-    MANIFEST,
-    MODELS,
-    Manifest,
-    name_of,
-    parse_manifest,
-    read_manifest,
-)
 from eahas.models.ensemble import Ensemble
 from eahas.models.protocol import Model
 from eahas.models.query import ask, ask_columns
 from eahas.models.support import Everywhere, Support, support_from_tensors
 from eahas.models.table import Table
 from eahas.models.uncertainty.seed_noise import check_seed
-from eahas.prediction import Prediction
 from eahas.records.parquet import mixed_columns, read_table
 from eahas.records.schema import ENERGY_SOURCES, MIXED, NO_ENERGY
 from eahas.space.space import Space
 from eahas.spec.spec import Spec, Target, main_curve
-from eahas.truth import Point, best_points, front_points
 
 RECORDS, SUPPORT, NOTICE = "records.parquet", "support.safetensors", "NOTICE"
 NAME = r"[A-Za-z0-9._-]+"
@@ -186,7 +186,7 @@ class Benchmark:
         """The n configurations of a table that are truly best in a target, the best first.
 
         By the means over the seeds, after epoch `at` (default: each at its last): see
-        `eahas.truth.best_points`. Raises EahasError where there is no table, for an unknown target,
+        `eahas.benchmark.optima.best_points`. Raises EahasError where there is no table, for an unknown target,
         and for n or `at` out of range.
         """
         return best_points(self._truth(), target, n, at)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from eahas.report.text import LABELS, label, number, quantity, sourced, span, unit_of
 from eahas.spec.spec import KNOWN_TARGETS, Target
-from eahas.text import LABELS, label, number, quantity, sourced, span, unit_of
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,15 @@ from typing import Any
 
 import pytest
 
+from eahas.benchmark.storage.manifest import (
+    BENCHMARK,
+    ENSEMBLE,
+    MANIFEST,
+    Manifest,
+    parse_manifest,
+    read_manifest,
+)
 from eahas.errors import CheckpointError
-from eahas.manifest import BENCHMARK, ENSEMBLE, MANIFEST, Manifest, parse_manifest, read_manifest
 
 WHOLE = {"format": BENCHMARK, "format_version": 1, "files": {}}
 

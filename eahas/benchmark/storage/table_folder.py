@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from eahas.checkpoint import read_tensors, tensor_bytes
-from eahas.ensemble_folder import (
+from eahas.benchmark.storage.ensemble_folder import (
     LARGEST_FACTOR,
     check_epochs,
     described_laws,
     laws_of,
     naming,
 )
+from eahas.benchmark.storage.folder import read_tensors, tensor_bytes
+from eahas.benchmark.storage.manifest import TABLE, Manifest, read_manifest
 from eahas.errors import CheckpointError, EahasError, shown, unknown
-from eahas.manifest import TABLE, Manifest, read_manifest
 from eahas.models.table import Table
 from eahas.models.uncertainty.distribution import on_log_scale
 from eahas.models.uncertainty.seed_variance import Typical

@@ -13,7 +13,7 @@ from eahas.errors import EahasError, MissingExtraError
 
 pytest.importorskip("matplotlib")
 
-from eahas.plotting import plot_front, plot_prediction, save_figure
+from eahas.report.plotting import plot_front, plot_prediction, save_figure
 
 
 @pytest.fixture(scope="module")

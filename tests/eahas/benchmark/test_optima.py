@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from eahas import api
+from eahas.benchmark.optima import true_values
 from eahas.errors import ConfigError, EahasError
-from eahas.truth import true_values
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from eahas.errors import CheckpointError, shown, unknown
-from eahas.manifest import (
+from eahas.benchmark.storage.manifest import (
     BENCHMARK,
     ENSEMBLE,
     MANIFEST,
@@ -18,6 +17,7 @@ from eahas.manifest import (
     name_of,
     read_manifest,
 )
+from eahas.errors import CheckpointError, shown, unknown
 
 PREFIX = "checkpoints/"
 # EA-HAS-Bench's names of data sets, and the benchmarks that we have or shall have of them.
@@ -50,7 +50,7 @@ class Place:
 
 def roots() -> list[Path]:
     """The folder of the shipped benchmarks: in the installed package, or beside the source."""
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parents[2]
     places = (package / "checkpoints", package.parent / "checkpoints")
     return [place for place in places if place.is_dir()][:1]
 

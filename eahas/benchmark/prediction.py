@@ -13,7 +13,7 @@ from eahas.models.uncertainty.distribution import Distribution
 from eahas.models.uncertainty.error_quantiles import normal_reach
 
 if TYPE_CHECKING:
-    from eahas.benchmark import Benchmark
+    from eahas.benchmark.benchmark import Benchmark
     from eahas.models.protocol import Model
 
 Array = np.ndarray
@@ -187,7 +187,7 @@ class Prediction:
 
     def plot(self, level: float = 0.9) -> Any:
         """A matplotlib figure of the curves with their bands; needs the extra `plot`."""
-        from eahas.plotting import plot_prediction
+        from eahas.report.plotting import plot_prediction
 
         return plot_prediction(self, level)
 

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from eahas import api, registry
-from eahas import table_folder as tables
-from eahas.checkpoint import manifest_bytes, read_tensors, save_folder, tensor_bytes
+from eahas import api
+from eahas.benchmark.storage import registry
+from eahas.benchmark.storage import table_folder as tables
+from eahas.benchmark.storage.folder import manifest_bytes, read_tensors, save_folder, tensor_bytes
 from eahas.errors import CheckpointError
 
 

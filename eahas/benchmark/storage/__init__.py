@@ -1,0 +1,1 @@
+"""Benchmark folders on disk: manifests, checked files, and where benchmarks are found."""

@@ -1,0 +1,1 @@
+"""Reports: plain data to text and to figures."""
