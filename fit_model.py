@@ -25,9 +25,9 @@ from eahas.benchmark.storage import ensemble_folder as ensembles
 from eahas.benchmark.storage.folder import replaceable
 from eahas.cli import accelerators, run_command
 from eahas.cli.arguments import Parser, whole
+from eahas.cli.format_metrics import summary
 from eahas.cli.inputs import read_records_of
 from eahas.cli.progress import Bars
-from eahas.cli.scores import summary
 from eahas.cli.tuning import add_tuning, tuned, write_settings
 
 EXAMPLE = """example:

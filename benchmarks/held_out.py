@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from eahas import api
-from eahas.cli.scores import METRICS, REFERENCES, share
+from eahas.cli.format_metrics import METRICS, REFERENCES, share
 
 
 def main(name: str = "regnet-digits") -> None:

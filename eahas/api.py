@@ -22,11 +22,11 @@ from eahas.errors import CheckpointError as CheckpointError
 from eahas.errors import ConfigError as ConfigError
 from eahas.errors import EahasError as EahasError
 from eahas.errors import MissingExtraError as MissingExtraError
+from eahas.integrations.ea_has_bench import reference_models as _reference_models
 from eahas.models.ensemble import Ensemble as Ensemble
 from eahas.models.ensemble import EstimatedEnergyWarning as EstimatedEnergyWarning
 from eahas.models.protocol import Model as Model
 from eahas.models.table import Table as Table
-from eahas.reference_api import reference_models as _reference_models
 from eahas.space.space import Space as Space
 from eahas.spec.spec import Spec as Spec
 from eahas.spec.spec import spec_from_dict as spec_from_dict

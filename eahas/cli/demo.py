@@ -12,11 +12,11 @@ from eahas import api
 from eahas.benchmark.benchmark import Benchmark
 from eahas.benchmark.storage.folder import replaceable
 from eahas.cli import terminal
-from eahas.cli.answer import answer
 from eahas.cli.arguments import add_command, whole
+from eahas.cli.format_metrics import summary
+from eahas.cli.format_prediction import answer
 from eahas.cli.inputs import Rows
 from eahas.cli.progress import Bars
-from eahas.cli.scores import summary
 from eahas.cli.sweep import counted, make_runs
 from eahas.report.text import label, number, unit_of
 from eahas.spec.spec import Spec, spec_from_dict

@@ -10,9 +10,9 @@ from eahas import api
 from eahas.benchmark.benchmark import RECORDS, Benchmark
 from eahas.benchmark.storage.folder import read_file
 from eahas.cli.arguments import UsageError, add_command, whole
+from eahas.cli.format_metrics import tables
 from eahas.cli.inputs import Rows, read_records_of
 from eahas.cli.progress import Bars
-from eahas.cli.scores import tables
 from eahas.errors import EahasError
 from eahas.models.ensemble import warn_estimated
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from eahas.cli.arguments import Parser, add_command, whole
+from eahas.cli.benchmark_args import add_making, folder_to_make, path_of
+from eahas.cli.format_metrics import read, summary
 from eahas.cli.inputs import read_json, read_records_of
-from eahas.cli.making import add_making, folder_to_make, path_of
 from eahas.cli.progress import Bars
-from eahas.cli.scores import read, summary
 from eahas.cli.tuning import add_tuning, tuned, write_settings
 
 SETTINGS = ("members", "steps", "seed", "degree")

@@ -8,8 +8,8 @@ from typing import Any
 
 from eahas import api
 from eahas.cli import terminal
-from eahas.cli.answer import answer, answers, reached
 from eahas.cli.arguments import UsageError, add_command, probability, whole
+from eahas.cli.format_prediction import answer, answers, reached
 from eahas.cli.inputs import read_json
 
 

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from eahas.cli import report, validation
+from eahas.cli import report
+from eahas.cli import validate_energy as validation
 from eahas.cli.arguments import UsageError, add_command, path, seconds, whole
-from eahas.cli.machine import add_machine
 from eahas.cli.progress import Bars
+from eahas.cli.run_args import add_machine
 
 
 def add_to(commands: Any) -> None:

@@ -6,10 +6,10 @@ from argparse import Namespace
 from typing import Any
 
 from eahas.cli.arguments import add_command
+from eahas.cli.benchmark_args import add_making, folder_to_make, path_of
+from eahas.cli.format_metrics import summary
 from eahas.cli.inputs import read_records_of
-from eahas.cli.making import add_making, folder_to_make, path_of
 from eahas.cli.progress import Bars
-from eahas.cli.scores import summary
 
 
 def add_to(commands: Any) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 from eahas.cli.arguments import UsageError, add_command, path, seconds, whole
 from eahas.cli.inputs import add_records, read_with_spec
-from eahas.cli.machine import add_machine
 from eahas.cli.progress import Bars
+from eahas.cli.run_args import add_machine
 
 
 def add_to(stages: Any) -> None:

@@ -1,0 +1,1 @@
+"""Interfaces of other libraries and systems, one file each."""
