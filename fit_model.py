@@ -81,12 +81,12 @@ def fit_one(arguments: Namespace) -> None:
     changes = accelerators.settings(arguments)
 
     from surrogates.benchmark import LEARN_FROM, energy_facts, learnable
-    from surrogates.dataset import controls_from_records, runs_from_records
+    from surrogates.components import written
+    from surrogates.data.dataset import controls_from_records, runs_from_records
+    from surrogates.evaluation.quality import quality
+    from surrogates.evaluation.side_metrics import side_metrics
     from surrogates.families import configured, family
     from surrogates.fitting import Part, fit_parts
-    from surrogates.parts import written
-    from surrogates.quality import quality
-    from surrogates.side_metrics import side_metrics
     from sweeps.specs import load_spec
 
     chosen = family(arguments.model)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from surrogates.dataset import Runs
+from surrogates.data.dataset import Runs
 
 Array = np.ndarray
 ROUNDS, PATIENCE = 20_000, 100

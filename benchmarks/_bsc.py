@@ -17,8 +17,8 @@ import torch
 from torch import nn
 
 from eahas.models.curves import bezier
-from surrogates.bezier_fit import fit
-from surrogates.dataset import Runs
+from surrogates.data.dataset import Runs
+from surrogates.models.bezier_fit import fit
 
 Array = np.ndarray
 DEGREE = 5

@@ -15,12 +15,12 @@ import optuna
 
 from benchmarks._bsc import BscSettings, fit_and_predict
 from eahas.files import write_json
-from surrogates.dataset import Runs
+from surrogates.data.dataset import Runs
+from surrogates.evaluation.metrics import last_epoch, mean_over_epochs, r2
 from surrogates.families import family
 from surrogates.fitting import Part
-from surrogates.metrics import last_epoch, mean_over_epochs, r2
-from surrogates.search_spaces import Number, Ranges, Whole
-from surrogates.tuning import tune
+from surrogates.tuning.search_spaces import Number, Ranges, Whole
+from surrogates.tuning.study import tune
 
 FAMILIES = ("svd_lgb_hpo", "xgb", "bezier_nn_hpo", "lc_nn_hpo", "svd_nn_hpo")
 BSC = "bsc"

@@ -30,11 +30,11 @@ from eahas import api
 from eahas.benchmark.benchmark import Benchmark
 from eahas.files import write_json
 from eahas.spec.spec import Spec
-from surrogates.dataset import Runs, runs_from_records
-from surrogates.metrics import kendall_tau, once, r2, resamplings
-from surrogates.parts import parts_of
+from surrogates.components import parts_of
+from surrogates.data.dataset import Runs, runs_from_records
+from surrogates.evaluation.metrics import kendall_tau, once, r2, resamplings
+from surrogates.evaluation.uncertainty_metrics import trust
 from surrogates.settings import shipped
-from surrogates.trust import trust
 from sweeps.accel_nasbench import accel_nasbench_rows
 from sweeps.specs import load_spec
 

@@ -36,7 +36,7 @@ from eahas.models.curves.bezier import (
     epoch_positions,
     x_control_points,
 )
-from surrogates.bezier_fit import MIN_STEP, fit
+from surrogates.models.bezier_fit import MIN_STEP, fit
 
 Floats = NDArray[np.float64]
 

@@ -20,10 +20,10 @@ from eahas.benchmark.benchmark import RECORDS
 from eahas.models.ensemble import Ensemble
 from eahas.models.features.features import Features
 from eahas.records.parquet import read_records
-from surrogates.coded import fit_curves_coded
-from surrogates.dataset import Runs, runs_from_records
+from surrogates.data.dataset import Runs, runs_from_records
 from surrogates.families import CURVES, configured, family
-from surrogates.training import FitSettings, NetSettings, fit_curves
+from surrogates.models.codec_ensembles import fit_curves_coded
+from surrogates.models.network_training import FitSettings, NetSettings, fit_curves
 
 Array = np.ndarray
 Seen = Callable[[Runs], Runs]

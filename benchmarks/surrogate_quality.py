@@ -25,9 +25,9 @@ from eahas import api
 from eahas.benchmark.benchmark import RECORDS
 from eahas.files import write_bytes
 from eahas.records.parquet import read_records
-from surrogates.dataset import Runs, runs_from_records
+from surrogates.data.dataset import Runs, runs_from_records
+from surrogates.evaluation.metrics import kendall_tau, last_epoch, mean_over_epochs, r2, resamplings
 from surrogates.families import family
-from surrogates.metrics import kendall_tau, last_epoch, mean_over_epochs, r2, resamplings
 
 Array = np.ndarray
 CURVE = "valid"

@@ -30,9 +30,15 @@ from eahas.pareto import hypervolume, pareto_rows
 from eahas.records.parquet import read_records
 from eahas.records.schema import ASIDE, config_of
 from eahas.spec.spec import Target
-from surrogates.dataset import runs_from_records
-from surrogates.metrics import best_quarter_tau, kendall_tau, r2, resamplings, with_interval
-from surrogates.trust import LEVELS, trust
+from surrogates.data.dataset import runs_from_records
+from surrogates.evaluation.metrics import (
+    best_quarter_tau,
+    kendall_tau,
+    r2,
+    resamplings,
+    with_interval,
+)
+from surrogates.evaluation.uncertainty_metrics import LEVELS, trust
 
 Array = np.ndarray
 TABLE, SURROGATE = "regnet-digits-table", "regnet-digits"

@@ -21,13 +21,13 @@ from eahas.models.support import support_of
 from eahas.records.parquet import records_bytes
 from eahas.records.schema import MIXED, NO_ENERGY
 from eahas.spec.spec import Spec
-from surrogates.crossfit import FOLDS
-from surrogates.dataset import Runs, controls_from_records, runs_from_records
+from surrogates.data.dataset import Runs, controls_from_records, runs_from_records
+from surrogates.data.outliers import without_spikes
+from surrogates.data.transforms import check_positive
+from surrogates.evaluation.quality import judged
 from surrogates.families import Family, Settings, family
 from surrogates.fitting import Part, Report, fit_parts
-from surrogates.linked import check_positive
-from surrogates.quality import judged
-from surrogates.spikes import without_spikes
+from surrogates.uncertainty.crossfit import FOLDS
 
 MODELS = ("bezier_nn_STAR", "nn_E")  # what a benchmark is made of unless told otherwise
 LEARN_FROM = ("train", "valid")  # choices have been made on valid; now it is there to learn from
@@ -38,7 +38,7 @@ class Fitted:
     """The ensembles of a benchmark, the runs they came from, and how good they are.
 
     `learned` are the runs that the ensembles were fitted to, `noise` is the source of each target's
-    (see `surrogates.noise`).
+    (see `surrogates.uncertainty.seed_noise`).
     """
 
     spec: Spec

@@ -12,16 +12,22 @@ from dataclasses import dataclass, fields, replace
 from eahas.errors import FitError, unknown
 from eahas.models.ensemble import Ensemble
 from eahas.spec.spec import Spec, Target
-from surrogates.coded import fit_curves_coded, fit_scalars_coded
-from surrogates.dataset import Runs
-from surrogates.kernels import GpSettings, NuSvrSettings, SvrSettings
-from surrogates.natural_boosting import NgbSettings
-from surrogates.networks import one_thread
-from surrogates.regressors import CodeSettings
+from surrogates.data.dataset import Runs
+from surrogates.models.codec_ensembles import fit_curves_coded, fit_scalars_coded
+from surrogates.models.kernels import GpSettings, NuSvrSettings, SvrSettings
+from surrogates.models.member_fits import CodeSettings
+from surrogates.models.natural_boosting import NgbSettings
+from surrogates.models.network_training import (
+    FitSettings,
+    NetSettings,
+    Progress,
+    fit_curves,
+    fit_scalars,
+)
+from surrogates.models.networks import one_thread
+from surrogates.models.trees import ForestSettings, LgbSettings, XgbSettings
 from surrogates.settings import configured as configured
 from surrogates.settings import shipped
-from surrogates.training import FitSettings, NetSettings, Progress, fit_curves, fit_scalars
-from surrogates.trees import ForestSettings, LgbSettings, XgbSettings
 
 CURVES = FitSettings(weight_decay=0.3, left_out=0)
 SCALARS = FitSettings(hidden=(64, 64), steps=2000, weight_decay=0.3, dropout=0.05)

@@ -10,12 +10,12 @@ import numpy as np
 from eahas.errors import FitError, unknown
 from eahas.models.ensemble import Ensemble
 from eahas.models.heads import ScalarHead
-from surrogates.calibration import calibrated
-from surrogates.crossfit import FOLDS, crossed
-from surrogates.dataset import Runs
+from surrogates.data.dataset import Runs
+from surrogates.data.transforms import linked_scalars
 from surrogates.families import Family, Settings
-from surrogates.linked import linked_scalars
-from surrogates.noise import with_noise
+from surrogates.uncertainty.calibration import calibrated
+from surrogates.uncertainty.crossfit import FOLDS, crossed
+from surrogates.uncertainty.seed_noise import with_noise
 
 LEAST_KNOWN = 2 * FOLDS  # configurations with a value of a scalar that some runs lack
 Report = Callable[[str, int, int], None]  # what is being done, done, of how many

@@ -19,10 +19,10 @@ from eahas.models.uncertainty.distribution import on_log_scale
 from eahas.records.parquet import records_bytes
 from eahas.spec.spec import Spec, Target
 from surrogates.benchmark import energy_facts, provenance
-from surrogates.between_seeds import at_positions, studied
-from surrogates.dataset import Runs, runs_from_records
+from surrogates.data.dataset import Runs, runs_from_records
+from surrogates.evaluation.quality import on_repeated, quality, references
 from surrogates.fitting import Report
-from surrogates.quality import on_repeated, quality, references
+from surrogates.uncertainty.seed_variance import at_positions, studied
 
 Array = np.ndarray
 NAME = "table"

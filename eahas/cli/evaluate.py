@@ -56,8 +56,9 @@ def judge(bench: Benchmark, records: str | None, resamples: int) -> dict[str, An
 
     A table has seen all of its own: it is judged on them by leaving out one seed.
     """
-    from surrogates import quality, table
-    from surrogates.dataset import runs_from_records
+    from surrogates import table
+    from surrogates.data.dataset import runs_from_records
+    from surrogates.evaluation import quality
 
     rows = own_records(bench) if records is None else read_records_of(records, bench.spec)
     runs = runs_from_records(rows, bench.spec)

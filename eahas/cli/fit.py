@@ -100,9 +100,9 @@ def run(arguments: Namespace) -> None:
     notice = None if arguments.notice is None else Path(arguments.notice).read_text("utf-8")
 
     from surrogates.benchmark import energy_facts, fit, save
-    from surrogates.dataset import runs_from_records, unvaried
-    from surrogates.parts import described_parts, parts_of
-    from surrogates.spikes import cuts
+    from surrogates.components import described_parts, parts_of
+    from surrogates.data.dataset import runs_from_records, unvaried
+    from surrogates.data.outliers import cuts
     from sweeps.specs import load_spec
 
     common, spec = given_settings(arguments), load_spec(arguments.spec)

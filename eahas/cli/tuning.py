@@ -13,7 +13,7 @@ from eahas.cli.progress import Bars
 from eahas.files import write_json
 
 if TYPE_CHECKING:
-    from surrogates.dataset import Runs
+    from surrogates.data.dataset import Runs
     from surrogates.fitting import Part
 
 SETTINGS, STUDY = ".settings.json", ".study.db"  # beside the folder that is written
@@ -49,7 +49,7 @@ def tuned(
         if arguments.study is not None:
             raise UsageError("--study is for --tune N")
         return list(parts), []
-    from surrogates.tuning import tune
+    from surrogates.tuning.study import tune
 
     study = Path(arguments.study) if arguments.study else beside(folder, STUDY)
     found = []

@@ -11,7 +11,7 @@ from benchmarks import _bsc
 from eahas.benchmark.benchmark import RECORDS
 from eahas.models.curves import bezier
 from eahas.records.parquet import read_records
-from surrogates.dataset import runs_from_records
+from surrogates.data.dataset import runs_from_records
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("torch")
 
 from benchmarks.surrogate_quality import FIGURES, cached, figures
-from surrogates.metrics import resamplings
+from surrogates.evaluation.metrics import resamplings
 
 
 def test_a_perfect_prediction_has_only_ones() -> None:

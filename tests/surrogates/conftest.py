@@ -14,8 +14,8 @@ from eahas.models.features.features import default_features
 from eahas.models.heads import CurveHead, Head, ScalarHead
 from eahas.models.regressors import MlpEnsemble
 from eahas.spec.spec import Spec, spec_from_dict
-from surrogates.crossfit import Crossed
-from surrogates.dataset import Runs, runs_from_records
+from surrogates.data.dataset import Runs, runs_from_records
+from surrogates.uncertainty.crossfit import Crossed
 
 SPEC = {
     "name": "toy",

@@ -10,7 +10,7 @@ import pytest
 from eahas import api
 from eahas.errors import FitError
 from surrogates import benchmark
-from surrogates.training import FitSettings
+from surrogates.models.network_training import FitSettings
 
 QUICK = FitSettings(members=3, hidden=(16,), steps=60, batch_size=64, dropout=0.0)
 
@@ -136,8 +136,8 @@ def test_every_length_is_judged_in_the_same_ways(fitted) -> None:
 
 
 def test_a_seed_without_costs_costs_only_its_own_configuration(spec, rows) -> None:
-    from surrogates.dataset import runs_from_records
-    from surrogates.quality import references
+    from surrogates.data.dataset import runs_from_records
+    from surrogates.evaluation.quality import references
 
     runs = runs_from_records(rows, spec)
     scalars = runs.scalars.copy()

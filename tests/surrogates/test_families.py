@@ -11,13 +11,13 @@ from eahas import api
 from eahas.benchmark.storage import ensemble_folder
 from eahas.errors import FitError, MissingExtraError
 from eahas.spec.spec import spec_from_dict
-from surrogates.calibration import calibrated
+from surrogates.evaluation.metrics import last_epoch, once, r2
 from surrogates.families import FAMILIES, configured, family
-from surrogates.kernels import GpSettings, NuSvrSettings, SvrSettings
-from surrogates.metrics import last_epoch, once, r2
-from surrogates.natural_boosting import NgbSettings
-from surrogates.training import FitSettings, NetSettings
-from surrogates.trees import ForestSettings, LgbSettings, XgbSettings
+from surrogates.models.kernels import GpSettings, NuSvrSettings, SvrSettings
+from surrogates.models.natural_boosting import NgbSettings
+from surrogates.models.network_training import FitSettings, NetSettings
+from surrogates.models.trees import ForestSettings, LgbSettings, XgbSettings
+from surrogates.uncertainty.calibration import calibrated
 
 
 def test_every_family_is_found_by_its_name():

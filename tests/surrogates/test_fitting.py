@@ -13,10 +13,10 @@ from eahas import api
 from eahas.errors import FitError
 from eahas.spec.spec import spec_from_dict
 from surrogates import benchmark
-from surrogates.crossfit import FOLDS
 from surrogates.families import family
 from surrogates.fitting import Part, fit_parts
-from surrogates.training import FitSettings
+from surrogates.models.network_training import FitSettings
+from surrogates.uncertainty.crossfit import FOLDS
 
 QUICK = FitSettings(members=2, hidden=(16,), steps=150, batch_size=64, dropout=0.0)
 CURVES, COSTS = family("bezier_nn_STAR"), family("nn_E")

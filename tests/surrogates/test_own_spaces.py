@@ -14,7 +14,7 @@ from eahas.errors import FitError
 from eahas.records.parquet import read_records
 from eahas.spec.spec import spec_from_dict
 from surrogates.benchmark import default_parts, fit, save
-from surrogates.dataset import runs_from_records
+from surrogates.data.dataset import runs_from_records
 from surrogates.families import CURVES, SCALARS
 from surrogates.fitting import fit_parts
 

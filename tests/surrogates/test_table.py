@@ -14,7 +14,7 @@ from eahas.errors import FitError
 from eahas.records.parquet import read_records
 from eahas.spec.spec import Spec, spec_from_dict
 from surrogates import table
-from surrogates.dataset import runs_from_records
+from surrogates.data.dataset import runs_from_records
 
 SOURCE: dict[str, Any] = {
     "name": "listed",

@@ -13,7 +13,7 @@ import pytest
 from eahas.errors import DataError
 from eahas.records.parquet import read_records, write_records
 from eahas.spec.spec import Spec
-from surrogates.dataset import runs_from_records
+from surrogates.data.dataset import runs_from_records
 from sweeps.accel_nasbench import accel_nasbench_rows
 from sweeps.specs import load_spec
 

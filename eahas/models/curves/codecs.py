@@ -4,7 +4,7 @@ A codec turns the first `outputs` numbers of a regressor into the C curves of a 
 1..E of any length E. `BezierCodec` reads them as control points; `GridCodec` as values at fixed
 positions between the first epoch and the last, or as what a decoder turns into such values: one
 layer is a singular value decomposition, several are the decoder of a variational autoencoder.
-`surrogates.codecs` fits them.
+`surrogates.models.codecs` fits them.
 """
 
 from __future__ import annotations

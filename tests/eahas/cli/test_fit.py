@@ -149,7 +149,7 @@ def test_evaluate_needs_a_benchmark(refused, name):
 
 def test_the_help_names_the_folds_that_a_fit_has():
     from eahas.cli import fit as command
-    from surrogates import crossfit
+    from surrogates.uncertainty import crossfit
 
     assert command.FOLDS == crossfit.FOLDS
 

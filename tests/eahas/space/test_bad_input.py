@@ -21,7 +21,7 @@ from eahas.errors import EahasError, shown
 from eahas.records.parquet import read_records
 from eahas.records.schema import check_rows
 from eahas.spec.spec import Spec, spec_from_dict
-from surrogates.dataset import runs_from_records
+from surrogates.data.dataset import runs_from_records
 from sweeps.specs import load_spec
 
 T = TypeVar("T")

@@ -1,0 +1,1 @@
+"""Records as arrays: data sets, outliers, transforms and folds."""

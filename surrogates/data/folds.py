@@ -1,0 +1,23 @@
+"""The folds of an ensemble: each member leaves one out."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from eahas.errors import FitError
+from surrogates.data.dataset import Runs
+
+
+def folds(runs: Runs, count: int, seed: int) -> np.ndarray:
+    """The fold of each run, (n,); the runs of one configuration share it.
+
+    Raises FitError for fewer configurations than folds.
+    """
+    names, inverse = np.unique(runs.config_id, return_inverse=True)
+    if len(names) < count:
+        raise FitError(
+            f"{len(names)} training configurations for {count} folds; at least one a fold is "
+            "needed: collect more, or choose fewer folds or members"
+        )
+    order = np.random.default_rng(seed).permutation(len(names)) % count
+    return order[inverse]

@@ -1,0 +1,1 @@
+"""Metrics of a fit on held-out runs."""

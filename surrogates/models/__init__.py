@@ -1,0 +1,1 @@
+"""Fits of ensembles: networks, trees, kernel machines and codecs."""

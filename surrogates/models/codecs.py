@@ -1,0 +1,181 @@
+"""Fitting curve codecs to the curves of runs, and the codes of these runs.
+
+A code is what a regressor has to predict; see `eahas.models.curves.codecs`. Runs of every length share one codec:
+curves are taken over the share of the run that is done, from 0 at the first epoch to 1 at the last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from eahas.errors import FitError, unknown
+from eahas.models.curves.bezier import (
+    DEFAULT_DEGREE,
+    basis_at,
+    epoch_positions,
+    raw_from_x_control_points,
+)
+from eahas.models.curves.codecs import BezierCodec, Codec, GridCodec
+from eahas.models.regressors import MlpEnsemble
+from surrogates.data.dataset import Runs
+from surrogates.models.bezier_fit import fit
+from surrogates.models.vae import fit_vae
+
+GRID_POINTS = 32
+GRID_POWER = 1.5  # learning curves bend in their first epochs, so the grid is dense there
+COMPONENTS = 6  # of the singular value decomposition, per curve (NAS-Bench-X11: Yan et al., 2021)
+EDGE = 0.02  # how near to its bounds a start may place a control point
+RIDGE = 1e-6
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A codec and the codes (n, codec.outputs) of the runs that it was fitted to."""
+
+    codec: Codec
+    codes: Array
+
+
+def bezier(runs: Runs, degree: int = DEFAULT_DEGREE) -> Encoded:
+    """Control points. The curves of a run share the spacing that suits its main curve best."""
+    low, high = curve_bounds(runs)
+    codec = BezierCodec(degree, low, high)
+    codes = np.empty((len(runs), codec.outputs))
+    bottom, top = np.array(low)[:, None], np.array(high)[:, None]
+    for length in np.unique(runs.epochs):
+        rows = np.flatnonzero(runs.epochs == length)
+        curves = runs.curves[rows][:, :, :length]
+        x = fit(curves[:, _main_curve(runs)], degree).x_ctrl
+        y = _least_squares(curves, basis_at(x, epoch_positions(int(length))))
+        share = np.clip((y - bottom) / (top - bottom), EDGE, 1.0 - EDGE)
+        raw = np.log(share / (1.0 - share)).reshape(len(rows), -1)
+        codes[rows] = np.concatenate([raw_from_x_control_points(x), raw], axis=1)
+    return Encoded(codec, codes)
+
+
+def identity(runs: Runs) -> Encoded:
+    """The values at the grid's positions, as they are."""
+    positions, values = _on_grid(runs)
+    return Encoded(GridCodec(values.shape[1], positions), values.reshape(len(runs), -1))
+
+
+def svd(runs: Runs, components: int = COMPONENTS) -> Encoded:
+    """The first `components` principal directions of the values at the grid's positions."""
+    positions, values = _on_grid(runs)
+    flat = values.reshape(len(runs), -1)
+    mean = flat.mean(axis=0)
+    _, _, directions = np.linalg.svd(flat - mean, full_matrices=False)
+    kept = directions[: min(components, len(directions))]
+    decoder = MlpEnsemble((kept[None].astype(np.float32),), (mean[None].astype(np.float32),))
+    return Encoded(GridCodec(values.shape[1], positions, decoder), (flat - mean) @ kept.T)
+
+
+def vae(runs: Runs, seed: int = 0) -> Encoded:
+    """The codes of a variational autoencoder of the values at the grid's positions."""
+    positions, values = _on_grid(runs)
+    decoder, codes = fit_vae(values, runs.weight, seed)
+    return Encoded(GridCodec(values.shape[1], positions, decoder), codes)
+
+
+def last(runs: Runs) -> Encoded:
+    """The values at the last epoch; a curve is the mean of the runs' moved so that it ends there.
+
+    Exact at the last epoch and crude before it: what NAS-Bench-301 and Accel-NASBench predict.
+    """
+    positions, values = _on_grid(runs)
+    mean = np.average(values, axis=0, weights=runs.weight)
+    count, points = mean.shape
+    moved = np.repeat(np.eye(count), points, axis=1)[None].astype(np.float32)
+    shape = (mean - mean[:, -1:]).reshape(1, -1).astype(np.float32)
+    return Encoded(
+        GridCodec(count, positions, MlpEnsemble((moved,), (shape,))), values[:, :, -1].copy()
+    )
+
+
+CODECS: Mapping[str, Callable[[Runs, int, int], Encoded]] = {  # runs, degree, seed
+    "bezier": lambda runs, degree, _: bezier(runs, degree),
+    "identity": lambda runs, *_: identity(runs),
+    "svd": lambda runs, *_: svd(runs),
+    "vae": lambda runs, _, seed: vae(runs, seed),
+    "last": lambda runs, *_: last(runs),
+}
+
+
+def encode(name: str, runs: Runs, degree: int = DEFAULT_DEGREE, seed: int = 0) -> Encoded:
+    """The codec of a name, fitted to the runs that have all their curves to the end.
+
+    Raises FitError for an unknown name, and where no run has.
+    """
+    if name not in CODECS:
+        raise FitError(unknown("codec", name, CODECS))
+    return CODECS[name](with_whole_curves(runs), degree, seed)
+
+
+def with_whole_curves(runs: Runs) -> Runs:
+    """The runs that have all their curves to the end; FitError where none has."""
+    whole = [np.isfinite(c[:, :e]).all() for c, e in zip(runs.curves, runs.epochs, strict=True)]
+    if not any(whole):
+        raise FitError("no training run has all its curves to the end")
+    return runs.where(np.array(whole))
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where networks start from: the code `shift`, moved by an output of 1 by `scale`; both (K,).
+
+    Where the x control points stand matters more than anything else, and the fits know.
+    """
+
+    codec: Codec
+    shift: Array
+    scale: Array
+
+
+def started(name: str, runs: Runs, degree: int = DEFAULT_DEGREE, seed: int = 0) -> Start:
+    """The median code of the runs. Raises FitError as `encode`."""
+    found = encode(name, runs, degree, seed)
+    shift = np.median(found.codes, axis=0)
+    if isinstance(found.codec, BezierCodec):
+        return Start(found.codec, shift, np.ones(len(shift)))
+    return Start(found.codec, shift, np.maximum(found.codes.std(axis=0), 1e-6))
+
+
+def _main_curve(runs: Runs) -> int:
+    """Which of the curves is called the learning curve."""
+    main = runs.spec.main_curve
+    assert main is not None
+    return runs.spec.curves.index(main)
+
+
+def _least_squares(curves: Array, basis: Array) -> Array:
+    """y control points (m, C, n + 1) of curves (m, C, E) on bases (m, n + 1, E)."""
+    gram = basis @ basis.swapaxes(1, 2)
+    gram += RIDGE * basis.shape[2] * np.eye(basis.shape[1])
+    found: Array = np.linalg.solve(gram, basis @ curves.swapaxes(1, 2)).swapaxes(1, 2)
+    return found
+
+
+def curve_bounds(runs: Runs) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Each curve's bounds; where it has none, its range in the data with a tenth more each side."""
+    lows, highs = [], []
+    for k, target in enumerate(runs.spec.curves):
+        seen_low, seen_high = np.nanmin(runs.curves[:, k]), np.nanmax(runs.curves[:, k])
+        margin = 0.1 * (seen_high - seen_low) or 1.0
+        lows.append(float(seen_low - margin if target.low is None else target.low))
+        highs.append(float(seen_high + margin if target.high is None else target.high))
+    return tuple(lows), tuple(highs)
+
+
+def _on_grid(runs: Runs) -> tuple[Array, Array]:
+    """The grid (G,), and every run's curves on it: (n, C, G)."""
+    positions = np.linspace(0.0, 1.0, GRID_POINTS) ** GRID_POWER
+    values = np.empty((len(runs), runs.curves.shape[1], GRID_POINTS))
+    for i, epochs in enumerate(runs.epochs.tolist()):
+        at = epoch_positions(epochs)
+        for k, curve in enumerate(runs.curves[i, :, :epochs]):
+            values[i, k] = np.interp(positions, at, curve)
+    return positions, values

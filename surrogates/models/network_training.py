@@ -1,0 +1,269 @@
+"""Fitting an ensemble of networks: members side by side, each with its own seed and fold."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from eahas.errors import CheckpointError, EahasError, FitError
+from eahas.models.ensemble import Ensemble
+from eahas.models.heads import CurveHead, ScalarHead
+from eahas.models.regressors.mlp import MlpEnsemble, mlp_from_tensors
+from surrogates.data.dataset import Runs
+from surrogates.data.folds import folds
+from surrogates.data.transforms import linked_scalars
+from surrogates.models.codecs import curve_bounds, started
+from surrogates.models.networks import MemberMlp, drawing
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class NetSettings:
+    """How an ensemble of networks is fitted. Every field is a hyperparameter of the fit."""
+
+    members: int = 5
+    hidden: tuple[int, ...] = (96, 96)
+    degree: int = 5
+    steps: int = 2500
+    batch_size: int = 128
+    learning_rate: float = 3e-3
+    weight_decay: float = 1.0
+    dropout: float = 0.1
+    left_out: int = 1  # of the folds, by each member: 0 or 1
+    seed: int = 0
+
+    @property
+    def leaves_out(self) -> bool:
+        """Whether each member leaves a fold of the runs out."""
+        return True
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class FitSettings(NetSettings):
+    """The same with the loss on what is drawn: at how many epochs, and how much the last counts."""
+
+    positions: int = 24
+    last_epoch_weight: float = 0.5
+
+    @property
+    def leaves_out(self) -> bool:
+        return self.left_out == 1
+
+
+def fit_curves(
+    runs: Runs,
+    settings: FitSettings,
+    progress: Progress | None = None,
+    *,
+    codec: str = "bezier",
+) -> Ensemble:
+    """An ensemble of networks for every curve of the spec, fitted to these runs.
+
+    The loss is taken on the decoded curve, at random epochs and the last, not on the codes. Raises
+    FitError for fewer configurations than members (each member leaves one fold out), and for an
+    unknown codec.
+    """
+    spec = runs.spec
+    start = started(codec, runs, settings.degree, settings.seed)
+    head = CurveHead(spec.curves, start.codec)
+    low, high = (torch.tensor(bound).float()[:, None] for bound in curve_bounds(runs))
+    spans = high - low
+    targets = torch.from_numpy(runs.curves).float()
+    groups = {int(e): np.flatnonzero(runs.epochs == e) for e in np.unique(runs.epochs)}
+    rng = np.random.default_rng(settings.seed)
+    c, k = len(spec.curves), start.codec.outputs
+    drawn = drawing(start.codec)
+    scale, shift = (torch.from_numpy(part).float() for part in (start.scale, start.shift))
+
+    def batch_loss(network: MemberMlp, data: Data, generator: torch.Generator) -> Tensor:
+        length, rows = _one_group(groups, settings.batch_size, rng)
+        at = _positions(length, settings.positions, rng)
+        positions = torch.from_numpy(at / max(length - 1, 1)).float()
+        out = network(data.x[:, rows], generator)
+        predicted = (drawn(shift + scale * out[..., :k], positions) - low) / spans
+        wanted = ((targets[rows][:, :, at] - low) / spans).clamp(0.0, 1.0)
+        known = torch.isfinite(wanted)  # a diverged run has no loss after its end
+        error = torch.where(known, predicted - wanted.nan_to_num(), 0.0)
+        ends = out[..., k:].unflatten(-1, (c, 2)).exp()
+        noise = ends[..., :1] + (ends[..., 1:] - ends[..., :1]) * positions
+        share = torch.full((len(at),), 1.0 / len(at))
+        share[-1] += settings.last_epoch_weight
+        loss = _loss(error, noise, share * known)
+        return (loss.mean(-1) * data.weight[:, rows]).sum() / data.weight[:, rows].sum()
+
+    bias = np.concatenate([np.zeros(k), np.full(2 * c, math.log(0.03))])
+    blind = runs.features.of_costs
+    network, data = optimised(runs, head.outputs, bias, batch_loss, settings, progress, blind=blind)
+    in_unit = np.repeat(np.log(spans.numpy()[:, 0]), 2)  # noise in the target's unit
+    assert spec.main_curve is not None
+    return Ensemble.uncalibrated(
+        head,
+        spec=spec,
+        name="learning_curve",
+        features=runs.features,
+        regressor=sound(
+            network.to_numpy(
+                data.mean,
+                data.std,
+                np.concatenate([start.scale, np.ones(2 * c)]),
+                np.concatenate([start.shift, in_unit]),
+            )
+        ),
+        primary=spec.main_curve.name,
+        manifest={"settings": settings.to_dict()},
+    )
+
+
+def fit_scalars(runs: Runs, settings: FitSettings, progress: Progress | None = None) -> Ensemble:
+    """An ensemble for every scalar, on a log scale and per epoch where that is its kind.
+
+    Raises FitError as `fit_curves`, and for a target that is not positive though its kind is.
+    """
+    spec = runs.spec
+    head = ScalarHead(spec.scalars)
+    runs = runs.where(np.isfinite(runs.scalars).any(axis=1))
+    linked = linked_scalars(runs, head)
+    mean, std = np.nanmean(linked, axis=0), np.maximum(np.nanstd(linked, axis=0), 1e-6)
+    targets = torch.from_numpy((linked - mean) / std).float()
+    rng = np.random.default_rng(settings.seed)
+    count = len(spec.scalars)
+
+    def batch_loss(network: MemberMlp, data: Data, generator: torch.Generator) -> Tensor:
+        rows = rng.choice(len(runs), min(settings.batch_size, len(runs)), replace=False)
+        out = network(data.x[:, rows], generator)
+        known = torch.isfinite(targets[rows])
+        error = torch.where(known, out[..., :count] - targets[rows].nan_to_num(), 0.0)
+        loss = _loss(error, out[..., count:].exp(), known / count)
+        return (loss * data.weight[:, rows]).sum() / data.weight[:, rows].sum()
+
+    bias = np.concatenate([np.zeros(count), np.full(count, math.log(0.2))])
+    network, data = optimised(runs, head.outputs, bias, batch_loss, settings, progress)
+    scale = np.concatenate([std, np.ones(count)])
+    shift = np.concatenate([mean, np.log(std)])
+    return Ensemble.uncalibrated(
+        head,
+        spec=spec,
+        name="costs",
+        features=runs.features,
+        regressor=sound(network.to_numpy(data.mean, data.std, scale, shift)),
+        primary=spec.scalars[0].name,
+        manifest={"settings": settings.to_dict()},
+    )
+
+
+@dataclass(frozen=True)
+class Data:
+    """The runs as every member sees them."""
+
+    x: Tensor  # (M, n, F), standardised
+    weight: Tensor  # (M, n), zero where a member leaves the run out
+    mean: np.ndarray
+    std: np.ndarray
+
+
+def optimised(
+    runs: Runs,
+    outputs: int,
+    bias: np.ndarray,
+    batch_loss: Callable[[MemberMlp, Data, torch.Generator], Tensor],
+    settings: NetSettings,
+    progress: Progress | None,
+    *,
+    blind: np.ndarray | None = None,
+) -> tuple[MemberMlp, Data]:
+    """AdamW under a cosine schedule; the same settings and runs give the same weights.
+
+    Features at which `blind` (F,) is true are not seen: their weights are 0.
+    """
+    data = _data(runs, settings)
+    generator = torch.Generator().manual_seed(settings.seed)
+    sizes = (runs.x.shape[1], *settings.hidden, outputs)
+    network = MemberMlp(settings.members, sizes, settings.dropout, generator)
+    with torch.no_grad():
+        network.biases[-1].copy_(torch.from_numpy(bias).float().expand_as(network.biases[-1]))
+        if blind is not None:
+            network.weights[0][:, torch.from_numpy(blind)] = 0.0
+            data.x[..., torch.from_numpy(blind)] = 0.0  # and so they get no gradient
+    optimiser = torch.optim.AdamW(
+        network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+    )
+    for step in range(settings.steps):
+        done = step / settings.steps
+        for group in optimiser.param_groups:
+            rise = min(1.0, (step + 1) / (0.05 * settings.steps))
+            group["lr"] = settings.learning_rate * rise * 0.5 * (1 + math.cos(math.pi * done))
+        try:
+            loss = batch_loss(network, data, generator)
+        except EahasError as error:  # numbers that are none draw no curve
+            raise _diverged(error) from None
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 10.0)
+        optimiser.step()
+        if progress is not None:
+            progress(step + 1, settings.steps)
+    return network, data
+
+
+def sound(mlp: MlpEnsemble) -> MlpEnsemble:
+    """The networks, if they could be loaded again; FitError where the fit diverged."""
+    try:
+        return mlp_from_tensors(mlp.tensors())
+    except CheckpointError as error:
+        raise _diverged(error) from None
+
+
+def _diverged(error: EahasError) -> FitError:
+    return FitError(f"the fit diverged ({error}); lower learning_rate")
+
+
+def _data(runs: Runs, settings: NetSettings) -> Data:
+    mean, std = runs.x.mean(axis=0), runs.x.std(axis=0)
+    std = np.where(std > 1e-6, std, 1.0)
+    x = torch.from_numpy((runs.x - mean) / std).float()
+    fold = folds(runs, settings.members, settings.seed)
+    own = fold[None, :] == np.arange(settings.members)[:, None]
+    kept = torch.from_numpy(~own) if settings.leaves_out else torch.ones(own.shape)
+    weight = torch.from_numpy(runs.weight).float() * kept
+    return Data(x.repeat(settings.members, 1, 1), weight, mean, std)
+
+
+def _loss(error: Tensor, noise: Tensor, share: Tensor) -> Tensor:
+    """Squared error, and the likelihood of the noise with the error held fixed.
+
+    Held fixed, because a joint likelihood lets a network excuse what it could learn (Seitzer et
+    al., "On the Pitfalls of Heteroscedastic Uncertainty Estimation", 2022).
+    """
+    fixed = error.detach()
+    noise = noise.clamp_min(1e-4)
+    likelihood = 0.5 * (fixed / noise) ** 2 + noise.log()
+    return ((error**2 * 20.0 + 0.02 * likelihood) * share).sum(-1)
+
+
+def _one_group(
+    groups: dict[int, np.ndarray], size: int, rng: np.random.Generator
+) -> tuple[int, np.ndarray]:
+    """Runs of one length, the lengths drawn by how many runs they have."""
+    lengths = list(groups)
+    counts = np.array([len(groups[length]) for length in lengths], dtype=float)
+    length = lengths[int(rng.choice(len(lengths), p=counts / counts.sum()))]
+    rows = groups[length]
+    return length, rng.choice(rows, min(size, len(rows)), replace=False)
+
+
+def _positions(length: int, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Sorted random epochs from 0, the first and the last among them; all if there are few."""
+    if length <= count:
+        return np.arange(length)
+    inner = rng.choice(np.arange(1, length - 1), count - 2, replace=False)
+    return np.sort(np.concatenate([[0], inner, [length - 1]]))

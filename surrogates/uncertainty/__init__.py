@@ -1,0 +1,1 @@
+"""Cross-fitting, calibration and the variation between seeds."""
