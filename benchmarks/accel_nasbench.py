@@ -35,7 +35,7 @@ from surrogates.data.dataset import Runs, runs_from_records
 from surrogates.evaluation.metrics import kendall_tau, once, r2, resamplings
 from surrogates.evaluation.uncertainty_metrics import trust
 from surrogates.settings import shipped
-from sweeps.accel_nasbench import accel_nasbench_rows
+from sweeps.importers.accel_nasbench import accel_nasbench_rows
 from sweeps.specs import load_spec
 
 Array = np.ndarray

@@ -10,7 +10,7 @@ from eahas.errors import SweepError, shown
 from eahas.records.parquet import write_records
 from eahas.records.schema import check_rows
 from eahas.spec.spec import Spec
-from sweeps.anchors import machine_factors, require_related
+from sweeps.machine_speed import machine_factors, require_related
 from sweeps.plan import DONE, PlannedRun, extra_anchor, load_plan, require_planned
 
 RECORDS_FILE = "records.parquet"

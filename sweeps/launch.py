@@ -20,11 +20,11 @@ from eahas.errors import SweepError, shown
 from eahas.spec.spec import Spec
 from regnet_hpo.preflight import check_device, default_device, gpu_count, meter_for, preflight
 from regnet_hpo.settings import measure_settings
-from sweeps.alike import require_alike
+from sweeps.compatibility import require_alike
+from sweeps.executors.local import EXIT_AGAIN, EXIT_CANNOT_WRITE, Seat, Worker
 from sweeps.machine import fingerprint, machine_facts
 from sweeps.plan import DONE, WORK, PlannedRun, load_plan
-from sweeps.work import MOST_DEATHS, Terms, forget_failed, lacking_anchor, make_runs
-from sweeps.worker import EXIT_AGAIN, EXIT_CANNOT_WRITE, Seat, Worker
+from sweeps.run_loop import MOST_DEATHS, Terms, forget_failed, lacking_anchor, make_runs
 
 POLL_S = 0.5
 Progress = Callable[[int, int], None]

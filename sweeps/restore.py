@@ -9,7 +9,7 @@ from typing import Any
 from eahas.errors import SweepError
 from eahas.files import write_json
 from eahas.records.parquet import read_records
-from sweeps.alike import record_in, require_recipe
+from sweeps.compatibility import record_in, require_recipe
 from sweeps.plan import DONE, extra_anchor, load_plan, require_planned
 
 AT_COLLECT = "machine_factor"  # relates the machines of all rows, so it is computed from all rows

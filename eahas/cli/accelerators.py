@@ -92,7 +92,7 @@ def settings(arguments: Namespace) -> Any:
 
 def dataset(arguments: Namespace) -> tuple[Spec, list[dict[str, Any]]]:
     """The spec and the records of `--dataset_root`."""
-    from sweeps.accel_nasbench import accel_nasbench_rows
+    from sweeps.importers.accel_nasbench import accel_nasbench_rows
     from sweeps.specs import load_spec
 
     spec = load_spec(SPEC)

@@ -33,7 +33,7 @@ def add_to(commands: Any) -> None:
 
 def run(arguments: Namespace) -> None:
     from eahas.records.parquet import write_records
-    from sweeps.accel_nasbench import accel_nasbench_rows
+    from sweeps.importers.accel_nasbench import accel_nasbench_rows
     from sweeps.specs import load_spec
 
     spec, out = load_spec("mnasnet"), Path(arguments.out)

@@ -206,7 +206,7 @@ def make_runs(
 
 def run(arguments: Namespace) -> None:
     from regnet_hpo.preflight import check_trainable
-    from sweeps.slices import run_slice, work_folder
+    from sweeps.incremental import run_slice, work_folder
     from sweeps.specs import load_spec
 
     spec = load_spec(arguments.spec)

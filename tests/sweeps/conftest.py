@@ -12,7 +12,7 @@ import pytest
 
 from eahas.files import write_json
 from eahas.spec.spec import Spec, spec_from_dict
-from sweeps import worker
+from sweeps.executors import local as worker
 from sweeps.plan import DONE, PlannedRun, load_plan, sample
 
 TINY = Path(__file__).parents[1] / "regnet_hpo" / "tiny.json"
@@ -22,7 +22,7 @@ TINY = Path(__file__).parents[1] / "regnet_hpo" / "tiny.json"
 NOTES = """
 import os, time
 import regnet_hpo.train as training
-import sweeps.work as work
+import sweeps.run_loop as work
 
 def noted(line):
     with open({log!r}, "a") as file:
@@ -61,7 +61,7 @@ class Watch:
     def here(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Let this process take notes too."""
         import regnet_hpo.train as training
-        import sweeps.work as work
+        import sweeps.run_loop as work
 
         monkeypatch.setattr(training, "save_state", training.save_state)  # to be undone
         monkeypatch.setattr(work, "write_json", work.write_json)

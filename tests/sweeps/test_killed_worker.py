@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from sweeps import launch as module
-from sweeps import worker
+from sweeps.executors import local as worker
 from sweeps.launch import launch
 from sweeps.plan import WORK
 

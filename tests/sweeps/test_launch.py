@@ -15,10 +15,10 @@ import pytest
 from eahas.errors import DataError, SpecError, SweepError
 from eahas.spec.spec import Spec, spec_from_dict
 from sweeps import launch as module
-from sweeps import worker
+from sweeps.executors import local as worker
+from sweeps.executors.local import Seat
 from sweeps.launch import finished_count, launch
 from sweeps.plan import DONE, WORK, load_plan, sample
-from sweeps.worker import Seat
 
 ROOT = str(Path(__file__).parents[2])
 

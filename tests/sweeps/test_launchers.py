@@ -23,7 +23,7 @@ from sweeps.plan import WORK
 ROOT = str(Path(__file__).parents[2])
 LAUNCHER = """
 import sys
-from sweeps import worker
+from sweeps.executors import local as worker
 from sweeps.launch import launch
 worker.ENTRY = sys.argv[2]
 print(launch(sys.argv[1], workers=1))

@@ -19,10 +19,10 @@ from eahas.errors import EahasError, RecordError, SweepError
 from eahas.files import write_json
 from eahas.records.schema import check_row
 from eahas.spec.spec import Spec
-from sweeps.alike import recipe, record_in
-from sweeps.claim import Claim, claimed
+from sweeps.compatibility import recipe, record_in
 from sweeps.machine import fingerprint, machine_facts
 from sweeps.plan import DONE, WORK, PlannedRun, extra_anchor, extra_anchor_id, load_plan
+from sweeps.run_lock import Claim, claimed
 
 if TYPE_CHECKING:
     from regnet_hpo.data import DataSet

@@ -14,9 +14,9 @@ import pytest
 from eahas.errors import DataError, MeterError, SpecError, SweepError
 from eahas.records.parquet import read_records, write_records
 from eahas.spec.spec import Spec, spec_from_dict
-from sweeps import slices
+from sweeps import incremental as slices
+from sweeps.incremental import listed, run_slice, work_folder
 from sweeps.plan import DONE, PLAN_FILE, SPEC_FILE, plan_list
-from sweeps.slices import listed, run_slice, work_folder
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def store(tmp_path: Path) -> Path:
 
 def short(monkeypatch: pytest.MonkeyPatch, runs: int) -> None:
     """Let the time of a slice be up after so many more runs, by a clock of its own."""
-    import sweeps.work as work
+    import sweeps.run_loop as work
 
     finished: list[str] = []
     real = work.write_json
@@ -130,7 +130,7 @@ def test_workers_keep_to_the_budget_too(sliced: Spec, store: Path) -> None:
 def test_a_run_that_was_cut_off_goes_on_in_the_next_slice(
     sliced: Spec, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import sweeps.work as work
+    import sweeps.run_loop as work
 
     epochs: list[int] = []
     real = work.Claim.got_on
@@ -408,7 +408,7 @@ def test_what_was_finished_before_a_failure_is_in_the_store(
     sliced: Spec, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The machine is taken away in the middle of a slice."""
-    import sweeps.work as work
+    import sweeps.run_loop as work
 
     real = work.write_json
 

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from eahas.energy.process_tree import LAUNCHER_ENV
-from sweeps.work import Terms, make_runs, require_different_failures
+from sweeps.run_loop import Terms, make_runs, require_different_failures
 
-ENTRY = "from sweeps.worker import main; main()"
+ENTRY = "from sweeps.executors.local import main; main()"
 EXIT_CANNOT_WRITE = 74  # EX_IOERR
 EXIT_AGAIN = 75  # EX_TEMPFAIL: nothing is wrong, start another in its place
 PATIENCE_S = 30.0

@@ -17,11 +17,10 @@ from eahas.errors import SpecError, SweepError
 from eahas.records.parquet import read_records
 from eahas.spec.spec import Spec
 from regnet_hpo.settings import bounded, build
-from sweeps.alike import record_in
-from sweeps.anchors import unrelated
-from sweeps.claim import RESUME_FILE
 from sweeps.collect import collect
+from sweeps.compatibility import record_in
 from sweeps.launch import finished_count, launch, require_budget
+from sweeps.machine_speed import unrelated
 from sweeps.plan import (
     DONE,
     PLAN_FILE,
@@ -32,7 +31,8 @@ from sweeps.plan import (
     replace_plan,
 )
 from sweeps.restore import marks, prefer, restore
-from sweeps.work import forget_failed
+from sweeps.run_lock import RESUME_FILE
+from sweeps.run_loop import forget_failed
 
 Progress = Callable[[int, int], None]
 

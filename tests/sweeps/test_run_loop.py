@@ -18,7 +18,7 @@ from eahas.errors import DataError, MeterError, SweepError
 from eahas.records.schema import check_rows
 from eahas.spec.spec import Spec, spec_from_dict
 from regnet_hpo import train as training
-from sweeps import work
+from sweeps import run_loop as work
 from sweeps.collect import collect
 from sweeps.launch import launch
 from sweeps.machine import fingerprint, machine_facts

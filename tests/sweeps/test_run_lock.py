@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from sweeps.claim import claimed
+from sweeps.run_lock import claimed
 
 DIES = """
 import os, signal, sys
 from pathlib import Path
-from sweeps.claim import claimed
+from sweeps.run_lock import claimed
 with claimed(Path(sys.argv[1])) as claim:
     if sys.argv[2] == "after an epoch":
         claim.got_on()

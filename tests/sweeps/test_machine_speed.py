@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from eahas.errors import SweepError
-from sweeps.anchors import machine_factors, require_related, unrelated
+from sweeps.machine_speed import machine_factors, require_related, unrelated
 
 IDS = itertools.count()
 

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from eahas.errors import SweepError
-from sweeps import worker
+from sweeps.executors import local as worker
 from sweeps.plan import DONE
-from sweeps.work import MOST_ALIKE, Terms
+from sweeps.run_loop import MOST_ALIKE, Terms
 
 
 def one_failed(folder: Path, *_: Any, **__: Any) -> Iterator[dict[str, Any]]:

@@ -14,7 +14,7 @@ from eahas.errors import DataError
 from eahas.records.parquet import read_records, write_records
 from eahas.spec.spec import Spec
 from surrogates.data.dataset import runs_from_records
-from sweeps.accel_nasbench import accel_nasbench_rows
+from sweeps.importers.accel_nasbench import accel_nasbench_rows
 from sweeps.specs import load_spec
 
 REAL = Path(__file__).parents[3] / "shared/data/accel_nasbench/anb_dataset_jsons.tar.gz"
