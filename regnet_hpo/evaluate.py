@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from regnet_hpo.repeated import Repeated
+from regnet_hpo.cuda_graph import Repeated
 
 
 class PreciseNorm:

@@ -16,13 +16,13 @@ from torch import Tensor, nn
 from eahas.space.architectures.regnet import stages_of
 from eahas.spec.spec import Spec
 from regnet_hpo.augment import draw_pass, normalised
+from regnet_hpo.batches import Pass
+from regnet_hpo.cuda_graph import Repeated
 from regnet_hpo.data import DataSet
 from regnet_hpo.ema import Ema
 from regnet_hpo.evaluate import PreciseNorm, correct, full_precision, percent
 from regnet_hpo.network import RegNet, initialise
 from regnet_hpo.optim import build_optimiser, learning_rate, load_optimiser, set_learning_rate
-from regnet_hpo.passes import Pass
-from regnet_hpo.repeated import Repeated
 from regnet_hpo.settings import TrainSettings, run_settings
 
 INIT, EPOCH = 0, 1  # what a seed is spent on; one stream each

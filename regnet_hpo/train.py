@@ -17,14 +17,14 @@ from eahas.energy import ESTIMATED
 from eahas.errors import ConfigError, MeterError, RecordError, shown
 from eahas.space.architectures.regnet import complexity
 from eahas.spec.spec import Spec
-from regnet_hpo.costs import WHOLE, WINDOW, RunCosts, collected
 from regnet_hpo.data import DataSet, load_dataset
+from regnet_hpo.device_lock import Sharing
 from regnet_hpo.evaluate import correct
 from regnet_hpo.learner import Learner
 from regnet_hpo.preflight import check_device, check_fit, check_trainable
 from regnet_hpo.resume import load_state, save_state
+from regnet_hpo.run_meter import WHOLE, WINDOW, RunCosts, collected
 from regnet_hpo.settings import MeasureSettings, measure_settings
-from regnet_hpo.sharing import Sharing
 
 SETTLE_S = 0.5  # after training, before a device counts as idle: its clocks and its sensor lag
 

@@ -20,9 +20,9 @@ from eahas.energy import ESTIMATED
 from eahas.errors import MeterError, SweepError
 from eahas.records.schema import config_of
 from eahas.spec.spec import Spec
-from regnet_hpo.costs import WINDOW, RunCosts
 from regnet_hpo.data import DataSet
 from regnet_hpo.preflight import meter_for
+from regnet_hpo.run_meter import WINDOW, RunCosts
 from regnet_hpo.settings import measure_settings
 from regnet_hpo.train import Trainer
 

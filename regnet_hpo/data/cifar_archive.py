@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from eahas.errors import DataError
-from regnet_hpo.data.pictures import Facts, Pool, Pools, check_pools
+from regnet_hpo.data.images import Facts, Pool, Pools, check_pools
 
 ARCHIVE, FOLDER = "cifar-10-python.tar.gz", "cifar-10-batches-py"
 SHA256 = "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from eahas.errors import MissingExtraError
-from regnet_hpo.data.pictures import Pool
+from regnet_hpo.data.images import Pool
 
 
 def read_digits() -> Pool:

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from regnet_hpo.data.carving import carve
 from regnet_hpo.data.dataset import DataSet, Split, normalising_table
 from regnet_hpo.data.digits import read_digits
-from regnet_hpo.data.pictures import Pool, averaged, check_size
-from regnet_hpo.data.places import read_pools
-from regnet_hpo.data.request import Request, check_known, request
+from regnet_hpo.data.images import Pool, averaged, check_size
+from regnet_hpo.data.locate import read_pools
+from regnet_hpo.data.options import Request, check_known, request
+from regnet_hpo.data.splits import carve
 
 __all__ = ["check_known", "load_dataset"]
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from eahas.errors import DataError, MissingExtraError
 from regnet_hpo.data.encoded import Encoded
-from regnet_hpo.data.pictures import Facts, Pool, Pools, check_labels, check_pools
+from regnet_hpo.data.images import Facts, Pool, Pools, check_labels, check_pools
 
 IMAGES, LABELS = ("img", "image"), ("label", "fine_label")
 FOLDERS = (".", "data", "plain_text")  # where Hugging Face's repositories keep the files

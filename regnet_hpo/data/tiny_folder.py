@@ -11,7 +11,7 @@ import numpy as np
 
 from eahas.errors import DataError
 from regnet_hpo.data.encoded import Encoded
-from regnet_hpo.data.pictures import Facts, Pool, Pools, check_pools
+from regnet_hpo.data.images import Facts, Pool, Pools, check_pools
 
 ARCHIVE, FOLDER = "tiny-imagenet-200.zip", "tiny-imagenet-200"
 SHA256 = "6198c8ae015e2b3e007c7841da39ec069199b9aa3bfa943a462022fe5e43c821"

@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from eahas.spec.spec import Spec
+from regnet_hpo.cuda_graph import Repeated
 from regnet_hpo.network import RegNet
 from regnet_hpo.optim import build_optimiser, learning_rate, set_learning_rate
-from regnet_hpo.repeated import Repeated
 from regnet_hpo.settings import TrainSettings
 from regnet_hpo.train import Trainer
 

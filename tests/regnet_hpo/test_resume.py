@@ -13,11 +13,11 @@ import torch
 
 from eahas.errors import RecordError
 from eahas.spec.spec import Spec
-from regnet_hpo import costs
+from regnet_hpo import run_meter as costs
 from regnet_hpo import train as training
+from regnet_hpo.cuda_graph import Repeated
 from regnet_hpo.data import DataSet
 from regnet_hpo.preflight import meter_for
-from regnet_hpo.repeated import Repeated
 from regnet_hpo.resume import load_state
 from regnet_hpo.settings import MeasureSettings
 from regnet_hpo.train import Progress, Trainer, train

@@ -14,8 +14,8 @@ from eahas.errors import ConfigError, DataError, SpecError
 from eahas.records.schema import check_row
 from eahas.space.architectures.regnet import complexity, stages_of
 from eahas.spec.spec import Spec
+from regnet_hpo import batches as passes
 from regnet_hpo import learner as module
-from regnet_hpo import passes
 from regnet_hpo.data import DataSet
 from regnet_hpo.evaluate import PreciseNorm
 from regnet_hpo.learner import EPOCH, INIT, Learner

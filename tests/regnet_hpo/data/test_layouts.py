@@ -14,9 +14,9 @@ import pytest
 
 from eahas.errors import DataError
 from regnet_hpo.data import DATA_ENV, DataSet, load_dataset
-from regnet_hpo.data.carving import carve
 from regnet_hpo.data.cifar_archive import read_archive
-from regnet_hpo.data.request import SETS
+from regnet_hpo.data.options import SETS
+from regnet_hpo.data.splits import carve
 
 from .conftest import CIFAR, TINY, classes, encoded, picture, write_parquet
 
@@ -357,7 +357,7 @@ def test_a_download_is_read_from_the_cache(
     """What an earlier download left there; another file under its name is refused."""
     import pooch
 
-    from regnet_hpo.data import places
+    from regnet_hpo.data import locate as places
 
     packed = tmp_path / "cache" / "cifar10" / "cifar-10-python.tar.gz"
     packed.parent.mkdir(parents=True)

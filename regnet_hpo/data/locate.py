@@ -10,8 +10,8 @@ from typing import NamedTuple
 from eahas.errors import DataError
 from regnet_hpo.data import cifar_archive, parquet, tiny_folder
 from regnet_hpo.data.download import Archive, downloaded
-from regnet_hpo.data.pictures import Facts, Pools
-from regnet_hpo.data.request import SETS
+from regnet_hpo.data.images import Facts, Pools
+from regnet_hpo.data.options import SETS
 
 DATA_ENV = "EAHAS_DATA"
 """Environment variable with the folder in which data sets lie."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from regnet_hpo.data.dataset import normalising_table
-from regnet_hpo.data.pictures import averaged
+from regnet_hpo.data.images import averaged
 
 
 def test_a_pixel_is_the_rounded_mean_of_its_square() -> None:

@@ -16,8 +16,8 @@ from eahas.energy.source import Company, SourceFacts, Totals
 from eahas.errors import MeterError
 from eahas.records.schema import check_row
 from eahas.spec.spec import Spec
-from regnet_hpo import costs
 from regnet_hpo import learner as module
+from regnet_hpo import run_meter as costs
 from regnet_hpo import train as training
 from regnet_hpo.data import DataSet
 from regnet_hpo.learner import Learner

@@ -8,7 +8,7 @@ from typing import Any
 
 from eahas.checks import is_whole
 from eahas.errors import DataError, shown, unknown
-from regnet_hpo.data.pictures import Facts
+from regnet_hpo.data.images import Facts
 
 LEAST = 10  # images of a split
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from regnet_hpo.sharing import Sharing
+from regnet_hpo.device_lock import Sharing
 
 SOON_S, LONG_S = 0.2, 20.0
 
