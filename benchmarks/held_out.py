@@ -87,7 +87,7 @@ def _row(label: str, facts: Mapping[str, Any]) -> None:
 
 
 def trust_cells(facts: Mapping[str, Any]) -> list[str]:
-    """What `surrogates.evaluation.uncertainty_metrics` says of a target: coverage at each level, CRPS, the worst part."""
+    """Uncertainty metrics of a target: coverage at each level, CRPS, the worst part."""
     worst = facts["worst"]
     return [
         *map(share, facts["coverage"].values()),

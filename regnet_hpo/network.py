@@ -1,4 +1,4 @@
-"""RegNet with squeeze-and-excitation as a torch module, built from `eahas.space.architectures.regnet`'s stages."""
+"""RegNet with squeeze-and-excitation as a torch module, built from the stages of a RegNet."""
 
 from __future__ import annotations
 

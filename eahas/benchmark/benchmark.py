@@ -152,8 +152,8 @@ class Benchmark:
     def predict_columns(self, columns: Mapping[str, Any]) -> Prediction:
         """`predict` of very many configurations, given as canonical columns of shape (n,).
 
-        They come from `eahas.space.sampling.sample_columns` or `Space.columns`, and their values are taken
-        as they are. Raises ConfigError where a column is missing or of another length.
+        They come from `eahas.space.sampling.sample_columns` or `Space.columns`, and their values
+        are taken as they are. Raises ConfigError where a column is missing or of another length.
         """
         return Prediction(self, ask_columns(self.space, columns))
 
@@ -186,8 +186,8 @@ class Benchmark:
         """The n configurations of a table that are truly best in a target, the best first.
 
         By the means over the seeds, after epoch `at` (default: each at its last): see
-        `eahas.benchmark.optima.best_points`. Raises EahasError where there is no table, for an unknown target,
-        and for n or `at` out of range.
+        `eahas.benchmark.optima.best_points`. Raises EahasError where there is no table, for an
+        unknown target, and for n or `at` out of range.
         """
         return best_points(self._truth(), target, n, at)
 

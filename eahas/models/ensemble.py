@@ -1,7 +1,8 @@
 """One fitted surrogate: features, a regressor, a head. Read from a folder by numpy.
 
 Every ensemble predicts with the member axis first; mean, deviation and intervals are derived from
-it in `eahas.models.posterior` and `eahas.models.uncertainty.distribution`, for one configuration and for a list of them alike.
+it in `eahas.models.posterior` and `eahas.models.uncertainty.distribution`, for one configuration
+and for a list of them alike.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 A head says how many outputs it needs and turns outputs (member, outputs) or (member, n, outputs)
 into locations, with an axis over its targets; what the other outputs say of the noise,
-`eahas.models.uncertainty.seed_noise` reads. It is numpy alone; `surrogates` has the torch twins for fitting.
+`eahas.models.uncertainty.seed_noise` reads. It is numpy alone; `surrogates` has the torch twins for
+fitting.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """What the members of an ensemble say together: their mean, how far they disagree, and the noise.
 
-Everything is on the linked scale (see `eahas.models.uncertainty.distribution`). With M members, n configurations, C
-curves of E epochs and T scalars, members have the shape (M, C, E) or (M, T) for one configuration
-and (M, n, C, longest) or (M, n, T) for a list; what is said together is the same without the M.
+Everything is on the linked scale (see `eahas.models.uncertainty.distribution`). With M members, n
+configurations, C curves of E epochs and T scalars, members have the shape (M, C, E) or (M, T) for
+one configuration and (M, n, C, longest) or (M, n, T) for a list; what is said together is the same
+without the M.
 """
 
 from __future__ import annotations

@@ -3,8 +3,9 @@
 It answers what an ensemble answers, from measured runs. Members are the seeds. The location of a
 target is the mean over the seeds on the linked scale, so that of a cost, which is linked by the
 logarithm, the value is the geometric mean. `aleatoric` is the deviation between the seeds, shrunk
-towards what is typical (see `eahas.models.uncertainty.seed_variance`), `epistemic` the standard error of their mean. One run
-of a configuration is a run that was made, with all that was measured in it.
+towards what is typical (see `eahas.models.uncertainty.seed_variance`), `epistemic` the standard
+error of their mean. One run of a configuration is a run that was made, with all that was measured
+in it.
 """
 
 from __future__ import annotations

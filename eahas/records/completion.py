@@ -2,8 +2,8 @@
 
 A sweep's file has every column that the schema needs. A file of another trainer has its parameters,
 its targets and little else. What follows from these, or can mean one thing only, is filled in here,
-row by row; the strict check of `eahas.records.schema` comes after and sees every value that the file
-has. docs/record-schema.md has the rules for users.
+row by row; the strict check of `eahas.records.schema` comes after and sees every value that the
+file has. docs/record-schema.md has the rules for users.
 """
 
 from __future__ import annotations

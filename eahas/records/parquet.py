@@ -1,6 +1,7 @@
 """Record files: the rows of a sweep in Parquet, written whole and read with every check.
 
-What a row holds, `eahas.records.schema` says; what a file may leave out, `eahas.records.completion`.
+What a row holds, `eahas.records.schema` says; what a file may leave out,
+`eahas.records.completion`.
 """
 
 from __future__ import annotations
@@ -63,9 +64,9 @@ def records_bytes(rows: Sequence[Mapping[str, Any]], spec: Spec) -> bytes:
 def read_records(path: Path | str, spec: Spec) -> list[dict[str, Any]]:
     """The checked rows of a Parquet file, what it may leave out filled in.
 
-    What that is, `eahas.records.completion` says. Numbers an epoch are rounded to single precision, as
-    they will be stored. Raises RecordError for a missing or broken file, and for anything else that
-    is wrong with it.
+    What that is, `eahas.records.completion` says. Numbers an epoch are rounded to single precision,
+    as they will be stored. Raises RecordError for a missing or broken file, and for anything else
+    that is wrong with it.
     """
     table = _table_of(path)
     read = {*KINDS, *spec.space.names, *(t.name for t in spec.targets)}

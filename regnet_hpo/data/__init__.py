@@ -6,6 +6,6 @@ training, validation and test images out of them.
 
 from .dataset import DataSet, Split
 from .load import check_known, load_dataset
-from .places import DATA_ENV
+from .locate import DATA_ENV
 
 __all__ = ["DATA_ENV", "DataSet", "Split", "check_known", "load_dataset"]

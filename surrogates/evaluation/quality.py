@@ -43,7 +43,8 @@ def quality(
 
     Per target: `last` (or `value` for scalars) with tau within the best quarter, the `mean` over
     epochs of curves, with 95 % bootstrap intervals; `further` metrics of the reference systems; all
-    of this again in `by_length`; and what `surrogates.evaluation.uncertainty_metrics` says of the uncertainty.
+    of this again in `by_length`; and what `surrogates.evaluation.uncertainty_metrics` says of the
+    uncertainty.
     """
     runs = held_out.first_seeds()
     found: dict[str, Any] = {"runs": len(runs), "targets": {}}

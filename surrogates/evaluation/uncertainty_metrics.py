@@ -1,8 +1,8 @@
 """Whether uncertainty means what it says: coverage of intervals, CRPS, and the worst part of it.
 
 Every run weighs one: of a curve it is the share of its epochs, or their mean, that counts. So the
-bootstrap over runs, whose `weights` (R, n) are those of `surrogates.evaluation.metrics`, is one clustered by
-run.
+bootstrap over runs, whose `weights` (R, n) are those of `surrogates.evaluation.metrics`, is one
+clustered by run.
 """
 
 from __future__ import annotations

@@ -8,7 +8,8 @@ search are the n - 1 degrees of freedom of the spacing. They are searched in two
    Its bases are orthonormal, so the residuals of all curves under all spacings are one matrix
    product. The bases overlap: some 20 directions span them all, and the product is taken there.
 2. From the best spacings, Levenberg-Marquardt steps in the raw parameters of
-   `eahas.models.curves.bezier.x_control_points`, for all curves at once, with Kaufman's approximation (1975).
+   `eahas.models.curves.bezier.x_control_points`, for all curves at once, with Kaufman's
+   approximation (1975).
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ _LONGEST_STEP = 2.0  # in the raw parameters: a step between control points chan
 
 @dataclass(frozen=True)
 class BezierFit:
-    """N fitted curves of degree n; `eahas.models.curves.bezier.decode(x_ctrl, y_ctrl, E)` gives them back."""
+    """N fitted curves of degree n; `bezier.decode(x_ctrl, y_ctrl, E)` gives them back."""
 
     x_ctrl: Floats
     """(N, n + 1), from 0 to 1, each step at least MIN_STEP."""

@@ -1,7 +1,7 @@
 """Networks fitted to codes: the loss is taken on the codes, not on what is drawn from them.
 
-Quicker than `surrogates.models.network_training.fit_curves`, and blind to which part of a code matters: each is
-learned in units of its own deviation. Missing codes are left out of the loss.
+Quicker than `surrogates.models.network_training.fit_curves`, and blind to which part of a code
+matters: each is learned in units of its own deviation. Missing codes are left out of the loss.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Fitting curve codecs to the curves of runs, and the codes of these runs.
 
-A code is what a regressor has to predict; see `eahas.models.curves.codecs`. Runs of every length share one codec:
-curves are taken over the share of the run that is done, from 0 at the first epoch to 1 at the last.
+A code is what a regressor has to predict; see `eahas.models.curves.codecs`. Runs of every length
+share one codec: curves are taken over the share of the run that is done, from 0 at the first epoch
+to 1 at the last.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The torch twins of `eahas.models.regressors.mlp` and `eahas.models.curves.codecs`: fitted here, queried there."""
+"""The torch twins of the mlp regressor and of the codecs: fitted here, queried in eahas."""
 
 from __future__ import annotations
 

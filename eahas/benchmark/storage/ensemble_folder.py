@@ -174,7 +174,7 @@ def check_epochs(manifest: Manifest, space: Space) -> None:
 
 
 def save(ensemble: Ensemble, folder: Path) -> None:
-    """Write an ensemble as a folder, atomically; see `eahas.benchmark.storage.folder.save_folder`."""
+    """Write an ensemble as a folder, atomically; see `storage.folder.save_folder`."""
     manifest, files = contents(ensemble)
     save_folder(folder, manifest, files)
 

@@ -41,7 +41,8 @@ class Features:
     values and 0 elsewhere: the learning rate of each optimiser, say. RegNet's are, for each stage
     up to the most that the space allows, log2 of the width, the depth and log2 of the group width;
     whether the group width is 1, 2, 4, 8 or 16 and the width a multiple of 16 and of 32; and then
-    log10 of multiply-adds, parameters and activations. MnasNet's are those of `eahas.space.architectures.mnasnet`.
+    log10 of multiply-adds, parameters and activations. MnasNet's are those of
+    `eahas.space.architectures.mnasnet`.
 
     Raises SpecError where a logarithm is not that of an always present, positive number, a cross
     not with an always present choice, or the space has no (or an absurdly deep) RegNet, or other
