@@ -67,14 +67,14 @@ def _write_runs(path: Path, count: int) -> int:
 def _row(name: str, what: str, words: Sequence[str], out: Path) -> None:
     command = [sys.executable, str(ROOT / "fit_model.py"), *words, "--log_dir", str(out)]
     environment = {**os.environ, "OMP_NUM_THREADS": str(THREADS)}
-    said = out.with_suffix(".txt")
-    with said.open("wb") as file:
+    log_file = out.with_suffix(".txt")
+    with log_file.open("wb") as file:
         start = time.perf_counter()
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=file, stderr=file)
         _, status, used = os.wait4(process.pid, 0)  # of this process alone
         wall = time.perf_counter() - start
     if status:
-        raise SystemExit(said.read_text(encoding="utf-8", errors="replace")[-2000:])
+        raise SystemExit(log_file.read_text(encoding="utf-8", errors="replace")[-2000:])
     cpu, memory_mb = used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
     print(
         f"| `{name}` | {what} | {wall:.0f} s | {cpu:.0f} s | {memory_mb:,.0f} MB | "

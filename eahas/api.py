@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from eahas.benchmark import benchmark as _benchmark
+from eahas.benchmark import loading as _loading
 from eahas.benchmark.benchmark import Benchmark as Benchmark
 from eahas.benchmark.prediction import Prediction as Prediction
 from eahas.benchmark.storage import registry as _registry
@@ -21,10 +21,10 @@ from eahas.benchmark.storage.registry import EA_HAS_BENCH_NAMES as EA_HAS_BENCH_
 from eahas.errors import CheckpointError as CheckpointError
 from eahas.errors import ConfigError as ConfigError
 from eahas.errors import EahasError as EahasError
+from eahas.errors import EstimatedEnergyWarning as EstimatedEnergyWarning
 from eahas.errors import MissingExtraError as MissingExtraError
 from eahas.integrations.ea_has_bench import reference_models as _reference_models
 from eahas.models.ensemble import Ensemble as Ensemble
-from eahas.models.ensemble import EstimatedEnergyWarning as EstimatedEnergyWarning
 from eahas.models.protocol import Model as Model
 from eahas.models.table import Table as Table
 from eahas.space.space import Space as Space
@@ -46,7 +46,7 @@ def load_benchmark(name_or_path: str | os.PathLike[str]) -> Benchmark:
     place = _registry.locate(name_or_path)
     if place.manifest.kind != _BENCHMARK or place.model is not None:
         raise CheckpointError(f"{name_or_path} names a model, no benchmark: use load_ensemble")
-    return _benchmark.load(place.folder, place.manifest)
+    return _loading.load(place.folder, place.manifest)
 
 
 def load_ensemble(name_or_path: str | os.PathLike[str]) -> Model:
@@ -60,13 +60,13 @@ def load_ensemble(name_or_path: str | os.PathLike[str]) -> Model:
         if place.model is not None:
             what = "an ensemble" if place.manifest.kind == _ENSEMBLE else "a table"
             raise CheckpointError(f"{place.folder} is {what}: {place.model} is nothing in it")
-        return _benchmark.load_model(place.folder, place.manifest)
+        return _loading.load_model(place.folder, place.manifest)
     if place.model is None:
         raise CheckpointError(
             f"{name_or_path} is a benchmark: name one of its models, as "
             f"{name_or_path}/learning_curve, or use load_benchmark"
         )
-    return _benchmark.load(place.folder, place.manifest).model(place.model)
+    return _loading.load(place.folder, place.manifest).model(place.model)
 
 
 def get_ea_has_bench_api(dataset: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import warnings
 from collections.abc import Iterable
 
 
@@ -49,6 +50,20 @@ class MissingExtraError(EahasError, ImportError):
         super().__init__(
             f"{what} needs {package}, which is not installed: pip install 'eahas[{extra}]'"
         )
+
+
+class EstimatedEnergyWarning(UserWarning):
+    """Joules that are a formula of CPU time were used to rank or to budget."""
+
+
+def warn_estimated(what: str, formula: str) -> None:
+    """Say once a process that an energy is estimated, not measured."""
+    warnings.warn(
+        f"{what}: the energy is estimated ({formula}), not measured; rankings by it repeat the "
+        "rankings by time",
+        EstimatedEnergyWarning,
+        stacklevel=3,
+    )
 
 
 def shown(value: object) -> str:

@@ -15,7 +15,7 @@ from torch import Tensor
 WARM_UPS = 3  # cuDNN and the allocator settle in the first runs; torch's notes ask for as many
 
 
-class Repeated:
+class CudaGraph:
     """A function of no arguments that reads and writes tensors which stay where they are.
 
     Until `capture` it runs as it stands; afterwards each call replays the graph.

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
-class Sharing:
+class DeviceLock:
     """The device called `name` on this machine; processes of one user share it.
 
     Whoever wants to be alone first shuts the door, so that no newcomer keeps it waiting, and then
@@ -28,7 +28,7 @@ class Sharing:
         self._door, self._room = place / f"{stem}.door", place / f"{stem}.room"
 
     @contextmanager
-    def together(self) -> Iterator[None]:
+    def shared(self) -> Iterator[None]:
         """With others who are together too."""
         with _held(self._door, fcntl.LOCK_EX):
             inside = _held(self._room, fcntl.LOCK_SH)
@@ -39,7 +39,7 @@ class Sharing:
             inside.__exit__(None, None, None)
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
+    def exclusive(self) -> Iterator[None]:
         """With nobody else."""
         with _held(self._door, fcntl.LOCK_EX), _held(self._room, fcntl.LOCK_EX):
             yield

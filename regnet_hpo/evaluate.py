@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from regnet_hpo.cuda_graph import Repeated
+from regnet_hpo.cuda_graph import CudaGraph
 
 
 class PreciseNorm:
@@ -32,7 +32,7 @@ class PreciseNorm:
             if buffer is not None
         ]
         self._sums = [torch.zeros_like(buffer) for buffer in self._running]
-        self._forward = Repeated(self._one_batch)
+        self._forward = CudaGraph(self._one_batch)
 
     def __call__(self, batches: int) -> None:
         """Take the statistics of so many batches. Leaves the network in training mode."""
@@ -45,17 +45,17 @@ class PreciseNorm:
             torch.div(total, batches, out=buffer)
 
     def rehearse(self, state: Callable[[], Mapping[str, Tensor]]) -> None:
-        """As `Repeated.rehearse`."""
+        """As `CudaGraph.rehearse`."""
         with self._own_statistics():
             self._forward.rehearse(lambda: {**state(), **self._totals()})
 
     def capture(self, state: Callable[[], Mapping[str, Tensor]], device: torch.device) -> None:
-        """As `Repeated.capture`."""
+        """As `CudaGraph.capture`."""
         with self._own_statistics():
             self._forward.capture(lambda: {**state(), **self._totals()}, device)
 
     def release(self) -> None:
-        """As `Repeated.release`."""
+        """As `CudaGraph.release`."""
         self._forward.release()
 
     def _totals(self) -> dict[str, Tensor]:

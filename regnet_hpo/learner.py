@@ -17,7 +17,7 @@ from eahas.space.architectures.regnet import stages_of
 from eahas.spec.spec import Spec
 from regnet_hpo.augment import draw_pass, normalised
 from regnet_hpo.batches import Pass
-from regnet_hpo.cuda_graph import Repeated
+from regnet_hpo.cuda_graph import CudaGraph
 from regnet_hpo.data import DataSet
 from regnet_hpo.ema import Ema
 from regnet_hpo.evaluate import PreciseNorm, correct, full_precision, percent
@@ -66,7 +66,7 @@ class Learner:
         self._lay_out(data)
         self.loss_sum = torch.zeros((), device=self.device)
         self.right = torch.zeros((), dtype=torch.long, device=self.device)
-        self.step = Repeated(self._step)
+        self.step = CudaGraph(self._step)
         self.precise = {
             suffix: PreciseNorm(each, lambda: self.precise_pass.batch()[0])
             for suffix, each in self._judged()

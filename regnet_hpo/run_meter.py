@@ -20,7 +20,7 @@ from regnet_hpo.settings import MeasureSettings
 WHOLE, WINDOW = "whole", "window"
 
 
-class RunCosts:
+class RunMeter:
     """The meters of a run: of its device and, beside a GPU, of the processor that feeds it.
 
     Training and evaluation are metered apart; the processor only in training. Close it.

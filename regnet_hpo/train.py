@@ -18,12 +18,12 @@ from eahas.errors import ConfigError, MeterError, RecordError, shown
 from eahas.space.architectures.regnet import complexity
 from eahas.spec.spec import Spec
 from regnet_hpo.data import DataSet, load_dataset
-from regnet_hpo.device_lock import Sharing
+from regnet_hpo.device_lock import DeviceLock
 from regnet_hpo.evaluate import correct
 from regnet_hpo.learner import Learner
 from regnet_hpo.preflight import check_device, check_fit, check_trainable
 from regnet_hpo.resume import load_state, save_state
-from regnet_hpo.run_meter import WHOLE, WINDOW, RunCosts, collected
+from regnet_hpo.run_meter import WHOLE, WINDOW, RunMeter, collected
 from regnet_hpo.settings import MeasureSettings, measure_settings
 
 SETTLE_S = 0.5  # after training, before a device counts as idle: its clocks and its sensor lag
@@ -96,11 +96,11 @@ class Trainer:
         if self.measure.threads:
             torch.set_num_threads(self.measure.threads)
         self.method = WINDOW if self.measure.window_s else WHOLE
-        self.sharing = Sharing(_device_name(device))
+        self.device_lock = DeviceLock(_device_name(device))
         with self._metered_or_together():
             self.learner = Learner(spec, self.config, self.seed, self.data, device)
         self.progress = Progress({name: [] for name in self.learner.curves})
-        self.costs = RunCosts(device, self.measure)
+        self.run_meter = RunMeter(device, self.measure)
 
     def run(
         self,
@@ -126,16 +126,16 @@ class Trainer:
                 self.learner.capture()
             self._train(saved, save_every_s)
             if self.progress.diverged or self.method == WHOLE:
-                return self._record() | self._costs()
-            with self.sharing.alone():
+                return self._record() | self._run_costs()
+            with self.device_lock.exclusive():
                 saved()  # the time may have run out while others were alone
                 if self.measure.idle_s:
                     self._measure_idle()
                 self.measure_window()
-                return self._record() | self._costs()
+                return self._record() | self._run_costs()
         finally:
             self.learner.release()
-            self.costs.close()
+            self.run_meter.close()
 
     def _train(self, saved: Callable[[], None], save_every_s: float) -> None:
         """The epochs that are missing; after each, but no more often than asked, it is `saved`."""
@@ -151,10 +151,10 @@ class Trainer:
 
     def _metered_or_together(self) -> contextlib.AbstractContextManager[None]:
         """A run that is metered whole has the device to itself; others share it until they are."""
-        return contextlib.nullcontext() if self.method == WHOLE else self.sharing.together()
+        return contextlib.nullcontext() if self.method == WHOLE else self.device_lock.shared()
 
     def _measure_idle(self) -> None:
-        meter = self.costs.meter
+        meter = self.run_meter.meter
         if self.method == WINDOW and meter.source != ESTIMATED:  # training has just ended
             time.sleep(SETTLE_S)
         meter.measure_idle(max(self.measure.idle_s, meter.min_window_s))
@@ -163,16 +163,16 @@ class Trainer:
         """Train one epoch and evaluate; metered where the run is metered whole."""
         epoch = self.progress.epochs
         if self.method == WHOLE:
-            self.costs.start()
+            self.run_meter.start()
         loss, accuracy = self.learner.train_epoch(epoch)
         if not math.isfinite(loss):
-            self.costs.drop()
+            self.run_meter.drop()
             self.progress.diverged = f"loss is {loss} in epoch {epoch + 1}"
             return
         if self.method == WHOLE:
-            self.costs.pause()
+            self.run_meter.pause()
         metered = self.method == WHOLE
-        with self.costs.evaluation.epoch() if metered else contextlib.nullcontext():
+        with self.run_meter.evaluation.epoch() if metered else contextlib.nullcontext():
             found = {"train": accuracy} | self.learner.evaluate(epoch)
         for name, value in found.items():
             self.progress.curves[name].append(value)
@@ -180,21 +180,21 @@ class Trainer:
     def measure_window(self) -> None:
         """Whole epochs of the trained network, alone on the device, after the power has risen.
 
-        They are what `costs.times` and `costs.training_energy` then tell of. They are metered as
-        one, so that however short an epoch is, the window has two ends.
+        They are what `run_meter.times` and `run_meter.training_energy` then tell of. They are
+        metered as one, so that however short an epoch is, the window has two ends.
         """
         last, clock = self.learner.max_epoch - 1, time.perf_counter
         began_s = clock()
         while clock() - began_s < self.measure.ramp_s:
             self.learner.train_epoch(last)
-        need_s, epochs = max(self.measure.window_s, self.costs.meter.min_window_s), 0
-        self.costs.begin_anew()
-        self.costs.start()
+        need_s, epochs = max(self.measure.window_s, self.run_meter.meter.min_window_s), 0
+        self.run_meter.begin_anew()
+        self.run_meter.start()
         began_s = clock()
         while clock() - began_s < need_s:
             self.learner.train_epoch(last)
             epochs += 1
-        self.costs.pause(epochs)
+        self.run_meter.pause(epochs)
 
     # State and record
 
@@ -216,7 +216,7 @@ class Trainer:
             "identity": self._identity(),
             "learner": self.learner.state_dict(),
             "progress": dataclasses.asdict(self.progress),
-            "costs": self.costs.state_dict(),
+            "costs": self.run_meter.state_dict(),
         }
 
     def _resume(self, path: Path) -> None:
@@ -224,7 +224,7 @@ class Trainer:
         if state is None:
             return
         try:
-            self.costs.load_state_dict(state["costs"])
+            self.run_meter.load_state_dict(state["costs"])
         except MeterError as error:
             raise RecordError(f"{path} cannot be continued here: {error}") from None
         self.learner.load_state_dict(state["learner"])
@@ -250,27 +250,27 @@ class Trainer:
             "data_fingerprint": self.data.fingerprint,
         }
 
-    def _costs(self) -> dict[str, Any]:
+    def _run_costs(self) -> dict[str, Any]:
         """Times and energies. A run that ends well has every energy that the spec predicts."""
-        if not self.costs.metered_epochs:
+        if not self.run_meter.metered_epochs:
             times: dict[str, Any] = {}
         else:
-            times = self.costs.times(self.progress.epochs, self.method)
+            times = self.run_meter.times(self.progress.epochs, self.method)
         measured: list[tuple[str, Callable[[], dict[str, Any]]]] = [
             (
                 "train_energy_j",
-                lambda: self.costs.training_energy(self.progress.epochs, self.method),
+                lambda: self.run_meter.training_energy(self.progress.epochs, self.method),
             )
         ]
         if self.method == WHOLE:
-            measured.append(("eval_energy_j", self.costs.evaluation_energy))
+            measured.append(("eval_energy_j", self.run_meter.evaluation_energy))
         needed: set[str] = set()
         if not self.progress.diverged:
             needed = {target.name for target in self.spec.scalars}
-            measured.append(("test_energy_j", lambda: self.costs.test_pass(self._test_pass)))
+            measured.append(("test_energy_j", lambda: self.run_meter.test_pass(self._test_pass)))
             if self.measure.inference_s:
-                measured.append(("single_image_j", lambda: self.costs.images(self._passes())))
-        return times | collected(measured, needed, self.costs.meter)
+                measured.append(("single_image_j", lambda: self.run_meter.images(self._passes())))
+        return times | collected(measured, needed, self.run_meter.meter)
 
     def _test_pass(self) -> None:
         images, labels = self.learner.splits["test"]

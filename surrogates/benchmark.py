@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import eahas
-from eahas.benchmark.benchmark import NOTICE, RECORDS, SUPPORT
+from eahas.benchmark.benchmark import NOTICE, RECORDS
+from eahas.benchmark.model_set import SUPPORT
 from eahas.benchmark.storage import ensemble_folder as ensembles
 from eahas.benchmark.storage.folder import BENCHMARK, save_folder, tensor_bytes, with_manifest
 from eahas.errors import FitError

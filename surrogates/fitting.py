@@ -17,7 +17,7 @@ from surrogates.uncertainty.calibration import calibrated
 from surrogates.uncertainty.crossfit import FOLDS, crossed
 from surrogates.uncertainty.seed_noise import with_noise
 
-LEAST_KNOWN = 2 * FOLDS  # configurations with a value of a scalar that some runs lack
+MIN_KNOWN = 2 * FOLDS  # configurations with a value of a scalar that some runs lack
 Report = Callable[[str, int, int], None]  # what is being done, done, of how many
 
 
@@ -106,10 +106,10 @@ def _check_known(runs: Runs) -> None:
     for target, values in zip(runs.spec.scalars, runs.scalars.T, strict=True):
         known = np.isfinite(values)
         count = len(np.unique(runs.config_id[known]))
-        if count < LEAST_KNOWN and not known.all():
+        if count < MIN_KNOWN and not known.all():
             raise FitError(
                 f"{target.name} is known of {count} configurations to learn from; a fit needs "
-                f"{LEAST_KNOWN}: add some, or take {target.name} out of the targets of the spec"
+                f"{MIN_KNOWN}: add some, or take {target.name} out of the targets of the spec"
             )
     linked_scalars(runs, ScalarHead(runs.spec.scalars))
 

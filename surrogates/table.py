@@ -86,7 +86,7 @@ def tabled(runs: Runs) -> Table:
     flats = tuple(listed[k] for k in kept.tolist())
     epochs = np.zeros(len(kept), dtype=int)
     epochs[row] = runs.epochs
-    values, typical, laws = {}, {}, {}
+    values, seed_variance, error_quantiles = {}, {}, {}
     for target in runs.spec.targets:
         name, seen = target.name, _bounded(runs.values_of(target), target)
         found = np.full((*present.shape, *seen.shape[1:]), np.nan, dtype=seen.dtype)
@@ -94,7 +94,7 @@ def tabled(runs: Runs) -> Table:
         linked = np.log(found) if on_log_scale(target) else found.astype(float)
         few = at_positions(linked, epochs) if target.kind == "curve" else linked[..., None]
         values[name] = found
-        typical[name], laws[name] = studied(few)
+        seed_variance[name], error_quantiles[name] = studied(few)
     return Table(
         spec=runs.spec,
         name=NAME,
@@ -103,8 +103,8 @@ def tabled(runs: Runs) -> Table:
         present=present,
         points=len(listed),
         values=values,
-        typical=typical,
-        laws=laws,
+        seed_variance=seed_variance,
+        error_quantiles=error_quantiles,
         primary=runs.spec.targets[0].name,
         manifest={},
     )

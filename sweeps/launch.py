@@ -21,10 +21,10 @@ from eahas.spec.spec import Spec
 from regnet_hpo.preflight import check_device, default_device, gpu_count, meter_for, preflight
 from regnet_hpo.settings import measure_settings
 from sweeps.compatibility import require_alike
-from sweeps.executors.local import EXIT_AGAIN, EXIT_CANNOT_WRITE, Seat, Worker
+from sweeps.executors.local import EXIT_AGAIN, EXIT_CANNOT_WRITE, Slot, Worker
 from sweeps.machine import fingerprint, machine_facts
 from sweeps.plan import DONE, WORK, PlannedRun, load_plan
-from sweeps.run_loop import MOST_DEATHS, Terms, forget_failed, lacking_anchor, make_runs
+from sweeps.run_loop import MAX_DEATHS, RunLimits, forget_failed, lacking_anchor, make_runs
 
 POLL_S = 0.5
 Progress = Callable[[int, int], None]
@@ -64,7 +64,7 @@ def launch(
     folder = Path(folder)
     if budget_s is not None:
         require_budget(budget_s)
-    terms = Terms(
+    terms = RunLimits(
         data_dir=None if data_dir is None else os.fspath(data_dir),
         deadline=None if budget_s is None else time.monotonic() + budget_s,
         strict=strict,
@@ -120,16 +120,16 @@ def _require_workers(workers: int | None) -> None:
         raise SweepError(f"workers={shown(workers)}; allowed are whole numbers from 0")
 
 
-def _seats(spec: Spec, device: str, workers: int | None) -> list[Seat]:
+def _seats(spec: Spec, device: str, workers: int | None) -> list[Slot]:
     """One seat a worker; more workers than there are cores or GPUs share them in turn."""
     if device == "cuda":
-        places = [Seat(f"cuda:{index}") for index in range(gpu_count())]
+        places = [Slot(f"cuda:{index}") for index in range(gpu_count())]
     elif device != "cpu":
-        places = [Seat(device)]
+        places = [Slot(device)]
     else:
         cores, each = sorted(os.sched_getaffinity(0)), max(1, measure_settings(spec).threads)
         starts = range(0, max(1, len(cores) - each + 1), each)
-        places = [Seat(device, tuple(cores[start : start + each])) for start in starts]
+        places = [Slot(device, tuple(cores[start : start + each])) for start in starts]
     count = len(places) if workers is None else workers
     return [places[index % len(places)] for index in range(count)]
 
@@ -147,8 +147,8 @@ def require_alone(spec: Spec, devices: set[str]) -> None:
 
 
 def _with_energy_of_its_own(
-    spec: Spec, device: str, seats: list[Seat], *, chosen: bool
-) -> list[Seat]:
+    spec: Spec, device: str, seats: list[Slot], *, chosen: bool
+) -> list[Slot]:
     """The seats, if no two of them share a sensor: else each would count the other's joules."""
     with meter_for(device, measure_settings(spec)) as meter:
         source = meter.source
@@ -163,14 +163,14 @@ def _with_energy_of_its_own(
             f"workers={len(seats)}: {source} would count the energy of all of them in every run; "
             f"allowed: {most}, or measurement: energy: {ESTIMATED} in the spec"
         )
-    return [Seat(device)]
+    return [Slot(device)]
 
 
 def _here(
     folder: Path,
     runs: Sequence[PlannedRun],
     device: str,
-    terms: Terms,
+    terms: RunLimits,
     progress: Progress | None,
 ) -> None:
     for _ in make_runs(folder, device, terms):
@@ -181,8 +181,8 @@ def _here(
 def _with_workers(
     folder: Path,
     runs: Sequence[PlannedRun],
-    seats: Sequence[Seat],
-    terms: Terms,
+    seats: Sequence[Slot],
+    terms: RunLimits,
     progress: Progress | None,
 ) -> None:
     """Start the workers, replace the dead, and stop all together when one cannot go on."""
@@ -204,7 +204,7 @@ def _with_workers(
                 workers.remove(worker)
                 worker.join()
                 deaths += code < 0
-                _require_sound(folder, worker, code, deaths, MOST_DEATHS * len(seats))
+                _require_sound(folder, worker, code, deaths, MAX_DEATHS * len(seats))
                 if code != 0 and not terms.over:
                     workers.append(Worker(folder, worker.seat, terms))
     finally:

@@ -17,7 +17,7 @@ from typing import BinaryIO
 RESUME_FILE = "resume.pt"
 
 
-class Claim:
+class RunLock:
     """A held lock on one run.
 
     Attributes:
@@ -47,7 +47,7 @@ class Claim:
 
 
 @contextmanager
-def claimed(folder: Path) -> Iterator[Claim | None]:
+def claimed(folder: Path) -> Iterator[RunLock | None]:
     """A claim on the run of a working folder, or None where a living worker holds it.
 
     A lock file is removed only after the record of its run is in place. So whoever gets a lock must
@@ -66,7 +66,7 @@ def claimed(folder: Path) -> Iterator[Claim | None]:
             yield None
             return
         lock.seek(0)
-        claim = Claim(folder, lock)
+        claim = RunLock(folder, lock)
         try:
             yield claim
         except BaseException:

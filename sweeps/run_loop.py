@@ -22,19 +22,19 @@ from eahas.spec.spec import Spec
 from sweeps.compatibility import recipe, record_in
 from sweeps.machine import fingerprint, machine_facts
 from sweeps.plan import DONE, WORK, PlannedRun, extra_anchor, extra_anchor_id, load_plan
-from sweeps.run_lock import Claim, claimed
+from sweeps.run_lock import RunLock, claimed
 
 if TYPE_CHECKING:
     from regnet_hpo.data import DataSet
 
-MOST_DEATHS = 3  # a run whose worker died so often without finishing an epoch is recorded as failed
+MAX_DEATHS = 3  # a run whose worker died so often without finishing an epoch is recorded as failed
 SAVE_EVERY_S = 5.0  # a run's state on a GPU, where an epoch may take no longer than saving it
-MOST_ALIKE = 5  # so many failures in a row for one reason are no failures of the runs
+MAX_ALIKE = 5  # so many failures in a row for one reason are no failures of the runs
 Record = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Terms:
+class RunLimits:
     """Where the images lie (as for `load_dataset`), and until when runs are made.
 
     No run is started after `deadline` (of `time.monotonic`). With `strict` one that has begun by
@@ -54,7 +54,7 @@ class Terms:
 def make_runs(
     folder: Path,
     device: str,
-    terms: Terms = Terms(),
+    terms: RunLimits = RunLimits(),
     *,
     on_epoch: Callable[[], None] | None = None,
 ) -> Iterator[Record]:
@@ -131,12 +131,12 @@ def require_different_failures(folder: Path) -> None:
     A full GPU or an old driver would else turn the whole plan into failed runs, one by one.
     """
     records = (folder / DONE).glob("*.json")
-    newest = sorted(records, key=lambda path: path.stat().st_mtime_ns)[-MOST_ALIKE:]
+    newest = sorted(records, key=lambda path: path.stat().st_mtime_ns)[-MAX_ALIKE:]
     made = [json.loads(path.read_bytes()) for path in newest]
     alike = {re.sub(r"[\d.]+", "#", str(record.get("reason"))) for record in made}
-    if len(made) == MOST_ALIKE and len(alike) == 1 and made[-1]["status"] == "failed":
+    if len(made) == MAX_ALIKE and len(alike) == 1 and made[-1]["status"] == "failed":
         raise SweepError(
-            f"{MOST_ALIKE} runs in a row failed: {made[-1]['reason']}; mend it, then launch with "
+            f"{MAX_ALIKE} runs in a row failed: {made[-1]['reason']}; mend it, then launch with "
             "--retry-failed"
         )
 
@@ -168,7 +168,7 @@ def _record_of(
         if done.exists():  # its worker died between the record and the clearing
             claim.clear()
             return None
-        if claim.deaths >= MOST_DEATHS:
+        if claim.deaths >= MAX_DEATHS:
             record = failed(spec, run, f"its worker died {claim.deaths} times without an epoch")
         else:
             record = _made(spec, run, claim, device, data, on_epoch)
@@ -180,7 +180,7 @@ def _record_of(
 def _made(
     spec: Spec,
     run: PlannedRun,
-    claim: Claim,
+    claim: RunLock,
     device: str,
     data: DataSet,
     on_epoch: Callable[[], None],
@@ -214,7 +214,7 @@ def _made(
 def _trained(
     spec: Spec,
     run: PlannedRun,
-    claim: Claim,
+    claim: RunLock,
     device: str,
     data: DataSet,
     on_epoch: Callable[[], None],

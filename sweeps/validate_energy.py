@@ -22,7 +22,7 @@ from eahas.records.schema import config_of
 from eahas.spec.spec import Spec
 from regnet_hpo.data import DataSet
 from regnet_hpo.preflight import meter_for
-from regnet_hpo.run_meter import WINDOW, RunCosts
+from regnet_hpo.run_meter import WINDOW, RunMeter
 from regnet_hpo.settings import measure_settings
 from regnet_hpo.train import Trainer
 
@@ -124,29 +124,29 @@ def _scaled(spec: Spec, row: Row, data: DataSet, device: str) -> Scaled:
     config, seed = config_of(row, spec), int(row["seed"])
     trainer = Trainer(spec, config, seed, device=device, dataset=data)
     try:
-        with trainer.sharing.alone():
+        with trainer.device_lock.exclusive():
             return _both(trainer, str(row["config_id"]))
     finally:
         trainer.learner.release()
-        trainer.costs.close()
+        trainer.run_meter.close()
 
 
 def _both(trainer: Trainer, config_id: str) -> Scaled:
     """The run both ways. Raises MeterError where it diverges or is too short."""
-    learner, costs = trainer.learner, trainer.costs
+    learner, run_meter = trainer.learner, trainer.run_meter
     epochs = learner.max_epoch
     learner.capture()
-    costs.start()
+    run_meter.start()
     losses = [learner.train_epoch(epoch)[0] for epoch in range(epochs)]
-    costs.pause(epochs)
+    run_meter.pause(epochs)
     if not math.isfinite(losses[-1]):
         raise MeterError(f"loss is {losses[-1]} after {epochs} epochs")
-    whole = _costs(costs, epochs)
+    whole = _run_costs(run_meter, epochs)
     trainer.measure_window()
-    window = _costs(costs, epochs)
+    window = _run_costs(run_meter, epochs)
     return Scaled(
         config_id=config_id,
-        source=costs.meter.source,
+        source=run_meter.meter.source,
         power_w=whole["train_energy_j"] / whole["wall_s"],
         whole_s=whole["runtime_s"],
         window_s=window["runtime_s"],
@@ -155,8 +155,8 @@ def _both(trainer: Trainer, config_id: str) -> Scaled:
     )
 
 
-def _costs(costs: RunCosts, epochs: int) -> dict[str, Any]:
-    return costs.times(epochs, WINDOW) | costs.training_energy(epochs, WINDOW)
+def _run_costs(run_meter: RunMeter, epochs: int) -> dict[str, Any]:
+    return run_meter.times(epochs, WINDOW) | run_meter.training_energy(epochs, WINDOW)
 
 
 def summary(found: Sequence[Scaled], left_out: Mapping[str, str]) -> dict[str, Any]:

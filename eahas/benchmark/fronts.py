@@ -1,4 +1,4 @@
-"""What a search could find at best: predicted fronts over very many drawn configurations."""
+"""Predicted fronts over many sampled configurations."""
 
 from __future__ import annotations
 
@@ -11,25 +11,28 @@ import numpy as np
 from eahas.benchmark.benchmark import Benchmark
 from eahas.errors import EahasError, unknown
 from eahas.pareto import pareto_rows
+from eahas.report.view import FrontView
 from eahas.space.sampling import sample_columns
 from eahas.spec.spec import Target
 
 Array = np.ndarray
-AT_ONCE = 50_000  # configurations whose features are in memory together
+CONFIG_BLOCK = 50_000  # configurations whose features are in memory together
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, eq=False)
 class Fronts:
-    """Of n drawn configurations: columns and predictions, each (n,), and the rows of each front.
+    """The fronts of one objective against each of several costs, over n configurations.
 
-    `aim` is the objective that every front has, `fronts` the rows by the name of the other one,
-    ordered by it. Of a curve the value at the last epoch is meant.
+    Attributes:
+        columns: the configurations, each column (n,).
+        values: the predictions of each target by name, (n,); for a curve at the last epoch.
+        fronts: the rows of each front by the name of its cost, in the order of the cost.
     """
 
     benchmark: Benchmark
-    aim: Target
-    against: tuple[Target, ...]
+    objective: Target
+    costs: tuple[Target, ...]
     columns: dict[str, Array]
     values: dict[str, Array]
     fronts: dict[str, Array]
@@ -41,52 +44,63 @@ class Fronts:
             for i in points.tolist():
                 config = {k: column[i] for k, column in self.columns.items()}
                 plain = {k: v.item() if hasattr(v, "item") else v for k, v in config.items()}
-                told = {k: float(values[i]) for k, values in self.values.items()}
-                rows.append({"front": name, **plain, **told})
+                predicted = {k: float(values[i]) for k, values in self.values.items()}
+                rows.append({"front": name, **plain, **predicted})
         return rows
+
+    def view(self) -> FrontView:
+        """The fronts as plain data, for reports."""
+        source = self.benchmark.energy_source
+        return FrontView(
+            benchmark=self.benchmark.id,
+            objective=self.objective,
+            costs=self.costs,
+            values=self.values,
+            fronts=self.fronts,
+            sources={t.name: source for t in (self.objective, *self.costs) if t.is_energy},
+        )
 
 
 def predicted_fronts(
     benchmark: Benchmark,
     n: int,
     *,
-    aim: str | None = None,
-    against: Sequence[str] = (),
+    objective: str | None = None,
+    costs: Sequence[str] = (),
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Fronts:
-    """The fronts of `aim` against each other target, over n configurations drawn at random.
+    """The fronts of `objective` against each of `costs`, over n configurations drawn at random.
 
-    `aim` is the learning curve, or without curves the first scalar, unless it is named; `against`
-    are all other scalars unless they are named. Raises EahasError for an unknown target, and as
-    `sample_columns`.
+    `objective` is by default the learning curve, or without curves the first scalar; `costs` are by
+    default all other scalars. Raises EahasError for an unknown target, and as `sample_columns`.
     """
     known = {target.name: target for target in benchmark.targets}
     first = benchmark.main_curve if benchmark.curves else benchmark.scalars[0].name
-    others = list(against) or [t.name for t in benchmark.scalars if t.name != (aim or first)]
-    for name in (aim or first, *others):
+    others = list(costs) or [t.name for t in benchmark.scalars if t.name != (objective or first)]
+    for name in (objective or first, *others):
         if name not in known:
             raise EahasError(f"{benchmark.id}: {unknown('target', name, known)}")
-    wanted = known[aim or first]
-    rivals = tuple(known[name] for name in dict.fromkeys(others) if name != wanted.name)
-    if not rivals:
-        raise EahasError(f"{benchmark.id}: a front of {wanted.name} needs another target beside it")
+    chosen = known[objective or first]
+    chosen_costs = tuple(known[name] for name in dict.fromkeys(others) if name != chosen.name)
+    if not chosen_costs:
+        raise EahasError(f"{benchmark.id}: a front of {chosen.name} needs another target beside it")
     columns = sample_columns(benchmark.space, n, seed=seed)
-    values = {t.name: np.empty(n) for t in (wanted, *rivals)}
-    for start in range(0, n, AT_ONCE):
-        rows = slice(start, min(n, start + AT_ONCE))
+    values = {t.name: np.empty(n) for t in (chosen, *chosen_costs)}
+    for start in range(0, n, CONFIG_BLOCK):
+        rows = slice(start, min(n, start + CONFIG_BLOCK))
         part = {name: column[rows] for name, column in columns.items()}
         prediction = benchmark.predict_columns(part)
-        for target in (wanted, *rivals):
+        for target in (chosen, *chosen_costs):
             values[target.name][rows] = _at_the_end(prediction, target)
         if progress is not None:
             progress(rows.stop, n)
-    better = smaller_is_better(wanted) * values[wanted.name]
+    better = smaller_is_better(chosen) * values[chosen.name]
     fronts = {
         t.name: pareto_rows(np.stack([smaller_is_better(t) * values[t.name], better], axis=1))
-        for t in rivals
+        for t in chosen_costs
     }
-    return Fronts(benchmark, wanted, rivals, columns, values, fronts)
+    return Fronts(benchmark, chosen, chosen_costs, columns, values, fronts)
 
 
 def smaller_is_better(target: Target) -> float:

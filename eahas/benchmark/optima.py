@@ -15,7 +15,7 @@ import numpy as np
 from eahas.checks import is_whole
 from eahas.errors import ConfigError, EahasError, shown, unknown
 from eahas.models.table import Table
-from eahas.models.uncertainty.distribution import unlinked
+from eahas.models.uncertainty.distribution import inverse_link
 from eahas.pareto import pareto_rows
 from eahas.spec.spec import Target
 
@@ -62,7 +62,7 @@ def true_values(table: Table, name: str, at: int | None = None) -> Array:
     if at is not None and (not is_whole(at) or not 1 <= at <= longest):
         raise ConfigError(f"at={shown(at)}: allowed are whole epochs in 1..{longest}")
     then = epochs if at is None else np.full_like(epochs, at)
-    value = unlinked(target, table.told(name).location)
+    value = inverse_link(target, table.summary(name).location)
     if target.kind == "curve":
         found = value[np.arange(len(epochs)), np.minimum(then, longest) - 1]
     else:

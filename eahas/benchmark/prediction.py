@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from eahas.models.query import Question
+from eahas.benchmark.model_set import ModelSet
+from eahas.models.protocol import Model, Posterior
+from eahas.models.query import Query
 from eahas.models.uncertainty.distribution import Distribution
 from eahas.models.uncertainty.error_quantiles import normal_reach
-
-if TYPE_CHECKING:
-    from eahas.benchmark.benchmark import Benchmark
-    from eahas.models.protocol import Model
+from eahas.report.text import held_out_r2
+from eahas.report.view import PredictionView, TargetView
+from eahas.spec.spec import Target
 
 Array = np.ndarray
 
@@ -53,50 +54,44 @@ class Prediction:
     one; deviations and intervals stay those of the configuration.
     """
 
-    benchmark: Benchmark
-    question: Question
+    benchmark: ModelSet
+    query: Query
     noise_seed: int | None = None
-    _beliefs: dict[Model, Any] = field(default_factory=dict)
-    _runs: dict[Model, Any] = field(default_factory=dict)
+    _posteriors: dict[Model, Posterior] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.benchmark.table is not None:
-            self._belief(self.benchmark.table)  # says now which configuration has no run
+            self._posterior(self.benchmark.table)  # says now which configuration has no run
 
     @property
     def single(self) -> bool:
-        return self.question.single
+        return self.query.single
 
     @property
     def epochs(self) -> Any:
         """MAX_EPOCH of the configuration, or of each of them, (n,); 1 without a fidelity."""
-        return self.question.epochs
+        return self.query.epochs
 
     @property
     def configs(self) -> list[dict[str, Any]]:
         """The configurations in canonical nested form; a list of one for a single one."""
-        return self.question.configs
+        return self.query.configs
 
-    def _belief(self, model: Model) -> Any:
-        """What a model believes; asked once."""
-        found = self._beliefs.get(model)
-        if found is None:
-            found = self._beliefs[model] = model.believe(self.question)
-        return found
+    def _posterior(self, model: Model) -> Posterior:
+        """The posterior of a model, computed once."""
+        posterior = self._posteriors.get(model)
+        if posterior is None:
+            posterior = self._posteriors[model] = model.posterior(self.query)
+        return posterior
 
     def _value(self, name: str) -> Any:
-        model = self.benchmark.model_of[name]
-        belief = self._belief(model)
+        posterior = self._posterior(self.benchmark.model_of[name])
         if self.noise_seed is None:
-            return model.value(belief, name)
-        run = self._runs.get(model)
-        if run is None:
-            run = self._runs[model] = model.drawn(belief, self.question, self.noise_seed)
-        return model.value(belief, name, run)
+            return posterior.mean(name)
+        return posterior.sample(name, self.noise_seed)
 
     def _distribution(self, name: str) -> Distribution:
-        model = self.benchmark.model_of[name]
-        return model.distribution_of(self._belief(model), name)
+        return self._posterior(self.benchmark.model_of[name]).distribution(name)
 
     def __getattr__(self, name: str) -> Any:
         # Only called for names that are no attribute of the class: the scalar targets.
@@ -147,7 +142,7 @@ class Prediction:
         one lies from them: about uniform on configurations like theirs, near 0 outside their
         support. See `eahas.models.support`.
         """
-        return self.benchmark.support.score(self.question)
+        return self.benchmark.support.score(self.query)
 
     def interval(self, level: float = 0.9) -> Mapping[str, tuple[Any, Any]]:
         """The central interval of each target that holds `level` of the probability."""
@@ -157,47 +152,49 @@ class Prediction:
 
     def to_dict(self, level: float = 0.9) -> dict[str, Any]:
         """Everything as JSON-ready values, each target with its unit; past the end None."""
-        normal_reach(level)
-        targets = {}
-        for target in self.benchmark.targets:
-            found = self._distribution(target.name)
-            low, high = found.interval(level)
-            numbers = {
-                "value": self._value(target.name),
-                "std": found.std,
-                "epistemic_std": found.epistemic_std,
-                "aleatoric_std": found.aleatoric_std,
-                "low": low,
-                "high": high,
-            }
-            targets[target.name] = {
-                **{key: _json(value) for key, value in numbers.items()},
-                "unit": target.unit,
-                **({"source": self.benchmark.energy_source} if target.is_energy else {}),
-            }
-        return {
-            "benchmark": self.benchmark.id,
-            "config": self.configs[0] if self.single else self.configs,
-            "epochs": _json(self.epochs),
-            "support": _json(self.support),
-            "noise_seed": self.noise_seed,
-            "level": float(level),
-            "targets": targets,
-        }
+        return prediction_view(self, level).to_dict()
 
     def plot(self, level: float = 0.9) -> Any:
         """A matplotlib figure of the curves with their bands; needs the extra `plot`."""
         from eahas.report.plotting import plot_prediction
 
-        return plot_prediction(self, level)
+        return plot_prediction(prediction_view(self, level))
 
 
-def _json(value: Any) -> Any:
-    """Nested lists of numbers with NaN as None."""
-    return _without_nan(np.asarray(value).tolist())
+def prediction_view(prediction: Prediction, level: float = 0.9) -> PredictionView:
+    """The prediction as plain data with the central intervals of `level`, for reports."""
+    normal_reach(level)
+    models = prediction.benchmark
 
+    def view(target: Target) -> TargetView:
+        distribution = prediction._distribution(target.name)
+        low, high = distribution.interval(level)
+        return TargetView(
+            target=target,
+            value=prediction._value(target.name),
+            std=distribution.std,
+            epistemic_std=distribution.epistemic_std,
+            aleatoric_std=distribution.aleatoric_std,
+            low=low,
+            high=high,
+            source=models.energy_source if target.is_energy else None,
+            r2=held_out_r2(models.manifest, target),
+        )
 
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_without_nan(v) for v in value]
-    return None if value != value else value
+    return PredictionView(
+        benchmark=models.id,
+        description=models.spec.description,
+        single=prediction.single,
+        configs=prediction.configs,
+        epochs=prediction.epochs,
+        level=level,
+        curves=tuple(map(view, models.curves)),
+        scalars=tuple(map(view, models.scalars)),
+        main=models.main_curve if models.curves else None,
+        support=prediction.support,
+        min_support=models.support.least,
+        noise_seed=prediction.noise_seed,
+        looked_up=models.table is not None,
+        fidelity=models.space.fidelity,
+        manifest=models.manifest,
+    )

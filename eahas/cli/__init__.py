@@ -106,7 +106,7 @@ def parser() -> Parser:
 
 def _show_notes(name: str) -> None:
     """Have the core's warnings to users written as one line each, once."""
-    from eahas.models.ensemble import EstimatedEnergyWarning
+    from eahas.errors import EstimatedEnergyWarning
 
     unlike_ours = warnings.showwarning
 

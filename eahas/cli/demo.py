@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from eahas import api
 from eahas.benchmark.benchmark import Benchmark
+from eahas.benchmark.prediction import prediction_view
 from eahas.benchmark.storage.folder import replaceable
 from eahas.cli import terminal
 from eahas.cli.arguments import add_command, whole
 from eahas.cli.format_metrics import summary
-from eahas.cli.format_prediction import answer
+from eahas.cli.format_prediction import format_prediction
 from eahas.cli.inputs import Rows
 from eahas.cli.progress import Bars
 from eahas.cli.sweep import counted, make_runs
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 BENCHMARK = "regnet-digits"
 EPOCHS = (10, 25)  # of the small sweep: short, so that it takes a minute or two
 FEWEST = 6  # configurations: the first six hold a validation and two test ones
-MEMBERS, FOLDS, STEPS, MOST_WORKERS = 3, 4, 400, 4
+MEMBERS, FOLDS, STEPS, MAX_WORKERS = 3, 4, 400, 4
 
 
 def add_to(commands: Any) -> None:
@@ -52,15 +53,16 @@ def add_to(commands: Any) -> None:
 def run(arguments: Namespace) -> None:
     out = Path(arguments.out)
     bench = api.load_benchmark(BENCHMARK)
-    ask(bench, out)
+    query(bench, out)
     make(bench, out, arguments.configs)
 
 
-def ask(bench: Benchmark, out: Path) -> None:
+def query(bench: Benchmark, out: Path) -> None:
     """The first half: one prediction, as text and as a picture."""
     _heading(1, "Ask the benchmark that ships")
     prediction = bench.predict(bench.space.sample(seed=0))
-    say(answer(prediction, 0.9, drawn=terminal.can_draw(), columns=terminal.width()))
+    view = prediction_view(prediction)
+    say(format_prediction(view, drawn=terminal.can_draw(), columns=terminal.width()))
     _draw(prediction, out / "prediction.png")
 
 
@@ -80,7 +82,7 @@ def make(shipped: Benchmark, out: Path, configs: int) -> None:
 
     runs = plan.sample(spec, sweep, configs, seed=0)
     say(f"sample   {configs} configurations, {len(runs)} runs: {sweep}")
-    finished, _ = make_runs(sweep, min(MOST_WORKERS, len(os.sched_getaffinity(0))), "cpu")
+    finished, _ = make_runs(sweep, min(MAX_WORKERS, len(os.sched_getaffinity(0))), "cpu")
     say(f"launch   {finished} runs trained on handwritten digits")
     spec, rows = collect(sweep)
     statuses = [row["status"] for row in rows]
@@ -165,7 +167,7 @@ def _draw(prediction: Any, path: Path, seen: Any = None) -> None:
     from eahas.report.plotting import plot_prediction, save_figure
 
     try:
-        figure = plot_prediction(prediction, seen=seen)
+        figure = plot_prediction(prediction_view(prediction), seen=seen)
     except MissingExtraError as missing:
         say(f"\nno picture: {missing}")
         return

@@ -13,8 +13,7 @@ from eahas.cli.arguments import UsageError, add_command, whole
 from eahas.cli.format_metrics import tables
 from eahas.cli.inputs import Rows, read_records_of
 from eahas.cli.progress import Bars
-from eahas.errors import EahasError
-from eahas.models.ensemble import warn_estimated
+from eahas.errors import EahasError, warn_estimated
 
 
 def add_to(commands: Any) -> None:

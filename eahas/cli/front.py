@@ -21,7 +21,7 @@ def add_to(commands: Any) -> None:
         run,
         "the best trade-offs that a benchmark predicts, over many drawn configurations",
         "eahas front regnet-digits --samples 20000 --plot front.png",
-        "eahas front accel-nasbench --aim accuracy --against throughput_a100 --out front.parquet",
+        "eahas front accel-nasbench --objective accuracy --cost throughput_a100 --out f.parquet",
     )
     command.add_argument("benchmark", metavar="BENCH", help="name, name@version or folder")
     command.add_argument(
@@ -29,10 +29,15 @@ def add_to(commands: Any) -> None:
     )
     command.add_argument("--seed", type=whole(0), default=0, help="of the drawing; default: 0")
     command.add_argument(
-        "--aim", metavar="TARGET", help="default: the learning curve's end, or the first scalar"
+        "--objective",
+        "--aim",
+        metavar="TARGET",
+        help="default: the learning curve's end, or the first scalar",
     )
     command.add_argument(
+        "--cost",
         "--against",
+        dest="costs",
         metavar="TARGET",
         action="append",
         default=[],
@@ -48,8 +53,8 @@ def run(arguments: Namespace) -> None:
         found = predicted_fronts(
             bench,
             arguments.samples,
-            aim=arguments.aim,
-            against=arguments.against,
+            objective=arguments.objective,
+            costs=arguments.costs,
             seed=arguments.seed,
             progress=lambda done, total: bars("predict", done, total),
         )
@@ -59,7 +64,7 @@ def run(arguments: Namespace) -> None:
     if arguments.plot is not None:
         from eahas.report.plotting import plot_fronts, save_figure
 
-        written.append(save_figure(plot_fronts(found), arguments.plot))
+        written.append(save_figure(plot_fronts(found.view()), arguments.plot))
     print(summary(found))
     for path in written:
         print(f"wrote {path}")
@@ -67,13 +72,13 @@ def run(arguments: Namespace) -> None:
 
 def summary(found: Fronts) -> str:
     """A line a front: how many points it has, and its two ends."""
-    aim, count = found.aim, len(found.values[found.aim.name])
-    lines = [f"{found.benchmark.id}: fronts of {aim.name} over {count:,} configurations"]
-    for target in found.against:
+    objective, count = found.objective, len(found.values[found.objective.name])
+    lines = [f"{found.benchmark.id}: fronts of {objective.name} over {count:,} configurations"]
+    for target in found.costs:
         rows = found.fronts[target.name]
         ends = [
             f"{quantity(found.values[target.name][i], target.unit)} at "
-            f"{quantity(found.values[aim.name][i], aim.unit)}"
+            f"{quantity(found.values[objective.name][i], objective.unit)}"
             for i in (rows[0], rows[-1])
         ]
         lines.append(f"  {target.name:20}{len(rows):>5} points, from {ends[0]} to {ends[1]}")

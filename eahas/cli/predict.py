@@ -7,9 +7,10 @@ from argparse import Namespace
 from typing import Any
 
 from eahas import api
+from eahas.benchmark.prediction import prediction_view
 from eahas.cli import terminal
 from eahas.cli.arguments import UsageError, add_command, probability, whole
-from eahas.cli.format_prediction import answer, answers, reached
+from eahas.cli.format_prediction import format_list, format_prediction, format_query
 from eahas.cli.inputs import read_json
 
 
@@ -65,13 +66,14 @@ def run(arguments: Namespace) -> None:
         at = {} if found is None else {"at": found}
         print(json.dumps(prediction.to_dict(arguments.level) | at, allow_nan=False))
     elif found is not None:
-        print(reached(prediction, found))
+        print(format_query(bench, found, prediction.epochs))
     elif prediction.single:
+        view = prediction_view(prediction, arguments.level)
         drawn, columns = terminal.can_draw(), terminal.width()
         if arguments.sample is not None:
             print(json.dumps(config))
-        print(answer(prediction, arguments.level, drawn=drawn, columns=columns))
+        print(format_prediction(view, drawn=drawn, columns=columns))
     else:
-        print(answers(prediction, arguments.level))
+        print(format_list(prediction_view(prediction, arguments.level)))
     if picture is not None and not arguments.json:
         print(f"\nwrote {picture}")

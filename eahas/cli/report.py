@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from eahas.cli.arguments import add_command, path
 from eahas.cli.inputs import Rows, add_records, read_with_spec
-from eahas.errors import SweepError
-from eahas.models.ensemble import warn_estimated
+from eahas.errors import SweepError, warn_estimated
 from eahas.report.text import UNITS, label
 
 if TYPE_CHECKING:

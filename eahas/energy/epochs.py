@@ -25,7 +25,7 @@ from eahas.errors import MeterError
 
 from .meter import Mark, Meter, Span
 from .reading import EnergyReading
-from .source import Company, Totals
+from .source import OtherProcesses, Totals
 
 Array = npt.NDArray[np.float64]
 
@@ -148,7 +148,7 @@ class EpochMeter:
         self._duration_s: list[float] = []
         self._cpu_time_s: list[float] = []
         self._sum: Span | None = None
-        self._earlier_company: tuple[Company, ...] | None = None
+        self._earlier_company: tuple[OtherProcesses, ...] | None = None
 
     def __len__(self) -> int:
         """Epochs metered so far."""
@@ -261,13 +261,13 @@ class EpochMeter:
         totals = tuple(Totals(*values) for values in state["totals"])
         self._sum = Span(sum(self._duration_s), sum(self._cpu_time_s), totals)
         self._earlier_company = tuple(
-            Company(None if c["pids"] is None else tuple(c["pids"]), tuple(c["flags"]))
+            OtherProcesses(None if c["pids"] is None else tuple(c["pids"]), tuple(c["flags"]))
             for c in state["company"]
         )
 
-    def _company(self) -> tuple[Company, ...]:
+    def _company(self) -> tuple[OtherProcesses, ...]:
         """Who was there, in this process and in earlier ones."""
-        now = self._meter.company(self._since_s)
+        now = self._meter.other_processes(self._since_s)
         if self._earlier_company is None:
             return now
         return tuple(_both(a, b) for a, b in zip(self._earlier_company, now, strict=True))
@@ -289,8 +289,8 @@ def _slices(groups: Sequence[int]) -> Iterator[slice]:
         start += size
 
 
-def _both(a: Company, b: Company) -> Company:
+def _both(a: OtherProcesses, b: OtherProcesses) -> OtherProcesses:
     flags = tuple(sorted({*a.flags, *b.flags}))
     if a.pids is None or b.pids is None:
-        return Company(None, flags)
-    return Company(tuple(sorted({*a.pids, *b.pids})), flags)
+        return OtherProcesses(None, flags)
+    return OtherProcesses(tuple(sorted({*a.pids, *b.pids})), flags)

@@ -8,7 +8,7 @@ from eahas.errors import MeterError
 
 from .cpu import cpu_name
 from .reading import ESTIMATED
-from .source import Company, SourceFacts, Totals
+from .source import OtherProcesses, SourceFacts, Totals
 
 
 class EstimateSource:
@@ -54,6 +54,6 @@ class EstimateSource:
         """Joules since the process started."""
         return Totals(cpu_time_s * self._w_per_core)
 
-    def company(self, since_s: float) -> Company:
+    def other_processes(self, since_s: float) -> OtherProcesses:
         """CPU time is our own alone, so company does not matter and is not looked for."""
-        return Company()
+        return OtherProcesses()

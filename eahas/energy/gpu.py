@@ -11,7 +11,7 @@ from .counter import WrappingCounter
 from .nvml import INVALID_ARGUMENT, NO_PERMISSION, Nvml, NvmlProblem, text
 from .reading import NVML_COUNTER
 from .sampler import PowerIntegral
-from .source import Company, SourceFacts, Totals
+from .source import OtherProcesses, SourceFacts, Totals
 
 FI_DEV_POWER_INSTANT = 186
 """NVML_FI_DEV_POWER_INSTANT, for bindings that are older than the field."""
@@ -132,9 +132,9 @@ class GpuSource:
             gaps=integral.gaps,
         )
 
-    def company(self, since_s: float) -> Company:
+    def other_processes(self, since_s: float) -> OtherProcesses:
         """Other processes seen on the GPU since then."""
-        return self._watch.company(since_s)
+        return self._watch.other_processes(since_s)
 
     def _raw_mj(self) -> int:
         return int(self._nvml.ask("nvmlDeviceGetTotalEnergyConsumption", self._handle))
@@ -171,15 +171,15 @@ class ProcessWatch:
                 else:
                     self._last_seen_s[process.pid] = t_s
 
-    def company(self, since_s: float) -> Company:
+    def other_processes(self, since_s: float) -> OtherProcesses:
         """Others seen at or after `since_s`. Graphics may stay unknown, compute may not."""
         if not self._known:
-            return Company(None, ("processes_unknown",))
+            return OtherProcesses(None, ("processes_unknown",))
         others = tuple(sorted(pid for pid, t_s in self._last_seen_s.items() if t_s >= since_s))
         if not others:
-            return Company(())
+            return OtherProcesses(())
         flags = ("other_processes",) if self._own_seen else ("other_processes", "own_pid_not_seen")
-        return Company(others, flags)
+        return OtherProcesses(others, flags)
 
 
 def _mig_state(

@@ -13,7 +13,7 @@ from eahas.errors import MeterError
 
 from .reading import DISAGREEMENT_LIMIT, ESTIMATED, EnergyReading, combine
 from .sampler import ThreadTicker, Ticker, TickerFactory
-from .source import Company, Source, Totals
+from .source import OtherProcesses, Source, Totals
 
 IDLE_S = 5.0
 
@@ -80,8 +80,8 @@ class Window:
             self._meter.end()
         span = Span.between(self._first, last)
         self._meter.refuse_short(span.duration_s)
-        company = self._meter.company(self._first.t_s)
-        self._reading = self._meter.describe(span, company, repeats=repeats)
+        other_processes = self._meter.other_processes(self._first.t_s)
+        self._reading = self._meter.describe(span, other_processes, repeats=repeats)
         return self._reading
 
     @property
@@ -239,7 +239,9 @@ class Meter:
             last = self.mark()
         finally:
             self.end()
-        return self.describe(Span.between(first, last), self.company(first.t_s), repeats=repeats)
+        return self.describe(
+            Span.between(first, last), self.other_processes(first.t_s), repeats=repeats
+        )
 
     def close(self) -> None:
         """Stop sampling and let the device go. A second call does nothing."""
@@ -304,16 +306,18 @@ class Meter:
             cpu_time_s = self._cpu_clock()
             return Mark(t_s, cpu_time_s, tuple(s.read(t_s, cpu_time_s) for s in self._sources))
 
-    def company(self, since_s: float) -> tuple[Company, ...]:
+    def other_processes(self, since_s: float) -> tuple[OtherProcesses, ...]:
         """Who else was on each device since then."""
-        return tuple(source.company(since_s) for source in self._sources)
+        return tuple(source.other_processes(since_s) for source in self._sources)
 
     def others(self) -> tuple[int, ...]:
         """Ids of the processes that are on the devices now, ours left out; () where unknown."""
         since_s = self._clock()
         self.begin()
         try:
-            return tuple(sorted({pid for c in self.company(since_s) for pid in c.pids or ()}))
+            return tuple(
+                sorted({pid for c in self.other_processes(since_s) for pid in c.pids or ()})
+            )
         finally:
             self.end()
 
@@ -329,7 +333,7 @@ class Meter:
     def describe(
         self,
         span: Span,
-        company: Sequence[Company],
+        other_processes: Sequence[OtherProcesses],
         *,
         repeats: int = 1,
         pieces: int = 1,
@@ -341,7 +345,7 @@ class Meter:
         """
         parts = []
         for source, total, others, idle_w in zip(
-            self._sources, span.totals, company, self._idle_w, strict=True
+            self._sources, span.totals, other_processes, self._idle_w, strict=True
         ):
             facts = source.facts
             part = EnergyReading(

@@ -17,7 +17,7 @@ from .gpu import GpuSource
 from .gpus import CudaUuid, pick_gpus, torch_uuid
 from .meter import Meter
 from .nvml import Nvml
-from .process_tree import Family
+from .process_tree import ProcessTree
 from .rapl import POWERCAP, RaplSource
 from .reading import ESTIMATED, NVML_COUNTER, NVML_SAMPLED, RAPL, SOURCES
 from .sampler import ThreadTicker, TickerFactory
@@ -97,7 +97,7 @@ def open_meter(
             cuda_uuid=cuda_uuid,
             allow_mig=allow_mig,
             sample_period_s=sample_period_s,
-            own_pids=Family(os.environ) if own_pids is None else own_pids,
+            own_pids=ProcessTree(os.environ) if own_pids is None else own_pids,
         )
 
     openers: dict[str, Callable[[], Opened]] = {

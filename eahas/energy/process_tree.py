@@ -14,7 +14,7 @@ LAUNCHER_ENV = "EAHAS_LAUNCHER"
 """Environment variable with the process id of the launcher of a sweep, for its workers."""
 
 
-class Family:
+class ProcessTree:
     """A container of process ids, asked anew each time: workers come and go."""
 
     def __init__(self, environ: Mapping[str, str], proc: Path = Path("/proc")) -> None:

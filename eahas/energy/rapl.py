@@ -16,7 +16,7 @@ from eahas.errors import MeterError
 from .counter import WrappingCounter
 from .cpu import cpu_name
 from .reading import RAPL
-from .source import Company, SourceFacts, Totals
+from .source import OtherProcesses, SourceFacts, Totals
 
 POWERCAP = Path("/sys/class/powercap")
 
@@ -104,9 +104,9 @@ class RaplSource:
             dram_j=sum(counter.total_j for zone, counter in self._counters if zone.is_dram),
         )
 
-    def company(self, since_s: float) -> Company:
+    def other_processes(self, since_s: float) -> OtherProcesses:
         """The whole machine is always in the reading; the flag `machine_wide` says so."""
-        return Company()
+        return OtherProcesses()
 
 
 def find_zones(root: Path) -> list[Zone]:

@@ -75,7 +75,7 @@ class SourceFacts:
         return self.edge_s * math.sqrt(2 * pieces / 12) / duration_s
 
 
-class Company(NamedTuple):
+class OtherProcesses(NamedTuple):
     """Who else was on the device: process ids (None if nobody can say) and the flags for that."""
 
     pids: tuple[int, ...] | None = None
@@ -103,4 +103,4 @@ class Source(Protocol):
 
     def read(self, t_s: float, cpu_time_s: float) -> Totals: ...
 
-    def company(self, since_s: float) -> Company: ...
+    def other_processes(self, since_s: float) -> OtherProcesses: ...

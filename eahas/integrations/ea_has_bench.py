@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from eahas.benchmark.benchmark import Benchmark
-from eahas.errors import EahasError
-from eahas.models.ensemble import warn_estimated
+from eahas.errors import EahasError, warn_estimated
 from eahas.models.protocol import Model
 
 J_PER_KWH = 3.6e6

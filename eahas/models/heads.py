@@ -39,10 +39,10 @@ class CurveHead:
 
     @property
     def outputs(self) -> int:
-        return self.codec.outputs + self.said
+        return self.codec.outputs + self.num_noise_outputs
 
     @property
-    def said(self) -> int:
+    def num_noise_outputs(self) -> int:
         """How many of the outputs, the last ones, are log deviations."""
         return 2 * len(self.curves)
 
@@ -82,10 +82,10 @@ class ScalarHead:
 
     @property
     def outputs(self) -> int:
-        return len(self.scalars) + self.said
+        return len(self.scalars) + self.num_noise_outputs
 
     @property
-    def said(self) -> int:
+    def num_noise_outputs(self) -> int:
         """How many of the outputs, the last ones, are log deviations."""
         return len(self.scalars)
 

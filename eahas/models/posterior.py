@@ -1,43 +1,49 @@
-"""What the members of an ensemble say together: their mean, how far they disagree, and the noise.
+"""The posterior of an ensemble for one query: mean, distribution and sample of each target.
 
-Everything is on the linked scale (see `eahas.models.uncertainty.distribution`). With M members, n
-configurations, C curves of E epochs and T scalars, members have the shape (M, C, E) or (M, T) for
-one configuration and (M, n, C, longest) or (M, n, T) for a list; what is said together is the same
-without the M.
+The summary of the members has three parts on the transformed scale (see
+`eahas.models.uncertainty.distribution`): their mean (`location`), their disagreement (`epistemic`)
+and the deviation between runs with different seeds (`aleatoric`). With M members, n configurations,
+C curves of E epochs and T scalars, members have the shape (M, C, E) or (M, T) for one configuration
+and (M, n, C, longest) or (M, n, T) for a list. The parts have the same shapes without the M.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from eahas.models.heads import CurveHead, Head
-from eahas.models.uncertainty.seed_noise import Noise
+from eahas.models.query import Query
+from eahas.models.uncertainty.distribution import Distribution, inverse_link
+from eahas.models.uncertainty.error_quantiles import ErrorQuantiles
+from eahas.models.uncertainty.seed_noise import SeedNoise, generators
+from eahas.spec.spec import Target
 
 Array = np.ndarray
-CURVES_AT_ONCE = 256  # of a list: few enough for their work arrays to stay small
+CURVE_BLOCK = 256  # rows of a list: few enough for their work arrays to stay small
+SHARED = "all of its targets"  # in the seed of what all models share; no model has this name
 
 
 @dataclass(frozen=True, eq=False)
-class Belief:
-    """From the outputs `out` of every member, (M, ..., outputs), for runs of `epochs`.
+class MemberSummary:
+    """The summary of the outputs `out` of every member, (M, ..., outputs), for runs of `epochs`.
 
-    Each part is computed when it is first asked for: the deviations cost more than the mean.
+    Each part is computed at its first use: the deviations cost more than the mean.
     """
 
     head: Head
-    noise: Noise
+    seed_noise: SeedNoise
     inflation: Array  # of the members' disagreement on each target: (C, 1) or (T,)
     out: Array
     epochs: Any
 
     @cached_property
     def members(self) -> Array:
-        """Each member's own location."""
+        """The location that each member predicts."""
         return self.head.locations(self.out, self.epochs)
 
     @cached_property
@@ -56,41 +62,42 @@ class Belief:
 
     @cached_property
     def aleatoric(self) -> Array:
-        """Standard deviation of runs of one configuration."""
-        said = np.add.reduce(self.out[..., -self.head.said :], axis=0) / len(self.out)
+        """Standard deviation between runs of one configuration."""
+        raw = self.out[..., -self.head.num_noise_outputs :]
+        noise_outputs = np.add.reduce(raw, axis=0) / len(raw)
         if isinstance(self.head, CurveHead):
-            return self.noise.deviation(said, self.location)
-        return self.noise.deviation(said, self.location[..., None])[..., 0]
+            return self.seed_noise.deviation(noise_outputs, self.location)
+        return self.seed_noise.deviation(noise_outputs, self.location[..., None])[..., 0]
 
 
 @dataclass(frozen=True, eq=False)
-class BeliefOfCurves:
-    """A `Belief` about a list of curves of different lengths, `epochs` (n,): NaN past each end.
+class CurveListSummary:
+    """The summary of a list of curves with different lengths, `epochs` (n,): NaN past each end.
 
-    Each part is computed in blocks, so that the members of a long list are never in memory all at
-    once.
+    Each part is computed in blocks of rows: the members of all rows are never in memory at once.
     """
 
     head: CurveHead
-    noise: Noise
+    seed_noise: SeedNoise
     inflation: Array
     out: Array
     epochs: Array
 
-    def _blocks(self) -> Iterator[tuple[Array, int, Belief]]:
-        """Rows of one length, that length, and the belief about them; none of them is kept."""
+    def _blocks(self) -> Iterator[tuple[Array, int, MemberSummary]]:
+        """Rows of one length, that length, and their summary, which is not kept."""
         for length in np.unique(self.epochs).tolist():
             rows = np.flatnonzero(self.epochs == length)
-            for start in range(0, len(rows), CURVES_AT_ONCE):
-                some = rows[start : start + CURVES_AT_ONCE]
-                belief = Belief(self.head, self.noise, self.inflation, self.out[:, some], length)
-                yield some, length, belief
+            for start in range(0, len(rows), CURVE_BLOCK):
+                block = rows[start : start + CURVE_BLOCK]
+                out = self.out[:, block]
+                summary = MemberSummary(self.head, self.seed_noise, self.inflation, out, length)
+                yield block, length, summary
 
     def _padded(self, part: str, *first: int) -> Array:
         shape = (*first, len(self.epochs), len(self.head.curves), int(self.epochs.max()))
         whole = np.full(shape, np.nan)
-        for rows, length, belief in self._blocks():
-            whole[..., rows, :, :length] = getattr(belief, part)
+        for rows, length, summary in self._blocks():
+            whole[..., rows, :, :length] = getattr(summary, part)
         return whole
 
     @property
@@ -110,11 +117,86 @@ class BeliefOfCurves:
         return self._padded("aleatoric")
 
 
-AnyBelief = Belief | BeliefOfCurves
+Summary = MemberSummary | CurveListSummary
 
 
-def believe(head: Head, noise: Noise, inflation: Array, out: Array, epochs: Any) -> AnyBelief:
-    """The belief from outputs (M, outputs) and an int, or from (M, n, outputs) and epochs (n,)."""
+def summarise(
+    head: Head, seed_noise: SeedNoise, inflation: Array, out: Array, epochs: Any
+) -> Summary:
+    """The summary of outputs (M, outputs) and an int, or of (M, n, outputs) and epochs (n,)."""
     if isinstance(head, CurveHead) and out.ndim > 2:
-        return BeliefOfCurves(head, noise, inflation, out, epochs)
-    return Belief(head, noise, inflation, out, epochs)
+        return CurveListSummary(head, seed_noise, inflation, out, epochs)
+    return MemberSummary(head, seed_noise, inflation, out, epochs)
+
+
+@dataclass(frozen=True, eq=False)
+class EnsemblePosterior:
+    """The predictive distribution of every target of an ensemble for one query.
+
+    Attributes:
+        index: the position of each target on the head's axis of targets, with the target.
+        error_quantiles: of each target, in the head's order.
+        name: the ensemble's, from which the random numbers of its own noise derive.
+    """
+
+    query: Query
+    summary: Summary
+    index: Mapping[str, tuple[int, Target]]
+    error_quantiles: tuple[ErrorQuantiles, ...]
+    name: str
+    _samples: dict[int, Array] = field(default_factory=dict, repr=False)
+
+    def mean(self, target: str) -> Any:
+        """The prediction in the target's unit: the mean of the members.
+
+        On a log scale it is the mean of the logarithms, hence the median of the posterior. A curve
+        is (E,) or (n, longest), a scalar a float or (n,).
+        """
+        k, described = self.index[target]
+        location = self.summary.head.of_target(self.summary.location, k)
+        if described.kind == "curve":
+            return location.copy()  # it lies inside the bounds already
+        return inverse_link(described, location)
+
+    def distribution(self, target: str) -> Distribution:
+        """The predictive distribution of a target."""
+        (k, described), of_target = self.index[target], self.summary.head.of_target
+        return Distribution(
+            described,
+            of_target(self.summary.location, k),
+            of_target(self.summary.epistemic, k),
+            of_target(self.summary.aleatoric, k),
+            self.error_quantiles[k],
+        )
+
+    def sample(self, target: str, seed: int) -> Any:
+        """A target of one run of each configuration; one seed gives one run of all targets."""
+        if seed not in self._samples:
+            self._samples[seed] = self._run(seed)
+        k, described = self.index[target]
+        return inverse_link(described, self.summary.head.of_target(self._samples[seed], k))
+
+    def _run(self, seed: int) -> Array:
+        """One run of each configuration on the transformed scale, in the shape of `location`.
+
+        The ensembles of a benchmark sample a run jointly: the shared factors depend on the seed and
+        the configuration alone.
+        """
+        query, seed_noise = self.query, self.summary.seed_noise
+        curves = isinstance(self.summary.head, CurveHead)
+        runs = np.array(self.summary.location)
+        rows = [runs] if query.single else runs
+        lengths = [query.epochs] if query.single else query.epochs
+        aleatoric = self.summary.aleatoric
+        deviations = [aleatoric] if query.single else aleatoric
+        for flat, row, deviation, epochs in zip(
+            query.flats, rows, deviations, lengths, strict=True
+        ):
+            shared, fresh = generators(seed, flat, SHARED, self.name)
+            shape = (seed_noise.series, int(epochs) if curves else 1)
+            noise = seed_noise.draw(
+                shared.standard_normal(seed_noise.factors), fresh.standard_normal(shape)
+            )
+            at = (..., slice(shape[1])) if curves else ...
+            row[at] += deviation[at] * (noise if curves else noise[:, 0])
+        return runs

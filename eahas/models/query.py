@@ -15,7 +15,7 @@ from eahas.space.space import Space
 
 
 @dataclass(frozen=True, eq=False)
-class Question:
+class Query:
     """Checked configurations; nothing in it changes when the caller changes what was given.
 
     `single`: `values` is a flat canonical configuration and `epochs` an int. Else `values` are the
@@ -28,7 +28,7 @@ class Question:
     epochs: Any
     _seen: list[tuple[Features, np.ndarray]] = field(default_factory=list, repr=False)
 
-    def seen_by(self, features: Features) -> np.ndarray:
+    def features_for(self, features: Features) -> np.ndarray:
         """The features, (F,) or (n, F); computed once for models that share them."""
         for known, x in self._seen:
             if known is features:
@@ -54,7 +54,7 @@ class Question:
         return [self.space.nest(flat) for flat in self.flats]
 
 
-def ask(space: Space, config: Any, *, encoded: bool = False) -> Question:
+def make_query(space: Space, config: Any, *, encoded: bool = False) -> Query:
     """The question for a configuration or a list of them; with `encoded`, for codes of them.
 
     Raises ConfigError naming the field, what was given and what is allowed.
@@ -63,15 +63,15 @@ def ask(space: Space, config: Any, *, encoded: bool = False) -> Question:
         config = _decoded(space, config)
     if isinstance(config, Mapping):
         flat = space.check(config)
-        return Question(space, True, flat, 1 if space.fidelity is None else flat[space.fidelity])
+        return Query(space, True, flat, 1 if space.fidelity is None else flat[space.fidelity])
     if not isinstance(config, (list, tuple)):
         raise ConfigError(
             f"a configuration is a mapping, or a list of mappings; got {type(config).__name__}"
         )
-    return ask_columns(space, space.columns(config))
+    return make_column_query(space, space.columns(config))
 
 
-def ask_columns(space: Space, columns: Mapping[str, Any]) -> Question:
+def make_column_query(space: Space, columns: Mapping[str, Any]) -> Query:
     """The question for canonical columns, as `Space.columns` or `eahas.space.sampling` give them.
 
     Raises ConfigError where a column is missing, strange or of another length; the values in them
@@ -87,7 +87,7 @@ def ask_columns(space: Space, columns: Mapping[str, Any]) -> Question:
     epochs = np.ones(lengths.pop(), dtype=np.int64)
     if space.fidelity is not None:
         epochs = ordered[space.fidelity].astype(np.int64)
-    return Question(space, False, ordered, epochs)
+    return Query(space, False, ordered, epochs)
 
 
 def _decoded(space: Space, codes: Any) -> Any:

@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 
 from eahas.errors import CheckpointError
-from eahas.models.query import Question
+from eahas.models.query import Query
 from eahas.space.parameters import Choice
 from eahas.space.space import Space
 
-NEAREST = 5
-ROWS_AT_ONCE = 4_000_000  # numbers in a block of distances
+NEIGHBOURS = 5
+ROW_BLOCK = 4_000_000  # numbers in a block of distances
 SLACK = 1e-6  # what rounding may add to a code
 Array = np.ndarray
 
@@ -42,14 +42,14 @@ class Support:
         """The smallest score that there is."""
         return 1.0 / (len(self.distances) + 1.0)
 
-    def score(self, question: Question) -> Any:
+    def score(self, query: Query) -> Any:
         """A float in 0..1 for one configuration, (n,) for a list."""
-        if question.single:
-            return float(self._scores(self.space.encode_checked(question.values)[None])[0])
-        return self._scores(self.space.encode_columns(question.values))
+        if query.single:
+            return float(self._scores(self.space.encode_checked(query.values)[None])[0])
+        return self._scores(self.space.encode_columns(query.values))
 
     def _scores(self, encoded: Array) -> Array:
-        far = _distances(placed(self.space, encoded), self.codes, NEAREST)
+        far = _distances(placed(self.space, encoded), self.codes, NEIGHBOURS)
         nearer = np.searchsorted(self.distances, far * (1.0 - 1e-6), side="left")
         count = len(self.distances)
         scores: Array = (count - nearer + 1.0) / (count + 1.0)
@@ -65,15 +65,15 @@ class Everywhere:
 
     least = 1.0
 
-    def score(self, question: Question) -> Any:
+    def score(self, query: Query) -> Any:
         """1.0 for one configuration, ones (n,) for a list."""
-        return 1.0 if question.single else np.ones(len(question.epochs))
+        return 1.0 if query.single else np.ones(len(query.epochs))
 
 
 def support_of(space: Space, encoded: Array) -> Support:
     """The support that training configurations of these codes (n, W) give."""
     codes = np.unique(placed(space, encoded), axis=0)
-    far = _distances(codes, codes, NEAREST, itself=True)
+    far = _distances(codes, codes, NEIGHBOURS, itself=True)
     return Support(space, codes, np.sort(far))
 
 
@@ -114,7 +114,7 @@ def _distances(codes: Array, others: Array, nearest: int, *, itself: bool = Fals
     if count < 1:
         return np.zeros(len(codes), dtype=np.float32)
     found = np.empty(len(codes), dtype=np.float32)
-    step = max(1, ROWS_AT_ONCE // others.size)
+    step = max(1, ROW_BLOCK // others.size)
     for start in range(0, len(codes), step):
         block = codes[start : start + step]
         apart = np.abs(block[:, None] - others[None]).sum(axis=2)

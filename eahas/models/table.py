@@ -1,11 +1,10 @@
-"""A table: every configuration was trained with several seeds, and is looked up.
+"""A table: every configuration was trained with several seeds, and predictions are look-ups.
 
-It answers what an ensemble answers, from measured runs. Members are the seeds. The location of a
-target is the mean over the seeds on the linked scale, so that of a cost, which is linked by the
-logarithm, the value is the geometric mean. `aleatoric` is the deviation between the seeds, shrunk
-towards what is typical (see `eahas.models.uncertainty.seed_variance`), `epistemic` the standard
-error of their mean. One run of a configuration is a run that was made, with all that was measured
-in it.
+A table has the interface of an ensemble, with measured runs as members. The location of a target is
+the mean over the seeds on the transformed scale: for a cost, which is transformed by the logarithm,
+the value is the geometric mean. `aleatoric` is the deviation between the seeds, shrunk towards a
+prior (see `eahas.models.uncertainty.seed_variance`), and `epistemic` the standard error of their
+mean. A sample of a configuration is one of its measured runs, with all that was measured in it.
 """
 
 from __future__ import annotations
@@ -18,26 +17,19 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from eahas.errors import ConfigError, EahasError, shown, unknown
-from eahas.models.protocol import Asked
-from eahas.models.query import Question, ask
-from eahas.models.uncertainty.distribution import Distribution, on_log_scale, unlinked
-from eahas.models.uncertainty.error_quantiles import Law
-from eahas.models.uncertainty.seed_variance import Typical, moments
+from eahas.models.protocol import PredictMixin
+from eahas.models.query import Query, make_query
+from eahas.models.uncertainty.distribution import Distribution, inverse_link, on_log_scale
+from eahas.models.uncertainty.error_quantiles import ErrorQuantiles
+from eahas.models.uncertainty.seed_variance import SeedVariance, moments
 from eahas.space.space import Space
 from eahas.spec.spec import Spec, Target
 
 Array = np.ndarray
 
 
-class Rows(NamedTuple):
-    """What is believed: the rows of the configurations, and their epochs. An int each, or (n,)."""
-
-    rows: Any
-    epochs: Any
-
-
-class Told(NamedTuple):
-    """Of one target on the linked scale, each (N,) or (N, longest)."""
+class Summary(NamedTuple):
+    """The summary of one target on the transformed scale, each part (N,) or (N, longest)."""
 
     location: Array
     epistemic: Array
@@ -45,7 +37,7 @@ class Told(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Table(Asked):
+class Table(PredictMixin):
     """The runs of N configurations with S seeds. `primary` is the target that `predict` returns.
 
     Attributes:
@@ -66,11 +58,11 @@ class Table(Asked):
     present: Array = field(repr=False)
     points: int
     values: Mapping[str, Array] = field(repr=False)
-    typical: Mapping[str, Typical] = field(repr=False)
-    laws: Mapping[str, Law] = field(repr=False)
+    seed_variance: Mapping[str, SeedVariance] = field(repr=False)
+    error_quantiles: Mapping[str, ErrorQuantiles] = field(repr=False)
     primary: str
     manifest: Mapping[str, Any] = field(repr=False)
-    _told: dict[str, Told] = field(default_factory=dict, repr=False)
+    _summaries: dict[str, Summary] = field(default_factory=dict, repr=False)
 
     @property
     def space(self) -> Space:
@@ -95,6 +87,10 @@ class Table(Asked):
     def _target(self) -> dict[str, Target]:
         return {target.name: target for target in self.targets}
 
+    def target(self, name: str) -> Target:
+        """The target of a name that the table holds."""
+        return self._target[name]
+
     def select(self, target: str) -> Table:
         """The same table with another of its targets as the one that `predict` returns."""
         if not isinstance(target, str) or target not in self._target:
@@ -102,35 +98,38 @@ class Table(Asked):
         return replace(self, primary=target)
 
     def predict_members(self, config: Any) -> dict[str, Array]:
-        """Each seed's own run, (S, MAX_EPOCH) a curve and (S,) a scalar; NaN where there is none.
+        """The run of each seed, (S, MAX_EPOCH) for a curve and (S,) for a scalar; NaN: no run.
 
-        Of a list: (S, n, longest), padded with NaN, and (S, n).
+        For a list: (S, n, longest), padded with NaN, and (S, n).
         """
-        rows, epochs = self.believe(ask(self.space, config))
-        found = {}
+        query = make_query(self.space, config)
+        rows = self._rows(query)
+        members = {}
         for name in self._target:
             runs = self.values[name][rows].astype(float)
             if self._target[name].kind == "curve":
-                runs = runs[..., : np.max(epochs)]
-            found[name] = runs if isinstance(rows, int) else np.moveaxis(runs, 1, 0)
-        return found
+                runs = runs[..., : np.max(query.epochs)]
+            members[name] = runs if isinstance(rows, int) else np.moveaxis(runs, 1, 0)
+        return members
 
-    # From a question to an answer, in the steps that a benchmark takes one by one
+    def posterior(self, query: Query) -> TablePosterior:
+        """The runs of the configurations of a query; ConfigError for one that has no run."""
+        return TablePosterior(self, self._rows(query), query)
 
-    def believe(self, question: Question) -> Rows:
-        """Where the configurations stand; ConfigError for one that has no run."""
+    def _rows(self, query: Query) -> Any:
+        """The rows of the configurations, an int or (n,)."""
         names = self.space.names
-        if question.single:
-            row = self._row.get(tuple(map(question.values.get, names)))
+        if query.single:
+            row = self._row.get(tuple(map(query.values.get, names)))
             if row is None:
-                raise self._without_run(question.values, "")
-            return Rows(row, question.epochs)
-        columns = (question.values[name].tolist() for name in names)
-        found = list(map(self._row.get, zip(*columns, strict=True)))
-        if None in found:
-            at = found.index(None)
-            raise self._without_run(question.flats[at], f"configs[{at}]: ")
-        return Rows(np.array(found), question.epochs)
+                raise self._without_run(query.values, "")
+            return row
+        columns = (query.values[name].tolist() for name in names)
+        rows = list(map(self._row.get, zip(*columns, strict=True)))
+        if None in rows:
+            at = rows.index(None)
+            raise self._without_run(query.flats[at], f"configs[{at}]: ")
+        return np.array(rows)
 
     @cached_property
     def _row(self) -> dict[tuple[Any, ...], int]:
@@ -143,59 +142,66 @@ class Table(Asked):
             f"{len(self.flats):,} of the {self.points:,} configurations of space {self.space.name}"
         )
 
-    def value(self, belief: Rows, name: str, drawn: Array | int | None = None) -> Any:
-        """The mean of a target, or the value of the runs that were `drawn`."""
-        target = self._target[name]
-        if drawn is None:
-            return unlinked(target, _at(self.told(name).location, belief))
-        runs = self.values[name][belief.rows, drawn]
-        if target.kind == "curve":
-            return runs[..., : np.max(belief.epochs)].astype(float)
-        return float(runs) if isinstance(belief.rows, int) else runs
+    def summary(self, name: str) -> Summary:
+        """Location and deviations of a target, of every configuration; computed once."""
+        if name not in self._summaries:
+            target, values = self._target[name], self.values[name].astype(float)
+            transformed = np.log(values) if on_log_scale(target) else values
+            curve = target.kind == "curve"
+            mean, squares, count = moments(transformed if curve else transformed[..., None])
+            epochs = self.epochs if curve else np.ones_like(self.epochs)
+            aleatoric = self.seed_variance[name].shrunk(mean, squares, count, epochs)
+            epistemic = aleatoric / np.sqrt(np.maximum(count, 1))
+            parts = (mean, epistemic, aleatoric)
+            self._summaries[name] = Summary(*(part if curve else part[:, 0] for part in parts))
+        return self._summaries[name]
 
-    def distribution_of(self, belief: Rows, name: str) -> Distribution:
-        """What is known of a target."""
-        told = self.told(name)
+
+@dataclass(frozen=True, eq=False)
+class TablePosterior:
+    """The measured runs of the configurations of a query; `rows` is an int or (n,)."""
+
+    table: Table
+    rows: Any
+    query: Query
+
+    def mean(self, target: str) -> Any:
+        """The mean over the seeds: a curve is (E,) or (n, longest), a scalar a float or (n,)."""
+        location = self._part(self.table.summary(target).location)
+        return inverse_link(self.table.target(target), location)
+
+    def distribution(self, target: str) -> Distribution:
+        """The distribution of the run of a new seed, and of the mean, in the same shapes."""
+        summary = self.table.summary(target)
         return Distribution(
-            self._target[name],
-            _at(told.location, belief),
-            _at(told.epistemic, belief),
-            _at(told.aleatoric, belief),
-            self.laws[name],
+            self.table.target(target),
+            self._part(summary.location),
+            self._part(summary.epistemic),
+            self._part(summary.aleatoric),
+            self.table.error_quantiles[target],
         )
 
-    def drawn(self, belief: Rows, question: Question, noise_seed: int) -> Array | int:
-        """The places of one run of each configuration on the axis of seeds, an int or (n,).
+    def sample(self, target: str, seed: int) -> Any:
+        """A measured run: of a configuration with r runs, the one numbered `seed` modulo r."""
+        runs = self.table.values[target][self.rows, self._seeds(seed)]
+        if self.table.target(target).kind == "curve":
+            return runs[..., : np.max(self.query.epochs)].astype(float)
+        return float(runs) if self.query.single else runs
 
-        Of a configuration with r runs it is the one numbered `noise_seed` modulo r.
-        """
-        number = np.array([noise_seed % r if r else 0 for r in range(self.members + 1)])
-        order = np.argsort(~self.present[belief.rows], axis=-1, kind="stable")
-        chosen = number[self.present[belief.rows].sum(axis=-1)]
-        if question.single:
+    def _seeds(self, seed: int) -> Array | int:
+        """The position of the sampled run of each configuration on the axis of seeds."""
+        present = self.table.present[self.rows]
+        number = np.array([seed % r if r else 0 for r in range(self.table.members + 1)])
+        order = np.argsort(~present, axis=-1, kind="stable")
+        chosen = number[present.sum(axis=-1)]
+        if self.query.single:
             return int(order[chosen])
         return order[np.arange(len(order)), chosen]
 
-    def told(self, name: str) -> Told:
-        """What the runs say of a target, of every configuration; computed once."""
-        if name not in self._told:
-            target, values = self._target[name], self.values[name].astype(float)
-            linked = np.log(values) if on_log_scale(target) else values
-            curve = target.kind == "curve"
-            mean, squares, count = moments(linked if curve else linked[..., None])
-            epochs = self.epochs if curve else np.ones_like(self.epochs)
-            aleatoric = self.typical[name].shrunk(mean, squares, count, epochs)
-            epistemic = aleatoric / np.sqrt(np.maximum(count, 1))
-            parts = (mean, epistemic, aleatoric)
-            self._told[name] = Told(*(part if curve else part[:, 0] for part in parts))
-        return self._told[name]
-
-
-def _at(part: Array, belief: Rows) -> Any:
-    """The rows of a part that is asked for: a float, or an array of its own."""
-    rows, epochs = belief
-    if part.ndim == 1:
-        return float(part[rows]) if isinstance(rows, int) else part[rows]
-    if isinstance(rows, int):
-        return part[rows, :epochs].copy()
-    return part[rows, : int(epochs.max())]
+    def _part(self, part: Array) -> Any:
+        """The rows of the query: a float, or an array of its own."""
+        if part.ndim == 1:
+            return float(part[self.rows]) if self.query.single else part[self.rows]
+        if self.query.single:
+            return part[self.rows, : self.query.epochs].copy()
+        return part[self.rows, : int(self.query.epochs.max())]

@@ -28,8 +28,8 @@ ASIDE = (ANCHOR, CONTROL)  # roles of runs that stand on no side and are fitted 
 ENERGY_METHODS = ("whole", "window", "")
 ENERGY_SOURCES = ("nvml_counter", "nvml_sampled", "rapl", "estimated", "")
 MIXED, NO_ENERGY = "mixed", "none"  # what a benchmark says of runs with several sources, or none
-LARGEST = 2**63 - 1  # an int64
-LARGEST_FLOAT = 3e38  # a single, as curves are stored and surrogates are fitted
+MAX_INTEGER = 2**63 - 1  # an int64
+MAX_FLOAT = 3e38  # a single, as curves are stored and surrogates are fitted
 SINGLE = 1e-7  # relative; what a bound forgives, because a file holds curves in single precision
 ALLOWED = {
     "text": "text",
@@ -216,8 +216,8 @@ def _value(name: str, kind: str, given: Any) -> Any:
     if kind == "int" and _is_number(given) and int(given) == given:
         return int(given)
     if kind == "float" and is_number(given) and abs(given) < math.inf:
-        if abs(given) > LARGEST_FLOAT:
-            raise RecordError(f"{name} is {shown(given)}; allowed: up to {LARGEST_FLOAT:g}")
+        if abs(given) > MAX_FLOAT:
+            raise RecordError(f"{name} is {shown(given)}; allowed: up to {MAX_FLOAT:g}")
         return float(given)
     text = kind == "floats" and isinstance(given, str)
     hint = " (this is text: read it with json.loads)" if text else ""
@@ -226,7 +226,7 @@ def _value(name: str, kind: str, given: Any) -> Any:
 
 def _is_number(given: Any) -> bool:
     """No larger than an int64, and so finite; a truth is no number."""
-    return is_number(given) and bool(-LARGEST <= given <= LARGEST)
+    return is_number(given) and bool(-MAX_INTEGER <= given <= MAX_INTEGER)
 
 
 def _numbers(name: str, given: Sequence[Any] | np.ndarray) -> np.ndarray:
@@ -241,10 +241,8 @@ def _numbers(name: str, given: Sequence[Any] | np.ndarray) -> np.ndarray:
     if not np.isfinite(values).all():
         at = int(np.flatnonzero(~np.isfinite(values))[0])
         raise RecordError(f"{name}: value {at + 1} is {values[at]}; allowed: {ALLOWED['floats']}")
-    if values.size and np.abs(values).max() > LARGEST_FLOAT:
-        raise RecordError(
-            f"{name} holds {np.abs(values).max():g}; allowed: up to {LARGEST_FLOAT:g}"
-        )
+    if values.size and np.abs(values).max() > MAX_FLOAT:
+        raise RecordError(f"{name} holds {np.abs(values).max():g}; allowed: up to {MAX_FLOAT:g}")
     return values
 
 

@@ -9,48 +9,45 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eahas.benchmark.prediction import Prediction
 from eahas.errors import EahasError, MissingExtraError
 from eahas.report.text import UNITS, energy_words, label, quantity, sourced, span, unit_of
+from eahas.report.view import FrontView, PredictionView
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from eahas.benchmark.fronts import Fronts
-    from eahas.spec.spec import Target
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito, 2008
 INK, GREY, LIGHT = "#1f2933", "#6b7785", "#e4e7eb"
-MOST_LINES = 6  # of a list of configurations
+MAX_LINES = 6  # of a list of configurations
 SIDE = 0.72  # where the text beside the curves begins
 
 
 def plot_prediction(
-    prediction: Prediction, level: float = 0.9, *, seen: Mapping[str, Sequence[float]] | None = None
+    view: PredictionView, *, seen: Mapping[str, Sequence[float]] | None = None
 ) -> Figure:
     """The curves with their bands over the epochs, and the costs beside them.
 
-    Of a list the main curve of its first six configurations. `seen` adds a real run's curves by
-    name, as dots. Needs the extra `plot`; raises EahasError for a benchmark without curves.
+    For a list, the main curve of its first six configurations. `seen` adds the curves of a real run
+    by name, as dots. Needs the extra `plot`; raises EahasError for a benchmark without curves.
     """
-    bench = prediction.benchmark
-    if not bench.curves:
-        raise EahasError(f"benchmark {bench.id} has no curves to plot")
+    if not view.curves:
+        raise EahasError(f"benchmark {view.benchmark} has no curves to plot")
     figure = _figure()
     axes = figure.add_axes((0.075, 0.13, SIDE - 0.11, 0.71))
-    if prediction.single:
-        _curves(axes, prediction, level, seen or {})
+    if view.single:
+        _curves(axes, view, seen or {})
     else:
-        _first_of_many(axes, prediction, level)
-    main = _main(prediction)
-    what = "accuracy" if "accuracy" in label(main) else main.name
-    _dress(axes, "epoch", f"{what} [{UNITS.get(main.unit, main.unit)}]")
+        _first_curves(axes, view)
+    main = view.main_curve.target
+    quantity_name = "accuracy" if "accuracy" in label(main) else main.name
+    _dress(axes, "epoch", f"{quantity_name} [{UNITS.get(main.unit, main.unit)}]")
     axes.set_ylim(main.low, main.high)
-    longest = int(np.max(_shown(prediction)))
+    longest = int(np.max(_shown(view)))
     axes.set_xlim(1, longest if longest > 1 else 2)
-    _title(figure, bench.id, bench.spec.description)
-    _side(figure, prediction, level)
+    _title(figure, view.benchmark, view.description)
+    _side(figure, view)
     return figure
 
 
@@ -99,10 +96,10 @@ def plot_front(
     return figure
 
 
-def plot_fronts(found: Fronts) -> Figure:
-    """A panel for each target against the aim: what was drawn, as a density, and the front."""
+def plot_fronts(view: FrontView) -> Figure:
+    """A panel for each cost: all configurations as a density, and the front of the objective."""
     figure = _figure()
-    count = len(found.against)
+    count = len(view.costs)
     columns = min(count, 3)
     rows = -(-count // columns)
     figure.set_size_inches(9.2, 1.4 + 2.6 * rows)
@@ -111,24 +108,34 @@ def plot_fronts(found: Fronts) -> Figure:
     figure.subplots_adjust(
         left=0.075, right=0.965, top=1 - 0.95 * inch, bottom=0.6 * inch, hspace=0.4
     )
-    aim = found.values[found.aim.name]
-    for axes, target in zip(panels, found.against, strict=False):
-        values, front = found.values[target.name], found.fronts[target.name]
+    objective = view.values[view.objective.name]
+    for axes, target in zip(panels, view.costs, strict=False):
+        values, front = view.values[target.name], view.fronts[target.name]
         scale = "log" if values.min() > 0 and values.max() > 20 * values.min() else "linear"
         axes.hexbin(
-            values, aim, gridsize=45, bins="log", mincnt=1, xscale=scale, cmap="Greys", alpha=0.8
+            values,
+            objective,
+            gridsize=45,
+            bins="log",
+            mincnt=1,
+            xscale=scale,
+            cmap="Greys",
+            alpha=0.8,
         )
-        axes.plot(values[front], aim[front], "o-", color=COLOURS[1], markersize=3, linewidth=1.2)
+        axes.plot(
+            values[front], objective[front], "o-", color=COLOURS[1], markersize=3, linewidth=1.2
+        )
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        _dress(axes, f"{label(target)} [{unit_of(target, found.benchmark.energy_source)}]", "")
+        unit = unit_of(target, view.sources.get(target.name, ""))
+        _dress(axes, f"{label(target)} [{unit}]", "")
     for axes in panels[count:]:
         axes.set_visible(False)
     for axes in panels[::columns]:
-        unit = UNITS.get(found.aim.unit, found.aim.unit)
-        axes.set_ylabel(f"{label(found.aim)} [{unit}]", color=INK)
-    below = f"predicted for {len(aim):,} configurations drawn at random; fronts in colour"
+        unit = UNITS.get(view.objective.unit, view.objective.unit)
+        axes.set_ylabel(f"{label(view.objective)} [{unit}]", color=INK)
+    below = f"predicted for {len(objective):,} configurations drawn at random; fronts in colour"
     up = 1 - 0.35 * inch
-    figure.text(0.075, up, found.benchmark.id, fontsize=13, fontweight="bold", color=INK)
+    figure.text(0.075, up, view.benchmark, fontsize=13, fontweight="bold", color=INK)
     figure.text(0.075, up - 0.25 * inch, below, fontsize=9, color=GREY)
     return figure
 
@@ -152,38 +159,35 @@ def _figure() -> Figure:
     return Figure(figsize=(9.2, 4.6), facecolor="white")
 
 
-def _curves(
-    axes: Axes, prediction: Prediction, level: float, seen: Mapping[str, Sequence[float]]
-) -> None:
-    """The curves of one configuration in the unit of the main one, which is drawn boldest."""
-    bench = prediction.benchmark
-    epochs, interval = np.arange(1, prediction.epochs + 1), prediction.interval(level)
-    main = _main(prediction)
-    others = [t for t in bench.curves if t != main and t.unit == main.unit]
-    colours = {t.name: COLOURS[i % len(COLOURS)] for i, t in enumerate([main, *others])}
-    for target in [*others, main]:
-        is_main, colour = target == main, colours[target.name]
-        low, high = interval[target.name]
+def _curves(axes: Axes, view: PredictionView, seen: Mapping[str, Sequence[float]]) -> None:
+    """The curves of one configuration in the unit of the main one, which has the widest line."""
+    epochs = np.arange(1, view.epochs + 1)
+    main = view.main_curve
+    others = [c for c in view.curves if c is not main and c.target.unit == main.target.unit]
+    colours = {c.target.name: COLOURS[i % len(COLOURS)] for i, c in enumerate([main, *others])}
+    for curve in [*others, main]:
+        name, is_main = curve.target.name, curve is main
+        colour = colours[name]
         mark = "o" if len(epochs) == 1 else None
-        axes.fill_between(epochs, low, high, color=colour, alpha=0.16 if is_main else 0.07, lw=0)
+        axes.fill_between(
+            epochs, curve.low, curve.high, color=colour, alpha=0.16 if is_main else 0.07, lw=0
+        )
         axes.plot(
             epochs,
-            prediction.curves[target.name],
+            curve.value,
             marker=mark,
             linestyle="-" if is_main else (0, (4, 1.5)),
             color=colour,
             linewidth=2.2 if is_main else 1.3,
-            label=label(target),
+            label=label(curve.target),
         )
-        if target.name in seen:
-            at = np.arange(1, len(seen[target.name]) + 1)
-            axes.plot(
-                at, seen[target.name], "o", color=colour, ms=3.5, alpha=0.8, mew=0, clip_on=False
-            )
+        if name in seen:
+            at = np.arange(1, len(seen[name]) + 1)
+            axes.plot(at, seen[name], "o", color=colour, ms=3.5, alpha=0.8, mew=0, clip_on=False)
     if any(name in seen for name in colours):
         axes.plot([], [], "o", color=GREY, markersize=3, label="a real run")
     handles, labels = axes.get_legend_handles_labels()
-    order = sorted(range(len(labels)), key=lambda i: labels[i] != label(main))
+    order = sorted(range(len(labels)), key=lambda i: labels[i] != label(main.target))
     axes.legend(
         [handles[i] for i in order],
         [labels[i] for i in order],
@@ -195,27 +199,20 @@ def _curves(
     )
 
 
-def _first_of_many(axes: Axes, prediction: Prediction, level: float) -> None:
+def _first_curves(axes: Axes, view: PredictionView) -> None:
     """The main curve of the first few configurations; the text beside it names them by colour."""
-    name = prediction.benchmark.main_curve
-    values, (low, high) = prediction.curves[name], prediction.interval(level)[name]
-    for i, length in enumerate(_shown(prediction)):
+    main = view.main_curve
+    for i, length in enumerate(_shown(view)):
         epochs, colour = np.arange(1, length + 1), COLOURS[i]
-        axes.fill_between(
-            epochs, low[i, :length], high[i, :length], color=colour, alpha=0.08, linewidth=0
-        )
-        axes.plot(epochs, values[i, :length], color=colour, linewidth=1.8)
-        axes.plot(length, values[i, length - 1], "o", color=colour, markersize=5, clip_on=False)
+        low, high = main.low[i, :length], main.high[i, :length]
+        axes.fill_between(epochs, low, high, color=colour, alpha=0.08, linewidth=0)
+        axes.plot(epochs, main.value[i, :length], color=colour, linewidth=1.8)
+        axes.plot(length, main.value[i, length - 1], "o", color=colour, markersize=5, clip_on=False)
 
 
-def _shown(prediction: Prediction) -> Any:
-    """The epochs of the configurations that are drawn."""
-    return np.atleast_1d(prediction.epochs)[:MOST_LINES]
-
-
-def _main(prediction: Prediction) -> Target:
-    bench = prediction.benchmark
-    return next(t for t in bench.curves if t.name == bench.main_curve)
+def _shown(view: PredictionView) -> Any:
+    """The epochs of the configurations that are plotted."""
+    return np.atleast_1d(view.epochs)[:MAX_LINES]
 
 
 def _dress(axes: Axes, across: str, up: str) -> None:
@@ -235,49 +232,46 @@ def _title(figure: Figure, title: str, below: str) -> None:
     figure.text(left, 0.89, below, fontsize=9, color=GREY, va="center")
 
 
-def _side(figure: Figure, prediction: Prediction, level: float) -> None:
-    """What stands beside the curves: the costs, their intervals, and where the joules come from."""
-    bench = prediction.benchmark
-    (_costs if prediction.single else _key)(figure, prediction, level)
-    made = bench.manifest["provenance"]
+def _side(figure: Figure, view: PredictionView) -> None:
+    """The text beside the curves: the costs, their intervals, and the source of the energies."""
+    (_costs if view.single else _key)(figure, view)
     notes = [
-        f"bands and ranges: {100 * level:g} % interval",
-        f"{made['runs']:,} real runs behind it",
+        f"bands and ranges: {100 * view.level:g} % interval",
+        f"{view.manifest['provenance']['runs']:,} real runs behind it",
     ]
-    if prediction.single and any(target.is_energy for target in bench.scalars):
-        notes.append(energy_words(bench.manifest))
+    if view.single and any(scalar.source is not None for scalar in view.scalars):
+        notes.append(energy_words(view.manifest))
     lines = [line for note in notes for line in textwrap.wrap(note, 36)]
     figure.text(SIDE, 0.13, "\n".join(lines), fontsize=8, color=GREY, va="bottom", linespacing=1.4)
 
 
-def _costs(figure: Figure, prediction: Prediction, level: float) -> None:
-    """Each scalar of one configuration, with its unit, its interval and the source of joules."""
-    bench, y = prediction.benchmark, 0.84
-    for target in bench.scalars:
-        value, (low, high) = (
-            getattr(prediction, target.name),
-            prediction.interval(level)[target.name],
-        )
-        figure.text(SIDE, y, sourced(target, bench.energy_source), fontsize=9, color=GREY, va="top")
-        worth = quantity(value, target.unit)
-        figure.text(SIDE, y - 0.043, worth, fontsize=14, fontweight="bold", color=INK, va="top")
-        figure.text(SIDE, y - 0.107, span(low, high, target.unit), fontsize=9, color=GREY, va="top")
+def _costs(figure: Figure, view: PredictionView) -> None:
+    """Each scalar of one configuration, with its unit, its interval and the source of energies."""
+    y = 0.84
+    for scalar in view.scalars:
+        unit = scalar.target.unit
+        title = sourced(scalar.target, scalar.source or "")
+        figure.text(SIDE, y, title, fontsize=9, color=GREY, va="top")
+        value = quantity(scalar.value, unit)
+        figure.text(SIDE, y - 0.043, value, fontsize=14, fontweight="bold", color=INK, va="top")
+        interval = span(scalar.low, scalar.high, unit)
+        figure.text(SIDE, y - 0.107, interval, fontsize=9, color=GREY, va="top")
         y -= 0.18
 
 
-def _key(figure: Figure, prediction: Prediction, level: float) -> None:
-    """The configurations of a list by place and colour, with the end of the curve and the time."""
-    bench, main, y = prediction.benchmark, _main(prediction), 0.84
-    cost = next((t for t in bench.scalars if not t.is_energy), None)
-    figure.text(SIDE, y, label(main), fontsize=10, fontweight="bold", color=INK, va="top")
-    for i, length in enumerate(_shown(prediction)):
+def _key(figure: Figure, view: PredictionView) -> None:
+    """The configurations of a list by index and colour, with the end of the curve and the time."""
+    main, y = view.main_curve, 0.84
+    cost = next((scalar for scalar in view.scalars if scalar.source is None), None)
+    figure.text(SIDE, y, label(main.target), fontsize=10, fontweight="bold", color=INK, va="top")
+    for i, length in enumerate(_shown(view)):
         y -= 0.06
-        words = [f"[{i}]", quantity(prediction.curves[main.name][i, length - 1], main.unit)]
+        words = [f"[{i}]", quantity(main.value[i, length - 1], main.target.unit)]
         if cost is not None:
-            words.append(quantity(getattr(prediction, cost.name)[i], cost.unit))
+            words.append(quantity(cost.value[i], cost.target.unit))
         for x, word in zip((0.0, 0.045, 0.12), words, strict=False):
             figure.text(SIDE + x, y, word, fontsize=10, color=COLOURS[i], va="top")
-    more = len(prediction.configs) - MOST_LINES
+    more = len(view.configs) - MAX_LINES
     if more > 0:
         figure.text(SIDE, y - 0.06, f"and {more} more", fontsize=9, color=GREY, va="top")
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from eahas.errors import MissingExtraError, SpecError
 from eahas.space.constraints import Forbidden
-from eahas.space.parameters import LARGEST_TABLE, Choice, Parameter
+from eahas.space.parameters import MAX_TABLE_SIZE, Choice, Parameter
 
 if TYPE_CHECKING:
     from eahas.space.space import Space
@@ -59,9 +59,9 @@ def _hyperparameter(library: Any, parameter: Parameter, default: Any) -> Any:
         return library.UniformFloatHyperparameter(name, **bounds, default_value=default)
     if parameter.step == 1 and not parameter.power_of_two_below:
         return library.UniformIntegerHyperparameter(name, **bounds, default_value=default)
-    if parameter.cardinality() > LARGEST_TABLE:
+    if parameter.cardinality() > MAX_TABLE_SIZE:
         raise SpecError(
             f"{name}: a grid of {parameter.cardinality():,} values is too large for ConfigSpace; "
-            f"allowed: {LARGEST_TABLE:,}"
+            f"allowed: {MAX_TABLE_SIZE:,}"
         )
     return library.OrdinalHyperparameter(name, parameter.grid(), default_value=default)

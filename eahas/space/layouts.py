@@ -1,7 +1,7 @@
 """The forms of a configuration: nested by the dots of the names, flat, or mixed.
 
-`flatten` reads any of them. A `Form` reads plain dictionaries that hold every parameter of a space
-and nothing else, one or many at a time, at the speed of C; it turns down whatever is unusual.
+`flatten` reads any of them. A `Layout` reads plain dictionaries that hold every parameter of a
+space and nothing else, one or many at a time, at the speed of C; it turns down whatever is unusual.
 """
 
 from __future__ import annotations
@@ -62,18 +62,18 @@ class Section:
 
 
 @dataclass(frozen=True)
-class Form:
+class Layout:
     """One way of writing down all parameters; `order` puts the sections' values in their order."""
 
     sections: tuple[Section, ...]
     order: tuple[int, ...]
 
     @classmethod
-    def flat(cls, names: Sequence[str]) -> Form:
+    def flat(cls, names: Sequence[str]) -> Layout:
         return cls((Section((), tuple(names), len(names)),), tuple(range(len(names))))
 
     @classmethod
-    def nested(cls, names: Sequence[str]) -> Form:
+    def nested(cls, names: Sequence[str]) -> Layout:
         parts = [tuple(name.split(".")) for name in names]
         paths = dict.fromkeys(p[:depth] for p in parts for depth in range(len(p)))
         sections = []

@@ -21,8 +21,8 @@ import numpy as np
 from eahas.errors import ConfigError, SpecError, shown, suggest
 
 Value = Any  # bool, int, float or str; a condition can make a parameter absent (None)
-LARGEST = 2**53  # whole numbers beyond are not exact as floats
-LARGEST_TABLE = 10_000  # grids up to this size are looked up, larger ones computed
+MAX_INTEGER = 2**53  # whole numbers beyond are not exact as floats
+MAX_TABLE_SIZE = 10_000  # grids up to this size are looked up, larger ones computed
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Numeric:
             self._check_grid(self.step)
 
     def _check_power_of_two(self, base: Any) -> None:
-        if not isinstance(base, int) or isinstance(base, bool) or not 2 <= base <= LARGEST:
+        if not isinstance(base, int) or isinstance(base, bool) or not 2 <= base <= MAX_INTEGER:
             self._malformed(f"power_of_two_below is a whole number from 2, got {shown(base)}")
         if not self.integer or self.quantum is not None:
             self._malformed("power_of_two_below goes with type integer and without a quantum")
@@ -102,12 +102,12 @@ class Numeric:
                 self._malformed(
                     f"{field} is a power of two below {base} or a multiple of {base}, got {value}"
                 )
-        if self.high > LARGEST_TABLE * base:
-            self._malformed(f"high is at most {LARGEST_TABLE} times {base}, got {self.high!r}")
+        if self.high > MAX_TABLE_SIZE * base:
+            self._malformed(f"high is at most {MAX_TABLE_SIZE} times {base}, got {self.high!r}")
 
     def _check_grid(self, step: float) -> None:
         for field, value in (("low", self.low), ("high", self.high)):
-            if abs(value) > LARGEST * step:
+            if abs(value) > MAX_INTEGER * step:
                 self._malformed(f"{field}={value!r} is more than 2^53 steps of {step!r} from 0")
             if Decimal(str(value)) % Decimal(str(step)) != 0:
                 self._malformed(f"{field}={value!r} is not a multiple of the quantum {step!r}")
@@ -148,7 +148,7 @@ class Numeric:
 
         The type is part of the key because True == 1 and they hash alike.
         """
-        if self.cardinality() > LARGEST_TABLE:
+        if self.cardinality() > MAX_TABLE_SIZE:
             return Computed(self._examined_key)
         return {(kind, value): value for value in self.grid() for kind in (int, float)}
 
@@ -265,7 +265,7 @@ class Numeric:
     @cached_property
     def codes(self) -> Lookup:
         """From a canonical value to its code."""
-        if self.cardinality() > LARGEST_TABLE:
+        if self.cardinality() > MAX_TABLE_SIZE:
             return Computed(self.encode)
         return {value: self.encode(value) for value in self.grid()}
 
@@ -415,7 +415,7 @@ def _is_number(value: Any) -> bool:
     """A finite int or float that float64 holds."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
-    return abs(value) <= LARGEST if isinstance(value, int) else math.isfinite(value)
+    return abs(value) <= MAX_INTEGER if isinstance(value, int) else math.isfinite(value)
 
 
 def _log_uniform(rng: np.random.Generator, low: float, high: float, step: float | None) -> float:

@@ -9,10 +9,10 @@ import numpy as np
 from eahas.checks import is_whole
 from eahas.errors import ConfigError, SpecError, shown
 from eahas.space.parameters import Choice, Numeric, Parameter
-from eahas.space.space import MOST_REJECTIONS, Space
+from eahas.space.space import MAX_REJECTIONS, Space
 
 Array = np.ndarray
-MOST_ROUNDS = 1000
+MAX_ROUNDS = 1000
 
 
 def sample_columns(space: Space, n: int, *, seed: int = 0) -> dict[str, Array]:
@@ -37,7 +37,7 @@ def sample_columns(space: Space, n: int, *, seed: int = 0) -> dict[str, Array]:
             allowed &= constraint.mask(block)
         kept.append({name: column[allowed] for name, column in block.items()})
         count, drawn = count + int(allowed.sum()), drawn + n
-        if drawn > MOST_REJECTIONS + MOST_ROUNDS * max(count, 1):
+        if drawn > MAX_REJECTIONS + MAX_ROUNDS * max(count, 1):
             raise SpecError(
                 f"space {space.name}: its constraints kept {count} of {drawn} draws; widen the "
                 "bounds or the constraints"

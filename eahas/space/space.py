@@ -20,13 +20,13 @@ import numpy as np
 from eahas.checks import is_whole
 from eahas.errors import ConfigError, EahasError, SpecError, shown, unknown
 from eahas.space.constraints import Constraint, require
-from eahas.space.layouts import Form, flatten, nest
+from eahas.space.layouts import Layout, flatten, nest
 from eahas.space.parameters import Choice, Condition, Parameter, is_active
 from eahas.space.validation import examine
 
 Config = Mapping[str, Any]
-MOST_REJECTIONS = 100_000
-MOST_POINTS = 1_000_000  # a space with more is not listed
+MAX_REJECTIONS = 100_000
+MAX_POINTS = 1_000_000  # a space with more is not listed
 
 
 @dataclass(frozen=True)
@@ -97,11 +97,11 @@ class Space:
         return nest({name: flat[name] for name in self.names if name in flat})
 
     @cached_property
-    def _forms(self) -> tuple[Form, ...]:
+    def _layouts(self) -> tuple[Layout, ...]:
         """The forms that are read quickly; none where conditions can make a parameter absent."""
         if any(p.condition is not None for p in self.parameters):
             return ()
-        return tuple(dict.fromkeys((Form.nested(self.names), Form.flat(self.names))))
+        return tuple(dict.fromkeys((Layout.nested(self.names), Layout.flat(self.names))))
 
     @cached_property
     def _lookups(self) -> tuple[Any, ...]:
@@ -123,7 +123,7 @@ class Space:
 
     def _quickly(self, config: Config) -> dict[str, Any] | None:
         """The canonical form of a plain, complete configuration; None for anything unusual."""
-        for form in self._forms:
+        for form in self._layouts:
             values = form.values(config)
             if values is not None:
                 try:
@@ -160,7 +160,7 @@ class Space:
         return columns
 
     def _columns_quickly(self, configs: Sequence[Any]) -> dict[str, np.ndarray] | None:
-        for form in self._forms:
+        for form in self._layouts:
             given = form.columns(configs)
             if given is not None:
                 try:
@@ -206,7 +206,7 @@ class Space:
         if distinct and n > self.cardinality():
             raise SpecError(f"space {self.name} has fewer than n={n} different configurations")
         drawn: dict[tuple[Any, ...], dict[str, Any]] = {}
-        for _ in range(MOST_REJECTIONS + 100 * n):
+        for _ in range(MAX_REJECTIONS + 100 * n):
             flat = self.draw(rng)
             drawn.setdefault(tuple(flat.items()) if distinct else (len(drawn),), flat)
             if progress is not None:
@@ -217,7 +217,7 @@ class Space:
 
     def draw(self, rng: np.random.Generator) -> dict[str, Any]:
         """One flat configuration that satisfies the constraints."""
-        for _ in range(MOST_REJECTIONS):
+        for _ in range(MAX_REJECTIONS):
             flat: dict[str, Any] = {}
             for parameter in self.parameters:
                 if is_active(parameter, flat):
@@ -225,7 +225,7 @@ class Space:
             if all(c.violation(flat) is None for c in self.constraints):
                 return flat
         raise SpecError(
-            f"space {self.name}: {MOST_REJECTIONS} draws in a row violated its constraints; "
+            f"space {self.name}: {MAX_REJECTIONS} draws in a row violated its constraints; "
             "widen the bounds or the constraints"
         )
 
@@ -234,10 +234,10 @@ class Space:
 
         Raises SpecError for a continuous parameter, and for more than a million combinations.
         """
-        if self.cardinality() > MOST_POINTS:
+        if self.cardinality() > MAX_POINTS:
             raise SpecError(
                 f"space {self.name} has {self.cardinality():.3g} combinations; "
-                f"at most {MOST_POINTS:,} can be listed"
+                f"at most {MAX_POINTS:,} can be listed"
             )
         flats: list[dict[str, Any]] = [{}]
         for parameter in self.parameters:
@@ -278,7 +278,7 @@ class Space:
         flat = self.check(config)
         rng = _generator(seed)
         movable = [p for p in self.parameters if p.name in flat and p.cardinality() > 1]
-        for _ in range(MOST_REJECTIONS if movable else 0):
+        for _ in range(MAX_REJECTIONS if movable else 0):
             parameter = movable[int(rng.integers(len(movable)))]
             value = parameter.sample(rng)
             if value == flat[parameter.name]:

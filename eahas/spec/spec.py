@@ -16,10 +16,10 @@ from typing import Any
 from eahas.errors import SpecError, shown, unknown
 from eahas.space.architectures.regnet import STEM_STRIDES, NetworkFacts
 from eahas.space.constraints import constraint_from_dict
-from eahas.space.parameters import LARGEST, Choice, Condition, Numeric, Parameter
+from eahas.space.parameters import MAX_INTEGER, Choice, Condition, Numeric, Parameter
 from eahas.space.space import Space
 
-DEEPEST, MOST_VALUES = 20, 100_000  # levels and values of a spec; more is a loop or a mistake
+MAX_DEPTH, MAX_VALUES = 20, 100_000  # levels and values of a spec; more is a loop or a mistake
 SECTIONS = (
     "name",
     "version",
@@ -320,12 +320,12 @@ def _plain(given: Mapping[Any, Any]) -> dict[str, Any]:
 
     What JSON cannot hold, and what contains itself, is refused here once for all sections.
     """
-    left = iter(range(MOST_VALUES))
+    left = iter(range(MAX_VALUES))
 
     def copied(value: Any, where: str, depth: int) -> Any:
-        if depth > DEEPEST or next(left, None) is None:
+        if depth > MAX_DEPTH or next(left, None) is None:
             raise SpecError(
-                f"{where[:100]}: a spec has at most {DEEPEST} levels and {MOST_VALUES} values"
+                f"{where[:100]}: a spec has at most {MAX_DEPTH} levels and {MAX_VALUES} values"
             )
         if isinstance(value, Mapping):
             for key in value:
@@ -337,7 +337,7 @@ def _plain(given: Mapping[Any, Any]) -> dict[str, Any]:
             return [copied(v, where, depth + 1) for v in value]
         if value is None or isinstance(value, (str, bool)):
             return value
-        if isinstance(value, numbers.Integral) and abs(int(value)) <= LARGEST:
+        if isinstance(value, numbers.Integral) and abs(int(value)) <= MAX_INTEGER:
             return int(value)
         if isinstance(value, float) and math.isfinite(value):
             return float(value)

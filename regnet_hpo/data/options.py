@@ -10,7 +10,7 @@ from eahas.checks import is_whole
 from eahas.errors import DataError, shown, unknown
 from regnet_hpo.data.images import Facts
 
-LEAST = 10  # images of a split
+MIN_IMAGES = 10  # images of a split
 
 SETS: Mapping[str, Facts] = {
     "digits": Facts(10, (8,), lossy=False),
@@ -49,8 +49,8 @@ def request(data: Mapping[str, Any] | None) -> Request:
             raise DataError("data: " + unknown("field", key, known))
     for key in ("train", "valid", "test"):
         value = data.get(key)
-        if value is None or not is_whole(value) or value < LEAST:
-            raise DataError(f"data: {key} is a whole number from {LEAST}, got {shown(value)}")
+        if value is None or not is_whole(value) or value < MIN_IMAGES:
+            raise DataError(f"data: {key} is a whole number from {MIN_IMAGES}, got {shown(value)}")
     seed, side = data.get("split_seed", 0), data.get("image_size", 0)
     if not is_whole(seed) or not 0 <= seed < 2**32:
         raise DataError(f"data: split_seed is a whole number in 0..2^32-1, got {shown(seed)}")

@@ -10,8 +10,8 @@ from eahas.errors import FitError
 from eahas.spec.spec import Target
 from surrogates.data.dataset import Runs
 
-FARTHEST = 5.0  # ranges of a usual run beyond where usual runs are
-LARGEST = 1e15  # whose squares are still numbers in single precision
+MAX_DISTANCE = 5.0  # ranges of a usual run beyond where usual runs are
+MAX_ABS = 1e15  # whose squares are still numbers in single precision
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def without_spikes(runs: Runs) -> Runs:
         np.clip(curves[:, k], cut.low, cut.high, out=curves[:, k])
     for k, target in enumerate(runs.spec.curves):
         largest = float(np.nanmax(np.abs(curves[:, k]), initial=0.0))
-        if largest > LARGEST:
+        if largest > MAX_ABS:
             raise FitError(
                 f"{target.name} reaches {largest:.3g} in many runs; cap it, or end a curve where "
                 "its run went astray"
@@ -78,5 +78,5 @@ def reach(curves: np.ndarray) -> tuple[float, float]:
     least = np.where(known, curves, np.inf)[some].min(axis=1)
     largest = np.where(known, curves, -np.inf)[some].max(axis=1)
     low, high = float(np.quantile(least, 0.25)), float(np.quantile(largest, 0.75))
-    beyond = FARTHEST * (high - low)
+    beyond = MAX_DISTANCE * (high - low)
     return (low - beyond, high + beyond) if beyond > 0 else (-np.inf, np.inf)

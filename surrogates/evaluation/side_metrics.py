@@ -21,7 +21,7 @@ MEASURES = {
 
 def side_metrics(model: Ensemble, runs: Runs) -> dict[str, float]:
     """Of a model's primary scalar, in its own unit, on the runs that know it."""
-    _, target = model.places[model.primary]
+    _, target = model.index[model.primary]
     seen = runs.values_of(target)
     runs, seen = runs.where(np.isfinite(seen)), seen[np.isfinite(seen)]
     if len(seen) < 2:

@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from eahas.models.uncertainty.distribution import Distribution, unlinked
+from eahas.models.uncertainty.distribution import Distribution, inverse_link
 from eahas.space.parameters import Choice
 from surrogates.data.dataset import Runs
 from surrogates.evaluation.metrics import with_interval
 
 Array = np.ndarray
 LEVELS = (0.5, 0.8, 0.9, 0.95)
-STRATUM_LEVEL, LEAST_RUNS = 0.9, 30  # of a stratum that is worth a figure
+STRATUM_LEVEL, MIN_RUNS = 0.9, 30  # of a stratum that is worth a figure
 QUANTILES = (np.arange(200) + 0.5) / 200
 RUNS_AT_ONCE = 64
 
@@ -63,7 +63,7 @@ def _crps(belief: Distribution, seen: Array, width: int | None) -> Array:
     scores = np.empty_like(values, dtype=float)
     for start in range(0, len(values), RUNS_AT_ONCE):
         rows = slice(start, start + RUNS_AT_ONCE)
-        quantiles = unlinked(
+        quantiles = inverse_link(
             belief.target, location[rows, ..., None] + scale[rows, ..., None] * reaches
         )
         above = values[rows, ..., None] - quantiles
@@ -95,13 +95,13 @@ def _worst(share: Array, belief: Distribution, runs: Runs, weights: Array) -> di
     """The stratum whose coverage at STRATUM_LEVEL is farthest from it, beyond what chance explains.
 
     The distance is counted in standard errors. Strata are the lengths, the values of each choice,
-    and the thirds of what is predicted. None where no stratum has LEAST_RUNS runs.
+    and the thirds of what is predicted. None where no stratum has MIN_RUNS runs.
     """
     worst, distance = None, -1.0
     for name, rows in _strata(belief, runs):
         known = rows & np.isfinite(share)
         count = int(known.sum())
-        if count < LEAST_RUNS:
+        if count < MIN_RUNS:
             continue
         error = max(float(share[known].std()), 0.5 / np.sqrt(count)) / np.sqrt(count)
         far = abs(float(share[known].mean()) - STRATUM_LEVEL) / error

@@ -43,7 +43,7 @@ _KEPT_DIRECTION = 4e-3  # directions that hold less of the library's bases (rms)
 _RIDGE = 1e-9  # per epoch; pulls y control points that the epochs do not determine to a line
 _CURVES_PER_BLOCK = 128
 _FIRST_DAMPING = 1e-2
-_LEAST_DAMPING = 1e-8  # a constant added to raw changes nothing, so some is always needed
+_MIN_DAMPING = 1e-8  # a constant added to raw changes nothing, so some is always needed
 _LONGEST_STEP = 2.0  # in the raw parameters: a step between control points changes by e**2 at most
 
 
@@ -209,7 +209,7 @@ def _refined(bent: Floats, start: _Spacings, iterations: int) -> _Projections:
         step *= _LONGEST_STEP / np.maximum(longest, _LONGEST_STEP)
         trial = _spacings(best.spacings.raw + step, bent.shape[1])
         better = best.take_better(_projected(bent, trial))
-        damping = np.maximum(damping * np.where(better, 0.2, 6.0), _LEAST_DAMPING)
+        damping = np.maximum(damping * np.where(better, 0.2, 6.0), _MIN_DAMPING)
     return best
 
 

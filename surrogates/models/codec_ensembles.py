@@ -19,7 +19,7 @@ from surrogates.data.transforms import linked_scalars
 from surrogates.models.codecs import encode, with_whole_curves
 from surrogates.models.member_fits import CodeSettings, Progress, fit_members
 
-LEAST_NOISE = 1e-6
+MIN_NOISE = 1e-6
 Array = np.ndarray
 
 
@@ -75,7 +75,7 @@ def fit_scalars_coded(
 
 def _with_noise(regressor: Regressor, noise: Array) -> Joined:
     """The regressor with constant log deviations beside its outputs."""
-    logs = np.log(np.maximum(noise, LEAST_NOISE)).astype(np.float32)
+    logs = np.log(np.maximum(noise, MIN_NOISE)).astype(np.float32)
     weights = np.zeros((1, regressor.inputs, len(logs)), dtype=np.float32)
     return Joined((regressor, MlpEnsemble((weights,), (logs[None],))))
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from eahas.models.ensemble import Ensemble
 from eahas.models.uncertainty.distribution import Distribution, on_log_scale
-from eahas.models.uncertainty.error_quantiles import LEVELS, Law, normal_reach
+from eahas.models.uncertainty.error_quantiles import LEVELS, ErrorQuantiles, normal_reach
 from eahas.spec.spec import Target
 from surrogates.data.dataset import Runs
 from surrogates.uncertainty.crossfit import Crossed
@@ -26,15 +26,17 @@ def calibrated(crossed: Crossed) -> Ensemble:
     2015; Lei et al., 2018). The runs of one configuration together weigh as much as any other's one
     run, and so do the epochs of a curve.
     """
-    inflations, laws = [], []
+    inflations, error_quantiles = [], []
     for target in crossed.whole.targets:
         error, epistemic, aleatoric = _errors(_told(crossed, target), crossed.runs, target)
         weight = _weights(error, crossed.runs.weight)
         inflation = _likeliest(error, epistemic, aleatoric, weight)
         score = np.abs(error) / np.hypot(inflation * epistemic, aleatoric)
         inflations.append(inflation)
-        laws.append(_law(score, weight))
-    return replace(crossed.whole, inflation=tuple(inflations), laws=tuple(laws))
+        error_quantiles.append(_law(score, weight))
+    return replace(
+        crossed.whole, inflation=tuple(inflations), error_quantiles=tuple(error_quantiles)
+    )
 
 
 def _told(crossed: Crossed, target: Target) -> Array:
@@ -79,15 +81,15 @@ def _likeliest(error: Array, epistemic: Array, aleatoric: Array, weight: Array) 
     return float(INFLATIONS[int(np.argmin(surprises))])
 
 
-def _law(score: Array, weight: Array) -> Law:
+def _law(score: Array, weight: Array) -> ErrorQuantiles:
     """The quantiles of weighted scores at LEVELS; the normal law's where there are none."""
     known = weight > 0
     if not known.any():
-        return Law(tuple(map(normal_reach, LEVELS)))
+        return ErrorQuantiles(tuple(map(normal_reach, LEVELS)))
     values, weights = score[known], weight[known]
     order = np.argsort(values)
     reached = np.cumsum(weights[order]) / weights.sum()
     runs = max(1.0, float(weights.sum()))
     wanted = np.minimum(np.array(LEVELS) * (1.0 + 1.0 / runs), 1.0)
     at = np.minimum(np.searchsorted(reached, wanted - 1e-12), len(values) - 1)
-    return Law(tuple(values[order][at].tolist()))
+    return ErrorQuantiles(tuple(values[order][at].tolist()))

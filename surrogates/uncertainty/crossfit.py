@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from eahas.models.ensemble import Ensemble
-from eahas.models.uncertainty.seed_noise import Noise
+from eahas.models.uncertainty.seed_noise import SeedNoise
 from surrogates.data.dataset import Runs
 from surrogates.data.folds import folds
 
@@ -43,13 +43,13 @@ class Crossed:
             whole[rows, ..., : answer.shape[-1]] = answer
         return whole
 
-    def with_noise(self, whole: Noise, parts: Sequence[Noise]) -> Crossed:
+    def with_noise(self, whole: SeedNoise, parts: Sequence[SeedNoise]) -> Crossed:
         """The same with another noise of the model of all runs, and of each fold's."""
         others = tuple(
-            (rows, replace(part, noise=noise))
+            (rows, replace(part, seed_noise=noise))
             for (rows, part), noise in zip(self.parts, parts, strict=True)
         )
-        return Crossed(replace(self.whole, noise=whole), self.runs, others)
+        return Crossed(replace(self.whole, seed_noise=whole), self.runs, others)
 
 
 def crossed(fit: Fit, runs: Runs, seed: int = 0, count: int = FOLDS) -> Crossed:

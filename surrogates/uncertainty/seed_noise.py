@@ -31,7 +31,7 @@ from eahas.models.ensemble import Ensemble
 from eahas.models.heads import CurveHead
 from eahas.models.regressors import MlpEnsemble
 from eahas.models.uncertainty.distribution import on_log_scale
-from eahas.models.uncertainty.seed_noise import Noise, at_positions
+from eahas.models.uncertainty.seed_noise import SeedNoise, at_positions
 from eahas.spec.spec import Target
 from surrogates.data.dataset import Runs
 from surrogates.models.networks import MemberMlp, one_thread
@@ -39,12 +39,12 @@ from surrogates.uncertainty.crossfit import Crossed
 
 Array = np.ndarray
 POSITIONS = np.linspace(0.0, 1.0, 8) ** 1.5  # learning curves change most at their beginning
-LEAST_KNOWN = 30  # deviations of a target that are reported, or shared with another target
-LEAST_REPEATED = 8  # configurations with several runs: their size is then known to a quarter
+MIN_KNOWN = 30  # deviations of a target that are reported, or shared with another target
+MIN_REPEATED = 8  # configurations with several runs: their size is then known to a quarter
 HIDDEN, STEPS, RATE, DECAY = 16, 600, 1e-2, 0.1
-LEAST_SHARE = 1e-4  # of the mean square: a deviation of nothing would be a claim too bold
-FARTHEST = 4.0  # deviations; what is farther counts as this far in correlations
-MOST_FACTORS, LEAST_FACTOR = 8, 0.5
+MIN_SHARE = 1e-4  # of the mean square: a deviation of nothing would be a claim too bold
+MAX_DISTANCE = 4.0  # deviations; what is farther counts as this far in correlations
+MAX_FACTORS, MIN_FACTOR = 8, 0.5
 ROUNDS = 50
 BELIEFS = np.array([0.0, 0.25, 0.5, 0.75, 1.0])  # how far a network may be believed
 
@@ -78,14 +78,14 @@ def with_noise(
     scaled = []
     for deviations, (network, _) in zip(found, sized, strict=True):
         size = np.exp(_said(network, deviations)).reshape(deviations.values.shape)
-        relative = np.clip(deviations.values / size, -FARTHEST, FARTHEST)
+        relative = np.clip(deviations.values / size, -MAX_DISTANCE, MAX_DISTANCE)
         relative[:, [source == "reported" for source in deviations.sources]] = np.nan
         scaled.append(relative)
     noisy = []
     for model, d, (network, of_folds), (loadings, own) in zip(
         models, found, sized, _hung_together(scaled), strict=True
     ):
-        whole = Noise(network, d.positions, loadings, own)
+        whole = SeedNoise(network, d.positions, loadings, own)
         parts = [whole if n is network else replace(whole, network=n) for n in of_folds]
         noisy.append(model.with_noise(whole, parts))
     sources = {
@@ -111,10 +111,10 @@ def _deviations(model: Crossed, controls: Runs | None) -> _Deviations:
             axis=1,
         )
 
-    def said(ensemble: Ensemble, part: Runs) -> Array:
-        return ensemble.regressor.many(part.x).mean(axis=0)[:, -ensemble.head.said :]
+    def noise_outputs(ensemble: Ensemble, part: Runs) -> Array:
+        return ensemble.regressor.many(part.x).mean(axis=0)[:, -ensemble.head.num_noise_outputs :]
 
-    expected, about = model.gathered(location), model.gathered(said)
+    expected, about = model.gathered(location), model.gathered(noise_outputs)
 
     def seen_in(some: Runs) -> Array:
         placed = [_placed(_linked(some, t), some.epochs, positions, curves=curves) for t in targets]
@@ -135,9 +135,9 @@ def _deviations(model: Crossed, controls: Runs | None) -> _Deviations:
     values, sources = np.full_like(seen, np.nan), []
     for k in range(len(targets)):
         known = {name: np.isfinite(c[:, k]).all(axis=1) for name, c in choices.items()}
-        if known["reported"].sum() >= LEAST_KNOWN:
+        if known["reported"].sum() >= MIN_KNOWN:
             source = "reported"
-        elif len(np.unique(names[known["repeats"]])) >= LEAST_REPEATED:
+        elif len(np.unique(names[known["repeats"]])) >= MIN_REPEATED:
             source = "repeats"
         else:
             source = "residuals"
@@ -196,7 +196,7 @@ def _sized(
         return whole, [whole] * len(folds)
     (whole, *others), levels = _fitted(deviations, folds, seed)
     known = np.isfinite(deviations.squares)
-    relative = np.nan_to_num(deviations.squares * np.exp(-2.0 * levels[0])) + LEAST_SHARE
+    relative = np.nan_to_num(deviations.squares * np.exp(-2.0 * levels[0])) + MIN_SHARE
     surprise = np.zeros((len(BELIEFS), known.shape[1]))
     for rows, network, level in zip(folds, others, levels[1:], strict=True):
         more = _said(network, deviations)[rows] - level
@@ -238,7 +238,7 @@ def _fitted(
     for k, rows in enumerate(folds):
         known[1 + k, rows] = False
     mean = _mean_of_known(np.broadcast_to(squares, known.shape), known)
-    relative = np.where(known, squares, 0.0) / mean[:, None] + LEAST_SHARE
+    relative = np.where(known, squares, 0.0) / mean[:, None] + MIN_SHARE
     wanted, mask = torch.from_numpy(relative).float(), torch.from_numpy(known).float()
     count = mask.sum(dim=(1, 2)).clamp_min(1.0)
     rows = known[0].any(axis=1)
@@ -308,7 +308,7 @@ def _correlation(columns: Array) -> Array:
     shared = known.astype(float).T @ known
     products = (values.T @ values) / np.maximum(shared, 1.0)
     size = np.sqrt(np.maximum(np.diag(products), 1e-12))
-    found = np.where(shared >= LEAST_KNOWN, products / size / size[:, None], 0.0)
+    found = np.where(shared >= MIN_KNOWN, products / size / size[:, None], 0.0)
     found = np.clip(found, -1.0, 1.0)
     np.fill_diagonal(found, 1.0)
     return found
@@ -324,8 +324,8 @@ def _factors(correlation: Array, blocks: Sequence[Array]) -> tuple[Array, Array]
     loadings = np.zeros((size, 0))
     for _ in range(ROUNDS):
         values, vectors = np.linalg.eigh(correlation - left)
-        order = np.argsort(values)[::-1][:MOST_FACTORS]
-        order = order[values[order] > LEAST_FACTOR]
+        order = np.argsort(values)[::-1][:MAX_FACTORS]
+        order = order[values[order] > MIN_FACTOR]
         loadings = vectors[:, order] * np.sqrt(values[order])
         common = loadings @ loadings.T
         for block in blocks:

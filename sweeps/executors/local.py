@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from eahas.energy.process_tree import LAUNCHER_ENV
-from sweeps.run_loop import Terms, make_runs, require_different_failures
+from sweeps.run_loop import RunLimits, make_runs, require_different_failures
 
 ENTRY = "from sweeps.executors.local import main; main()"
 EXIT_CANNOT_WRITE = 74  # EX_IOERR
@@ -26,7 +26,7 @@ PATIENCE_S = 30.0
 
 
 @dataclass(frozen=True)
-class Seat:
+class Slot:
     """Where a worker works: a device, and the cores it is pinned to (none: not pinned)."""
 
     device: str
@@ -36,7 +36,7 @@ class Seat:
 class Worker:
     """The launcher's hold on a worker."""
 
-    def __init__(self, folder: Path, seat: Seat, terms: Terms) -> None:
+    def __init__(self, folder: Path, seat: Slot, terms: RunLimits) -> None:
         self.seat, self.last_words = seat, ""
         order = {
             "folder": str(folder.resolve()),
@@ -96,7 +96,7 @@ def _work(folder: str, device: str, cores: list[int], terms: dict[str, Any], lau
     if cores:
         os.sched_setaffinity(0, cores)
     require_launcher()
-    for record in make_runs(Path(folder), device, Terms(**terms), on_epoch=require_launcher):
+    for record in make_runs(Path(folder), device, RunLimits(**terms), on_epoch=require_launcher):
         require_launcher()
         if record["status"] == "failed" and device != "cpu":
             require_different_failures(Path(folder))

@@ -15,12 +15,12 @@ import pytest
 from eahas import api
 from eahas.benchmark.benchmark import NOTICE, RECORDS, Benchmark
 from eahas.benchmark.storage.registry import shipped
-from eahas.models.ensemble import EstimatedEnergyWarning
+from eahas.errors import EstimatedEnergyWarning
 from eahas.records.parquet import read_records
 from eahas.records.schema import config_of
 
 SHIPPED = {bench["name"]: bench for bench in api.list_benchmarks()}
-MOST_BYTES = 5_000_000
+MAX_BYTES = 5_000_000
 SOURCES = {"nvml_counter", "nvml_sampled", "rapl", "estimated", "mixed", "none"}
 PICKLES = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 
@@ -182,8 +182,8 @@ def test_ea_has_bench_interface(bench: Benchmark, configs) -> None:
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")
         models = api.get_ea_has_bench_api(bench.name)["ea_has_bench_model"]
-    said = [w for w in seen if w.category is EstimatedEnergyWarning]
-    assert len(said) == (bench.energy_source == "estimated")
+    energy_warnings = [w for w in seen if w.category is EstimatedEnergyWarning]
+    assert len(energy_warnings) == (bench.energy_source == "estimated")
     p = bench.predict(configs[0])
     curve, time, train, test = (model.predict(config=configs[0]) for model in models)
     assert curve.shape == (p.epochs,)
@@ -344,7 +344,7 @@ def test_the_folder_holds_what_is_vouched_for_and_nothing_else(bench: Benchmark)
 
 def test_the_folder_is_small_and_holds_no_pickle(bench: Benchmark) -> None:
     files = files_of(bench.folder)
-    assert sum(map(len, files.values())) < MOST_BYTES
+    assert sum(map(len, files.values())) < MAX_BYTES
     for name, content in files.items():
         assert name == NOTICE or Path(name).suffix in (".json", ".safetensors", ".parquet")
         if not name.endswith(".safetensors"):

@@ -21,9 +21,9 @@ from eahas.models.heads import CurveHead, ScalarHead
 from eahas.models.regressors.mlp import MlpEnsemble
 from eahas.models.support import support_of
 from eahas.models.table import Table
-from eahas.models.uncertainty.error_quantiles import Law, normal_law
-from eahas.models.uncertainty.seed_noise import Noise
-from eahas.models.uncertainty.seed_variance import Typical
+from eahas.models.uncertainty.error_quantiles import ErrorQuantiles, normal_quantiles
+from eahas.models.uncertainty.seed_noise import SeedNoise
+from eahas.models.uncertainty.seed_variance import SeedVariance
 from eahas.spec.spec import Spec, spec_from_dict
 
 OWN = {
@@ -87,10 +87,15 @@ def _handmade(
             tuple(rng.normal(size=(members, o)).astype(np.float32) * 0.3 for _, o in pairs),
         ),
         head=head,
-        noise=_noise(len(head.targets), curves=kind == "curves", said=head.said, seed=seed),
+        seed_noise=_noise(
+            len(head.targets),
+            curves=kind == "curves",
+            num_noise_outputs=head.num_noise_outputs,
+            seed=seed,
+        ),
         inflation=tuple(1.0 + 0.25 * k for k in range(len(head.targets))),
-        laws=tuple(
-            Law(tuple(reach * (1.0 - 0.1 * k) for reach in normal_law().reaches))
+        error_quantiles=tuple(
+            ErrorQuantiles(tuple(reach * (1.0 - 0.1 * k) for reach in normal_quantiles().reaches))
             for k in range(len(head.targets))
         ),
         primary=head.targets[0].name,
@@ -98,7 +103,9 @@ def _handmade(
     )
 
 
-def _noise(series: int, *, curves: bool, said: int, seed: int, factors: int = 2) -> Noise:
+def _noise(
+    series: int, *, curves: bool, num_noise_outputs: int, seed: int, factors: int = 2
+) -> SeedNoise:
     """Noise of random parts; their squares add up to 1 at each position."""
     rng = np.random.default_rng(seed)
     positions = np.array([0.0, 0.4, 1.0] if curves else [0.0])
@@ -107,10 +114,10 @@ def _noise(series: int, *, curves: bool, said: int, seed: int, factors: int = 2)
     parts /= np.sqrt((parts**2).sum(axis=2, keepdims=True))
     size = series * places
     network = MlpEnsemble(
-        (rng.normal(size=(1, said + size, size), scale=0.01).astype(np.float32),),
+        (rng.normal(size=(1, num_noise_outputs + size, size), scale=0.01).astype(np.float32),),
         (rng.normal(size=(1, size)).astype(np.float32),),
     )
-    return Noise(network, positions, parts[:, :, :factors], parts[:, :, factors:])
+    return SeedNoise(network, positions, parts[:, :, :factors], parts[:, :, factors:])
 
 
 def _manifest(spec: Spec, models: list[Ensemble]) -> dict[str, Any]:
@@ -157,8 +164,8 @@ def handmade() -> Callable[..., Ensemble]:
 
 
 @pytest.fixture(scope="session")
-def some_noise() -> Callable[..., Noise]:
-    """Noise of random parts: `some_noise(series, curves=..., said=..., seed=...)`."""
+def some_noise() -> Callable[..., SeedNoise]:
+    """Noise of random parts: `some_noise(series, curves=..., num_noise_outputs=..., seed=...)`."""
     return _noise
 
 
@@ -224,8 +231,8 @@ def _tabled(*, seeds: int = 3, rows: slice = slice(None), knots: int = 2) -> Tab
     values["score"][-1, -1] = np.nan
     for target in spec.scalars:
         values[target.name][~present] = np.nan
-    typical = {
-        target.name: Typical(
+    seed_variance = {
+        target.name: SeedVariance(
             np.sort(rng.normal(size=(3 if target.kind == "curve" else 1, knots)), axis=1),
             rng.lognormal(size=(3 if target.kind == "curve" else 1, knots)),
             2.0,
@@ -240,8 +247,8 @@ def _tabled(*, seeds: int = 3, rows: slice = slice(None), knots: int = 2) -> Tab
         present=present[rows],
         points=count,
         values={name: value[rows] for name, value in values.items()},
-        typical=typical,
-        laws={name: normal_law() for name in values},
+        seed_variance=seed_variance,
+        error_quantiles={name: normal_quantiles() for name in values},
         primary="valid",
         manifest={"made": "by hand"},
     )

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from eahas.spec.spec import Spec
-from regnet_hpo.cuda_graph import Repeated
+from regnet_hpo.cuda_graph import CudaGraph
 from regnet_hpo.network import RegNet
 from regnet_hpo.optim import build_optimiser, learning_rate, set_learning_rate
 from regnet_hpo.settings import TrainSettings
@@ -18,10 +18,10 @@ from regnet_hpo.train import Trainer
 
 EPOCHS = 50
 E = np.arange(EPOCHS)
-LEAST = 1e-6
+MIN_LR = 1e-6
 SHAPES = {
-    "cos": LEAST + (1 - LEAST) * (1 + np.cos(np.pi * E / EPOCHS)) / 2,
-    "lin": LEAST + (1 - LEAST) * (1 - E / EPOCHS),
+    "cos": MIN_LR + (1 - MIN_LR) * (1 + np.cos(np.pi * E / EPOCHS)) / 2,
+    "lin": MIN_LR + (1 - MIN_LR) * (1 - E / EPOCHS),
     "exp": 10.0 ** (-6 * E / EPOCHS),
 }
 
@@ -105,7 +105,7 @@ def test_the_trainer_sets_the_rate_once_an_epoch(
         seen.append(trainer.learner.optimiser.param_groups[0]["lr"])
         step()
 
-    monkeypatch.setattr(trainer.learner, "step", Repeated(watched))
+    monkeypatch.setattr(trainer.learner, "step", CudaGraph(watched))
     trainer.run()
     expected = [learning_rate(e, config, trainer.learner.settings) for e in range(3)]
     assert seen == [rate for rate in expected for _ in range(2)]  # 60 images, batches of 25

@@ -13,9 +13,9 @@ import torch
 
 from eahas.errors import RecordError
 from eahas.spec.spec import Spec
-from regnet_hpo import run_meter as costs
+from regnet_hpo import run_meter as run_meter
 from regnet_hpo import train as training
-from regnet_hpo.cuda_graph import Repeated
+from regnet_hpo.cuda_graph import CudaGraph
 from regnet_hpo.data import DataSet
 from regnet_hpo.preflight import meter_for
 from regnet_hpo.resume import load_state
@@ -104,7 +104,7 @@ def test_a_run_killed_inside_an_epoch_repeats_that_epoch_alone(
             raise Killed
         step()
 
-    trainer.learner.step = Repeated(dies)
+    trainer.learner.step = CudaGraph(dies)
     with pytest.raises(Killed):
         trainer.run(tmp_path / "resume.pt")
     seen: list[int] = []
@@ -126,7 +126,7 @@ def test_times_and_energies_of_the_earlier_process_are_kept(
     trainer = Trainer(spec, config, 0, dataset=digits)
     with pytest.raises(Killed):
         trainer.run(tmp_path / "resume.pt", kill)
-    before = trainer.costs.training.state_dict()
+    before = trainer.run_meter.training.state_dict()
     record = train(spec, config, 0, dataset=digits, resume_file=tmp_path / "resume.pt")
     assert record["epoch_time_s"][:1] == before["duration_s"]
     assert record["epoch_energy_j"][0] == pytest.approx(before["energy_j"][0])
@@ -176,7 +176,7 @@ def test_a_file_that_was_metered_otherwise_is_refused(
     with pytest.raises(Killed):
         train(spec, config, 5, dataset=digits, resume_file=path, on_epoch=kill)
     settings = MeasureSettings(energy="estimated", estimate_w_per_core=3.0)
-    monkeypatch.setattr(costs, "meter_for", lambda device, _: meter_for(device, settings))
+    monkeypatch.setattr(run_meter, "meter_for", lambda device, _: meter_for(device, settings))
     with pytest.raises(RecordError, match="cannot be continued here: formula"):
         train(spec, config, 5, dataset=digits, resume_file=path)
 

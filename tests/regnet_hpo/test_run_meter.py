@@ -12,12 +12,12 @@ import pytest
 import torch
 
 from eahas.energy import Meter
-from eahas.energy.source import Company, SourceFacts, Totals
+from eahas.energy.source import OtherProcesses, SourceFacts, Totals
 from eahas.errors import MeterError
 from eahas.records.schema import check_row
 from eahas.spec.spec import Spec
 from regnet_hpo import learner as module
-from regnet_hpo import run_meter as costs
+from regnet_hpo import run_meter as run_meter
 from regnet_hpo import train as training
 from regnet_hpo.data import DataSet
 from regnet_hpo.learner import Learner
@@ -41,8 +41,8 @@ class FakeSource:
     def read(self, t_s: float, cpu_time_s: float) -> Totals:
         return Totals(5.0 * t_s)
 
-    def company(self, since_s: float) -> Company:
-        return Company((7,))
+    def other_processes(self, since_s: float) -> OtherProcesses:
+        return OtherProcesses((7,))
 
 
 class Clock:
@@ -84,7 +84,7 @@ def metered(monkeypatch: pytest.MonkeyPatch, clock: Clock, edge_s: float) -> Non
         source = FakeSource(edge_s)
         return Meter([source], clock=clock, cpu_clock=lambda: clock() / 2, sleep=clock.sleep)
 
-    monkeypatch.setattr(costs, "meter_for", meter)
+    monkeypatch.setattr(run_meter, "meter_for", meter)
 
 
 def test_training_and_evaluation_are_metered_apart(
@@ -201,7 +201,7 @@ def test_the_meter_is_closed_whatever_happens(
     with pytest.raises(ZeroDivisionError):
         trainer.run()
     with pytest.raises(MeterError, match="closed"):
-        trainer.costs.meter.start()
+        trainer.run_meter.meter.start()
 
 
 # Measured over a window
@@ -270,10 +270,10 @@ def test_the_window_is_alone_and_the_curves_are_together(
 
             return way
 
-        together = property(lambda self: self._way("together"))
-        alone = property(lambda self: self._way("alone"))
+        shared = property(lambda self: self._way("together"))
+        exclusive = property(lambda self: self._way("alone"))
 
-    trainer.sharing = Watched()
+    trainer.device_lock = Watched()
     trainer.run()
     # made ready; three epochs of 2 + 20 s; then 5 s of rest, 4 s of ramp, 6 s of window, two passes
     assert seen == [
@@ -319,8 +319,8 @@ def test_gpu_processor_and_memory_stand_apart_and_add_up(
     spec = spec_with(measurement={"node_rest_w": 2.0})
     trainer = Trainer(spec, config, 0, dataset=digits)
     host = Meter([Host()], clock=clock, cpu_clock=clock, sleep=clock.sleep)
-    trainer.costs.host = host
-    trainer.costs.begin_anew()
+    trainer.run_meter.host = host
+    trainer.run_meter.begin_anew()
     record = trainer.run()
     assert record["train_energy_j"] == record["train_energy_gpu_j"] == pytest.approx(30.0)
     assert record["train_energy_cpu_j"] == pytest.approx(12.0)
@@ -342,8 +342,8 @@ def test_a_processor_that_fails_leaves_the_gpus_part(
             return Totals(0.0, dram_j=0.0)
 
     trainer = Trainer(spec, config, 0, dataset=digits)
-    trainer.costs.host = Meter([Broken()], clock=clock, cpu_clock=clock, sleep=clock.sleep)
-    trainer.costs.begin_anew()
+    trainer.run_meter.host = Meter([Broken()], clock=clock, cpu_clock=clock, sleep=clock.sleep)
+    trainer.run_meter.begin_anew()
     record = trainer.run()
     assert record["train_energy_gpu_j"] == pytest.approx(30.0)
     assert not {"train_energy_cpu_j", "train_energy_total_j"} & {

@@ -164,8 +164,8 @@ class Known:
                 rows.append(row)
         return runs_from_records(rows, self.spec)
 
-    def model(self, kind: str, *, said: float = 0.0, apart: float = 0.0) -> Ensemble:
-        """An exact ensemble: log deviations `said`, and two members that are `apart` times b from
+    def model(self, kind: str, *, log_deviation: float = 0.0, apart: float = 0.0) -> Ensemble:
+        """An exact ensemble: one log deviation, and two members that are `apart` times b from
         their mean, in the target's linked unit.
         """
         features = default_features(self.spec.space)
@@ -180,7 +180,7 @@ class Known:
         places = [features.names.index(name) for name in ("a", "b")]
         weight[:, places[0], : len(slope)] = slope
         weight[:, places[1], : len(slope)] = np.array([[apart], [-apart]])
-        row = np.array([*bias, *[said] * head.said], dtype=np.float32)
+        row = np.array([*bias, *[log_deviation] * head.num_noise_outputs], dtype=np.float32)
         return Ensemble.uncalibrated(
             head,
             spec=self.spec,

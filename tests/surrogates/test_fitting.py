@@ -113,7 +113,7 @@ def test_each_part_comes_back_from_its_folder(fitted, folder, spec) -> None:
     prediction = bench.predict(configs)
     for model in fitted.models:
         back = bench.model(model.name)
-        assert (back.inflation, back.laws) == (model.inflation, model.laws)
+        assert (back.inflation, back.error_quantiles) == (model.inflation, model.error_quantiles)
         for name, expected in model.distribution(configs).items():
             for part in ("std", "epistemic_std", "aleatoric_std"):
                 found = getattr(prediction, part)[name]

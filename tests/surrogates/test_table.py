@@ -195,7 +195,7 @@ def test_diverged_runs_stand_at_chance_and_cost_nothing_that_is_known(spec, rows
     np.testing.assert_array_equal(made.values["valid"][row, 0, :3], [broken["valid"][0], 10, 10])
     assert np.isnan(made.values["loss"][row, 0, 1:]).all()
     assert np.isnan(made.values["runtime_s"][row, 0])
-    assert made.told("runtime_s").location[row] == pytest.approx(
+    assert made.summary("runtime_s").location[row] == pytest.approx(
         np.log([rows[1]["runtime_s"], rows[2]["runtime_s"]]).mean()
     )
 
@@ -248,5 +248,9 @@ def test_the_table_that_ships_is_what_its_records_make() -> None:
     assert again.flats == there.flats
     for name, values in again.values.items():
         np.testing.assert_array_equal(values, there.values[name], err_msg=name)
-        np.testing.assert_allclose(again.typical[name].deviation, there.typical[name].deviation)
-        np.testing.assert_allclose(again.laws[name].reaches, there.laws[name].reaches)
+        np.testing.assert_allclose(
+            again.seed_variance[name].deviation, there.seed_variance[name].deviation
+        )
+        np.testing.assert_allclose(
+            again.error_quantiles[name].reaches, there.error_quantiles[name].reaches
+        )

@@ -42,7 +42,7 @@ def short(monkeypatch: pytest.MonkeyPatch, runs: int) -> None:
         finished.append(path.stem)
 
     monkeypatch.setattr(work, "write_json", counted)
-    monkeypatch.setattr(work.Terms, "over", property(lambda _: len(finished) >= runs))
+    monkeypatch.setattr(work.RunLimits, "over", property(lambda _: len(finished) >= runs))
 
 
 def two_runs(spec: Spec, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,15 +133,15 @@ def test_a_run_that_was_cut_off_goes_on_in_the_next_slice(
     import sweeps.run_loop as work
 
     epochs: list[int] = []
-    real = work.Claim.got_on
+    real = work.RunLock.got_on
 
     def counted(self: Any) -> None:
         real(self)
         epochs.append(1)
 
-    monkeypatch.setattr(work.Claim, "got_on", counted)
+    monkeypatch.setattr(work.RunLock, "got_on", counted)
     with monkeypatch.context() as patch:
-        patch.setattr(work.Terms, "over", property(lambda _: bool(epochs)))
+        patch.setattr(work.RunLimits, "over", property(lambda _: bool(epochs)))
         with pytest.raises(SweepError, match=r"ended before any run did; what has begun is kept"):
             run_slice(sliced, store, 60, workers=0)
     assert len(epochs) == 1

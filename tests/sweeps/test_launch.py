@@ -16,7 +16,7 @@ from eahas.errors import DataError, SpecError, SweepError
 from eahas.spec.spec import Spec, spec_from_dict
 from sweeps import launch as module
 from sweeps.executors import local as worker
-from sweeps.executors.local import Seat
+from sweeps.executors.local import Slot
 from sweeps.launch import finished_count, launch
 from sweeps.plan import DONE, WORK, load_plan, sample
 
@@ -74,7 +74,7 @@ def test_a_folder_that_cannot_be_written_is_an_error_that_says_so(folder: Path) 
 # Seats
 
 
-def seats(spec: Spec, cores: set[int], monkeypatch: pytest.MonkeyPatch, **given: Any) -> list[Seat]:
+def seats(spec: Spec, cores: set[int], monkeypatch: pytest.MonkeyPatch, **given: Any) -> list[Slot]:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: cores)
     monkeypatch.setattr(module, "gpu_count", lambda: 2)
     return module._seats(spec, given.get("device", "cpu"), given.get("workers"))
@@ -83,17 +83,17 @@ def seats(spec: Spec, cores: set[int], monkeypatch: pytest.MonkeyPatch, **given:
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ({}, [Seat("cpu", (2,)), Seat("cpu", (3,)), Seat("cpu", (5,))]),
-        ({"workers": 1}, [Seat("cpu", (2,))]),
-        ({"workers": 4}, [Seat("cpu", (core,)) for core in (2, 3, 5, 2)]),
+        ({}, [Slot("cpu", (2,)), Slot("cpu", (3,)), Slot("cpu", (5,))]),
+        ({"workers": 1}, [Slot("cpu", (2,))]),
+        ({"workers": 4}, [Slot("cpu", (core,)) for core in (2, 3, 5, 2)]),
         ({"workers": 0}, []),
-        ({"device": "cuda"}, [Seat("cuda:0"), Seat("cuda:1")]),
-        ({"device": "cuda", "workers": 1}, [Seat("cuda:0")]),
-        ({"device": "cuda:1"}, [Seat("cuda:1")]),
+        ({"device": "cuda"}, [Slot("cuda:0"), Slot("cuda:1")]),
+        ({"device": "cuda", "workers": 1}, [Slot("cuda:0")]),
+        ({"device": "cuda:1"}, [Slot("cuda:1")]),
     ],
 )
 def test_a_worker_has_its_own_core_or_gpu(
-    spec: Spec, monkeypatch: pytest.MonkeyPatch, given: dict[str, Any], expected: list[Seat]
+    spec: Spec, monkeypatch: pytest.MonkeyPatch, given: dict[str, Any], expected: list[Slot]
 ) -> None:
     assert seats(spec, {5, 2, 3}, monkeypatch, **given) == expected
 
@@ -223,7 +223,7 @@ def test_no_two_workers_share_a_sensor(
     expected: Any,
 ) -> None:
     monkeypatch.setattr(module, "meter_for", lambda *_: Meter(source))
-    places = [Seat(f"cuda:{index % 2}") for index in range(seats)]
+    places = [Slot(f"cuda:{index % 2}") for index in range(seats)]
     if expected is None:
         with pytest.raises(SweepError, match=f"{source} would count the energy of all of them"):
             module._with_energy_of_its_own(spec, "cuda", places, chosen=chosen)

@@ -74,7 +74,7 @@ def test_every_run_is_made_and_its_record_is_complete(folder: Path) -> None:
 
 
 def test_no_run_starts_after_the_deadline(folder: Path) -> None:
-    assert list(work.make_runs(folder, "cpu", work.Terms(deadline=time.monotonic() - 1))) == []
+    assert list(work.make_runs(folder, "cpu", work.RunLimits(deadline=time.monotonic() - 1))) == []
 
 
 def test_an_error_in_a_run_is_a_record_with_its_reason(
@@ -258,7 +258,7 @@ def test_run_after_run_that_fails_alike_stops_the_sweep(
     fake(full)
     with pytest.raises(SweepError, match="5 runs in a row failed: RuntimeError: the GPU is full"):
         launch(tmp_path / "sweep", workers=0)
-    assert len(records(tmp_path / "sweep")) == work.MOST_ALIKE
+    assert len(records(tmp_path / "sweep")) == work.MAX_ALIKE
     fake(lambda config, **_: made_of(config))
     assert launch(tmp_path / "sweep", workers=0, retry_failed=True) == 21
     assert {record["status"] for record in records(tmp_path / "sweep")} == {"ok"}

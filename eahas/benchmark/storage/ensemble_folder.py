@@ -17,16 +17,16 @@ from eahas.models.ensemble import Ensemble
 from eahas.models.features.features import Features
 from eahas.models.heads import CurveHead, Head, ScalarHead
 from eahas.models.regressors import regressor_from_tensors
-from eahas.models.uncertainty.error_quantiles import LEVELS, Law
-from eahas.models.uncertainty.seed_noise import noise_from_tensors
+from eahas.models.uncertainty.error_quantiles import LEVELS, ErrorQuantiles
+from eahas.models.uncertainty.seed_noise import seed_noise_from_tensors
 from eahas.space.parameters import Choice
 from eahas.space.space import Space
 from eahas.spec.spec import Spec
 
 WEIGHTS = "weights.safetensors"
-MOST_EPOCHS = 100_000  # of a curve; more is a mistake, and would not fit into memory
-LARGEST_BOUND = 1e30  # of y control points
-LARGEST_FACTOR = 1e6  # of inflations and reaches
+MAX_EPOCHS = 100_000  # of a curve; more is a mistake, and would not fit into memory
+MAX_BOUND = 1e30  # of y control points
+MAX_FACTOR = 1e6  # of inflations and reaches
 CODEC, NOISE = "codec.", "noise."  # before the names of a codec's and of the noise's arrays
 
 
@@ -56,8 +56,8 @@ def load(folder: Path, manifest: Manifest | None = None) -> Ensemble:
             f"the manifest needs {len(features.names)} and {head.outputs}"
         )
     with naming(folder / WEIGHTS):
-        noise = noise_from_tensors(
-            of_noise, head.said, len(names), curves=isinstance(head, CurveHead)
+        noise = seed_noise_from_tensors(
+            of_noise, head.num_noise_outputs, len(names), curves=isinstance(head, CurveHead)
         )
     if manifest.whole("members", 1) != regressor.members:
         manifest.refuse(
@@ -69,9 +69,9 @@ def load(folder: Path, manifest: Manifest | None = None) -> Ensemble:
         features=features,
         regressor=regressor,
         head=head,
-        noise=noise,
-        inflation=manifest.numbers("calibration.inflation", len(names), 0.0, LARGEST_FACTOR),
-        laws=laws_of(manifest, names),
+        seed_noise=noise,
+        inflation=manifest.numbers("calibration.inflation", len(names), 0.0, MAX_FACTOR),
+        error_quantiles=read_error_quantiles(manifest, names),
         primary=primary,
         manifest=manifest.content,
     )
@@ -82,23 +82,23 @@ def _taken(tensors: dict[str, Any], prefix: str) -> dict[str, Any]:
     return {n[len(prefix) :]: tensors.pop(n) for n in sorted(tensors) if n.startswith(prefix)}
 
 
-def laws_of(manifest: Manifest, names: Sequence[str]) -> tuple[Law, ...]:
+def read_error_quantiles(manifest: Manifest, names: Sequence[str]) -> tuple[ErrorQuantiles, ...]:
     """The laws of targets, as `calibration` describes them."""
     levels = manifest.numbers("calibration.levels", len(LEVELS), 0.0, 1.0)
     if levels != LEVELS:
         manifest.refuse(f"calibration.levels are {list(LEVELS)}, got {list(levels)}")
-    laws = []
+    error_quantiles = []
     for name in names:
-        reaches = manifest.numbers("calibration.reaches", len(LEVELS), 0.0, LARGEST_FACTOR, name)
+        reaches = manifest.numbers("calibration.reaches", len(LEVELS), 0.0, MAX_FACTOR, name)
         if any(a > b for a, b in pairwise(reaches)):
             manifest.refuse(f"calibration.reaches.{name} rise with the level, got {list(reaches)}")
-        laws.append(Law(reaches))
-    return tuple(laws)
+        error_quantiles.append(ErrorQuantiles(reaches))
+    return tuple(error_quantiles)
 
 
-def described_laws(laws: Mapping[str, Law]) -> dict[str, Any]:
-    """What `laws_of` reads."""
-    reaches = {name: list(law.reaches) for name, law in laws.items()}
+def describe_error_quantiles(error_quantiles: Mapping[str, ErrorQuantiles]) -> dict[str, Any]:
+    """What `read_error_quantiles` reads."""
+    reaches = {name: list(law.reaches) for name, law in error_quantiles.items()}
     return {"levels": list(LEVELS), "reaches": reaches}
 
 
@@ -156,8 +156,7 @@ def _codec(manifest: Manifest, count: int, grid: GridCodec | None) -> Codec:
     if degree not in bezier.DEGREES:
         manifest.refuse(unknown("head.degree", degree, bezier.DEGREES))
     low, high = (
-        manifest.numbers(f"head.{end}", count, -LARGEST_BOUND, LARGEST_BOUND)
-        for end in ("low", "high")
+        manifest.numbers(f"head.{end}", count, -MAX_BOUND, MAX_BOUND) for end in ("low", "high")
     )
     if not all(a < b for a, b in zip(low, high, strict=True)):
         manifest.refuse(f"head.low < head.high is needed, got {shown(low)} and {shown(high)}")
@@ -169,8 +168,8 @@ def check_epochs(manifest: Manifest, space: Space) -> None:
     assert space.fidelity is not None  # a spec with curves has one
     parameter = space[space.fidelity]
     longest = max(parameter.choices) if isinstance(parameter, Choice) else parameter.high
-    if longest > MOST_EPOCHS:
-        manifest.refuse(f"spec: curves of {longest:,.0f} epochs; at most {MOST_EPOCHS:,}")
+    if longest > MAX_EPOCHS:
+        manifest.refuse(f"spec: curves of {longest:,.0f} epochs; at most {MAX_EPOCHS:,}")
 
 
 def save(ensemble: Ensemble, folder: Path) -> None:
@@ -186,7 +185,7 @@ def contents(ensemble: Ensemble) -> tuple[dict[str, Any], dict[str, bytes]]:
     if isinstance(head, CurveHead):
         described |= {"kind": "curves", **head.codec.described()}
         tensors |= {f"{CODEC}{name}": array for name, array in head.codec.tensors().items()}
-    tensors |= {f"{NOISE}{name}": array for name, array in ensemble.noise.tensors().items()}
+    tensors |= {f"{NOISE}{name}": array for name, array in ensemble.seed_noise.tensors().items()}
     own = {
         "name": ensemble.name,
         "primary": ensemble.primary,
@@ -201,7 +200,9 @@ def contents(ensemble: Ensemble) -> tuple[dict[str, Any], dict[str, bytes]]:
         "head": described,
         "calibration": {
             "inflation": list(ensemble.inflation),
-            **described_laws({t.name: w for t, w in zip(head.targets, ensemble.laws, strict=True)}),
+            **describe_error_quantiles(
+                {t.name: w for t, w in zip(head.targets, ensemble.error_quantiles, strict=True)}
+            ),
         },
         "spec": dict(ensemble.spec.source),
     }

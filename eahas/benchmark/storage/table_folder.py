@@ -9,26 +9,26 @@ from typing import Any
 import numpy as np
 
 from eahas.benchmark.storage.ensemble_folder import (
-    LARGEST_FACTOR,
+    MAX_FACTOR,
     check_epochs,
-    described_laws,
-    laws_of,
+    describe_error_quantiles,
     naming,
+    read_error_quantiles,
 )
 from eahas.benchmark.storage.folder import read_tensors, tensor_bytes
 from eahas.benchmark.storage.manifest import TABLE, Manifest, read_manifest
 from eahas.errors import CheckpointError, EahasError, shown, unknown
 from eahas.models.table import Table
 from eahas.models.uncertainty.distribution import on_log_scale
-from eahas.models.uncertainty.seed_variance import Typical
+from eahas.models.uncertainty.seed_variance import SeedVariance
 from eahas.space.parameters import is_active
-from eahas.space.space import MOST_POINTS, Space
+from eahas.space.space import MAX_POINTS, Space
 from eahas.spec.spec import Spec, Target
 
 ARRAYS = "runs.safetensors"
 KEYS, PRESENT, VALUES, TYPICAL = "keys", "present", "values.", "typical."
-PERCENT, MOST_COUNTED = 100.0, 65_535
-MOST_NUMBERS = 500_000_000  # of one target, ends padded; more would not fit into memory
+PERCENT, MAX_COUNTED = 100.0, 65_535
+MAX_NUMBERS = 500_000_000  # of one target, ends padded; more would not fit into memory
 BLOCK = 1024
 Array = np.ndarray
 
@@ -43,10 +43,10 @@ def load(folder: Path, manifest: Manifest | None = None) -> Table:
     targets = _targets(manifest, spec)
     seeds = _seeds(manifest)
     counted = _counted(manifest, targets)
-    weights = manifest.numbers("calibration.weights", len(targets), 0.0, LARGEST_FACTOR)
-    laws = laws_of(manifest, [t.name for t in targets])
-    if spec.space.cardinality() > MOST_POINTS:
-        manifest.refuse(f"spec: a table is of a space with at most {MOST_POINTS:,} combinations")
+    weights = manifest.numbers("calibration.weights", len(targets), 0.0, MAX_FACTOR)
+    error_quantiles = read_error_quantiles(manifest, [t.name for t in targets])
+    if spec.space.cardinality() > MAX_POINTS:
+        manifest.refuse(f"spec: a table is of a space with at most {MAX_POINTS:,} combinations")
     tensors = read_tensors(folder, ARRAYS, manifest.content)
     with naming(folder / ARRAYS):
         _check_names(tensors, targets)
@@ -61,7 +61,7 @@ def load(folder: Path, manifest: Manifest | None = None) -> Table:
                 if target.kind == "curve"
                 else _scalars(stored, target, present)
             )
-        typical = {
+        seed_variance = {
             target.name: _typical(tensors, target, weight)
             for target, weight in zip(targets, weights, strict=True)
         }
@@ -77,8 +77,8 @@ def load(folder: Path, manifest: Manifest | None = None) -> Table:
         present=present,
         points=points,
         values=values,
-        typical=typical,
-        laws=dict(zip(values, laws, strict=True)),
+        seed_variance=seed_variance,
+        error_quantiles=dict(zip(values, error_quantiles, strict=True)),
         primary=primary,
         manifest=manifest.content,
     )
@@ -99,8 +99,8 @@ def contents(table: Table) -> tuple[dict[str, Any], dict[str, bytes]]:
             tensors[VALUES + name] = flat
         else:
             tensors[VALUES + name] = values
-        tensors[f"{TYPICAL}{name}.location"] = table.typical[name].location
-        tensors[f"{TYPICAL}{name}.deviation"] = table.typical[name].deviation
+        tensors[f"{TYPICAL}{name}.location"] = table.seed_variance[name].location
+        tensors[f"{TYPICAL}{name}.deviation"] = table.seed_variance[name].deviation
     own = {
         "name": table.name,
         "primary": table.primary,
@@ -109,8 +109,8 @@ def contents(table: Table) -> tuple[dict[str, Any], dict[str, bytes]]:
         "points": table.points,
         "counts": counts,
         "calibration": {
-            "weights": [table.typical[target.name].weight for target in table.targets],
-            **described_laws(table.laws),
+            "weights": [table.seed_variance[target.name].weight for target in table.targets],
+            **describe_error_quantiles(table.error_quantiles),
         },
         "spec": dict(table.spec.source),
     }
@@ -153,9 +153,9 @@ def _counted(manifest: Manifest, targets: tuple[Target, ...]) -> dict[str, int]:
     for name, scale in given.items():
         if name not in known:
             manifest.refuse(f"counts: {unknown('curve in percent', name, known)}")
-        if type(scale) is not int or not 1 <= scale <= MOST_COUNTED:
+        if type(scale) is not int or not 1 <= scale <= MAX_COUNTED:
             manifest.refuse(
-                f"counts: {name} is a whole number in 1..{MOST_COUNTED}, got {shown(scale)}"
+                f"counts: {name} is a whole number in 1..{MAX_COUNTED}, got {shown(scale)}"
             )
     return given
 
@@ -225,8 +225,8 @@ def _epochs(flats: tuple[Mapping[str, Any], ...], space: Space) -> Array:
 
 def _inside(present: Array, epochs: Array) -> Array:
     """(N, S, longest): the epochs of the runs that there are."""
-    if present.size * int(epochs.max()) > MOST_NUMBERS:
-        raise CheckpointError(f"holds curves of more than {MOST_NUMBERS:,} numbers")
+    if present.size * int(epochs.max()) > MAX_NUMBERS:
+        raise CheckpointError(f"holds curves of more than {MAX_NUMBERS:,} numbers")
     within = np.arange(int(epochs.max())) < epochs[:, None]
     inside: Array = present[:, :, None] & within[:, None]
     return inside
@@ -267,7 +267,7 @@ def _check_values(values: Array, target: Target, name: str) -> None:
         raise CheckpointError(f"{name}: holds {values[outside][0]:g}, which is out of bounds")
 
 
-def _typical(tensors: Mapping[str, Array], target: Target, weight: float) -> Typical:
+def _typical(tensors: Mapping[str, Array], target: Target, weight: float) -> SeedVariance:
     name = f"{TYPICAL}{target.name}"
     location, deviation = tensors[f"{name}.location"], tensors[f"{name}.deviation"]
     shapes = location.ndim == 2 and location.shape == deviation.shape and len(location) > 0
@@ -277,7 +277,7 @@ def _typical(tensors: Mapping[str, Array], target: Target, weight: float) -> Typ
         raise CheckpointError(f"{name}: finite float64 are wanted")
     if (np.diff(location, axis=1) < 0).any() or not (deviation > 0).all():
         raise CheckpointError(f"{name}: rising locations and positive deviations are wanted")
-    return Typical(location, deviation, weight)
+    return SeedVariance(location, deviation, weight)
 
 
 # Percentages as the counts that they are: exactly the same numbers in half the bytes
@@ -292,8 +292,8 @@ def _whole_counts(values: Array) -> int | None:
     if not np.isfinite(values).all():
         return None
     distinct = np.unique(values)
-    for start in range(1, MOST_COUNTED + 1, BLOCK):
-        scales = np.arange(start, min(start + BLOCK, MOST_COUNTED + 1))[:, None]
+    for start in range(1, MAX_COUNTED + 1, BLOCK):
+        scales = np.arange(start, min(start + BLOCK, MAX_COUNTED + 1))[:, None]
         for scale in scales[_are_counts(distinct[:64], scales).all(axis=1), 0].tolist():
             if _are_counts(distinct, np.array(scale)).all():
                 return int(scale)

@@ -22,7 +22,7 @@ from eahas.models.regressors import MlpEnsemble, mlp_from_tensors
 
 BEZIER, GRID = "bezier", "grid"
 DECODER = "decoder."  # before the names of its arrays
-MOST_CURVES = 1000
+MAX_CURVES = 1000
 Array = np.ndarray
 
 
@@ -122,7 +122,7 @@ def grid_codec(arrays: Mapping[str, Array]) -> GridCodec:
     placed = positions.dtype == np.float64 and positions.ndim == 1 and len(positions) > 1
     if not placed or positions[0] != 0 or positions[-1] != 1 or not (np.diff(positions) > 0).all():
         raise CheckpointError("holds codec positions that do not rise from 0 to 1")
-    if count.dtype != np.int32 or count.shape != (1,) or not 0 < count[0] <= MOST_CURVES:
+    if count.dtype != np.int32 or count.shape != (1,) or not 0 < count[0] <= MAX_CURVES:
         raise CheckpointError(f"holds a codec of {shown(count)} curves")
     decoder = mlp_from_tensors(of_decoder) if of_decoder else None
     values = int(count[0]) * len(positions)

@@ -26,7 +26,7 @@ from eahas.space.constraints import REGNET_PARAMETERS, RegNetConstraint
 from eahas.space.parameters import Choice, Numeric, Parameter
 from eahas.space.space import Space
 
-MOST_STAGES = 1000
+MAX_STAGES = 1000
 COMPLEXITIES = ("flops", "params", "acts")
 # What kernels are written for: time and energy jump where a convolution meets one of these.
 GROUP_WIDTHS, WIDTH_MULTIPLES = (1, 2, 4, 8, 16), (16, 32)
@@ -62,8 +62,8 @@ class Features:
         for _, name in self.crosses:
             if not isinstance(self.space[name], Choice) or self.space[name].condition is not None:
                 raise SpecError(f"{name} is not always one of some choices: it cannot be crossed")
-        if self.regnet and self._most_stages > MOST_STAGES:
-            raise SpecError(f"a RegNet of {self._most_stages} stages; allowed: {MOST_STAGES}")
+        if self.regnet and self._max_stages > MAX_STAGES:
+            raise SpecError(f"a RegNet of {self._max_stages} stages; allowed: {MAX_STAGES}")
         if self.mnasnet and not mnasnet.varies(self.space):
             raise SpecError(f"space {self.space.name} does not choose MnasNet's blocks")
 
@@ -74,7 +74,7 @@ class Features:
         for number, choice, positions in self._crosses:
             names += [f"log10 {number} where {choice}={value}" for value in positions]
         if self.regnet:
-            for k in range(1, self._most_stages + 1):
+            for k in range(1, self._max_stages + 1):
                 names += [f"log2 width {k}", f"depth {k}", f"log2 group width {k}"]
                 names += [f"group width {k} is {g}" for g in GROUP_WIDTHS]
                 names += [f"width {k} is a multiple of {m}" for m in WIDTH_MULTIPLES]
@@ -90,7 +90,7 @@ class Features:
         if self.regnet:
             per_stage = np.arange(PER_STAGE) >= 3
             end = len(found) - len(COMPLEXITIES) - self.mnasnet * len(mnasnet.NAMES)
-            found[end - PER_STAGE * self._most_stages : end] = np.tile(per_stage, self._most_stages)
+            found[end - PER_STAGE * self._max_stages : end] = np.tile(per_stage, self._max_stages)
         return found
 
     @cached_property
@@ -110,7 +110,7 @@ class Features:
         raise SpecError(f"space {self.space.name} has no regnet constraint to derive features from")
 
     @cached_property
-    def _most_stages(self) -> int:
+    def _max_stages(self) -> int:
         return self._constraint.num_stages[1]
 
     def one(self, flat: Mapping[str, Any]) -> np.ndarray:
@@ -128,7 +128,7 @@ class Features:
                 stages.widths, stages.depths, stages.group_widths, strict=True
             ):
                 code += _of_stage(width, depth, group)
-            code += [0.0] * (PER_STAGE * (self._most_stages - stages.count))
+            code += [0.0] * (PER_STAGE * (self._max_stages - stages.count))
             code += map(math.log10, complexity(stages, facts))
         if self.mnasnet:
             code += mnasnet.one(flat)
@@ -153,7 +153,7 @@ class Features:
             seen = [np.log2(width), stages.depths, np.log2(group)]
             seen += [present & (group == g) for g in GROUP_WIDTHS]
             seen += [present & (width % m == 0) for m in WIDTH_MULTIPLES]
-            per_stage = np.zeros((len(width), PER_STAGE * self._most_stages))
+            per_stage = np.zeros((len(width), PER_STAGE * self._max_stages))
             used = PER_STAGE * width.shape[1]
             per_stage[:, :used] = np.stack(seen, axis=2).reshape(len(width), used)
             parts += [per_stage, np.log10(np.stack(complexity_columns(stages, facts), axis=1))]

@@ -28,7 +28,7 @@ from eahas.models.regressors.trees import TREES as TREES
 from eahas.models.regressors.trees import TreeEnsemble as TreeEnsemble
 from eahas.models.regressors.trees import trees_from_tensors
 
-DEEPEST = 4  # regressors inside regressors; more is a mistake
+MAX_DEPTH = 4  # regressors inside regressors; more is a mistake
 
 
 class Regressor(Protocol):
@@ -68,7 +68,7 @@ def regressor_from_tensors(
 
     Raises CheckpointError where description and arrays do not fit together.
     """
-    if not isinstance(described, Mapping) or depth > DEEPEST:
+    if not isinstance(described, Mapping) or depth > MAX_DEPTH:
         raise CheckpointError("is of a regressor that the manifest does not describe")
     kind = described.get("kind")
     if isinstance(kind, str) and kind in _SINGLE:

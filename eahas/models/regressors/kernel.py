@@ -14,7 +14,7 @@ from eahas.errors import CheckpointError, shown
 KERNEL = "kernel"
 NDIM = {"center": 1, "rate": 1, "support": 2, "coefficient": 2, "intercept": 1}
 DISTANCES_AT_ONCE = 500_000
-LARGEST = 1e30
+MAX_ABS = 1e30
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +83,7 @@ def kernel_from_tensors(tensors: Mapping[str, np.ndarray]) -> KernelMachine:
             raise CheckpointError(
                 f"{name} is {array.dtype} {array.shape}; allowed: float64 of {ndim} axes"
             )
-        if not (np.abs(array) <= LARGEST).all():
+        if not (np.abs(array) <= MAX_ABS).all():
             raise CheckpointError(f"{name} holds a number that is not finite, or too large")
     machine = KernelMachine(**tensors)
     shapes = (machine.rate.shape, machine.support.shape, machine.coefficient.shape)

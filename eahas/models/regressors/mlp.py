@@ -12,9 +12,9 @@ import numpy as np
 from eahas.errors import CheckpointError, shown
 
 MLP = "mlp"
-ROWS_AT_ONCE = 512  # keeps the hidden layers of a long list inside the processor's cache
-LARGEST_FEATURE = 1e4  # codes are in 0..1, logarithms below 1100, depths at most 1000
-LARGEST_SUM = 1e37  # a thirtieth of what float32 holds
+ROW_BLOCK = 512  # keeps the hidden layers of a long list inside the processor's cache
+MAX_FEATURE = 1e4  # codes are in 0..1, logarithms below 1100, depths at most 1000
+MAX_SUM = 1e37  # a thirtieth of what float32 holds
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,11 +64,11 @@ class MlpEnsemble:
     def many(self, x: np.ndarray) -> np.ndarray:
         """Outputs of every member for n rows of features (n, F): shape (M, n, outputs)."""
         x = x.astype(np.float32)
-        if len(x) <= ROWS_AT_ONCE and self.members == 1:
+        if len(x) <= ROW_BLOCK and self.members == 1:
             return self._layers(x, 0)[None]
         out = np.empty((self.members, len(x), self.outputs), dtype=np.float32)
-        for start in range(0, len(x), ROWS_AT_ONCE):
-            rows = slice(start, start + ROWS_AT_ONCE)
+        for start in range(0, len(x), ROW_BLOCK):
+            rows = slice(start, start + ROW_BLOCK)
             for member in range(self.members):
                 out[member, rows] = self._layers(x[rows], member)
         return out
@@ -91,7 +91,7 @@ class MlpEnsemble:
 
 
 def mlp_from_tensors(
-    tensors: Mapping[str, np.ndarray], largest: float = LARGEST_FEATURE
+    tensors: Mapping[str, np.ndarray], largest: float = MAX_FEATURE
 ) -> MlpEnsemble:
     """The ensemble of a checkpoint's arrays.
 
@@ -134,5 +134,5 @@ def _check_reach(
     reach = np.full((len(biases[0]), weights[0].shape[1]), largest)
     for k, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
         reach = np.matmul(reach[:, None], np.abs(weight))[:, 0] + np.abs(bias)
-        if reach.max() > LARGEST_SUM:
+        if reach.max() > MAX_SUM:
             raise CheckpointError(f"weight.{k} or bias.{k} is so large that sums overflow")

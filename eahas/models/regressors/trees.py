@@ -28,7 +28,7 @@ NAMES = {
     "inputs": np.int32,
 }
 PATHS_AT_ONCE = 200_000  # runs times trees: keeps the work arrays inside the processor's cache
-LARGEST_VALUE = 1e30
+MAX_VALUE = 1e30
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,7 +146,7 @@ def _check_nodes(trees: TreeEnsemble) -> None:
         ("feature", (trees.feature >= 0) & (trees.feature < trees.inputs)),
         ("root", (trees.root >= 0) & (trees.root < len(nodes))),
         ("slot", (trees.slot >= 0) & (trees.slot < trees.base.size)),
-        ("value", np.abs(trees.value) <= LARGEST_VALUE),
+        ("value", np.abs(trees.value) <= MAX_VALUE),
         ("base or threshold", np.array(finite)),
     ):
         if not right.all():

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from eahas.models.uncertainty.error_quantiles import Law
+from eahas.models.uncertainty.error_quantiles import ErrorQuantiles
 from eahas.spec.spec import Target
 
-LARGEST_EXPONENT = 700.0  # exp of more overflows; no cost has so many digits
+MAX_EXPONENT = 700.0  # exp of more overflows; no cost has so many digits
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +27,7 @@ class Distribution:
     location: Any
     epistemic: Any
     aleatoric: Any
-    law: Law
+    law: ErrorQuantiles
 
     @property
     def log(self) -> bool:
@@ -43,7 +43,7 @@ class Distribution:
     @property
     def value(self) -> Any:
         """The prediction: the median, which on a linear scale is the mean."""
-        return unlinked(self.target, self.location)
+        return inverse_link(self.target, self.location)
 
     @property
     def std(self) -> Any:
@@ -64,8 +64,8 @@ class Distribution:
         """The central interval that holds `level` of the probability; EahasError outside (0, 1)."""
         reach = self.law.reach(level) * self.scale
         return (
-            unlinked(self.target, self.location - reach),
-            unlinked(self.target, self.location + reach),
+            inverse_link(self.target, self.location - reach),
+            inverse_link(self.target, self.location + reach),
         )
 
     def _in_unit(self, deviation: Any) -> Any:
@@ -73,7 +73,7 @@ class Distribution:
         if not self.log:
             return deviation
         variance = deviation * deviation
-        half = 0.5 * LARGEST_EXPONENT
+        half = 0.5 * MAX_EXPONENT
         return _exp(self.location + 0.5 * variance, half) * _sqrt_expm1(variance)
 
 
@@ -82,7 +82,7 @@ def on_log_scale(target: Target) -> bool:
     return target.low == 0.0 and target.high is None and target.kind == "scalar"
 
 
-def unlinked(target: Target, location: Any) -> Any:
+def inverse_link(target: Target, location: Any) -> Any:
     """A location in the target's own unit and inside its bounds: a float, or a new array."""
     if on_log_scale(target):
         return _exp(location)
@@ -96,12 +96,12 @@ def unlinked(target: Target, location: Any) -> Any:
 # On a single float numpy's call overhead would cost twenty times the arithmetic.
 
 
-def _exp(x: Any, most: float = LARGEST_EXPONENT) -> Any:
+def _exp(x: Any, most: float = MAX_EXPONENT) -> Any:
     return math.exp(min(x, most)) if isinstance(x, float) else np.exp(np.minimum(x, most))
 
 
 def _sqrt_expm1(x: Any) -> Any:
     """sqrt(exp(x) - 1), also where x is tiny."""
     if isinstance(x, float):
-        return math.sqrt(math.expm1(min(x, LARGEST_EXPONENT)))
-    return np.sqrt(np.expm1(np.minimum(x, LARGEST_EXPONENT)))
+        return math.sqrt(math.expm1(min(x, MAX_EXPONENT)))
+    return np.sqrt(np.expm1(np.minimum(x, MAX_EXPONENT)))

@@ -13,11 +13,11 @@ import numpy as np
 from eahas.errors import EahasError, shown
 
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.925, 0.95, 0.975, 0.99)
-FARTHEST = 9.0  # normal deviations; beyond lies less than 1e-18
+MAX_DISTANCE = 9.0  # normal deviations; beyond lies less than 1e-18
 
 
 @dataclass(frozen=True)
-class Law:
+class ErrorQuantiles:
     """`reaches[k]` deviations to each side hold LEVELS[k] of the probability.
 
     Between the levels the reach is linear in the normal law's, from 0 at level 0; beyond the last
@@ -39,7 +39,7 @@ class Law:
     @cached_property
     def std(self) -> float:
         """The standard deviation of the law itself: 1 for the normal law."""
-        h = np.linspace(0.0, FARTHEST, 4001)
+        h = np.linspace(0.0, MAX_DISTANCE, 4001)
         knots, reaches = np.array(_knots()), np.array((0.0, *self.reaches))
         reach = np.interp(h, knots, reaches)
         reach = np.where(h > knots[-1], reaches[-1] * h / knots[-1], reach)
@@ -48,9 +48,9 @@ class Law:
         return math.sqrt(float((reach**2 * density).sum() / density.sum()))
 
 
-def normal_law() -> Law:
+def normal_quantiles() -> ErrorQuantiles:
     """The law of errors that are normal with the predicted deviation."""
-    return Law(tuple(map(normal_reach, LEVELS)))
+    return ErrorQuantiles(tuple(map(normal_reach, LEVELS)))
 
 
 def normal_reach(level: float) -> float:

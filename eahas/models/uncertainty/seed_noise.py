@@ -20,16 +20,16 @@ from eahas.errors import CheckpointError, EahasError, shown
 from eahas.models.curves.codecs import between
 from eahas.models.regressors import MlpEnsemble, mlp_from_tensors
 
-LARGEST_LOG = 10.0  # of a deviation
-LARGEST_INPUT = 1e20  # of its network; whatever a head says, no sum overflows
-MOST_SEED = 2**63 - 1  # more is more than JSON and other languages hold
-MOST_FACTORS = 32
+MAX_LOG = 10.0  # of a deviation
+MAX_INPUT = 1e20  # of its network; whatever a head says, no sum overflows
+MAX_SEED = 2**63 - 1  # more is more than JSON and other languages hold
+MAX_FACTORS = 32
 NETWORK = "network."  # before the names of its arrays
 Array = np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
-class Noise:
+class SeedNoise:
     """The noise of S series: curves with P positions from 0 to 1, or scalars with one.
 
     Attributes:
@@ -53,18 +53,18 @@ class Noise:
     def factors(self) -> int:
         return self.loadings.shape[2]
 
-    def deviation(self, said: Array, location: Array) -> Array:
+    def deviation(self, noise_outputs: Array, location: Array) -> Array:
         """Standard deviations (..., S, E) from (..., U) and locations (..., S, E)."""
         epochs = location.shape[-1]
         plain = epochs == len(self.positions) == 1  # scalars: nothing lies between positions
         there = location if plain else location[..., nearest(self._places, epochs)]
-        x = np.concatenate([said, there.reshape(*location.shape[:-2], -1)], axis=-1)
-        x = np.minimum(np.maximum(x, -LARGEST_INPUT), LARGEST_INPUT)
+        x = np.concatenate([noise_outputs, there.reshape(*location.shape[:-2], -1)], axis=-1)
+        x = np.minimum(np.maximum(x, -MAX_INPUT), MAX_INPUT)
         logs = self.network.many(x.reshape(-1, x.shape[-1]))[0].astype(float)
         logs = logs.reshape(*x.shape[:-1], self.series, -1)
         if not plain:
             logs = logs @ self._between(epochs)
-        deviation: Array = np.exp(np.minimum(np.maximum(logs, -2 * LARGEST_LOG), LARGEST_LOG))
+        deviation: Array = np.exp(np.minimum(np.maximum(logs, -2 * MAX_LOG), MAX_LOG))
         return deviation
 
     def draw(self, shared: Array, fresh: Array) -> Array:
@@ -109,7 +109,7 @@ def nearest(positions: tuple[float, ...], epochs: int) -> Array:
     return found
 
 
-def plain_noise(series: int, *, curves: bool) -> Noise:
+def head_seed_noise(series: int, *, curves: bool) -> SeedNoise:
     """The noise as a head says it, one number for a whole run of each target.
 
     Of curves it says two deviations, at the first and at the last epoch; of scalars one.
@@ -119,13 +119,13 @@ def plain_noise(series: int, *, curves: bool) -> Noise:
     weights = np.concatenate([np.eye(size), np.zeros((size, size))]).astype(np.float32)
     network = MlpEnsemble((weights[None],), (np.zeros((1, size), dtype=np.float32),))
     loadings = np.repeat(np.eye(series)[:, None], len(positions), axis=1)
-    return Noise(network, positions, loadings, np.zeros_like(loadings))
+    return SeedNoise(network, positions, loadings, np.zeros_like(loadings))
 
 
-def noise_from_tensors(
-    arrays: Mapping[str, Array], said: int, series: int, *, curves: bool
-) -> Noise:
-    """The noise of a checkpoint's arrays, for a head that says `said` numbers of `series` targets.
+def seed_noise_from_tensors(
+    arrays: Mapping[str, Array], num_noise_outputs: int, series: int, *, curves: bool
+) -> SeedNoise:
+    """The seed noise of a checkpoint's arrays, for a head of `series` targets.
 
     Raises CheckpointError where they do not fit together.
     """
@@ -144,15 +144,15 @@ def noise_from_tensors(
     if not ((rising and (np.diff(positions) > 0).all()) if curves else single):
         raise CheckpointError("holds noise positions that do not fit its targets")
     fits = loadings.ndim == 3 and loadings.shape[:2] == (series, count)
-    if not fits or loadings.shape[2] > MOST_FACTORS or own.shape != (series, count, series):
+    if not fits or loadings.shape[2] > MAX_FACTORS or own.shape != (series, count, series):
         raise CheckpointError("holds noise of another number of targets or positions")
     if max(np.abs(loadings).max(initial=0.0), np.abs(own).max()) > 1.0 + 1e-6:
         raise CheckpointError("holds noise whose parts are larger than 1")
-    network = mlp_from_tensors(of_network, LARGEST_INPUT)
+    network = mlp_from_tensors(of_network, MAX_INPUT)
     size = (network.members, network.inputs, network.outputs)
-    if size != (1, said + series * count, series * count):
+    if size != (1, num_noise_outputs + series * count, series * count):
         raise CheckpointError("holds a noise network that does not fit its targets")
-    return Noise(network, positions, loadings, own)
+    return SeedNoise(network, positions, loadings, own)
 
 
 def generators(
@@ -174,8 +174,8 @@ def generators(
 
 
 def check_seed(seed: Any) -> None:
-    """Raise EahasError unless it is a whole number in 0..MOST_SEED, or None."""
-    if seed is not None and not (is_whole(seed) and 0 <= seed <= MOST_SEED):
+    """Raise EahasError unless it is a whole number in 0..MAX_SEED, or None."""
+    if seed is not None and not (is_whole(seed) and 0 <= seed <= MAX_SEED):
         raise EahasError(
-            f"noise_seed={shown(seed)}: allowed are whole numbers in 0..{MOST_SEED}, or None"
+            f"noise_seed={shown(seed)}: allowed are whole numbers in 0..{MAX_SEED}, or None"
         )

@@ -16,7 +16,7 @@ Array = np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
-class Typical:
+class SeedVariance:
     """Of one target: P positions, evenly from the first epoch to the last, with K knots each.
 
     Attributes:

@@ -21,12 +21,12 @@ WIDTHS, STRIDES = (16, 24, 40, 80, 112, 192, 320), (1, 2, 2, 2, 1, 2, 1)
 SIDE, STEM, HEAD, CLASSES = 224, 32, 1280, 1000
 WHAT = ("e", "k", "l", "se")
 PARAMETERS = tuple(f"block{block}_{what}" for block in range(len(WIDTHS)) for what in WHAT)
-MOST_LAYERS = 4
+MAX_LAYERS = 4
 OF_BLOCK = (
     *("log10 multiply-adds", "log10 parameters", "log10 activations"),
     *("multiply-adds / 1e8", "activations / 1e6", "e l", "e k^2 l / 100", "l se", "e l se"),
     *("log10 e l", "log10 e k^2 l"),
-    *(f"{count} layers" for count in range(1, MOST_LAYERS + 1)),
+    *(f"{count} layers" for count in range(1, MAX_LAYERS + 1)),
 )
 OF_ALL = (
     *("log10 multiply-adds", "log10 parameters", "log10 activations"),
@@ -50,7 +50,7 @@ def varies(space: Space) -> bool:
         values = parameter.grid() if parameter.cardinality() < 100 else [None]
         booleans = isinstance(parameter, Choice) and all(type(v) is bool for v in values)
         numbers = all(type(v) is int and 1 <= v <= 100 for v in values)
-        few = what != "l" or (numbers and max(values) <= MOST_LAYERS)
+        few = what != "l" or (numbers and max(values) <= MAX_LAYERS)
         if parameter.condition is not None or not (booleans if what == "se" else numbers and few):
             return False
     return True
@@ -135,7 +135,7 @@ def _block(b: int, e: int, k: int, count: int, se: bool) -> tuple[Row, Row]:
         *(math.log10(macs), math.log10(parameters), math.log10(acts)),
         *(macs / 1e8, acts / 1e6, e * count, e * k * k * count / 100, count * se, e * count * se),
         *(math.log10(e * count), math.log10(e * k * k * count)),
-        *(float(count == layers) for layers in range(1, MOST_LAYERS + 1)),
+        *(float(count == layers) for layers in range(1, MAX_LAYERS + 1)),
     )
     return tuple(map(float, features)), (macs, parameters, acts, float(count * se), float(count))
 

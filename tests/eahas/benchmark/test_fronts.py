@@ -33,8 +33,8 @@ def test_columns_that_do_not_fit_are_refused(bench) -> None:
 
 
 def test_nothing_that_was_drawn_beats_the_front(bench) -> None:
-    found = predicted_fronts(bench, 400, aim="score", seed=1)
-    assert {t.name for t in found.against} == set(bench.scalar_names) - {"score"}
+    found = predicted_fronts(bench, 400, objective="score", seed=1)
+    assert {t.name for t in found.costs} == set(bench.scalar_names) - {"score"}
     score, cost = found.values["score"], found.values["runtime_s"]
     front = found.fronts["runtime_s"]
     for i in range(400):
@@ -44,14 +44,14 @@ def test_nothing_that_was_drawn_beats_the_front(bench) -> None:
 
 def test_without_a_name_the_end_of_the_learning_curve_is_the_aim(bench) -> None:
     found = predicted_fronts(bench, 100)
-    assert found.aim.name == bench.main_curve
+    assert found.objective.name == bench.main_curve
     listed = bench.predict_columns(found.columns)
     ends = listed.learning_curve[np.arange(100), listed.epochs - 1]
     np.testing.assert_allclose(found.values[bench.main_curve], ends)
 
 
 def test_the_table_has_a_row_for_each_point(bench) -> None:
-    found = predicted_fronts(bench, 200, against=["runtime_s"])
+    found = predicted_fronts(bench, 200, costs=["runtime_s"])
     rows = found.table()
     assert len(rows) == len(found.fronts["runtime_s"]) > 0
     names = ("opt.kind", "units", "early")
@@ -63,6 +63,6 @@ def test_the_table_has_a_row_for_each_point(bench) -> None:
 
 def test_an_unknown_target_is_refused_by_name(bench) -> None:
     with pytest.raises(EahasError, match="'speed' is unknown"):
-        predicted_fronts(bench, 10, against=["speed"])
+        predicted_fronts(bench, 10, costs=["speed"])
     with pytest.raises(EahasError, match="needs another target"):
-        predicted_fronts(bench, 10, aim="score", against=["score"])
+        predicted_fronts(bench, 10, objective="score", costs=["score"])

@@ -82,6 +82,6 @@ def test_bad_questions_are_refused(bench) -> None:
 
 def test_a_surrogate_does_not_know_the_truth(toy) -> None:
     bench = api.load_benchmark(toy)
-    for ask in (lambda: bench.best("valid"), lambda: bench.front("runtime_s")):
+    for make_query in (lambda: bench.best("valid"), lambda: bench.front("runtime_s")):
         with pytest.raises(EahasError, match=r"own@3 predicts: .* only a table knows"):
-            ask()
+            make_query()

@@ -36,13 +36,13 @@ def test_the_help_page_knows_the_defaults(capsys):
     page = " ".join(capsys.readouterr().out.split())
     assert CURVES.members == SCALARS.members
     assert CURVES.seed == SCALARS.seed
-    for said in (
+    for line in (
         f"of an ensemble; default: the model's, often {CURVES.members}",
         f"default: {CURVES.steps} for curves, {SCALARS.steps} for costs",
         f"weights and batches; default: {CURVES.seed}",
         f"Bezier curves; default: {CURVES.degree}",
     ):
-        assert said in page
+        assert line in page
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_does_not(eahas, toy, tmp_path):

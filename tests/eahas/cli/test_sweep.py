@@ -161,7 +161,7 @@ def test_a_front_of_estimated_energy_is_noted(eahas, toy, tmp_path):
 
 
 def test_the_demo_runs_from_start_to_end(eahas, monkeypatch, tmp_path):
-    for name, value in (("EPOCHS", (1, 2)), ("STEPS", 3), ("MOST_WORKERS", 0)):
+    for name, value in (("EPOCHS", (1, 2)), ("STEPS", 3), ("MAX_WORKERS", 0)):
         monkeypatch.setattr(demo, name, value)
     status, out, _ = eahas("demo", "--out", tmp_path, "--configs", demo.FEWEST)
     assert status == 0

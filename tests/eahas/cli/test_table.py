@@ -80,10 +80,10 @@ def test_it_writes_a_benchmark_and_says_how_well_seeds_agree(eahas, listed, tmp_
 
 def test_missing_configurations_need_partial(eahas, refused, listed, tmp_path):
     given = (listed / "spec.json", listed / "part.parquet", "--out", tmp_path / "b")
-    said = refused("table", *given)
-    assert "2 of the 16 configurations of space listed have no run" in said
-    assert "{'net': {'width': 1}, 'epochs_max': 3}" in said
-    assert "--partial" in said
+    message = refused("table", *given)
+    assert "2 of the 16 configurations of space listed have no run" in message
+    assert "{'net': {'width': 1}, 'epochs_max': 3}" in message
+    assert "--partial" in message
     status, out, _ = eahas("table", *given, "--partial", "--resamples", 20)
     assert status == 0
     assert "14 of 16 configurations" in out

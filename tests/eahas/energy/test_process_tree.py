@@ -7,11 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from eahas.energy.process_tree import LAUNCHER_ENV, Family
+from eahas.energy.process_tree import LAUNCHER_ENV, ProcessTree
 
 
 def test_a_process_alone_knows_itself() -> None:
-    family = Family({})
+    family = ProcessTree({})
     assert os.getpid() in family
     assert os.getppid() not in family
     assert 2**31 not in family
@@ -21,9 +21,9 @@ def test_the_children_of_the_launcher_are_ours_and_nobody_else(tmp_path: Path) -
     for pid, parent, name in ((7, 100, "python"), (8, 1, "cuda (3) job"), (9, 100, "a) R 1 (b")):
         (tmp_path / str(pid)).mkdir()
         (tmp_path / str(pid) / "stat").write_text(f"{pid} ({name}) S {parent} {pid} {pid} 0 -1\n")
-    family = Family({LAUNCHER_ENV: "100"}, tmp_path)
+    family = ProcessTree({LAUNCHER_ENV: "100"}, tmp_path)
     assert [pid in family for pid in (7, 8, 9, 10)] == [True, False, True, False]
-    assert 7 not in Family({LAUNCHER_ENV: "nobody"}, tmp_path)
+    assert 7 not in ProcessTree({LAUNCHER_ENV: "nobody"}, tmp_path)
 
 
 def test_what_we_started_is_ours_and_what_it_started_too() -> None:
@@ -35,19 +35,19 @@ def test_what_we_started_is_ours_and_what_it_started_too() -> None:
         assert child.stdin is not None
         assert child.stdout is not None
         grandchild = int(child.stdout.readline())
-        assert child.pid in Family({})
-        assert grandchild in Family({})
+        assert child.pid in ProcessTree({})
+        assert grandchild in ProcessTree({})
         assert grandchild != child.pid
         child.communicate("\n")
 
 
 def test_a_real_sibling_is_seen() -> None:
     """Two children of this process, one of which asks about the other."""
-    ask = "import sys; from eahas.energy.process_tree import Family; import os; "
-    ask += "print(int(sys.argv[1]) in Family(os.environ))"
+    make_query = "import sys; from eahas.energy.process_tree import Family; import os; "
+    make_query += "print(int(sys.argv[1]) in Family(os.environ))"
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as sibling:
         told = subprocess.run(
-            [sys.executable, "-c", ask, str(sibling.pid)],
+            [sys.executable, "-c", make_query, str(sibling.pid)],
             env={**os.environ, LAUNCHER_ENV: str(os.getpid())},
             stdout=subprocess.PIPE,
             check=True,

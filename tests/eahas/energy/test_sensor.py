@@ -12,7 +12,7 @@ from traces import Load, synthesise
 from eahas.energy import Meter
 from eahas.energy.nvml import Nvml
 from eahas.energy.sensor import observe, phase_shifted, sensor_updates, updates
-from eahas.energy.source import Company, SourceFacts, Totals
+from eahas.energy.source import OtherProcesses, SourceFacts, Totals
 from eahas.errors import MeterError
 
 
@@ -97,8 +97,8 @@ class PartTime:
         self._t_s = t_s
         return Totals(self._joules)
 
-    def company(self, since_s: float) -> Company:
-        return Company(())
+    def other_processes(self, since_s: float) -> OtherProcesses:
+        return OtherProcesses(())
 
 
 def test_windows_at_different_phases_show_what_one_window_hides() -> None:

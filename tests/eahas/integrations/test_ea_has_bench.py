@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from eahas import api
-from eahas.errors import EahasError
-from eahas.models.ensemble import EstimatedEnergyWarning
+from eahas.errors import EahasError, EstimatedEnergyWarning
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from eahas.benchmark.storage.folder import manifest_bytes, tensor_bytes, with_ma
 from eahas.errors import CheckpointError, ConfigError, EahasError
 from eahas.models.ensemble import Ensemble
 from eahas.models.regressors import MlpEnsemble
-from eahas.models.uncertainty.seed_noise import plain_noise
+from eahas.models.uncertainty.seed_noise import head_seed_noise
 
 BATCH = 20  # damaged folders an example
 
@@ -115,18 +115,20 @@ def test_the_draws_have_the_deviation_that_is_said(scalars, configs) -> None:
     for name in ("drift", "runtime_s"):
         model = scalars.select(name)
         drawn = [model.predict(configs[0], with_noise=True, noise_seed=k) for k in range(2000)]
-        said = model.distribution(configs[0])[name]
-        linked = np.log(drawn) if said.log else drawn
-        assert np.mean(linked) == pytest.approx(said.location, abs=0.1 * said.aleatoric)
-        assert np.std(linked) == pytest.approx(said.aleatoric, rel=0.1)
+        distribution = model.distribution(configs[0])[name]
+        linked = np.log(drawn) if distribution.log else drawn
+        assert np.mean(linked) == pytest.approx(
+            distribution.location, abs=0.1 * distribution.aleatoric
+        )
+        assert np.std(linked) == pytest.approx(distribution.aleatoric, rel=0.1)
 
 
 def test_neighbouring_epochs_of_one_run_err_together(curves, configs) -> None:
     """As far as the noise says: wholly, if all of it is what the epochs share."""
-    shared = replace(curves, noise=plain_noise(2, curves=True)).select("loss")
-    said = shared.distribution(configs)["loss"]
+    shared = replace(curves, seed_noise=head_seed_noise(2, curves=True)).select("loss")
+    distribution = shared.distribution(configs)["loss"]
     runs = shared.predict(configs, with_noise=True, noise_seed=5)
-    moved = (runs - said.value) / said.aleatoric
+    moved = (runs - distribution.value) / distribution.aleatoric
     for row in moved:
         kept = row[~np.isnan(row)]
         np.testing.assert_allclose(kept, kept[0], atol=1e-6)
@@ -147,21 +149,23 @@ def test_runs_of_two_configurations_stray_in_their_own_ways(scalars, spec) -> No
     first, other = spec.space.sample(2, seed=4)
     strayed = []
     for config in (first, other):
-        said = model.distribution(config)["drift"]
+        distribution = model.distribution(config)["drift"]
         runs = [model.predict(config, with_noise=True, noise_seed=k) for k in range(500)]
-        strayed.append((np.array(runs) - said.value) / said.aleatoric)
+        strayed.append((np.array(runs) - distribution.value) / distribution.aleatoric)
     assert abs(np.corrcoef(*strayed)[0, 1]) < 0.15
 
 
 def test_a_drawn_run_stays_within_bounds(curves, scalars, configs) -> None:
     loud = {"loadings": np.ones((4, 1, 1)), "own": np.zeros((4, 1, 4))}
-    noise = replace(scalars.noise, network=shouting(scalars.noise.network), **loud)
-    model = replace(scalars, noise=noise)
+    noise = replace(scalars.seed_noise, network=shouting(scalars.seed_noise.network), **loud)
+    model = replace(scalars, seed_noise=noise)
     for seed in range(20):
         score = model.select("score").predict(configs, with_noise=True, noise_seed=seed)
         assert ((score >= 0.0) & (score <= 100.0)).all()
         assert (model.predict(configs, with_noise=True, noise_seed=seed) > 0.0).all()
-    valid = replace(curves, noise=replace(curves.noise, network=shouting(curves.noise.network)))
+    valid = replace(
+        curves, seed_noise=replace(curves.seed_noise, network=shouting(curves.seed_noise.network))
+    )
     run = valid.predict(configs, with_noise=True, noise_seed=0)
     assert np.nanmin(run) == 0.0
     assert np.nanmax(run) == 100.0
@@ -239,7 +243,7 @@ def test_a_saved_ensemble_comes_back(curves, scalars, configs, tmp_path) -> None
         assert same(model, back, configs)
         assert (back.name, back.primary, back.members) == (model.name, model.primary, 3)
         assert back.manifest["family"] == "by hand"
-        assert (back.inflation, back.laws) == (model.inflation, model.laws)
+        assert (back.inflation, back.error_quantiles) == (model.inflation, model.error_quantiles)
 
 
 def test_a_selected_target_is_saved_as_the_primary_one(scalars, tmp_path) -> None:
@@ -350,9 +354,9 @@ def test_a_folder_without_noise_is_refused(curves, tmp_path) -> None:
 
 def test_noise_may_have_no_factors(scalars, configs, tmp_path) -> None:
     own = np.eye(4)[:, None]
-    apart = replace(scalars.noise, loadings=np.zeros((4, 1, 0)), own=own)
-    ensembles.save(replace(scalars, noise=apart), tmp_path / "a")
-    assert same(ensembles.load(tmp_path / "a"), replace(scalars, noise=apart), configs)
+    apart = replace(scalars.seed_noise, loadings=np.zeros((4, 1, 0)), own=own)
+    ensembles.save(replace(scalars, seed_noise=apart), tmp_path / "a")
+    assert same(ensembles.load(tmp_path / "a"), replace(scalars, seed_noise=apart), configs)
 
 
 # Damage by the thousand: an error of ours, or an answer that is whole

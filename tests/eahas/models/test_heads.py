@@ -57,13 +57,13 @@ def test_whatever_the_network_says_curves_stay_in_their_range(curves, spread) ->
 
 
 def test_what_is_said_of_noise_comes_last_and_changes_no_location(curves, scalars) -> None:
-    for head, said, epochs in ((curves, 4, 9), (scalars, 3, 9)):
-        assert head.said == said
+    for head, count, epochs in ((curves, 4, 9), (scalars, 3, 9)):
+        assert head.num_noise_outputs == count
         out = outputs(head, 5)
         louder = out.copy()
-        louder[:, -said:] += 3.0
+        louder[:, -count:] += 3.0
         np.testing.assert_array_equal(head.locations(out, epochs), head.locations(louder, epochs))
-        louder[:, : head.outputs - said] += 3.0
+        louder[:, : head.outputs - count] += 3.0
         assert (head.locations(out, epochs) != head.locations(louder, epochs)).any(axis=-1).all()
 
 

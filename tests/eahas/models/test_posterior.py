@@ -7,8 +7,8 @@ import pytest
 
 from eahas.models.curves.codecs import BezierCodec
 from eahas.models.heads import CurveHead, ScalarHead
-from eahas.models.posterior import CURVES_AT_ONCE, Belief, BeliefOfCurves, believe
-from eahas.models.uncertainty.seed_noise import plain_noise
+from eahas.models.posterior import CURVE_BLOCK, CurveListSummary, MemberSummary, summarise
+from eahas.models.uncertainty.seed_noise import head_seed_noise
 from eahas.spec.spec import KNOWN_TARGETS, Target
 
 CURVES = CurveHead(
@@ -20,12 +20,12 @@ CURVE_INFLATION, SCALAR_INFLATION = np.array([[1.5], [0.5]]), np.array([2.0, 1.0
 
 @pytest.fixture(scope="module")
 def curve_noise(some_noise):
-    return some_noise(2, curves=True, said=4, seed=0)
+    return some_noise(2, curves=True, num_noise_outputs=4, seed=0)
 
 
 @pytest.fixture(scope="module")
 def scalar_noise(some_noise):
-    return some_noise(2, curves=False, said=2, seed=0)
+    return some_noise(2, curves=False, num_noise_outputs=2, seed=0)
 
 
 def outputs(head, *shape: int) -> np.ndarray:
@@ -41,34 +41,34 @@ def test_members_disagree_and_what_they_say_of_noise_is_averaged(
 ) -> None:
     out, curves = outputs(head, 4), head is CURVES
     noise = curve_noise if curves else scalar_noise
-    found = believe(head, noise, inflation, out, epochs)
+    found = summarise(head, noise, inflation, out, epochs)
     members = head.locations(out, epochs)
     np.testing.assert_array_equal(found.members, members)
     np.testing.assert_allclose(found.location, members.mean(axis=0))
     np.testing.assert_allclose(found.epistemic, inflation * members.std(axis=0))
     location = found.location if curves else found.location[:, None]
-    expected = noise.deviation(out[:, -head.said :].mean(axis=0), location)
+    expected = noise.deviation(out[:, -head.num_noise_outputs :].mean(axis=0), location)
     np.testing.assert_allclose(found.aleatoric, expected if curves else expected[:, 0], rtol=1e-5)
 
 
 def test_one_member_alone_agrees_with_itself_and_still_has_noise() -> None:
     out = outputs(SCALARS, 1)
-    found = believe(SCALARS, plain_noise(2, curves=False), np.ones(2), out, 3)
+    found = summarise(SCALARS, head_seed_noise(2, curves=False), np.ones(2), out, 3)
     np.testing.assert_array_equal(found.epistemic, 0.0)
     np.testing.assert_allclose(found.aleatoric, np.exp(out[0, 2:]), rtol=1e-6)
 
 
-@pytest.mark.parametrize("epochs", [[5], [1, 7, 3, 7], [4] * (CURVES_AT_ONCE + 3)])
+@pytest.mark.parametrize("epochs", [[5], [1, 7, 3, 7], [4] * (CURVE_BLOCK + 3)])
 def test_a_list_of_curves_is_the_single_ones_padded(epochs, curve_noise) -> None:
     out = outputs(CURVES, 3, len(epochs))
-    many = believe(CURVES, curve_noise, CURVE_INFLATION, out, np.array(epochs))
-    assert isinstance(many, BeliefOfCurves)
+    many = summarise(CURVES, curve_noise, CURVE_INFLATION, out, np.array(epochs))
+    assert isinstance(many, CurveListSummary)
     longest = max(epochs)
     assert many.members.shape == (3, len(epochs), 2, longest)
     for part in (many.location, many.epistemic, many.aleatoric):
         assert part.shape == (len(epochs), 2, longest)
     for k, e in enumerate(epochs):
-        one = Belief(CURVES, curve_noise, CURVE_INFLATION, out[:, k], e)
+        one = MemberSummary(CURVES, curve_noise, CURVE_INFLATION, out[:, k], e)
         for part in ("members", "location", "epistemic", "aleatoric"):
             row = getattr(many, part)[..., k, :, :]
             np.testing.assert_allclose(row[..., :e], getattr(one, part), rtol=1e-6)
@@ -77,9 +77,9 @@ def test_a_list_of_curves_is_the_single_ones_padded(epochs, curve_noise) -> None
 
 def test_a_list_of_scalars_is_the_single_ones(scalar_noise) -> None:
     out, epochs = outputs(SCALARS, 3, 4), np.array([1, 10, 2, 200])
-    many = believe(SCALARS, scalar_noise, SCALAR_INFLATION, out, epochs)
+    many = summarise(SCALARS, scalar_noise, SCALAR_INFLATION, out, epochs)
     for k, e in enumerate(epochs.tolist()):
-        one = believe(SCALARS, scalar_noise, SCALAR_INFLATION, out[:, k], e)
+        one = summarise(SCALARS, scalar_noise, SCALAR_INFLATION, out[:, k], e)
         np.testing.assert_allclose(many.location[k], one.location)
         np.testing.assert_allclose(many.epistemic[k], one.epistemic)
         np.testing.assert_allclose(many.aleatoric[k], one.aleatoric, rtol=1e-6)
@@ -90,6 +90,6 @@ def test_rounding_does_not_lead_a_mean_beyond_the_bounds() -> None:
     low = Target("low", "curve", "percent", "maximize", 0.0, 0.1)
     head = CurveHead((low,), BezierCodec(3, (0.0,), (0.1,)))
     out = np.full((3, head.outputs), 40.0, dtype=np.float32)
-    found = believe(head, plain_noise(1, curves=True), np.ones((1, 1)), out, 7)
+    found = summarise(head, head_seed_noise(1, curves=True), np.ones((1, 1)), out, 7)
     assert found.members.mean(axis=0).max() > 0.1
     assert found.location.max() == 0.1

@@ -13,8 +13,8 @@ from eahas import api
 from eahas.benchmark.storage import ensemble_folder as ensembles
 from eahas.benchmark.storage.folder import manifest_bytes, tensor_bytes
 from eahas.errors import CheckpointError
-from eahas.models.query import ask
-from eahas.models.support import NEAREST, Support, placed, support_from_tensors, support_of
+from eahas.models.query import make_query
+from eahas.models.support import NEIGHBOURS, Support, placed, support_from_tensors, support_of
 from eahas.space.space import Space
 from eahas.spec.spec import spec_from_dict
 
@@ -54,14 +54,16 @@ def half(space: Space, count: int, seed: int) -> list[dict[str, object]]:
 
 
 def test_scores_of_configurations_like_the_training_ones_are_about_uniform(space, support) -> None:
-    scores = np.sort(support.score(ask(space, half(space, 1000, seed=1))))
+    scores = np.sort(support.score(make_query(space, half(space, 1000, seed=1))))
     np.testing.assert_allclose(scores, (np.arange(1000) + 0.5) / 1000, atol=0.08)
     assert (scores < 0.05).mean() == pytest.approx(0.05, abs=0.025)
 
 
 def test_the_score_falls_with_the_distance(space, support) -> None:
     usual = half(space, 1, seed=2)[0] | {"units": 30, "b": 0.01}
-    scores = [support.score(ask(space, {**usual, "a": a})) for a in (0.25, 0.5, 0.6, 0.8, 1.0)]
+    scores = [
+        support.score(make_query(space, {**usual, "a": a})) for a in (0.25, 0.5, 0.6, 0.8, 1.0)
+    ]
     assert scores == sorted(scores, reverse=True)
     assert scores[0] > 0.1
     assert scores[-1] < 0.05
@@ -71,14 +73,14 @@ def test_a_corner_where_no_run_was_has_next_to_none(space) -> None:
     near = [c for c in half(space, 900, seed=8) if c["units"] < 32 and c["kind"] != "lion"]
     found = supported(space, near)
     corner = {"a": 1.0, "b": 1.0, "units": 64, "kind": "lion", "early": True}
-    assert found.score(ask(space, corner)) == pytest.approx(1 / (len(near) + 1))
-    assert np.median(found.score(ask(space, near))) > 0.3
+    assert found.score(make_query(space, corner)) == pytest.approx(1 / (len(near) + 1))
+    assert np.median(found.score(make_query(space, near))) > 0.3
 
 
 def test_one_and_many_agree(space, support) -> None:
     configs = space.sample(50, seed=3)
-    many = support.score(ask(space, configs))
-    ones = [support.score(ask(space, config)) for config in configs]
+    many = support.score(make_query(space, configs))
+    ones = [support.score(make_query(space, config)) for config in configs]
     assert {type(one) for one in ones} == {float}
     np.testing.assert_array_equal(many, ones)
     assert ((many > 0) & (many <= 1)).all()
@@ -106,7 +108,7 @@ def test_an_end_of_a_log_scale_where_no_run_was_has_no_support(space) -> None:
     near = [c for c in space.sample(900, seed=1) if c["b"] > 0.01]
     found = supported(space, near)
     low = [{**c, "b": 1e-4} for c in near[:50]]
-    assert np.median(found.score(ask(space, low))) < 0.1
+    assert np.median(found.score(make_query(space, low))) < 0.1
     assert found.least == 1 / (len(near) + 1)
 
 
@@ -116,32 +118,32 @@ def test_the_score_counts_who_is_as_far_from_the_nearest_others(space) -> None:
     codes = placed(space, np.stack([space.encode(c) for c in configs])).astype(float)
     apart = np.abs(codes[:, None] - codes).sum(axis=2)
     np.fill_diagonal(apart, np.inf)
-    nearest = np.sort(np.sort(apart, axis=1)[:, :NEAREST].mean(axis=1))
+    nearest = np.sort(np.sort(apart, axis=1)[:, :NEIGHBOURS].mean(axis=1))
     np.testing.assert_allclose(found.distances, nearest, rtol=1e-5)
     asked = space.sample(30, seed=9)
     others = placed(space, np.stack([space.encode(c) for c in asked])).astype(float)
-    far = np.sort(np.abs(others[:, None] - codes).sum(axis=2), axis=1)[:, :NEAREST].mean(axis=1)
+    far = np.sort(np.abs(others[:, None] - codes).sum(axis=2), axis=1)[:, :NEIGHBOURS].mean(axis=1)
     expected = (1 + (nearest >= far[:, None]).sum(axis=1)) / 41
-    np.testing.assert_allclose(found.score(ask(space, asked)), expected)
+    np.testing.assert_allclose(found.score(make_query(space, asked)), expected)
 
 
 def test_many_configurations_are_compared_in_blocks(space, support, monkeypatch) -> None:
     configs = space.sample(30, seed=5)
-    whole = support.score(ask(space, configs))
+    whole = support.score(make_query(space, configs))
     monkeypatch.setattr("eahas.models.support.ROWS_AT_ONCE", 1)
-    np.testing.assert_array_equal(support.score(ask(space, configs)), whole)
+    np.testing.assert_array_equal(support.score(make_query(space, configs)), whole)
     few = supported(space, configs)
     monkeypatch.undo()
     np.testing.assert_array_equal(supported(space, configs).distances, few.distances)
 
 
-@pytest.mark.parametrize("count", [1, 2, NEAREST, NEAREST + 1])
+@pytest.mark.parametrize("count", [1, 2, NEIGHBOURS, NEIGHBOURS + 1])
 def test_a_few_training_configurations_are_enough_for_an_answer(space, count) -> None:
     configs = half(space, count, seed=6)
     found = supported(space, configs)
     assert support_from_tensors(space, found.tensors()).distances.shape == (count,)
     far = {"a": 1.0, "b": 1.0, "units": 64, "kind": "lion", "early": True}
-    scores = found.score(ask(space, [*configs, far]))
+    scores = found.score(make_query(space, [*configs, far]))
     assert (scores[:-1] >= scores[-1]).all()
     assert 1 / (count + 1) <= scores[-1] < scores.max() <= 1.0
 
@@ -152,7 +154,7 @@ def test_repeats_of_a_configuration_count_once(space) -> None:
     np.testing.assert_array_equal(once.codes, thrice.codes)
     np.testing.assert_array_equal(once.distances, thrice.distances)
     alone = supported(space, 50 * configs[:1])
-    assert alone.score(ask(space, configs[0])) == 1.0
+    assert alone.score(make_query(space, configs[0])) == 1.0
 
 
 # In a benchmark

@@ -61,14 +61,14 @@ def test_one_and_many_agree(table, bench) -> None:
 
 def test_the_mean_is_known_the_better_the_more_seeds_there_are(table) -> None:
     for name in table.values:
-        told = table.told(name)
+        summary = table.summary(name)
         count = np.isfinite(table.values[name]).sum(axis=1)
         known = count > 0
         np.testing.assert_allclose(
-            told.epistemic[known], told.aleatoric[known] / np.sqrt(count[known])
+            summary.epistemic[known], summary.aleatoric[known] / np.sqrt(count[known])
         )
-        assert (told.aleatoric[known] > 0).all()
-        assert np.isnan(told.location[~known]).all()
+        assert (summary.aleatoric[known] > 0).all()
+        assert np.isnan(summary.location[~known]).all()
 
 
 def test_a_noise_seed_names_a_measured_run(table, bench) -> None:

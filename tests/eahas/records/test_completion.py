@@ -102,9 +102,9 @@ def test_runs_of_one_configuration_are_known_by_it(read) -> None:
 
 
 def test_what_a_file_says_is_kept(read) -> None:
-    said = {"run_id": "a", "config_id": "b", "seed": 7, "split": "test", "software": "mine"}
-    (row,) = read(said)
-    assert said.items() <= row.items()
+    given = {"run_id": "a", "config_id": "b", "seed": 7, "split": "test", "software": "mine"}
+    (row,) = read(given)
+    assert given.items() <= row.items()
     with pytest.raises(RecordError, match="belongs to other@2, not to own@2"):
         read({"space": "other"})
     with pytest.raises(RecordError, match="record 'row-0': belongs to own@1, not to own@2"):

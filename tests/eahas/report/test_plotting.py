@@ -13,6 +13,7 @@ from eahas.errors import EahasError, MissingExtraError
 
 pytest.importorskip("matplotlib")
 
+from eahas.benchmark.prediction import prediction_view
 from eahas.report.plotting import plot_front, plot_prediction, save_figure
 
 
@@ -34,17 +35,17 @@ def test_one_configuration_has_every_curve_its_band_and_its_costs(bench):
     assert len(drawn) == len(axes.collections) == len(bench.spec.curves)
     assert axes.get_xlim() == (1, prediction.epochs)
     assert axes.get_ylim() == (0, 100)
-    said = words(figure)
-    assert bench.id in said
-    assert f"{prediction.runtime_s:.2f} s" in said
-    assert "training energy (estimated)" in said
-    assert any("80 % interval" in text and "not measured" in text for text in said)
+    texts = words(figure)
+    assert bench.id in texts
+    assert f"{prediction.runtime_s:.2f} s" in texts
+    assert "training energy (estimated)" in texts
+    assert any("80 % interval" in text and "not measured" in text for text in texts)
 
 
 def test_a_real_run_is_drawn_as_dots(bench):
     prediction = bench.predict(bench.space.sample(seed=0))
     seen = {"valid": np.linspace(10, 90, prediction.epochs)}
-    (axes,) = plot_prediction(prediction, seen=seen).axes
+    (axes,) = plot_prediction(prediction_view(prediction), seen=seen).axes
     dots = [line for line in axes.get_lines() if line.get_marker() == "o" and len(line.get_ydata())]
     np.testing.assert_array_equal(dots[0].get_ydata(), seen["valid"])
 

@@ -352,7 +352,7 @@ def test_a_seed_is_a_whole_number(seed: Any) -> None:
 
 
 def test_a_space_without_configurations(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(eahas.space.space, "MOST_REJECTIONS", 50)
+    monkeypatch.setattr(eahas.space.space, "MAX_REJECTIONS", 50)
     only = Choice("a", (1,))
     empty = Space("s", (only,), (Forbidden((("a", 1),)),))
     with pytest.raises(SpecError, match="50 draws in a row violated its constraints"):

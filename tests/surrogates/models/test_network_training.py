@@ -84,7 +84,7 @@ def test_calibration_makes_intervals_hold_on_the_runs_it_saw(curves, runs, as_cr
     inside = np.where(known, (low <= seen) & (seen <= high), np.nan)
     assert 0.9 <= np.nanmean(inside, axis=1).mean() < 0.96  # of 20 configurations: one is 0.05
     again = calibrated(as_crossed(fitted, valid))
-    assert (again.inflation, again.laws) == (fitted.inflation, fitted.laws)
+    assert (again.inflation, again.error_quantiles) == (fitted.inflation, fitted.error_quantiles)
 
 
 def test_a_single_run_length_and_a_single_epoch_work(spec, rows) -> None:

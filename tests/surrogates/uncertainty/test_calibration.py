@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from eahas.models.uncertainty.error_quantiles import LEVELS, normal_law
+from eahas.models.uncertainty.error_quantiles import LEVELS, normal_quantiles
 from surrogates.data.dataset import Runs
 from surrogates.uncertainty.calibration import _law, _weights, calibrated
 from surrogates.uncertainty.crossfit import crossed
@@ -50,9 +50,9 @@ def fresh(known) -> Runs:
 @pytest.mark.parametrize("kind", ["curves", "scalars"])
 @pytest.mark.parametrize("said", [-3.0, 0.0, 2.5])
 def test_intervals_hold_whatever_deviation_was_said(
-    kind, said, known, seen, fresh, as_crossed
+    kind, log_deviation, known, seen, fresh, as_crossed
 ) -> None:
-    model = calibrated(as_crossed(known.model(kind, said=said, apart=1e-6), seen))
+    model = calibrated(as_crossed(known.model(kind, log_deviation=log_deviation, apart=1e-6), seen))
     for name in model.places:
         for level, share in coverage(model, fresh, name).items():
             assert share == pytest.approx(level, abs=0.05), (name, level)
@@ -66,7 +66,7 @@ def test_intervals_hold_where_the_noise_was_found_in_repeats(kind, known, fresh,
     for name in model.places:
         for level, share in coverage(model, fresh, name).items():
             assert share == pytest.approx(level, abs=0.05), (name, level)
-        assert model.laws[model.places[name][0]].std == pytest.approx(1.0, abs=0.2)
+        assert model.error_quantiles[model.places[name][0]].std == pytest.approx(1.0, abs=0.2)
 
 
 def test_intervals_hold_where_there_are_few_runs(known, fresh) -> None:
@@ -90,15 +90,15 @@ def test_heavy_tails_are_held_by_a_heavy_law(known, seen, fresh, as_crossed) -> 
     model = calibrated(as_crossed(known.model("scalars"), runs))
     for level, share in coverage(model, others, "drift").items():
         assert share == pytest.approx(level, abs=0.04)
-    law = model.laws[DRIFT]
-    assert law.reach(0.98) / law.reach(0.5) > 1.4 * (normal_law().reach(0.98) / 0.6745)
+    law = model.error_quantiles[DRIFT]
+    assert law.reach(0.98) / law.reach(0.5) > 1.4 * (normal_quantiles().reach(0.98) / 0.6745)
 
 
 def test_what_is_said_of_large_and_small_deviations_is_kept(known, seen, as_crossed) -> None:
-    model = calibrated(as_crossed(known.model("scalars", said=1.0), seen))
+    model = calibrated(as_crossed(known.model("scalars", log_deviation=1.0), seen))
     found = model.distribution(seen.configs)["drift"]
     np.testing.assert_allclose(found.aleatoric_std, np.e, rtol=1e-5)
-    assert model.laws[DRIFT].std == pytest.approx(1 / np.e, rel=0.1)
+    assert model.error_quantiles[DRIFT].std == pytest.approx(1 / np.e, rel=0.1)
     np.testing.assert_allclose(found.std, 1.0, rtol=0.1)
 
 
@@ -120,20 +120,22 @@ def test_inflation_and_law_are_a_targets_own(known, seen, as_crossed) -> None:
     rng = np.random.default_rng(6)
     loud = with_errors(seen, 9.0 * rng.standard_normal(len(seen)))
     before, after = (calibrated(as_crossed(known.model("scalars"), r)) for r in (seen, loud))
-    assert before.laws[0] == after.laws[0]
-    assert after.laws[DRIFT].std > 5 * before.laws[DRIFT].std
+    assert before.error_quantiles[0] == after.error_quantiles[0]
+    assert after.error_quantiles[DRIFT].std > 5 * before.error_quantiles[DRIFT].std
 
 
 def test_nothing_but_inflation_and_laws_changes(known, seen, as_crossed) -> None:
     plain = known.model("curves", apart=0.5)
     model = calibrated(as_crossed(plain, seen))
-    assert model.laws != plain.laws
+    assert model.error_quantiles != plain.error_quantiles
     assert (
-        replace(model, inflation=plain.inflation, laws=plain.laws).predict(seen.configs[0]).tolist()
+        replace(model, inflation=plain.inflation, error_quantiles=plain.error_quantiles)
+        .predict(seen.configs[0])
+        .tolist()
         == plain.predict(seen.configs[0]).tolist()
     )
     again = calibrated(as_crossed(model, seen))
-    assert (again.inflation, again.laws) == (model.inflation, model.laws)
+    assert (again.inflation, again.error_quantiles) == (model.inflation, model.error_quantiles)
 
 
 def test_a_target_that_no_run_has_keeps_the_normal_law(known, seen, as_crossed) -> None:
@@ -142,8 +144,8 @@ def test_a_target_that_no_run_has_keeps_the_normal_law(known, seen, as_crossed) 
     lacking = replace(seen, scalars=scalars)
     model = calibrated(as_crossed(known.model("scalars"), lacking))
     assert model.inflation[DRIFT] == 1.0
-    assert model.laws[DRIFT] == normal_law()
-    assert model.laws[0] != normal_law()
+    assert model.error_quantiles[DRIFT] == normal_quantiles()
+    assert model.error_quantiles[0] != normal_quantiles()
 
 
 def test_a_configuration_counts_once_however_many_runs_it_has(known, as_crossed) -> None:
@@ -160,7 +162,7 @@ def test_a_configuration_counts_once_however_many_runs_it_has(known, as_crossed)
     }
     both = replace(once, configs=many.configs + once.configs, **rows)
     model = calibrated(as_crossed(known.model("scalars"), both))
-    assert model.laws[DRIFT].reach(0.9) < 3.0
+    assert model.error_quantiles[DRIFT].reach(0.9) < 3.0
 
 
 def test_a_long_curve_weighs_no_more_than_a_short_one() -> None:
@@ -179,4 +181,4 @@ def test_few_runs_promise_little_and_claim_no_more_than_they_saw() -> None:
     law = _law(scores, np.ones(10))
     assert dict(zip(LEVELS, law.reaches, strict=True))[0.9] == 10.0
     assert law.reach(0.5) == 6.0
-    assert _law(np.full(3, np.nan), np.zeros(3)) == normal_law()
+    assert _law(np.full(3, np.nan), np.zeros(3)) == normal_quantiles()

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from eahas.models.uncertainty.seed_noise import Noise
+from eahas.models.uncertainty.seed_noise import SeedNoise
 from surrogates.uncertainty.crossfit import Crossed, crossed
-from surrogates.uncertainty.seed_noise import LEAST_REPEATED, POSITIONS, with_noise
+from surrogates.uncertainty.seed_noise import MIN_REPEATED, POSITIONS, with_noise
 
 KINDS = ("curves", "scalars")
 
@@ -25,7 +25,7 @@ def told(model: Crossed, configs) -> dict[str, np.ndarray]:
     return {name: d.aleatoric for name, d in model.whole.distribution(configs).items()}
 
 
-def correlation(a: Noise, s: int, p: int, b: Noise, t: int, q: int) -> float:
+def correlation(a: SeedNoise, s: int, p: int, b: SeedNoise, t: int, q: int) -> float:
     """Of series s at position p of one noise with series t at position q of another."""
     own = a.own[s, p] @ b.own[t, q] if a is b and p == q else 0.0
     return float(a.loadings[s, p] @ b.loadings[t, q] + own)
@@ -68,7 +68,7 @@ def test_few_runs_teach_little_of_a_size_that_is_the_same_everywhere(known, seed
 
 def test_its_correlations_are_found(fitted) -> None:
     (curves, scalars), _ = fitted
-    c, s = curves.whole.noise, scalars.whole.noise
+    c, s = curves.whole.seed_noise, scalars.whole.seed_noise
     np.testing.assert_array_equal(c.positions, POSITIONS)
     for p, q in ((0, 3), (1, 7), (4, 6)):
         assert correlation(c, 0, p, c, 0, q) == pytest.approx(0.64, abs=0.15)
@@ -82,7 +82,7 @@ def test_its_correlations_are_found(fitted) -> None:
 
 def test_its_variance_is_one_whatever_was_found(fitted) -> None:
     for model in fitted[0]:
-        noise = model.whole.noise
+        noise = model.whole.seed_noise
         variance = (noise.loadings**2).sum(axis=2) + (noise.own**2).sum(axis=2)
         np.testing.assert_allclose(variance, 1.0)
 
@@ -133,7 +133,7 @@ def test_what_models_miss_is_no_noise_where_there_are_repeats(known, as_crossed)
 
 def test_too_few_repeats_are_none(known, as_crossed) -> None:
     runs = known.runs(100, seed=2, seeds=2)
-    for repeated, expected in ((LEAST_REPEATED - 1, "residuals"), (LEAST_REPEATED, "repeats")):
+    for repeated, expected in ((MIN_REPEATED - 1, "residuals"), (MIN_REPEATED, "repeats")):
         few = runs.where((runs.seed == 0) | (np.arange(len(runs)) < 2 * repeated))
         assert len(few) == 100 + repeated
         _, sources = with_noise([as_crossed(known.model("scalars"), few)])
@@ -175,7 +175,7 @@ def test_what_was_reported_has_no_sign_and_hangs_together_with_nothing(known, as
     for given in (runs, both):
         (model,), sources = with_noise([as_crossed(known.model("scalars"), given)])
         assert sources["drift"] == "reported"
-        noise = model.whole.noise
+        noise = model.whole.seed_noise
         assert correlation(noise, 0, 0, noise, 1, 0) == pytest.approx(0.0, abs=1e-6)
 
 
@@ -196,7 +196,7 @@ def test_runs_that_lack_a_target_teach_the_others(known, as_crossed) -> None:
     lacking = replace(runs, scalars=scalars, curves=curves)
     (c, s), sources = with_noise([as_crossed(known.model(kind), lacking) for kind in KINDS])
     assert set(sources.values()) == {"repeats"}
-    for noise in (c.whole.noise, s.whole.noise):
+    for noise in (c.whole.seed_noise, s.whole.seed_noise):
         assert np.isfinite(noise.loadings).all()
         assert np.isfinite(noise.own).all()
     assert np.median(told(s, known.spec.space.sample(50, seed=9))["drift"]) == pytest.approx(
@@ -223,13 +223,13 @@ def test_the_models_of_the_folds_have_a_noise_that_has_not_seen_theirs(known) ->
     assert whole > 3
     assert other > 3
     for _, model in found.parts:
-        assert model.noise.loadings is found.whole.noise.loadings
+        assert model.seed_noise.loadings is found.whole.seed_noise.loadings
 
 
 def test_the_same_runs_give_the_same_noise(known, as_crossed) -> None:
     runs = known.runs(60, seed=6, seeds=2)
     one, two, other = (
-        with_noise([as_crossed(known.model("scalars"), runs)], seed=seed)[0][0].whole.noise
+        with_noise([as_crossed(known.model("scalars"), runs)], seed=seed)[0][0].whole.seed_noise
         for seed in (0, 0, 1)
     )
     for name, array in one.tensors().items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from eahas.models.uncertainty.error_quantiles import LEVELS, normal_law
+from eahas.models.uncertainty.error_quantiles import LEVELS, normal_quantiles
 from eahas.models.uncertainty.seed_variance import moments
 from surrogates.uncertainty.seed_variance import POSITIONS, WEIGHTS, LeftOut, at_positions, studied
 
@@ -18,10 +18,10 @@ def runs(count: int, seeds: int, spread, *, positions: int = 1, seed: int = 0) -
 
 
 def test_what_is_typical_follows_the_mean() -> None:
-    typical, _ = studied(runs(3000, 3, lambda mean: 0.2 + 0.1 * mean, positions=2))
-    assert typical.location.shape == (2, 8)
+    seed_variance, _ = studied(runs(3000, 3, lambda mean: 0.2 + 0.1 * mean, positions=2))
+    assert seed_variance.location.shape == (2, 8)
     for mean in (1.0, 5.0, 9.0):
-        found = typical.at(np.full((1, 2), mean))
+        found = seed_variance.at(np.full((1, 2), mean))
         np.testing.assert_allclose(found, 0.2 + 0.1 * mean, rtol=0.12)
 
 
@@ -39,38 +39,38 @@ def test_intervals_hold_a_new_seed_s_run() -> None:
     rng = np.random.default_rng(2)
     own = np.exp(0.7 * rng.normal(size=(8000, 1, 1)))
     values = runs(8000, 4, lambda mean: own * (0.5 + 0.1 * mean))
-    typical, law = studied(values[:4000, :3])
+    seed_variance, law = studied(values[:4000, :3])
     mean, squares, count = moments(values[4000:, :3])
     new = LeftOut(values[4000:, 3] - mean, mean, squares, count)
-    score = np.abs(new.error) / new.scale(typical)
+    score = np.abs(new.error) / new.scale(seed_variance)
     for level in (0.5, 0.8, 0.9, 0.95):
         assert (score <= law.reach(level)).mean() == pytest.approx(level, abs=0.03)
 
 
 def test_a_normal_law_is_found_where_the_noise_is_normal() -> None:
     _, law = studied(runs(6000, 3, lambda mean: 1.0))
-    np.testing.assert_allclose(law.reaches, normal_law().reaches, rtol=0.08, atol=0.01)
+    np.testing.assert_allclose(law.reaches, normal_quantiles().reaches, rtol=0.08, atol=0.01)
     assert list(law.reaches) == sorted(law.reaches)
     assert len(law.reaches) == len(LEVELS)
 
 
 def test_of_one_seed_nothing_is_known_and_of_two_the_typical_alone() -> None:
-    typical, law = studied(runs(50, 1, lambda mean: 1.0, positions=3))
-    assert typical.location.shape == (3, 0)
-    assert law == normal_law()
-    typical, law = studied(runs(3000, 2, lambda mean: 1.0))
-    assert typical.weight == WEIGHTS[0]
-    np.testing.assert_allclose(law.reaches, normal_law().reaches, rtol=0.1, atol=0.01)
+    seed_variance, law = studied(runs(50, 1, lambda mean: 1.0, positions=3))
+    assert seed_variance.location.shape == (3, 0)
+    assert law == normal_quantiles()
+    seed_variance, law = studied(runs(3000, 2, lambda mean: 1.0))
+    assert seed_variance.weight == WEIGHTS[0]
+    np.testing.assert_allclose(law.reaches, normal_quantiles().reaches, rtol=0.1, atol=0.01)
 
 
 def test_few_configurations_make_one_knot() -> None:
-    typical, _ = studied(runs(5, 3, lambda mean: 1.0))
-    assert typical.location.shape == (1, 1)
+    seed_variance, _ = studied(runs(5, 3, lambda mean: 1.0))
+    assert seed_variance.location.shape == (1, 1)
 
 
 def test_what_never_differs_has_a_deviation_of_almost_nothing() -> None:
-    typical, law = studied(runs(300, 3, lambda mean: 0.0))
-    assert ((typical.deviation > 0) & (typical.deviation < 1e-6)).all()
+    seed_variance, law = studied(runs(300, 3, lambda mean: 0.0))
+    assert ((seed_variance.deviation > 0) & (seed_variance.deviation < 1e-6)).all()
     assert np.isfinite(law.reaches).all()
 
 
@@ -79,9 +79,9 @@ def test_missing_runs_and_values_are_left_out() -> None:
     whole, _ = studied(values)
     rng = np.random.default_rng(3)
     values[rng.uniform(size=values.shape) < 0.1] = np.nan
-    typical, law = studied(values)
+    seed_variance, law = studied(values)
     np.testing.assert_allclose(
-        typical.at(np.full((1, 2), 5.0)), whole.at(np.full((1, 2), 5.0)), rtol=0.3
+        seed_variance.at(np.full((1, 2), 5.0)), whole.at(np.full((1, 2), 5.0)), rtol=0.3
     )
     assert np.isfinite(law.reaches).all()
 

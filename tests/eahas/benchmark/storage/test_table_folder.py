@@ -52,10 +52,10 @@ def test_what_was_saved_comes_back(saved, tabled) -> None:
         assert back.values[name].dtype == values.dtype
         np.testing.assert_array_equal(back.values[name], values, err_msg=name)
         for part in ("location", "deviation"):
-            a, b = (getattr(t.typical[name], part) for t in (back, table))
+            a, b = (getattr(t.seed_variance[name], part) for t in (back, table))
             np.testing.assert_array_equal(a, b)
-        assert back.typical[name].weight == table.typical[name].weight
-    assert back.laws == table.laws
+        assert back.seed_variance[name].weight == table.seed_variance[name].weight
+    assert back.error_quantiles == table.error_quantiles
 
 
 def test_percentages_are_stored_as_counts(saved) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from eahas import api
 from eahas.errors import ConfigError, SpecError
 from eahas.models.features.features import Features, default_features
-from eahas.models.regressors.mlp import LARGEST_FEATURE
+from eahas.models.regressors.mlp import MAX_FEATURE
 from eahas.spec.spec import Spec, spec_from_dict
 
 NETWORK = {"image_size": 32, "in_channels": 3, "classes": 10, "stem_width": 16}
@@ -46,7 +46,7 @@ def test_one_and_many_agree_on_regnets(which: str, seed: int) -> None:
     flats = [space.check(config) for config in space.sample(4, seed=seed, distinct=False)]
     many = features.many(space.columns(flats))
     assert many.shape == (4, len(features.names))
-    assert np.abs(many).max() < LARGEST_FEATURE
+    assert np.abs(many).max() < MAX_FEATURE
     for flat, row in zip(flats, many, strict=True):
         one = features.one(flat)
         assert one.dtype == np.float64
@@ -81,7 +81,7 @@ def test_the_extremes_of_a_space_stay_finite_in_single_precision() -> None:
     ]
     many = features.many(space.columns(ends))
     assert np.isfinite(many.astype(np.float32)).all()
-    assert np.abs(many).max() < LARGEST_FEATURE
+    assert np.abs(many).max() < MAX_FEATURE
     np.testing.assert_allclose([features.one(space.check(end)) for end in ends], many)
 
 

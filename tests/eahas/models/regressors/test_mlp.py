@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from eahas.errors import CheckpointError
-from eahas.models.regressors.mlp import LARGEST_FEATURE, ROWS_AT_ONCE, MlpEnsemble, mlp_from_tensors
+from eahas.models.regressors.mlp import MAX_FEATURE, ROW_BLOCK, MlpEnsemble, mlp_from_tensors
 
 
 def network(*sizes: int, members: int = 3, scale: float = 1.0) -> MlpEnsemble:
@@ -36,7 +36,7 @@ def defined(mlp: MlpEnsemble, x: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("members", [1, 3])
 def test_one_row_many_rows_and_the_definition_agree(sizes, members) -> None:
     mlp = network(*sizes, members=members)
-    x = np.random.default_rng(1).normal(size=(2 * ROWS_AT_ONCE + 5, sizes[0])) * 3
+    x = np.random.default_rng(1).normal(size=(2 * ROW_BLOCK + 5, sizes[0])) * 3
     kept = x.copy()
     many = mlp.many(x)
     assert many.shape == (members, len(x), sizes[-1])
@@ -103,7 +103,7 @@ def test_weights_that_are_let_in_do_not_overflow() -> None:
             break
         except CheckpointError:
             scale /= 2
-    x = np.full((3, 4), LARGEST_FEATURE)
+    x = np.full((3, 4), MAX_FEATURE)
     assert np.isfinite(mlp.one(x[0])).all()
     assert np.isfinite(mlp.many(x)).all()
     assert mlp.one(x[0]).max() > 1e35

@@ -10,19 +10,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eahas.models.uncertainty.distribution import Distribution, on_log_scale, unlinked
-from eahas.models.uncertainty.error_quantiles import Law, normal_law
+from eahas.models.uncertainty.distribution import Distribution, inverse_link, on_log_scale
+from eahas.models.uncertainty.error_quantiles import ErrorQuantiles, normal_quantiles
 from eahas.spec.spec import KNOWN_TARGETS, Target
 
 COST = KNOWN_TARGETS["runtime_s"]
 PERCENT = KNOWN_TARGETS["valid"]
 FREE = Target("drift", "scalar", "K", "minimize")
-WIDER = Law(tuple(1.5 * reach + 0.1 * reach**2 for reach in normal_law().reaches))
+WIDER = ErrorQuantiles(tuple(1.5 * reach + 0.1 * reach**2 for reach in normal_quantiles().reaches))
 
 
-def told(target: Target, location: Any, deviation: Any, law: Law | None = None) -> Distribution:
+def told(
+    target: Target, location: Any, deviation: Any, law: ErrorQuantiles | None = None
+) -> Distribution:
     """A distribution whose two deviations are `deviation` together."""
-    law = normal_law() if law is None else law
+    law = normal_quantiles() if law is None else law
     return Distribution(target, location, 0.6 * deviation, 0.8 * deviation, law)
 
 
@@ -68,7 +70,7 @@ def test_a_normal_is_clipped_to_its_bounds() -> None:
 
 
 def test_both_deviations_together_are_what_the_law_is_in_units_of() -> None:
-    for law in (normal_law(), WIDER):
+    for law in (normal_quantiles(), WIDER):
         found = Distribution(FREE, np.zeros(3), np.array([3.0, 0.0, 1.0]), np.ones(3), law)
         expected = law.std**2 * (found.epistemic**2 + found.aleatoric**2)
         np.testing.assert_allclose(found.std**2, expected)
@@ -80,7 +82,7 @@ def test_both_deviations_together_are_what_the_law_is_in_units_of() -> None:
 
 
 def test_each_part_of_a_log_normal_is_in_the_unit_of_its_target() -> None:
-    found = Distribution(COST, math.log(20.0), 0.3, 0.01, normal_law())
+    found = Distribution(COST, math.log(20.0), 0.3, 0.01, normal_quantiles())
     assert found.aleatoric_std == pytest.approx(0.2, rel=1e-3)
     assert found.epistemic_std == told(COST, math.log(20.0), 0.3).std
     assert found.aleatoric_std < found.epistemic_std < found.std
@@ -90,7 +92,7 @@ def test_intervals_hold_what_they_promise() -> None:
     normal = np.random.default_rng(0).standard_normal(20_000)
     for target in (COST, FREE):
         found = told(target, 1.5, 0.4)
-        drawn = unlinked(target, 1.5 + 0.4 * normal)
+        drawn = inverse_link(target, 1.5 + 0.4 * normal)
         for level in (0.5, 0.9, 0.99):
             low, high = found.interval(level)
             assert np.mean((low <= drawn) & (drawn <= high)) == pytest.approx(level, abs=0.01)
@@ -102,7 +104,7 @@ def test_intervals_hold_what_they_promise() -> None:
     st.floats(0.0, 1e38),
     st.floats(1e-12, 1.0 - 1e-12),
     st.sampled_from([COST, PERCENT, FREE]),
-    st.sampled_from([normal_law(), WIDER]),
+    st.sampled_from([normal_quantiles(), WIDER]),
 )
 def test_nothing_overflows_and_floats_agree_with_arrays(
     location, scale, level, target, law
@@ -130,5 +132,5 @@ def test_an_array_of_values_is_new() -> None:
     """What a caller does to an answer must not reach the next one."""
     for target in (COST, PERCENT, FREE):
         location = np.array([1.0, 2.0])
-        unlinked(target, location)[:] = 0.0
+        inverse_link(target, location)[:] = 0.0
         assert location.tolist() == [1.0, 2.0]

@@ -12,13 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eahas.errors import EahasError
-from eahas.models.uncertainty.error_quantiles import LEVELS, Law, normal_law, normal_reach
+from eahas.models.uncertainty.error_quantiles import (
+    LEVELS,
+    ErrorQuantiles,
+    normal_quantiles,
+    normal_reach,
+)
 
-HEAVY = Law((0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.2, 1.5, 2.0, 2.5, 3.5, 5.0, 9.0))
+HEAVY = ErrorQuantiles((0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.2, 1.5, 2.0, 2.5, 3.5, 5.0, 9.0))
 
 
 def test_normal_errors_have_the_normal_law() -> None:
-    law = normal_law()
+    law = normal_quantiles()
     for level in (1e-9, 0.05, 0.33, *LEVELS, 0.997, 1.0 - 1e-9):
         assert law.reach(level) == pytest.approx(normal_reach(level), rel=1e-12)
     assert law.std == pytest.approx(1.0, abs=1e-6)
@@ -26,7 +31,7 @@ def test_normal_errors_have_the_normal_law() -> None:
 
 @given(st.lists(st.floats(0.0, 1e6), min_size=len(LEVELS), max_size=len(LEVELS)))
 def test_a_reach_rises_with_the_level_and_goes_through_what_was_found(found: list[float]) -> None:
-    law = Law(tuple(sorted(found)))
+    law = ErrorQuantiles(tuple(sorted(found)))
     for level, reach in zip(LEVELS, law.reaches, strict=True):
         assert law.reach(level) == pytest.approx(reach, rel=1e-12, abs=1e-300)
     reaches = [law.reach(level) for level in np.linspace(1e-6, 1.0 - 1e-6, 301)]
@@ -43,18 +48,22 @@ def test_a_reach_begins_at_nothing_and_goes_on_beyond_the_last_level() -> None:
 
 def test_the_deviation_of_a_law_is_that_of_errors_with_its_reaches() -> None:
     levels = (np.arange(100_000) + 0.5) / 100_000
-    for law in (normal_law(), HEAVY, Law(tuple(2.0 * r for r in normal_law().reaches))):
+    for law in (
+        normal_quantiles(),
+        HEAVY,
+        ErrorQuantiles(tuple(2.0 * r for r in normal_quantiles().reaches)),
+    ):
         reaches = np.array([law.reach(level) for level in levels[::10]])
         assert law.std == pytest.approx(math.sqrt(np.mean(reaches**2)), rel=0.01)
     assert HEAVY.std > 1.5 * HEAVY.reach(0.683)
-    assert Law((0.0,) * len(LEVELS)).std == 0.0
+    assert ErrorQuantiles((0.0,) * len(LEVELS)).std == 0.0
 
 
 @pytest.mark.parametrize(
     "level", [0, 1, -0.5, 1.5, math.nan, True, None, "0.9", [0.9], 1j, 10**400]
 )
 def test_a_level_outside_the_probabilities_is_refused(level) -> None:
-    for reach in (normal_reach, normal_law().reach):
+    for reach in (normal_reach, normal_quantiles().reach):
         with pytest.raises(EahasError, match=r"level=.*between 0 and 1"):
             reach(level)
 

@@ -13,11 +13,11 @@ from eahas.benchmark.benchmark import Benchmark
 from eahas.errors import EahasError
 from eahas.models.regressors import MlpEnsemble
 from eahas.models.uncertainty.seed_noise import (
-    LARGEST_LOG,
-    Noise,
+    MAX_LOG,
+    SeedNoise,
     at_positions,
     generators,
-    plain_noise,
+    head_seed_noise,
 )
 
 CURVES, EPOCHS = 3, 11  # so many that each position is one of the epochs
@@ -26,8 +26,8 @@ SEEDS = 1500
 
 
 @pytest.fixture(scope="module")
-def noise(some_noise) -> Noise:
-    return some_noise(CURVES, curves=True, said=2 * CURVES, seed=3)
+def noise(some_noise) -> SeedNoise:
+    return some_noise(CURVES, curves=True, num_noise_outputs=2 * CURVES, seed=3)
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def configs(bench):
     return bench.space.sample(12, seed=0)
 
 
-def parts(noise: Noise, epochs: int) -> tuple[np.ndarray, np.ndarray]:
+def parts(noise: SeedNoise, epochs: int) -> tuple[np.ndarray, np.ndarray]:
     """How each shared number (S, E, K) and each fresh one of its epoch (S, E, S) enters a draw."""
     series, factors = noise.series, noise.factors
     nothing = np.zeros((series, epochs))
@@ -95,8 +95,8 @@ def test_many_draws_have_these_correlations(noise) -> None:
 
 
 def test_what_cancels_between_two_positions_is_no_reason_for_a_number_that_is_none() -> None:
-    against = Noise(
-        plain_noise(1, curves=True).network,
+    against = SeedNoise(
+        head_seed_noise(1, curves=True).network,
         np.array([0.0, 1.0]),
         np.array([[[1.0], [-1.0]]]),
         np.zeros((1, 2, 1)),
@@ -110,42 +110,44 @@ def test_what_cancels_between_two_positions_is_no_reason_for_a_number_that_is_no
 
 def test_plain_noise_is_what_a_head_says(noise) -> None:
     rng = np.random.default_rng(0)
-    said, location = rng.normal(size=(5, 4)), rng.normal(size=(5, 2, 9))
-    found = plain_noise(2, curves=True).deviation(said, location)
-    first, last = said[:, ::2], said[:, 1::2]
+    noise_outputs, location = rng.normal(size=(5, 4)), rng.normal(size=(5, 2, 9))
+    found = head_seed_noise(2, curves=True).deviation(noise_outputs, location)
+    first, last = noise_outputs[:, ::2], noise_outputs[:, 1::2]
     np.testing.assert_allclose(found[..., 0], np.exp(first), rtol=1e-5)
     np.testing.assert_allclose(found[..., 4], np.exp(0.5 * (first + last)), rtol=1e-5)
     np.testing.assert_allclose(found[..., 8], np.exp(last), rtol=1e-5)
-    scalars = plain_noise(2, curves=False).deviation(said[:, :2], location[..., :1])
-    np.testing.assert_allclose(scalars[..., 0], np.exp(said[:, :2]), rtol=1e-5)
+    scalars = head_seed_noise(2, curves=False).deviation(noise_outputs[:, :2], location[..., :1])
+    np.testing.assert_allclose(scalars[..., 0], np.exp(noise_outputs[:, :2]), rtol=1e-5)
 
 
 def test_runs_of_plain_noise_stray_as_a_whole_and_each_target_alone() -> None:
-    shared, own = parts(plain_noise(2, curves=True), 6)
+    shared, own = parts(head_seed_noise(2, curves=True), 6)
     np.testing.assert_array_equal(own, 0.0)
     np.testing.assert_array_equal(shared, np.repeat(np.eye(2)[:, None], 6, axis=1))
 
 
 def test_the_deviation_depends_on_what_is_said_and_on_the_locations(noise) -> None:
     rng = np.random.default_rng(1)
-    said, location = rng.normal(size=(4, 6)), 50.0 * rng.random((4, CURVES, EPOCHS))
-    many = noise.deviation(said, location)
+    noise_outputs, location = rng.normal(size=(4, 6)), 50.0 * rng.random((4, CURVES, EPOCHS))
+    many = noise.deviation(noise_outputs, location)
     assert many.shape == location.shape
     for k in range(4):
-        np.testing.assert_allclose(noise.deviation(said[k], location[k]), many[k], rtol=1e-5)
-    assert (noise.deviation(said + 1.0, location) != many).all()
+        np.testing.assert_allclose(
+            noise.deviation(noise_outputs[k], location[k]), many[k], rtol=1e-5
+        )
+    assert (noise.deviation(noise_outputs + 1.0, location) != many).all()
     elsewhere = location.copy()
     elsewhere[..., AT] += 1.0
-    assert (noise.deviation(said, elsewhere) != many).all()
+    assert (noise.deviation(noise_outputs, elsewhere) != many).all()
 
 
 def test_whatever_is_said_a_deviation_is_a_number_above_nothing(noise) -> None:
     steep = MlpEnsemble((noise.network.weights[0] * np.float32(1e6),), noise.network.biases)
-    for said in (-3e37, -1e3, 1e3, 3e37):
-        for some in (noise, plain_noise(CURVES, curves=True), replace(noise, network=steep)):
-            location = np.full((CURVES, 5), -said)
-            found = some.deviation(np.full(2 * CURVES, said, dtype=np.float32), location)
-            assert ((found > 0) & (found <= np.exp(LARGEST_LOG))).all()
+    for noise_outputs in (-3e37, -1e3, 1e3, 3e37):
+        for some in (noise, head_seed_noise(CURVES, curves=True), replace(noise, network=steep)):
+            location = np.full((CURVES, 5), -noise_outputs)
+            found = some.deviation(np.full(2 * CURVES, noise_outputs, dtype=np.float32), location)
+            assert ((found > 0) & (found <= np.exp(MAX_LOG))).all()
 
 
 def test_the_values_at_positions_are_those_of_the_nearest_epochs() -> None:
@@ -255,11 +257,13 @@ def test_curves_and_costs_of_one_run_stray_together_where_they_share_factors(
     models = []
     for kind, share in (("curves", 0.9), ("scalars", -0.8)):
         model = handmade(spec, kind)
-        series, places, _ = model.noise.own.shape
+        series, places, _ = model.seed_noise.own.shape
         loadings = np.zeros((series, places, 2))
         loadings[..., 0] = share
         apart = np.sqrt(1.0 - share**2) * np.repeat(np.eye(series)[:, None], places, axis=1)
-        models.append(replace(model, noise=replace(model.noise, loadings=loadings, own=apart)))
+        models.append(
+            replace(model, seed_noise=replace(model.seed_noise, loadings=loadings, own=apart))
+        )
     bench = api.load_benchmark(saved(tmp_path / "b", spec, models))
     config = {**spec.space.sample(seed=0), "epochs": 12}
     mean = bench.predict(config)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from eahas.models.uncertainty.seed_variance import Typical, moments
+from eahas.models.uncertainty.seed_variance import SeedVariance, moments
 
 # At the first epoch the deviation rises from 1 to 4 between 0 and 10, at the last it is 9.
-RISING = Typical(np.array([[0.0, 10.0], [0.0, 10.0]]), np.array([[1.0, 4.0], [9.0, 9.0]]), 2.0)
+RISING = SeedVariance(np.array([[0.0, 10.0], [0.0, 10.0]]), np.array([[1.0, 4.0], [9.0, 9.0]]), 2.0)
 
 
 def test_between_knots_and_positions_the_logarithm_is_linear() -> None:
@@ -20,12 +20,12 @@ def test_between_knots_and_positions_the_logarithm_is_linear() -> None:
 
 
 def test_one_position_serves_a_scalar() -> None:
-    one = Typical(np.array([[0.0, 10.0]]), np.array([[1.0, 4.0]]), 2.0)
+    one = SeedVariance(np.array([[0.0, 10.0]]), np.array([[1.0, 4.0]]), 2.0)
     np.testing.assert_allclose(one.at(np.array([[5.0], [np.nan]]))[:, 0], [2.0, np.nan])
 
 
 def test_without_knots_nothing_is_known() -> None:
-    nothing = Typical(np.zeros((2, 0)), np.zeros((2, 0)), 2.0)
+    nothing = SeedVariance(np.zeros((2, 0)), np.zeros((2, 0)), 2.0)
     mean, squares, count = moments(np.ones((4, 2, 3)))
     assert np.isnan(nothing.shrunk(mean, squares, count, np.full(4, 3))).all()
 
@@ -44,8 +44,8 @@ def test_own_seeds_and_the_typical_deviation_share_by_degrees_of_freedom() -> No
         squares = 16.0 * (count - 1) * ones
         found = RISING.shrunk(0.0 * ones, squares, count * ones, np.array([2]))
         own = count - 1
-        for k, typical in enumerate((1.0, 9.0)):
-            expected = np.sqrt((2 * typical**2 + own * 16.0) / (2 + own))
+        for k, seed_variance in enumerate((1.0, 9.0)):
+            expected = np.sqrt((2 * seed_variance**2 + own * 16.0) / (2 + own))
             assert found[0, k] == pytest.approx(expected)
 
 

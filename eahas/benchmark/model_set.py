@@ -1,0 +1,105 @@
+"""The models of a benchmark over one space, and the facts that are shown beside a prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from eahas.benchmark.storage.folder import read_tensors
+from eahas.benchmark.storage.manifest import name_of
+from eahas.errors import CheckpointError, EahasError
+from eahas.models.protocol import Model
+from eahas.models.support import Everywhere, Support, support_from_tensors
+from eahas.models.table import Table
+from eahas.space.space import Space
+from eahas.spec.spec import Spec, Target, main_curve
+
+SUPPORT = "support.safetensors"
+
+
+@dataclass(frozen=True, eq=False)
+class ModelSet:
+    """The models of a benchmark folder; each target is predicted by one of them at most."""
+
+    folder: Path
+    manifest: Mapping[str, Any] = field(repr=False)
+    spec: Spec = field(repr=False)
+    models: tuple[Model, ...] = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """The benchmark's own name; several benchmarks may share a space."""
+        return name_of(self.manifest)
+
+    @property
+    def id(self) -> str:
+        """Name and version, as `regnet-digits@1`."""
+        return f"{self.name}@{self.manifest['version']}"
+
+    @property
+    def space(self) -> Space:
+        return self.spec.space
+
+    @property
+    def energy_source(self) -> str:
+        """The source of the energies; `estimated` where nothing was measured."""
+        return str(self.manifest["energy"]["source"])
+
+    @cached_property
+    def model_of(self) -> Mapping[str, Model]:
+        """The model of each predicted target, by the target's name."""
+        return {target.name: model for model in self.models for target in model.targets}
+
+    @cached_property
+    def targets(self) -> tuple[Target, ...]:
+        """The predicted targets, in the order of the spec."""
+        return tuple(target for target in self.spec.targets if target.name in self.model_of)
+
+    @cached_property
+    def curves(self) -> tuple[Target, ...]:
+        """The predicted curves."""
+        return tuple(t for t in self.targets if t.kind == "curve")
+
+    @cached_property
+    def scalars(self) -> tuple[Target, ...]:
+        """The predicted scalars."""
+        return tuple(t for t in self.targets if t.kind == "scalar")
+
+    @cached_property
+    def curve_names(self) -> tuple[str, ...]:
+        return tuple(t.name for t in self.curves)
+
+    @cached_property
+    def scalar_names(self) -> tuple[str, ...]:
+        return tuple(t.name for t in self.scalars)
+
+    @cached_property
+    def target_names(self) -> tuple[str, ...]:
+        return self.curve_names + self.scalar_names
+
+    @cached_property
+    def main_curve(self) -> str:
+        """The name of the curve that is called the learning curve; EahasError without curves."""
+        main = main_curve(self.curves)
+        if main is None:
+            raise EahasError(f"benchmark {self.id} has no curves")
+        return main.name
+
+    @cached_property
+    def table(self) -> Table | None:
+        """The table of a benchmark that looks up its predictions, else None."""
+        return next((model for model in self.models if isinstance(model, Table)), None)
+
+    @cached_property
+    def support(self) -> Support | Everywhere:
+        """Where the training runs lie; CheckpointError where its file is missing or damaged."""
+        if self.table is not None:
+            return Everywhere()
+        tensors = read_tensors(self.folder, SUPPORT, self.manifest)
+        try:
+            return support_from_tensors(self.space, tensors)
+        except CheckpointError as error:
+            raise CheckpointError(f"{self.folder / SUPPORT} {error}") from None

@@ -1,0 +1,129 @@
+"""Predictions and fronts as plain data: what text, figures and pages are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from eahas.spec.spec import Target
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class TargetView:
+    """The prediction of one target, in its unit.
+
+    Each number is a float for a scalar and (E,) for a curve; for a list of n configurations (n,)
+    and (n, longest), padded with NaN.
+
+    Attributes:
+        low, high: the ends of the central interval.
+        source: the source of an energy, None for other quantities.
+        r2: of the target on held-out runs, for a curve at its last epoch; None: not known.
+    """
+
+    target: Target
+    value: Any
+    std: Any
+    epistemic_std: Any
+    aleatoric_std: Any
+    low: Any
+    high: Any
+    source: str | None
+    r2: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class PredictionView:
+    """The prediction of a benchmark for one configuration or for a list of n.
+
+    Attributes:
+        benchmark: name and version.
+        configs: the nested configurations; a list of one for a single one.
+        epochs: an int, or (n,).
+        level: of the intervals.
+        main: the name of the curve that is called the learning curve; None without curves.
+        support: a float in 0..1, or (n,); `min_support` is the smallest value that it can have.
+        noise_seed: of a sampled run; None for a prediction.
+        looked_up: whether the benchmark is a table.
+        fidelity: the name of the parameter that holds the epochs; None without one.
+        manifest: the benchmark's.
+    """
+
+    benchmark: str
+    description: str
+    single: bool
+    configs: list[dict[str, Any]]
+    epochs: Any
+    level: float
+    curves: tuple[TargetView, ...]
+    scalars: tuple[TargetView, ...]
+    main: str | None
+    support: Any
+    min_support: float
+    noise_seed: int | None
+    looked_up: bool
+    fidelity: str | None
+    manifest: Mapping[str, Any]
+
+    @property
+    def targets(self) -> tuple[TargetView, ...]:
+        return self.curves + self.scalars
+
+    @property
+    def main_curve(self) -> TargetView:
+        return next(view for view in self.curves if view.target.name == self.main)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as JSON-ready values, each target with its unit; past the end None."""
+        return {
+            "benchmark": self.benchmark,
+            "config": self.configs[0] if self.single else self.configs,
+            "epochs": _json(self.epochs),
+            "support": _json(self.support),
+            "noise_seed": self.noise_seed,
+            "level": float(self.level),
+            "targets": {view.target.name: _described(view) for view in self.targets},
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class FrontView:
+    """Predicted fronts of one objective against each of several costs, over n configurations.
+
+    Attributes:
+        values: the predictions of each target by name, (n,); for a curve at the last epoch.
+        fronts: the rows of the front against each cost, in the order of the cost.
+        sources: the source of each energy by the name of its target.
+    """
+
+    benchmark: str
+    objective: Target
+    costs: tuple[Target, ...]
+    values: Mapping[str, Array]
+    fronts: Mapping[str, Array]
+    sources: Mapping[str, str]
+
+
+NUMBERS = ("value", "std", "epistemic_std", "aleatoric_std", "low", "high")
+
+
+def _described(view: TargetView) -> dict[str, Any]:
+    numbers = {name: _json(getattr(view, name)) for name in NUMBERS}
+    source = {} if view.source is None else {"source": view.source}
+    return {**numbers, "unit": view.target.unit, **source}
+
+
+def _json(value: Any) -> Any:
+    """Nested lists of numbers with NaN as None."""
+    return _without_nan(np.asarray(value).tolist())
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_nan(v) for v in value]
+    return None if value != value else value
