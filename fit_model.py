@@ -29,6 +29,7 @@ from eahas.cli.format_metrics import summary
 from eahas.cli.inputs import read_records_of
 from eahas.cli.progress import Bars
 from eahas.cli.tuning import add_tuning, tuned, write_settings
+from eahas.records.summary import energy_facts
 
 EXAMPLE = """example:
   python fit_model.py --model bezier_nn_STAR --search_space regnet-digits \\
@@ -80,7 +81,7 @@ def fit_one(arguments: Namespace) -> None:
     folder = replaceable(str(accelerators.folder_of(arguments)))
     changes = accelerators.settings(arguments)
 
-    from surrogates.benchmark import LEARN_FROM, energy_facts, learnable
+    from surrogates.benchmark import LEARN_FROM, learnable
     from surrogates.components import written
     from surrogates.data.dataset import controls_from_records, runs_from_records
     from surrogates.evaluation.quality import quality

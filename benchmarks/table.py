@@ -29,7 +29,7 @@ from eahas.models.uncertainty.distribution import on_log_scale
 from eahas.pareto import hypervolume, pareto_rows
 from eahas.records.parquet import read_records
 from eahas.records.schema import ASIDE, config_of
-from eahas.spec.spec import Target
+from eahas.spec.targets import Target
 from surrogates.data.dataset import runs_from_records
 from surrogates.evaluation.metrics import (
     best_quarter_tau,

@@ -11,7 +11,8 @@ from dataclasses import dataclass, fields, replace
 
 from eahas.errors import FitError, unknown
 from eahas.models.ensemble import Ensemble
-from eahas.spec.spec import Spec, Target
+from eahas.spec.spec import Spec
+from eahas.spec.targets import Target
 from surrogates.data.dataset import Runs
 from surrogates.models.codec_ensembles import fit_curves_coded, fit_scalars_coded
 from surrogates.models.kernels import GpSettings, NuSvrSettings, SvrSettings

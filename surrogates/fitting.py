@@ -11,6 +11,7 @@ from eahas.errors import FitError, unknown
 from eahas.models.ensemble import Ensemble
 from eahas.models.heads import ScalarHead
 from surrogates.data.dataset import Runs
+from surrogates.data.progress import Report
 from surrogates.data.transforms import linked_scalars
 from surrogates.families import Family, Settings
 from surrogates.uncertainty.calibration import calibrated
@@ -18,7 +19,6 @@ from surrogates.uncertainty.crossfit import FOLDS, crossed
 from surrogates.uncertainty.seed_noise import with_noise
 
 MIN_KNOWN = 2 * FOLDS  # configurations with a value of a scalar that some runs lack
-Report = Callable[[str, int, int], None]  # what is being done, done, of how many
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,12 @@ from eahas.errors import FitError, shown
 from eahas.models.table import Table
 from eahas.models.uncertainty.distribution import on_log_scale
 from eahas.records.parquet import records_bytes
-from eahas.spec.spec import Spec, Target
-from surrogates.benchmark import energy_facts, provenance
+from eahas.records.summary import energy_facts, provenance
+from eahas.spec.spec import Spec
+from eahas.spec.targets import Target
 from surrogates.data.dataset import Runs, runs_from_records
+from surrogates.data.progress import Report
 from surrogates.evaluation.quality import on_repeated, quality, references
-from surrogates.fitting import Report
 from surrogates.uncertainty.seed_variance import at_positions, studied
 
 Array = np.ndarray

@@ -11,7 +11,8 @@ from typing import Any
 
 from eahas.pareto import pareto_rows
 from eahas.report.text import UNITS
-from eahas.spec.spec import Spec, Target
+from eahas.spec.spec import Spec
+from eahas.spec.targets import Target
 
 Row = Mapping[str, Any]
 NARROW = 0.25  # a share of a device's range of power that is too little to learn from

@@ -24,6 +24,29 @@ MAY_IMPORT = {
     "surrogates": {"eahas"},
     "sweeps": {"eahas", "regnet_hpo"},
 }
+# The boxes inside `eahas`, each with the boxes that it may import. Single modules of the ground
+# (errors, checks, files, pareto) are boxes too; what stands in no list is refused.
+GROUND = {"__init__", "errors", "checks", "files", "pareto"}
+SPACES = {*GROUND, "space"}
+SPECS = {*SPACES, "spec"}
+BENCHMARKS = {*SPECS, "energy", "records", "models", "report"}
+BOXES = {
+    **{module: set() for module in GROUND},
+    "energy": GROUND,
+    "space": GROUND,
+    "spec": SPACES,
+    "records": {*SPECS, "energy"},
+    "models": SPECS,
+    "report": SPECS,
+    "benchmark": BENCHMARKS,
+    "search": {*BENCHMARKS, "benchmark"},
+    "integrations": {*BENCHMARKS, "benchmark"},
+    "explorer": {*BENCHMARKS, "benchmark"},
+    "api": {*BENCHMARKS, "benchmark", "search", "integrations"},
+    "accel_nasbench": {*BENCHMARKS, "benchmark", "api"},
+    "cli": {*BENCHMARKS, "benchmark", "search", "integrations", "explorer", "api"},
+    "__main__": {"cli"},
+}
 LIGHT = {"numpy", "safetensors"}
 HEAVY = {
     *("matplotlib", "pandas", "pyarrow", "scipy", "sklearn", "torch", "yaml"),
@@ -33,11 +56,15 @@ COMMAND = "eahas.cli"  # the only way up: its functions load the other rooms
 
 
 class Import(NamedTuple):
-    """`deferred`: in a function or under TYPE_CHECKING, so not run when the module is imported."""
+    """`deferred`: in a function or under TYPE_CHECKING, so not run when the module is imported.
+
+    `box` is the part of the module's name after its package, empty for the package itself.
+    """
 
     package: str
     line: int
     deferred: bool
+    box: str = ""
 
 
 def imports_of(source: str) -> list[Import]:
@@ -50,7 +77,8 @@ def imports_of(source: str) -> list[Import]:
 
 def _walk(node: ast.AST, *, deferred: bool) -> Iterator[Import]:
     for name in _imported(node):
-        yield Import(name.split(".")[0], node.lineno, deferred)
+        package, _, rest = name.partition(".")
+        yield Import(package, node.lineno, deferred, rest.split(".")[0])
     inside = deferred or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
     for child in ast.iter_child_nodes(node):
         typing = isinstance(node, ast.If) and child in node.body and _asks_for_types(node.test)
@@ -61,7 +89,10 @@ def _imported(node: ast.AST) -> list[str]:
     if isinstance(node, ast.Import):
         return [alias.name for alias in node.names]
     if isinstance(node, ast.ImportFrom) and node.level == 0:
-        return [str(node.module)]
+        module = str(node.module)
+        if "." in module:
+            return [module]
+        return [f"{module}.{alias.name}" for alias in node.names]  # `from eahas import api`
     if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
         called = ast.unparse(node.func).split(".")[-1]
         if called in ("import_module", "__import__"):
@@ -94,14 +125,15 @@ def printed_by(code: str) -> str:
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        ("import torch.nn", Import("torch", 1, False)),
-        ("from sweeps.plan import load_plan", Import("sweeps", 1, False)),
+        ("import torch.nn", Import("torch", 1, False, "nn")),
+        ("from sweeps.plan import load_plan", Import("sweeps", 1, False, "plan")),
         ("try:\n  import yaml\nexcept ImportError: ...", Import("yaml", 2, False)),
+        ("from eahas import api as a", Import("eahas", 1, False, "api")),
         ("class A:\n  import yaml", Import("yaml", 2, False)),
         ("def f():\n  import yaml", Import("yaml", 2, True)),
         ("if TYPE_CHECKING:\n  import yaml", Import("yaml", 2, True)),
         ("if TYPE_CHECKING: ...\nelse:\n  import yaml", Import("yaml", 3, False)),
-        ("importlib.import_module('sweeps.plan')", Import("sweeps", 1, False)),
+        ("importlib.import_module('sweeps.plan')", Import("sweeps", 1, False, "plan")),
     ],
 )
 def test_every_kind_of_import_is_seen(source: str, expected: Import) -> None:
@@ -122,6 +154,35 @@ def test_a_room_imports_only_the_rooms_below_it(room: str) -> None:
         if found.package in above and not (is_command(module) and found.deferred)
     ]
     assert breaches == []
+
+
+def box_of(module: str) -> str:
+    """The box of a module of `eahas`: the folder or the single module below it."""
+    return module.split(".")[1] if "." in module else "__init__"
+
+
+def test_every_module_of_the_core_stands_in_a_box() -> None:
+    assert {box_of(module) for module, _ in modules_of("eahas")} <= BOXES.keys()
+
+
+def test_a_box_imports_only_the_boxes_below_it() -> None:
+    boxes = {box_of(module) for module, _ in modules_of("eahas")}
+    breaches = [
+        f"{module}:{found.line} imports {found.box}"
+        for module, path in modules_of("eahas")
+        for found in imports_of(path.read_text(encoding="utf-8"))
+        if found.package == "eahas"
+        and found.box in boxes - BOXES[box_of(module)] - {box_of(module)}
+    ]
+    assert breaches == []
+
+
+def test_the_boxes_have_no_circle() -> None:
+    order: list[str] = []
+    while len(order) < len(BOXES):
+        ready = [b for b, below in BOXES.items() if b not in order and below - {b} <= {*order}]
+        assert ready, sorted(BOXES.keys() - {*order})
+        order += ready
 
 
 def test_the_core_imports_only_numpy_and_safetensors_at_the_top() -> None:

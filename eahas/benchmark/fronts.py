@@ -13,7 +13,7 @@ from eahas.errors import EahasError, unknown
 from eahas.pareto import pareto_rows
 from eahas.report.view import FrontView
 from eahas.space.sampling import sample_columns
-from eahas.spec.spec import Target
+from eahas.spec.targets import Target
 
 Array = np.ndarray
 CONFIG_BLOCK = 50_000  # configurations whose features are in memory together

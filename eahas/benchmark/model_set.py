@@ -15,7 +15,8 @@ from eahas.models.protocol import Model
 from eahas.models.support import Everywhere, Support, support_from_tensors
 from eahas.models.table import Table
 from eahas.space.space import Space
-from eahas.spec.spec import Spec, Target, main_curve
+from eahas.spec.spec import Spec
+from eahas.spec.targets import Target, main_curve
 
 SUPPORT = "support.safetensors"
 

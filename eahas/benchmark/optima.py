@@ -17,7 +17,7 @@ from eahas.errors import ConfigError, EahasError, shown, unknown
 from eahas.models.table import Table
 from eahas.models.uncertainty.distribution import inverse_link
 from eahas.pareto import pareto_rows
-from eahas.spec.spec import Target
+from eahas.spec.targets import Target
 
 Array = np.ndarray
 

@@ -15,7 +15,7 @@ from eahas.models.uncertainty.distribution import Distribution
 from eahas.models.uncertainty.error_quantiles import normal_reach
 from eahas.report.text import held_out_r2
 from eahas.report.view import PredictionView, TargetView
-from eahas.spec.spec import Target
+from eahas.spec.targets import Target
 
 Array = np.ndarray
 

@@ -12,6 +12,7 @@ from eahas.cli.format_metrics import read, summary
 from eahas.cli.inputs import read_json, read_records_of
 from eahas.cli.progress import Bars
 from eahas.cli.tuning import add_tuning, tuned, write_settings
+from eahas.records.summary import energy_facts
 
 SETTINGS = ("members", "steps", "seed", "degree")
 FOLDS = 5  # as surrogates.crossfit has it
@@ -99,7 +100,7 @@ def run(arguments: Namespace) -> None:
     described: Any = {} if arguments.settings is None else settings_of(arguments.settings)
     notice = None if arguments.notice is None else Path(arguments.notice).read_text("utf-8")
 
-    from surrogates.benchmark import energy_facts, fit, save
+    from surrogates.benchmark import fit, save
     from surrogates.components import described_parts, parts_of
     from surrogates.data.dataset import runs_from_records, unvaried
     from surrogates.data.outliers import cuts

@@ -8,7 +8,7 @@ from typing import Any
 
 from eahas.records.schema import ASIDE
 from eahas.report.text import UNITS, number, quantity, sourced
-from eahas.spec.spec import Target
+from eahas.spec.targets import Target
 
 METRICS = {"r2": "R2", "kendall_tau": "Kendall tau", "spearman": "Spearman", "rmse": "RMSE"}
 FURTHER = {

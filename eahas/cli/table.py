@@ -10,6 +10,7 @@ from eahas.cli.benchmark_args import add_making, folder_to_make, path_of
 from eahas.cli.format_metrics import summary
 from eahas.cli.inputs import read_records_of
 from eahas.cli.progress import Bars
+from eahas.records.summary import energy_facts
 
 
 def add_to(commands: Any) -> None:
@@ -32,7 +33,6 @@ def add_to(commands: Any) -> None:
 def run(arguments: Namespace) -> None:
     folder = folder_to_make(arguments)
 
-    from surrogates.benchmark import energy_facts
     from surrogates.table import make, save
     from sweeps.specs import load_spec
 

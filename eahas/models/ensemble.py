@@ -25,7 +25,8 @@ from eahas.models.uncertainty.distribution import inverse_link
 from eahas.models.uncertainty.error_quantiles import ErrorQuantiles, normal_quantiles
 from eahas.models.uncertainty.seed_noise import SeedNoise, head_seed_noise
 from eahas.space.space import Space
-from eahas.spec.spec import Spec, Target
+from eahas.spec.spec import Spec
+from eahas.spec.targets import Target
 
 Array = np.ndarray
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from eahas.models.curves.codecs import Codec
 from eahas.models.uncertainty.distribution import on_log_scale
-from eahas.spec.spec import Target
+from eahas.spec.targets import Target
 
 Array = np.ndarray
 

@@ -21,7 +21,7 @@ from eahas.models.query import Query
 from eahas.models.uncertainty.distribution import Distribution, inverse_link
 from eahas.models.uncertainty.error_quantiles import ErrorQuantiles
 from eahas.models.uncertainty.seed_noise import SeedNoise, generators
-from eahas.spec.spec import Target
+from eahas.spec.targets import Target
 
 Array = np.ndarray
 CURVE_BLOCK = 256  # rows of a list: few enough for their work arrays to stay small

@@ -15,7 +15,8 @@ from eahas.models.query import Query, make_query
 from eahas.models.uncertainty.distribution import Distribution
 from eahas.models.uncertainty.seed_noise import check_seed
 from eahas.space.space import Space
-from eahas.spec.spec import Spec, Target
+from eahas.spec.spec import Spec
+from eahas.spec.targets import Target
 
 
 class Posterior(Protocol):

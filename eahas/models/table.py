@@ -23,7 +23,8 @@ from eahas.models.uncertainty.distribution import Distribution, inverse_link, on
 from eahas.models.uncertainty.error_quantiles import ErrorQuantiles
 from eahas.models.uncertainty.seed_variance import SeedVariance, moments
 from eahas.space.space import Space
-from eahas.spec.spec import Spec, Target
+from eahas.spec.spec import Spec
+from eahas.spec.targets import Target
 
 Array = np.ndarray
 

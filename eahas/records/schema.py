@@ -18,7 +18,8 @@ import numpy as np
 
 from eahas.checks import is_number
 from eahas.errors import ConfigError, RecordError, shown, unknown
-from eahas.spec.spec import Spec, Target
+from eahas.spec.spec import Spec
+from eahas.spec.targets import Target
 
 STATUSES = ("ok", "diverged", "failed")
 SPLITS = ("train", "valid", "test", "")

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from eahas.spec.spec import Target
+from eahas.spec.targets import Target
 
 LABELS = {
     "train": "training accuracy",

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from eahas.spec.spec import Target
+from eahas.spec.targets import Target
 
 Array = np.ndarray
 

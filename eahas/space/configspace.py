@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from eahas.errors import MissingExtraError, SpecError
-from eahas.space.constraints import Forbidden
+from eahas.space.constraints import Constraint, Forbidden
 from eahas.space.parameters import MAX_TABLE_SIZE, Choice, Parameter
 
-if TYPE_CHECKING:
-    from eahas.space.space import Space
 
-
-def to_configspace(space: Space) -> Any:
+def to_configspace(
+    name: str,
+    parameters: Sequence[Parameter],
+    constraints: Sequence[Constraint],
+    default: Mapping[str, Any],
+) -> Any:
     """The parameters, conditions and forbidden combinations as `ConfigSpace.ConfigurationSpace`.
 
     ConfigSpace has no quantum: a parameter on a grid becomes an ordinal over its values, drawn
@@ -28,23 +29,22 @@ def to_configspace(space: Space) -> Any:
     except ImportError:
         raise MissingExtraError("to_configspace", "ConfigSpace", "configspace") from None
 
-    default = space.draw(np.random.default_rng(0))
     made: dict[str, Any] = {}
     conditions = []
-    for parameter in space.parameters:
-        name, condition = parameter.name, parameter.condition
-        at = default[name] if name in default else parameter.middle()
-        made[name] = _hyperparameter(ConfigSpace, parameter, at)
+    for parameter in parameters:
+        key, condition = parameter.name, parameter.condition
+        at = default[key] if key in default else parameter.middle()
+        made[key] = _hyperparameter(ConfigSpace, parameter, at)
         if condition is not None:
             parent, values = made[condition.parent], list(condition.values)
-            conditions.append(ConfigSpace.InCondition(made[name], parent, values))
+            conditions.append(ConfigSpace.InCondition(made[key], parent, values))
     clauses = [
-        [ConfigSpace.ForbiddenEqualsClause(made[name], value) for name, value in constraint.values]
-        for constraint in space.constraints
+        [ConfigSpace.ForbiddenEqualsClause(made[key], value) for key, value in constraint.values]
+        for constraint in constraints
         if isinstance(constraint, Forbidden)
     ]
     forbidden = [c[0] if len(c) == 1 else ConfigSpace.ForbiddenAndConjunction(*c) for c in clauses]
-    exported = ConfigSpace.ConfigurationSpace(name=space.name)
+    exported = ConfigSpace.ConfigurationSpace(name=name)
     exported.add(*made.values(), *conditions, *forbidden)
     return exported
 

@@ -403,7 +403,8 @@ class Space:
         """
         from eahas.space.configspace import to_configspace
 
-        return to_configspace(self)
+        default = self.draw(_generator(0))
+        return to_configspace(self.name, self.parameters, self.constraints, default)
 
 
 def _checked_condition(

@@ -1,6 +1,6 @@
 """The spec of a benchmark: its space, its targets, and the facts of the training behind it."""
 
-from eahas.spec.spec import KNOWN_TARGETS as KNOWN_TARGETS
 from eahas.spec.spec import Spec as Spec
-from eahas.spec.spec import Target as Target
 from eahas.spec.spec import spec_from_dict as spec_from_dict
+from eahas.spec.targets import KNOWN_TARGETS as KNOWN_TARGETS
+from eahas.spec.targets import Target as Target

@@ -9,15 +9,18 @@ from __future__ import annotations
 import math
 import numbers
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from eahas.checks import is_whole
 from eahas.errors import SpecError, shown, unknown
 from eahas.space.architectures.regnet import STEM_STRIDES, NetworkFacts
 from eahas.space.constraints import constraint_from_dict
 from eahas.space.parameters import MAX_INTEGER, Choice, Condition, Numeric, Parameter
 from eahas.space.space import Space
+from eahas.spec.fields import known_fields, number, text
+from eahas.spec.targets import RESERVED, Target, main_curve, targets_from_dict
 
 MAX_DEPTH, MAX_VALUES = 20, 100_000  # levels and values of a spec; more is a loop or a mistake
 SECTIONS = (
@@ -34,44 +37,6 @@ SECTIONS = (
     "measurement",
     "sweep",
 )
-
-
-@dataclass(frozen=True)
-class Target:
-    """One predicted quantity: a curve over epochs or a scalar of the whole run."""
-
-    name: str
-    kind: str  # "curve" or "scalar"
-    unit: str
-    direction: str  # "maximize" or "minimize"
-    low: float | None = None
-    high: float | None = None
-    cumulative: bool = False  # a total over the epochs of a run
-    optional: bool = False  # a run that ended well may lack it
-
-    @property
-    def is_energy(self) -> bool:
-        """Whether it is joules, whose source must stand beside them."""
-        return self.unit == "J"
-
-
-MAIN_CURVES = ("valid_ema", "valid")  # the first of these is called the learning curve
-# What a prediction has beside its targets, and `query` beside theirs.
-RESERVED = (
-    *("aleatoric_std", "benchmark", "configs", "curves", "epistemic_std", "epoch", "epochs"),
-    *("interval", "learning_curve", "noise_seed", "plot", "question", "single", "std", "support"),
-    "to_dict",
-)
-# What the names that ship mean; a spec may define any other in full.
-KNOWN_TARGETS = {
-    **{
-        name: Target(name, "curve", "percent", "maximize", 0.0, 100.0)
-        for name in ("train", "valid", "test", "valid_ema", "test_ema")
-    },
-    "runtime_s": Target("runtime_s", "scalar", "s", "minimize", 0.0, cumulative=True),
-    "train_energy_j": Target("train_energy_j", "scalar", "J", "minimize", 0.0, cumulative=True),
-    "test_energy_j": Target("test_energy_j", "scalar", "J", "minimize", 0.0),
-}
 
 
 @dataclass(frozen=True)
@@ -101,12 +66,6 @@ class Spec:
         return main_curve(self.curves)
 
 
-def main_curve(curves: Sequence[Target]) -> Target | None:
-    """The curve among these that is called the learning curve; without any, None."""
-    named = {target.name: target for target in curves}
-    return next((named[name] for name in MAIN_CURVES if name in named), next(iter(curves), None))
-
-
 def spec_from_dict(given: Any) -> Spec:
     """The spec of a dictionary.
 
@@ -121,11 +80,11 @@ def spec_from_dict(given: Any) -> Spec:
     for section in ("name", "parameters"):
         if section not in given:
             raise SpecError(f"a spec needs the section {section}")
-    name = _text("name", given["name"])
+    name = text("name", given["name"])
     if not re.fullmatch(r"[A-Za-z0-9._-]+", name):
         raise SpecError(f"name: letters, digits, '.', '_' and '-' only, got {shown(name)}")
     version = given.get("version", 1)
-    if not _is_whole(version) or version < 1:
+    if not is_whole(version) or version < 1:
         raise SpecError(f"version: a whole number from 1, got {shown(version)}")
     described = _section(given, "parameters")
     if not described:
@@ -140,15 +99,15 @@ def spec_from_dict(given: Any) -> Spec:
         name=name,
         parameters=parameters,
         constraints=tuple(constraint_from_dict(c, network, parameters) for c in constraints),
-        fidelity=None if fidelity is None else _text("fidelity", fidelity),
+        fidelity=None if fidelity is None else text("fidelity", fidelity),
     )
     _check_fidelity(space)
-    curves, scalars = _targets(given.get("targets"))
+    curves, scalars = targets_from_dict(given.get("targets"))
     _check_targets(curves, scalars, space)
     return Spec(
         name=name,
         version=version,
-        description=_text("description", given.get("description"), default=""),
+        description=text("description", given.get("description"), default=""),
         space=space,
         curves=curves,
         scalars=scalars,
@@ -174,7 +133,7 @@ def parameter_from_dict(name: str, given: Any) -> Parameter:
     }
     if not isinstance(kind, str) or kind not in allowed:
         raise SpecError(f"{name}: " + unknown("type", kind, allowed))
-    _known_fields(name, given, ("type", "when", *allowed[kind]))
+    known_fields(name, given, ("type", "when", *allowed[kind]))
     condition = None if given.get("when") is None else _condition(name, given["when"])
     if kind in ("integer", "float"):
         return Numeric(
@@ -202,61 +161,6 @@ def _condition(name: str, when: Any) -> Condition:
     return Condition(parent, tuple(values))
 
 
-def _targets(given: Any) -> tuple[tuple[Target, ...], tuple[Target, ...]]:
-    if given is None:
-        return (), ()
-    if not isinstance(given, Mapping):
-        raise SpecError(f"targets: a mapping with curves and scalars, got {shown(given)}")
-    _known_fields("targets", given, ("curves", "scalars"))
-    return _target_list("curve", given.get("curves")), _target_list("scalar", given.get("scalars"))
-
-
-def _target_list(kind: str, given: Any) -> tuple[Target, ...]:
-    """Targets by name (the known ones) or as a mapping name -> {unit, direction, low, high}."""
-    if given is None:
-        return ()
-    if not isinstance(given, (list, Mapping)):
-        raise SpecError(f"targets: {kind}s is a list or a mapping, got {shown(given)}")
-    described = given if isinstance(given, Mapping) else dict.fromkeys(_names(kind, given))
-    return tuple(_target(kind, name, described[name]) for name in described)
-
-
-def _names(kind: str, given: list[Any]) -> list[str]:
-    names = [_text(f"targets: a {kind}", name) for name in given]
-    if len(set(names)) < len(names):
-        raise SpecError(f"targets: a {kind} stands twice in {shown(names)}")
-    return names
-
-
-def _target(kind: str, name: str, given: Any) -> Target:
-    if given is None:
-        known = KNOWN_TARGETS.get(name)
-        if known is None or known.kind != kind:
-            allowed = [t.name for t in KNOWN_TARGETS.values() if t.kind == kind]
-            raise SpecError(
-                f"targets: {unknown(kind, name, allowed)}; describe another as "
-                f"{name}: {{unit: ..., direction: maximize|minimize}}"
-            )
-        return known
-    where = f"targets: {name}"
-    if not isinstance(given, Mapping):
-        raise SpecError(f"{where} is described by a mapping, got {shown(given)}")
-    own = ("cumulative", "optional") if kind == "scalar" else ()
-    _known_fields(where, given, ("unit", "direction", "low", "high", *own))
-    direction = given.get("direction", "minimize")
-    if direction not in ("maximize", "minimize"):
-        raise SpecError(f"{where}: direction is maximize or minimize, got {shown(direction)}")
-    low, high = (_number(f"{where}: {end}", given.get(end)) for end in ("low", "high"))
-    if low is not None and high is not None and not low < high:
-        raise SpecError(f"{where}: low < high is needed, got low={low!r}, high={high!r}")
-    cumulative, optional = given.get("cumulative", False), given.get("optional", False)
-    for field_name, value in (("cumulative", cumulative), ("optional", optional)):
-        if not isinstance(value, bool):
-            raise SpecError(f"{where}: {field_name} is true or false, got {shown(value)}")
-    unit = _text(f"{where}: unit", given.get("unit"), default="")
-    return Target(_text("target", name), kind, unit, direction, low, high, cumulative, optional)
-
-
 def _check_targets(curves: tuple[Target, ...], scalars: tuple[Target, ...], space: Space) -> None:
     if curves and space.fidelity is None:
         raise SpecError(
@@ -275,7 +179,7 @@ def _check_targets(curves: tuple[Target, ...], scalars: tuple[Target, ...], spac
 def _network(given: Any) -> NetworkFacts:
     if not isinstance(given, Mapping):
         raise SpecError(f"network: a mapping, got {shown(given)}")
-    _known_fields("network", given, [f.name for f in fields(NetworkFacts)])
+    known_fields("network", given, [f.name for f in fields(NetworkFacts)])
     required = ("image_size", "in_channels", "classes", "stem_width")
     missing = [key for key in required if given.get(key) is None]
     if missing:
@@ -283,14 +187,14 @@ def _network(given: Any) -> NetworkFacts:
     facts = NetworkFacts(**given)
     for name in (*required, "stride"):
         value = getattr(facts, name)
-        if not _is_whole(value) or not 1 <= value <= 1_000_000:
+        if not is_whole(value) or not 1 <= value <= 1_000_000:
             raise SpecError(f"network: {name} is a whole number in 1..1000000, got {shown(value)}")
     if not isinstance(facts.stem, str) or facts.stem not in STEM_STRIDES:
         raise SpecError("network: " + unknown("stem", facts.stem, STEM_STRIDES))
-    se_ratio = _number("network: se_ratio", facts.se_ratio)
+    se_ratio = number("network: se_ratio", facts.se_ratio)
     if se_ratio is None or not 0 <= se_ratio <= 1:
         raise SpecError(f"network: se_ratio is a number in 0..1, got {shown(se_ratio)}")
-    multiplier = _number("network: bottleneck_multiplier", facts.bottleneck_multiplier)
+    multiplier = number("network: bottleneck_multiplier", facts.bottleneck_multiplier)
     whole = multiplier is not None and 1 <= multiplier <= 1_000 and multiplier % 1 == 0
     if not whole and multiplier not in (0.5, 0.25, 0.125):
         raise SpecError(
@@ -306,7 +210,7 @@ def _check_fidelity(space: Space) -> None:
         return
     parameter = space[space.fidelity]
     if isinstance(parameter, Choice):
-        whole = all(_is_whole(count) and count >= 1 for count in parameter.choices)
+        whole = all(is_whole(count) and count >= 1 for count in parameter.choices)
     else:
         whole = parameter.integer and parameter.low >= 1
     if not whole:
@@ -354,27 +258,3 @@ def _section(given: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     if not isinstance(section, Mapping):
         raise SpecError(f"{name}: a mapping, got {shown(section)}")
     return section
-
-
-def _known_fields(where: str, given: Mapping[Any, Any], allowed: Iterable[str]) -> None:
-    for key in given:
-        if key not in allowed:
-            raise SpecError(f"{where}: " + unknown("field", key, allowed))
-
-
-def _text(what: str, given: Any, default: str | None = None) -> str:
-    if given is None and default is not None:
-        return default
-    if not isinstance(given, str) or not (given or default is not None):
-        raise SpecError(f"{what}: text, got {shown(given)}")
-    return given
-
-
-def _number(what: str, given: Any) -> float | None:
-    if isinstance(given, bool) or not isinstance(given, (int, float, type(None))):
-        raise SpecError(f"{what} is a number, got {shown(given)}")
-    return given
-
-
-def _is_whole(given: Any) -> bool:
-    return isinstance(given, int) and not isinstance(given, bool)

@@ -20,7 +20,8 @@ import numpy as np
 from eahas.errors import FitError
 from eahas.models.features.features import Features, default_features
 from eahas.records.schema import ASIDE, CONTROL, config_of, spread_of
-from eahas.spec.spec import Spec, Target
+from eahas.spec.spec import Spec
+from eahas.spec.targets import Target
 
 SPLIT_SHARES = (("test", 0.25), ("valid", 0.15))  # for records whose sweep fixed no split
 

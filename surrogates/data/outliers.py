@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from eahas.errors import FitError
-from eahas.spec.spec import Target
+from eahas.spec.targets import Target
 from surrogates.data.dataset import Runs
 
 MAX_DISTANCE = 5.0  # ranges of a usual run beyond where usual runs are

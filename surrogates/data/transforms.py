@@ -9,7 +9,7 @@ import numpy as np
 from eahas.errors import FitError
 from eahas.models.heads import ScalarHead
 from eahas.models.uncertainty.distribution import on_log_scale
-from eahas.spec.spec import Target
+from eahas.spec.targets import Target
 from surrogates.data.dataset import Runs
 
 

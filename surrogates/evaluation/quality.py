@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from eahas.models.protocol import Model
-from eahas.spec.spec import Target
+from eahas.spec.targets import Target
 from surrogates.data.dataset import Runs
+from surrogates.data.progress import Report
 from surrogates.evaluation.metrics import (
     FURTHER,
     METRICS,
@@ -27,7 +28,6 @@ from surrogates.evaluation.metrics import (
     with_interval,
 )
 from surrogates.evaluation.uncertainty_metrics import trust
-from surrogates.fitting import Report
 
 Array = np.ndarray
 

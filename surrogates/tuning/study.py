@@ -30,10 +30,11 @@ from eahas.models.ensemble import Ensemble
 from eahas.models.heads import ScalarHead
 from surrogates.data.dataset import Runs
 from surrogates.data.outliers import without_spikes
+from surrogates.data.progress import Report
 from surrogates.data.transforms import linked_scalars
 from surrogates.evaluation.metrics import last_epoch, mean_over_epochs, r2
 from surrogates.families import Settings
-from surrogates.fitting import Part, Report
+from surrogates.fitting import Part
 from surrogates.models.optional import imported
 from surrogates.settings import configured
 from surrogates.tuning.search_spaces import Ranges, search_space

@@ -9,7 +9,7 @@ import numpy as np
 from eahas.models.ensemble import Ensemble
 from eahas.models.uncertainty.distribution import Distribution, on_log_scale
 from eahas.models.uncertainty.error_quantiles import LEVELS, ErrorQuantiles, normal_reach
-from eahas.spec.spec import Target
+from eahas.spec.targets import Target
 from surrogates.data.dataset import Runs
 from surrogates.uncertainty.crossfit import Crossed
 

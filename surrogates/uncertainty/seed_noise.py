@@ -32,7 +32,7 @@ from eahas.models.heads import CurveHead
 from eahas.models.regressors import MlpEnsemble
 from eahas.models.uncertainty.distribution import on_log_scale
 from eahas.models.uncertainty.seed_noise import SeedNoise, at_positions
-from eahas.spec.spec import Target
+from eahas.spec.targets import Target
 from surrogates.data.dataset import Runs
 from surrogates.models.networks import MemberMlp, one_thread
 from surrogates.uncertainty.crossfit import Crossed

@@ -10,7 +10,7 @@ import pytest
 from benchmarks import table as script
 from benchmarks.held_out import trust_cells
 from eahas import api
-from eahas.spec.spec import KNOWN_TARGETS
+from eahas.spec.targets import KNOWN_TARGETS
 
 TEST, RUNTIME = KNOWN_TARGETS["test"], KNOWN_TARGETS["runtime_s"]
 

@@ -113,12 +113,6 @@ def test_a_spec_without_curves_or_without_scalars_fits(spec, rows, tmp_path) -> 
         assert len(prediction.to_dict()["targets"]) == 2
 
 
-def test_energy_facts_name_one_source_or_mixed(rows) -> None:
-    assert benchmark.energy_facts(rows)["source"] == "estimated"
-    other = [{**rows[0], "energy_source": "rapl"}, rows[1]]
-    assert benchmark.energy_facts(other)["source"] == "mixed"
-
-
 def test_a_better_fit_can_be_a_version_of_its_own(fitted, rows, tmp_path) -> None:
     benchmark.save(fitted, rows, tmp_path / "toy", version=2)
     bench = api.load_benchmark(tmp_path / "toy")

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from eahas.spec.spec import Spec, Target
+from eahas.spec.spec import Spec
+from eahas.spec.targets import Target
 from sweeps.report import facts, final, page, shortfall, shortfall_name
 
 

@@ -23,7 +23,8 @@ from eahas.models.uncertainty.distribution import on_log_scale
 from eahas.models.uncertainty.seed_variance import SeedVariance
 from eahas.space.parameters import is_active
 from eahas.space.space import MAX_POINTS, Space
-from eahas.spec.spec import Spec, Target
+from eahas.spec.spec import Spec
+from eahas.spec.targets import Target
 
 ARRAYS = "runs.safetensors"
 KEYS, PRESENT, VALUES, TYPICAL = "keys", "present", "values.", "typical."

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from eahas.models.uncertainty.error_quantiles import ErrorQuantiles
-from eahas.spec.spec import Target
+from eahas.spec.targets import Target
 
 MAX_EXPONENT = 700.0  # exp of more overflows; no cost has so many digits
 

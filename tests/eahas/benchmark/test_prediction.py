@@ -14,7 +14,7 @@ import pytest
 from eahas import api
 from eahas.benchmark.prediction import Lazy, Prediction
 from eahas.errors import EahasError, MissingExtraError, SpecError
-from eahas.spec.spec import RESERVED
+from eahas.spec.targets import RESERVED
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from eahas.cli.format_metrics import METRICS, summary, tables
-from eahas.spec.spec import Target
+from eahas.spec.targets import Target
 
 LONG = "a_target_whose_name_is_longer_than_its_column"
 

@@ -8,7 +8,7 @@ import pytest
 from eahas.models.curves import bezier
 from eahas.models.curves.codecs import BezierCodec, sigmoid
 from eahas.models.heads import CurveHead, ScalarHead
-from eahas.spec.spec import KNOWN_TARGETS, Target
+from eahas.spec.targets import KNOWN_TARGETS, Target
 
 LOSS = Target("loss", "curve", "nat", "minimize")
 DRIFT = Target("drift", "scalar", "K", "minimize", cumulative=True)

@@ -9,7 +9,7 @@ from eahas.models.curves.codecs import BezierCodec
 from eahas.models.heads import CurveHead, ScalarHead
 from eahas.models.posterior import CURVE_BLOCK, CurveListSummary, MemberSummary, summarise
 from eahas.models.uncertainty.seed_noise import head_seed_noise
-from eahas.spec.spec import KNOWN_TARGETS, Target
+from eahas.spec.targets import KNOWN_TARGETS, Target
 
 CURVES = CurveHead(
     (KNOWN_TARGETS["train"], KNOWN_TARGETS["valid"]), BezierCodec(3, (0.0, 0.0), (100.0, 100.0))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from eahas.report.text import LABELS, label, number, quantity, sourced, span, unit_of
-from eahas.spec.spec import KNOWN_TARGETS, Target
+from eahas.spec.targets import KNOWN_TARGETS, Target
 
 
 @pytest.mark.parametrize(

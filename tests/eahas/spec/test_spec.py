@@ -14,7 +14,8 @@ from eahas.errors import SpecError
 from eahas.space.architectures.regnet import NetworkFacts
 from eahas.space.constraints import Forbidden, RegNetConstraint
 from eahas.space.parameters import Choice, Condition, Numeric
-from eahas.spec.spec import KNOWN_TARGETS, Target, parameter_from_dict, spec_from_dict
+from eahas.spec.spec import parameter_from_dict, spec_from_dict
+from eahas.spec.targets import KNOWN_TARGETS, Target
 
 OWN: dict[str, Any] = {
     "name": "my-space",

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from eahas.models.uncertainty.distribution import Distribution, inverse_link, on_log_scale
 from eahas.models.uncertainty.error_quantiles import ErrorQuantiles, normal_quantiles
-from eahas.spec.spec import KNOWN_TARGETS, Target
+from eahas.spec.targets import KNOWN_TARGETS, Target
 
 COST = KNOWN_TARGETS["runtime_s"]
 PERCENT = KNOWN_TARGETS["valid"]

@@ -1,0 +1,46 @@
+"""Summaries of records for a manifest: energy sources and provenance."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import eahas
+from eahas.records.schema import MIXED, NO_ENERGY
+
+
+def energy_facts(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The source of the joules: one name, or `mixed`; with the formula and the flags seen."""
+    ok = [row for row in rows if row["status"] == "ok"]
+    sources = sorted({row["energy_source"] for row in ok if row.get("energy_source")})
+    formulas = sorted({row["energy_formula"] for row in ok if row.get("energy_formula")})
+    both = ("energy_flags", "test_energy_flags")
+    flags = sorted({f for row in ok for name in both for f in row.get(name, "").split(",") if f})
+    source = NO_ENERGY if not sources else sources[0] if len(sources) == 1 else MIXED
+    return {"source": source, "formula": "; ".join(formulas), "flags": flags}
+
+
+def provenance(rows: Sequence[Mapping[str, Any]], records: bytes) -> dict[str, Any]:
+    """Where the records come from and what they are, enough to tell two fits apart."""
+    machines: dict[str, Any] = {}
+    for row in rows:
+        if row.get("machine") and row["machine"] not in machines:
+            machines[row["machine"]] = json.loads(row.get("machine_facts", "{}"))
+    starts = sorted(row["started_at"] for row in rows if row.get("started_at"))
+    return {
+        "runs": len(rows),
+        "configurations": len({row["config_id"] for row in rows}),
+        "status": dict(Counter(row["status"] for row in rows)),
+        "split": dict(Counter(row.get("split", "") for row in rows)),
+        "machines": machines,
+        "software": sorted({row["software"] for row in rows if row.get("software")}),
+        "first_run": starts[0] if starts else None,
+        "last_run": starts[-1] if starts else None,
+        "records_sha256": hashlib.sha256(records).hexdigest(),
+        "fitted_with": f"eahas {eahas.__version__}",
+        "fitted_at": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+    }
