@@ -1,0 +1,89 @@
+"""NAS-Bench-101 cells: operations on the vertices of a graph of variable size.
+
+Ying et al., "NAS-Bench-101: Towards Reproducible Neural Architecture Search", ICML 2019: a directed
+acyclic graph of at most 7 vertices and 9 edges between an input and an output vertex; each inner
+vertex is a 3x3 convolution, a 1x1 convolution or a 3x3 max-pool; 423,624 different graphs.
+
+As parameters of a space, the graph is always drawn on 7 vertices (0 the input, 6 the output):
+
+    CELL.OP_1: {type: choice, choices: [conv3x3-bn-relu, conv1x1-bn-relu, maxpool3x3]}
+    ...        # to CELL.OP_5
+    CELL.EDGE_0_1: {type: boolean}
+    ...        # to CELL.EDGE_5_6, 21 in all, in the order of PARAMETERS
+
+A vertex that is on no path from input to output is not part of the cell; its operation is ignored.
+So a cell has fewer than 7 vertices where edges are missing, and several configurations describe
+the same cell: `canonical_hash(from_config(flat))` is equal for them, and
+`to_config(canonical(cell))` is the one that represents them. `violation` and `mask` say which
+configurations are cells: those with a path and at most 9 edges that are left after pruning.
+"""
+
+from eahas._cells_new.nasbench101.cell import (
+    INPUT,
+    LABELS,
+    MAX_EDGES,
+    MAX_VERTICES,
+    OPERATIONS,
+    OUTPUT,
+    Cell,
+    canonical,
+    canonical_hash,
+    prune,
+)
+from eahas._cells_new.nasbench101.encoding import (
+    EDGE_PARAMETERS,
+    NAMES,
+    OP_PARAMETERS,
+    PARAMETERS,
+    encode,
+    encode_columns,
+    from_config,
+    graph,
+    graph_columns,
+    mask,
+    to_columns,
+    to_config,
+    violation,
+)
+from eahas._cells_new.nasbench101.moves import (
+    neighbours,
+    sample,
+)
+from eahas._cells_new.nasbench101.network import (
+    CIFAR10,
+    Network,
+    complexity,
+    complexity_columns,
+)
+
+__all__ = [
+    "CIFAR10",
+    "EDGE_PARAMETERS",
+    "INPUT",
+    "LABELS",
+    "MAX_EDGES",
+    "MAX_VERTICES",
+    "NAMES",
+    "OPERATIONS",
+    "OP_PARAMETERS",
+    "OUTPUT",
+    "PARAMETERS",
+    "Cell",
+    "Network",
+    "canonical",
+    "canonical_hash",
+    "complexity",
+    "complexity_columns",
+    "encode",
+    "encode_columns",
+    "from_config",
+    "graph",
+    "graph_columns",
+    "mask",
+    "neighbours",
+    "prune",
+    "sample",
+    "to_columns",
+    "to_config",
+    "violation",
+]
