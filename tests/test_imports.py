@@ -44,7 +44,7 @@ BOXES = {
     "explorer": {*BENCHMARKS, "benchmark"},
     "api": {*BENCHMARKS, "benchmark", "search", "integrations"},
     "accel_nasbench": {*BENCHMARKS, "benchmark", "api"},
-    "cli": {*BENCHMARKS, "benchmark", "search", "integrations", "explorer", "api"},
+    "cli": {*BENCHMARKS, "benchmark", "search", "integrations", "api", "accel_nasbench"},
     "__main__": {"cli"},
 }
 LIGHT = {"numpy", "safetensors"}

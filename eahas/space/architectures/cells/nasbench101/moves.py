@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from eahas._cells_new.nasbench101.cell import (
+from eahas.space.architectures.cells.nasbench101.cell import (
     INPUT,
     MAX_VERTICES,
     OPERATIONS,

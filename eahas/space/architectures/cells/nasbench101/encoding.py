@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from eahas._cells_new.cells import checked_operation, one_hot, positions, required
-from eahas._cells_new.dag import live_vertices, reordered
-from eahas._cells_new.nasbench101.cell import (
+from eahas.errors import ConfigError, shown
+from eahas.space.architectures.cells.dag import live_vertices, reordered
+from eahas.space.architectures.cells.layers import checked_operation, one_hot, positions, required
+from eahas.space.architectures.cells.nasbench101.cell import (
     INPUT,
     LABELS,
     MAX_EDGES,
@@ -19,7 +20,6 @@ from eahas._cells_new.nasbench101.cell import (
     Cell,
     cell_or_none,
 )
-from eahas.errors import ConfigError, shown
 
 LAST = MAX_VERTICES - 1  # where the output stands
 PAIRS = tuple((i, j) for i in range(LAST) for j in range(i + 1, MAX_VERTICES))

@@ -18,7 +18,7 @@ the same cell: `canonical_hash(from_config(flat))` is equal for them, and
 configurations are cells: those with a path and at most 9 edges that are left after pruning.
 """
 
-from eahas._cells_new.nasbench101.cell import (
+from eahas.space.architectures.cells.nasbench101.cell import (
     INPUT,
     LABELS,
     MAX_EDGES,
@@ -30,7 +30,7 @@ from eahas._cells_new.nasbench101.cell import (
     canonical_hash,
     prune,
 )
-from eahas._cells_new.nasbench101.encoding import (
+from eahas.space.architectures.cells.nasbench101.encoding import (
     EDGE_PARAMETERS,
     NAMES,
     OP_PARAMETERS,
@@ -45,11 +45,11 @@ from eahas._cells_new.nasbench101.encoding import (
     to_config,
     violation,
 )
-from eahas._cells_new.nasbench101.moves import (
+from eahas.space.architectures.cells.nasbench101.moves import (
     neighbours,
     sample,
 )
-from eahas._cells_new.nasbench101.network import (
+from eahas.space.architectures.cells.nasbench101.network import (
     CIFAR10,
     Network,
     complexity,

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from eahas._cells_new.cells import (
+from eahas.errors import SpecError
+from eahas.space.architectures.cells.layers import (
     Complexity,
     check_positive,
     convolution,
@@ -20,8 +21,7 @@ from eahas._cells_new.cells import (
     times,
     total,
 )
-from eahas._cells_new.nasbench201.cell import OPERATIONS, PARAMETERS, Cell
-from eahas.errors import SpecError
+from eahas.space.architectures.cells.nasbench201.cell import OPERATIONS, PARAMETERS, Cell
 
 
 @dataclass(frozen=True)

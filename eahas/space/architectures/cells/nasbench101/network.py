@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from eahas._cells_new.cells import (
+from eahas.space.architectures.cells.layers import (
     Complexity,
     check_positive,
     convolution,
@@ -28,8 +28,8 @@ from eahas._cells_new.cells import (
     times,
     total,
 )
-from eahas._cells_new.nasbench101.cell import MAX_VERTICES, OPERATIONS, Cell
-from eahas._cells_new.nasbench101.encoding import LAST, graph, graph_columns
+from eahas.space.architectures.cells.nasbench101.cell import MAX_VERTICES, OPERATIONS, Cell
+from eahas.space.architectures.cells.nasbench101.encoding import LAST, graph, graph_columns
 
 KERNELS = {"conv3x3-bn-relu": 3, "conv1x1-bn-relu": 1}
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from eahas._cells_new import nasbench201 as nb
 from eahas.errors import ConfigError, SpecError
+from eahas.space.architectures.cells import nasbench201 as nb
 
 from .conftest import public_table
 

@@ -9,7 +9,12 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from eahas._cells_new.dag import canonical_order, graph_hash, live_vertices, reordered
+from eahas.space.architectures.cells.dag import (
+    canonical_order,
+    graph_hash,
+    live_vertices,
+    reordered,
+)
 
 Rows = tuple[tuple[int, ...], ...]
 # How many graphs of at most 9 edges and 3 operations there are: up to 4 and 5 vertices in EC-NAS

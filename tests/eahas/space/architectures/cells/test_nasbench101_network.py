@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import nn
 
-from eahas._cells_new import nasbench101 as nb
-from eahas._cells_new.nasbench101.encoding import graph
-from eahas._cells_new.nasbench101.network import _vertex_channels
 from eahas.errors import SpecError
+from eahas.space.architectures.cells import nasbench101 as nb
+from eahas.space.architectures.cells.nasbench101.encoding import graph
+from eahas.space.architectures.cells.nasbench101.network import _vertex_channels
 
 from .conftest import public_table
 from .test_nasbench101 import ANSWERED, CONV1, CONV3, POOL, square

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eahas._cells_new import nasbench101 as nb
 from eahas.errors import ConfigError
+from eahas.space.architectures.cells import nasbench101 as nb
 
 from .conftest import public_table
 

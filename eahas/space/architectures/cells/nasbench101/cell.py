@@ -9,10 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from eahas._cells_new.cells import checked_operation
-from eahas._cells_new.dag import canonical_order, graph_hash, live_vertices, reordered
 from eahas.checks import is_whole
 from eahas.errors import ConfigError, shown
+from eahas.space.architectures.cells.dag import (
+    canonical_order,
+    graph_hash,
+    live_vertices,
+    reordered,
+)
+from eahas.space.architectures.cells.layers import checked_operation
 
 INPUT, OUTPUT = "input", "output"
 OPERATIONS = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")

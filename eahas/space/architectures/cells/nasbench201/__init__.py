@@ -14,7 +14,7 @@ Every combination is a cell, so no constraint is needed. `canonical_hash(from_co
 the cells that NAS-Bench-201 counts as one.
 """
 
-from eahas._cells_new.nasbench201.cell import (
+from eahas.space.architectures.cells.nasbench201.cell import (
     COUNT,
     EDGES,
     LABELS,
@@ -29,7 +29,7 @@ from eahas._cells_new.nasbench201.cell import (
     parse,
     sample,
 )
-from eahas._cells_new.nasbench201.encoding import (
+from eahas.space.architectures.cells.nasbench201.encoding import (
     NAMES,
     encode,
     encode_columns,
@@ -39,7 +39,7 @@ from eahas._cells_new.nasbench201.encoding import (
     to_columns,
     to_config,
 )
-from eahas._cells_new.nasbench201.network import (
+from eahas.space.architectures.cells.nasbench201.network import (
     CIFAR10,
     CIFAR100,
     IMAGENET16_120,

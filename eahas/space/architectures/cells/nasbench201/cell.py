@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from eahas._cells_new.cells import checked_operation
 from eahas.checks import is_whole
 from eahas.errors import ConfigError, shown
+from eahas.space.architectures.cells.layers import checked_operation
 
 NONE, SKIP = "none", "skip_connect"
 OPERATIONS = (NONE, SKIP, "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")

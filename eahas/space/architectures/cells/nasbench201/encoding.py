@@ -7,8 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from eahas._cells_new.cells import one_hot, positions, required
-from eahas._cells_new.nasbench201.cell import EDGES, LABELS, OPERATIONS, PARAMETERS, Cell
+from eahas.space.architectures.cells.layers import one_hot, positions, required
+from eahas.space.architectures.cells.nasbench201.cell import (
+    EDGES,
+    LABELS,
+    OPERATIONS,
+    PARAMETERS,
+    Cell,
+)
 
 NAMES = tuple(f"edge {i} to {j} is {op}" for i, j in EDGES for op in OPERATIONS)
 
