@@ -10,6 +10,8 @@ import numpy as np
 from eahas.errors import FitError, unknown
 from eahas.models.ensemble import Ensemble
 from eahas.models.heads import ScalarHead
+from eahas.spec.spec import Spec
+from eahas.spec.targets import curve_groups
 from surrogates.data.dataset import Runs
 from surrogates.data.progress import Report
 from surrogates.data.transforms import linked_scalars
@@ -25,8 +27,9 @@ MIN_KNOWN = 2 * FOLDS  # configurations with a value of a scalar that some runs 
 class Part:
     """One model of a benchmark: its family, settings (None: the family's own), and targets.
 
-    Without targets it is for all of its family's kind in the spec. With them it is for these
-    scalars; with one it bears its name.
+    Without targets it is for all of its family's kind in the spec. With them it is for these: for
+    some scalars, or for the curves of one group (see `eahas.spec.targets.curve_groups`). It bears
+    the name of its only scalar, or of the first curve of a group without the learning curve.
     """
 
     family: Family
@@ -38,8 +41,31 @@ class Part:
         if not self.targets:
             return self.family.fit(runs, self.settings, progress)
         fitted = self.family.fit(runs.only(self.targets), self.settings, progress)
-        name = self.targets[0] if len(self.targets) == 1 else fitted.name
-        return replace(fitted, name=name, spec=runs.spec)
+        return replace(fitted, name=self._name(runs.spec, fitted.name), spec=runs.spec)
+
+    def _name(self, spec: Spec, of_many: str) -> str:
+        main = spec.main_curve
+        if self.is_of_curves(spec):
+            return of_many if main is not None and main.name in self.targets else self.targets[0]
+        return self.targets[0] if len(self.targets) == 1 else of_many
+
+    def is_of_curves(self, spec: Spec) -> bool:
+        """Whether its targets in this spec are curves."""
+        if not self.targets:
+            return self.family.kind(spec) == "curves"
+        return self.targets[0] in [curve.name for curve in spec.curves]
+
+
+def split_parts(parts: Sequence[Part], spec: Spec) -> list[Part]:
+    """The parts, with one for each group of curves in place of one for all curves."""
+    groups = curve_groups(spec.curves)
+    split = []
+    for part in parts:
+        if part.targets or len(groups) < 2 or not part.is_of_curves(spec):
+            split.append(part)
+        else:
+            split += [replace(part, targets=tuple(t.name for t in group)) for group in groups]
+    return split
 
 
 def fit_parts(
@@ -52,11 +78,13 @@ def fit_parts(
 ) -> tuple[tuple[Ensemble, ...], dict[str, str]]:
     """The parts fitted to runs and calibrated by cross-fitting; the source of each target's noise.
 
+    A part for all curves is fitted as one model for each group of curves (`split_parts`).
     `controls` are repeats that nothing is fitted to, and that the noise is learned from.
 
     Raises FitError where a target is unknown, predicted twice, or known of too few configurations,
     and where there are fewer configurations than folds.
     """
+    parts = split_parts(parts, runs.spec)
     _check_targets(parts, runs)
     models = []
     for part in parts:
@@ -79,19 +107,18 @@ def _check_targets(parts: Sequence[Part], runs: Runs) -> None:
     taken: set[str] = set()
     for part in parts:
         if part.targets and part.family.targets == "curves":
-            raise FitError(
-                f"model {part.family.name} fits all curves of a spec together; only scalars may "
-                f"have a model of their own, got {', '.join(part.targets)}"
-            )
-        of_kind = runs.spec.scalars if part.targets else part.family.targets_of(runs.spec)
-        known = [t.name for t in of_kind]
+            _check_group(part, runs.spec)
+        of_curves = bool(part.targets) and part.is_of_curves(runs.spec)
+        of_kind = runs.spec.curves if of_curves else runs.spec.scalars
+        known = [t.name for t in (of_kind if part.targets else part.family.targets_of(runs.spec))]
         for name in part.targets or known:
             if name not in known:
                 raise FitError(f"model {part.family.name}: {unknown('target', name, known)}")
             if name in taken:
                 raise FitError(f"two models are to predict {name}; one is enough")
             taken.add(name)
-    if sum(len(part.targets) > 1 for part in parts) > 1:
+    several = [p for p in parts if len(p.targets) > 1 and not p.is_of_curves(runs.spec)]
+    if len(several) > 1:
         raise FitError(
             "two models are to predict several scalars each, and would bear one name; give all but "
             "one of them a single target"
@@ -99,6 +126,15 @@ def _check_targets(parts: Sequence[Part], runs: Runs) -> None:
     scalars = [target.name for target in runs.spec.scalars if target.name in taken]
     if scalars:
         _check_known(runs.only(scalars))
+
+
+def _check_group(part: Part, spec: Spec) -> None:
+    groups = [tuple(t.name for t in group) for group in curve_groups(spec.curves)]
+    if part.targets not in groups:
+        raise FitError(
+            f"model {part.family.name} fits all curves of one schedule together; only scalars may "
+            f"have a model of their own, got {', '.join(part.targets)}"
+        )
 
 
 def _check_known(runs: Runs) -> None:

@@ -89,11 +89,12 @@ def tabled(runs: Runs) -> Table:
     epochs[row] = runs.epochs
     values, seed_variance, error_quantiles = {}, {}, {}
     for target in runs.spec.targets:
-        name, seen = target.name, _bounded(runs.values_of(target), target)
+        name, lengths = target.name, target.schedule.counts(epochs)
+        seen = _bounded(runs.only([name]).values_of(target), target)
         found = np.full((*present.shape, *seen.shape[1:]), np.nan, dtype=seen.dtype)
         found[row, column] = seen
         linked = np.log(found) if on_log_scale(target) else found.astype(float)
-        few = at_positions(linked, epochs) if target.kind == "curve" else linked[..., None]
+        few = at_positions(linked, lengths) if target.kind == "curve" else linked[..., None]
         values[name] = found
         seed_variance[name], error_quantiles[name] = studied(few)
     return Table(

@@ -26,6 +26,7 @@ from eahas.models.query import make_column_query, make_query
 from eahas.models.table import Table
 from eahas.models.uncertainty.seed_noise import check_seed
 from eahas.records.parquet import mixed_columns, read_table
+from eahas.spec.targets import Target
 
 RECORDS, NOTICE = "records.parquet", "NOTICE"
 
@@ -62,9 +63,10 @@ class Benchmark(ModelSet):
     ) -> dict[str, float]:
         """What has been reached and spent at the end of epoch `at` (default: the last).
 
-        Every curve at that epoch; of a cumulative scalar the share of the epochs, so that time and
-        energy are monotone in `at`; any other scalar whole. `noise_seed` is that of `predict`.
-        Raises ConfigError for `at` outside 1..MAX_EPOCH.
+        Every curve at that epoch, one with a schedule at its last epoch up to `at`; of a cumulative
+        scalar the share of the epochs, so that time and energy are monotone in `at`; any other
+        scalar whole. `noise_seed` is that of `predict`. Raises ConfigError for `at` outside
+        1..MAX_EPOCH, and where a curve has no value up to `at`.
         """
         if not isinstance(config, Mapping):
             raise ConfigError(f"query takes one configuration, got {type(config).__name__}")
@@ -75,8 +77,8 @@ class Benchmark(ModelSet):
             raise ConfigError(f"at={shown(at)}: allowed are whole epochs in 1..{last}")
         found: dict[str, float] = {"epoch": int(epoch)}
         share = int(epoch) / last
-        for name, curve in prediction.curves.items():
-            found[name] = float(curve[epoch - 1])
+        for target in self.curves:
+            found[target.name] = _reached(target, prediction.curves[target.name], epoch, last)
         for target in self.scalars:
             value = getattr(prediction, target.name)
             found[target.name] = value * share if target.cumulative else value
@@ -153,3 +155,11 @@ class Benchmark(ModelSet):
         first = ["learning_curve"] if self.curves else []
         known = dict.fromkeys([*first, *self.target_names, *named])
         raise EahasError(f"{self.id}: {unknown('model', name, known)}")
+
+
+def _reached(target: Target, curve: Any, at: int, epochs: int) -> float:
+    """The value of a curve at its last scheduled epoch up to `at`, in a run of so many epochs."""
+    count = target.schedule.reached(int(at), epochs)
+    if not count:
+        raise ConfigError(f"at={at}: {target.name} has values at {target.schedule}")
+    return float(curve[count - 1])

@@ -113,5 +113,6 @@ def _at_the_end(prediction: Any, target: Target) -> Array:
         found: Array = getattr(prediction, target.name)
         return found
     curves = prediction.curves[target.name]
-    last: Array = curves[np.arange(len(curves)), np.asarray(prediction.epochs) - 1]
+    lengths = target.schedule.counts(np.asarray(prediction.epochs))
+    last: Array = curves[np.arange(len(curves)), lengths - 1]
     return last

@@ -64,7 +64,10 @@ def true_values(table: Table, name: str, at: int | None = None) -> Array:
     then = epochs if at is None else np.full_like(epochs, at)
     value = inverse_link(target, table.summary(name).location)
     if target.kind == "curve":
-        found = value[np.arange(len(epochs)), np.minimum(then, longest) - 1]
+        reached = target.schedule.reached(np.minimum(then, epochs), epochs)
+        if not reached.any():
+            raise ConfigError(f"at={shown(at)}: {name} has values at {target.schedule}")
+        found = np.where(reached > 0, value[np.arange(len(epochs)), reached - 1], np.nan)
     else:
         found = value * (then / epochs) if target.cumulative else value
     return np.where(then <= epochs, found, np.nan)

@@ -46,9 +46,10 @@ class Prediction:
     """The prediction for one configuration, or for a list with one more axis in front.
 
     Each scalar target is an attribute (`runtime_s`, `train_energy_j`, `test_energy_j`): a float, or
-    (n,). `curves[name]` is (MAX_EPOCH,), or (n, longest) padded with NaN past each MAX_EPOCH. `std`
-    and `interval(level)` map every target to its deviation and to (low, high). Everything is
-    computed when it is first asked for.
+    (n,). `curves[name]` is (MAX_EPOCH,), or (n, longest) padded with NaN past each MAX_EPOCH; a
+    curve with a schedule has a value for each of the epochs `epochs_of(name)` instead. `std` and
+    `interval(level)` map every target to its deviation and to (low, high). Everything is computed
+    when it is first asked for.
 
     With a `noise_seed` the values are those of one plausible run, of a table those of a measured
     one; deviations and intervals stay those of the configuration.
@@ -115,6 +116,21 @@ class Prediction:
     def curves(self) -> Mapping[str, Array]:
         return Lazy(self.benchmark.curve_names, self._value)
 
+    def epochs_of(self, name: str) -> Array:
+        """The epochs of the values of a curve, in the shape of `curves[name]`.
+
+        Of a list they are floats, padded with NaN. Raises KeyError for an unknown curve.
+        """
+        schedules = {target.name: target.schedule for target in self.benchmark.curves}
+        schedule = Lazy(tuple(schedules), schedules.__getitem__)[name]
+        if self.single:
+            return schedule.epochs_of(self.epochs).copy()
+        lengths = schedule.counts(self.epochs)
+        epochs = np.full((len(lengths), int(lengths.max())), np.nan)
+        for row, length, count in zip(epochs, self.epochs.tolist(), lengths, strict=True):
+            row[:count] = schedule.epochs_of(length)
+        return epochs
+
     @property
     def std(self) -> Mapping[str, Any]:
         """The standard deviation of each target: of both parts together, calibrated."""
@@ -179,6 +195,7 @@ def prediction_view(prediction: Prediction, level: float = 0.9) -> PredictionVie
             high=high,
             source=models.energy_source if target.is_energy else None,
             r2=held_out_r2(models.manifest, target),
+            epochs=prediction.epochs_of(target.name) if target.kind == "curve" else None,
         )
 
     return PredictionView(

@@ -23,7 +23,9 @@ def format_prediction(view: PredictionView, *, drawn: bool, columns: int) -> str
         unit = main.target.unit or "its own unit"
         lines += [
             f"{label(main.target)} in {unit}, with its {interval}",
-            terminal.curve(main.value, main.low, main.high, columns=columns, drawn=drawn),
+            terminal.curve(
+                main.value, main.low, main.high, main.epochs, columns=columns, drawn=drawn
+            ),
             "",
         ]
     lines.append(f"{'':{LABEL}}{'predicted':>{VALUE}}{interval:>{SPAN}}{'held-out R2':>{R2}}")
@@ -43,7 +45,7 @@ def format_list(view: PredictionView) -> str:
     for i, epochs in enumerate(view.epochs):
         cells = ""
         for t in targets:
-            at = (i, epochs - 1) if t.target.kind == "curve" else i
+            at = (i, t.lengths(epochs) - 1) if t.target.kind == "curve" else i
             low, high = number(t.low[at]), number(t.high[at])
             cells += " " + f"{number(t.value[at])} [{low}, {high}]".rjust(CELL - 1)
         lines.append(f"{i:<4}{epochs:>6}{cells}")
@@ -58,7 +60,7 @@ def format_query(models: ModelSet, values: Mapping[str, float], epochs: int) -> 
         value = quantity(values[target.name], target.unit)
         source = f"  {models.energy_source}" if target.is_energy else ""
         lines.append(f"{label(target):{LABEL - 1}} {value:>{VALUE}}{source}")
-    energy = any(target.is_energy for target in models.scalars)
+    energy = any(target.is_energy for target in models.targets)
     return "\n".join([*lines, "", evidence(models.manifest, models.table is not None, energy)])
 
 
@@ -102,7 +104,7 @@ def _notes(view: PredictionView) -> list[str]:
 
 
 def _energy(view: PredictionView) -> bool:
-    return any(scalar.source is not None for scalar in view.scalars)
+    return any(target.source is not None for target in view.targets)
 
 
 def _epochs(view: PredictionView) -> str:

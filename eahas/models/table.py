@@ -88,6 +88,10 @@ class Table(PredictMixin):
     def _target(self) -> dict[str, Target]:
         return {target.name: target for target in self.targets}
 
+    def lengths(self, name: str, epochs: Any) -> Any:
+        """How many values the curve of a name has in runs of so many epochs, an int or (n,)."""
+        return self._target[name].schedule.counts(epochs)
+
     def target(self, name: str) -> Target:
         """The target of a name that the table holds."""
         return self._target[name]
@@ -99,7 +103,7 @@ class Table(PredictMixin):
         return replace(self, primary=target)
 
     def predict_members(self, config: Any) -> dict[str, Array]:
-        """The run of each seed, (S, MAX_EPOCH) for a curve and (S,) for a scalar; NaN: no run.
+        """The run of each seed, (S, L) for a curve and (S,) for a scalar; NaN: no run.
 
         For a list: (S, n, longest), padded with NaN, and (S, n).
         """
@@ -109,7 +113,7 @@ class Table(PredictMixin):
         for name in self._target:
             runs = self.values[name][rows].astype(float)
             if self._target[name].kind == "curve":
-                runs = runs[..., : np.max(query.epochs)]
+                runs = runs[..., : np.max(self.lengths(name, query.epochs))]
             members[name] = runs if isinstance(rows, int) else np.moveaxis(runs, 1, 0)
         return members
 
@@ -150,8 +154,8 @@ class Table(PredictMixin):
             transformed = np.log(values) if on_log_scale(target) else values
             curve = target.kind == "curve"
             mean, squares, count = moments(transformed if curve else transformed[..., None])
-            epochs = self.epochs if curve else np.ones_like(self.epochs)
-            aleatoric = self.seed_variance[name].shrunk(mean, squares, count, epochs)
+            lengths = self.lengths(name, self.epochs) if curve else np.ones_like(self.epochs)
+            aleatoric = self.seed_variance[name].shrunk(mean, squares, count, lengths)
             epistemic = aleatoric / np.sqrt(np.maximum(count, 1))
             parts = (mean, epistemic, aleatoric)
             self._summaries[name] = Summary(*(part if curve else part[:, 0] for part in parts))
@@ -168,7 +172,7 @@ class TablePosterior:
 
     def mean(self, target: str) -> Any:
         """The mean over the seeds: a curve is (E,) or (n, longest), a scalar a float or (n,)."""
-        location = self._part(self.table.summary(target).location)
+        location = self._part(self.table.summary(target).location, target)
         return inverse_link(self.table.target(target), location)
 
     def distribution(self, target: str) -> Distribution:
@@ -176,9 +180,9 @@ class TablePosterior:
         summary = self.table.summary(target)
         return Distribution(
             self.table.target(target),
-            self._part(summary.location),
-            self._part(summary.epistemic),
-            self._part(summary.aleatoric),
+            self._part(summary.location, target),
+            self._part(summary.epistemic, target),
+            self._part(summary.aleatoric, target),
             self.table.error_quantiles[target],
         )
 
@@ -186,7 +190,8 @@ class TablePosterior:
         """A measured run: of a configuration with r runs, the one numbered `seed` modulo r."""
         runs = self.table.values[target][self.rows, self._seeds(seed)]
         if self.table.target(target).kind == "curve":
-            return runs[..., : np.max(self.query.epochs)].astype(float)
+            longest = np.max(self.table.lengths(target, self.query.epochs))
+            return runs[..., :longest].astype(float)
         return float(runs) if self.query.single else runs
 
     def _seeds(self, seed: int) -> Array | int:
@@ -199,10 +204,11 @@ class TablePosterior:
             return int(order[chosen])
         return order[np.arange(len(order)), chosen]
 
-    def _part(self, part: Array) -> Any:
+    def _part(self, part: Array, target: str) -> Any:
         """The rows of the query: a float, or an array of its own."""
         if part.ndim == 1:
             return float(part[self.rows]) if self.query.single else part[self.rows]
+        lengths = self.table.lengths(target, self.query.epochs)
         if self.query.single:
-            return part[self.rows, : self.query.epochs].copy()
-        return part[self.rows, : int(self.query.epochs.max())]
+            return part[self.rows, :lengths].copy()
+        return part[self.rows, : int(lengths.max())]

@@ -18,6 +18,7 @@ from typing import Any
 from eahas.checks import is_number, is_whole
 from eahas.errors import ConfigError, RecordError, suggest
 from eahas.space.parameters import Choice
+from eahas.spec.schedule import EVERY_EPOCH, MAX_EPOCH, Schedule
 from eahas.spec.spec import Spec
 
 NOT_GIVEN = "not given"  # the reason of a run that is not ok and has none
@@ -150,8 +151,10 @@ def _without_ends(row: Row, spec: Spec) -> str:
                 f"record {row['run_id']!r}: {target.name}: value {gap + 1} is {values[gap]}, and "
                 f"value {end} is a number again; fill the gap, or end the curve before it"
             )
-        if end < len(values) and planned is not None and end < planned and not why:
-            why = f"{target.name} is no finite number from epoch {end + 1}"
+        count = 0 if planned is None else target.schedule.counts(planned)
+        if end < len(values) and planned is not None and end < count and not why:
+            epoch = target.schedule.epoch_at(end, planned)
+            why = f"{target.name} is no finite number from epoch {epoch}"
         row[target.name] = values[:end]
     return why
 
@@ -185,32 +188,50 @@ def _short(row: Mapping[str, Any], spec: Spec) -> str:
     """What is said of the first curve that ends before the configuration does."""
     planned = _planned(row, spec) or 0
     for target in spec.curves:
-        values = row.get(target.name)
-        if isinstance(values, list) and len(values) < planned:
-            return (
-                f"{target.name} has {len(values)} values where {spec.space.fidelity} is {planned}"
-            )
+        values, wanted = row.get(target.name), target.schedule.counts(planned)
+        if isinstance(values, list) and len(values) < wanted:
+            of = "" if target.schedule.is_every_epoch else f" of {wanted}"
+            where = f"where {spec.space.fidelity} is {planned}"
+            return f"{target.name} has {len(values)}{of} values {where}"
     return ""
 
 
 def _derive_epochs(row: Row, spec: Spec) -> None:
-    """As many as the curves have values; without curves as many as the configuration says."""
-    curves = [t.name for t in spec.curves if isinstance(row.get(t.name), list)]
+    """As many as the curves show; without curves as many as the configuration says.
+
+    A curve shows that a run got to the epoch of its last value, and not to that of the next one.
+    Where curves disagree, the run ended before the earliest epoch that a curve lacks.
+    """
+    curves = [t for t in spec.curves if isinstance(row.get(t.name), list)]
     ended_well = row.get("status") == "ok"
+    planned = 1 if spec.space.fidelity is None else _planned(row, spec) or 0
     if not curves:
-        planned = 1 if spec.space.fidelity is None else _planned(row, spec) or 0
         row["epochs"] = planned if ended_well else 0
         return
-    row["epochs"] = min(len(row[name]) for name in curves)
+    shown = [_shown_epochs(t.schedule, len(row[t.name]), planned) for t in curves]
+    ends, limits = zip(*shown, strict=True)
+    row["epochs"] = min(max(ends), *limits)
     if not ended_well:
+        scheduled = {t.name: t.schedule for t in curves}
         for name, value in row.items():
             if isinstance(value, list):
-                row[name] = value[: row["epochs"]]
+                schedule = scheduled.get(name, EVERY_EPOCH)
+                row[name] = value[: schedule.reached(row["epochs"], planned)]
+
+
+def _shown_epochs(schedule: Schedule, count: int, planned: int) -> tuple[int, int]:
+    """The least and the largest number of finished epochs that `count` values of a curve mean."""
+    if schedule.is_every_epoch:
+        return count, count
+    if count >= schedule.counts(planned):
+        return planned, planned
+    ended = schedule.epoch_at(count - 1, planned) if count else 0
+    return ended, max(schedule.epoch_at(count, planned) - 1, 0)
 
 
 def _planned(row: Mapping[str, Any], spec: Spec) -> int | None:
     given: Any = row.get(spec.space.fidelity) if spec.space.fidelity else None
-    return int(given) if is_number(given) and math.isfinite(given) else None
+    return min(int(given), MAX_EPOCH) if is_number(given) and math.isfinite(given) else None
 
 
 def _config_id(row: Mapping[str, Any], spec: Spec) -> str:

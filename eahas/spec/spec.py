@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import numbers
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -174,6 +174,42 @@ def _check_targets(curves: tuple[Target, ...], scalars: tuple[Target, ...], spac
         if target.name in RESERVED:
             raise SpecError(f"targets: {target.name} is what a prediction has already; rename it")
         taken.add(target.name)
+    for curve in curves:
+        check_curve(curve, scalars, space)
+
+
+def check_curve(curve: Target, scalars: tuple[Target, ...], space: Space) -> None:
+    """A run of any length has a value of the curve, and a cumulative one ends at its total."""
+    lengths, where = run_lengths(space), f"targets: {curve.name}"
+    if curve.schedule.counts(lengths[0]) == 0:
+        raise SpecError(
+            f"{where}: a run of {lengths[0]} epochs has no value of it; it has values at "
+            f"{curve.schedule}; schedule an earlier epoch, or add last: true"
+        )
+    if curve.total is None:
+        return
+    total = next((scalar for scalar in scalars if scalar.name == curve.total), None)
+    if total is None:
+        raise SpecError(f"{where}: {unknown('total', curve.total, [s.name for s in scalars])}")
+    if total.unit != curve.unit or total.low != 0 or total.high is not None:
+        raise SpecError(
+            f"{where}: its total {total.name} needs the unit {curve.unit!r}, low: 0 and no high"
+        )
+    schedule = curve.schedule
+    if not (schedule.last or schedule.is_every_epoch or all(map(schedule.includes_end, lengths))):
+        raise SpecError(
+            f"{where}: it has values at {schedule}, so it does not always end at its total "
+            f"{total.name}; add last: true to its epochs"
+        )
+
+
+def run_lengths(space: Space) -> Sequence[int]:
+    """The lengths that runs of a space may have, rising; of an integer also those off its grid."""
+    assert space.fidelity is not None  # a space with curves has one
+    parameter = space[space.fidelity]
+    if isinstance(parameter, Choice):
+        return sorted(map(int, parameter.choices))
+    return range(int(parameter.low), int(parameter.high) + 1)
 
 
 def _network(given: Any) -> NetworkFacts:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from eahas.errors import SpecError, shown, unknown
 from eahas.spec.fields import known_fields, number, text
+from eahas.spec.schedule import EVERY_EPOCH, Schedule, schedule_from_json
 
 
 @dataclass(frozen=True)
@@ -20,8 +21,10 @@ class Target:
     direction: str  # "maximize" or "minimize"
     low: float | None = None
     high: float | None = None
-    cumulative: bool = False  # a total over the epochs of a run
+    cumulative: bool = False  # of a scalar: a total over the epochs; of a curve: what it is so far
     optional: bool = False  # a run that ended well may lack it
+    schedule: Schedule = EVERY_EPOCH  # the epochs at which a curve has values
+    total: str | None = None  # the scalar at which a cumulative curve ends
 
     @property
     def is_energy(self) -> bool:
@@ -49,9 +52,29 @@ KNOWN_TARGETS = {
 
 
 def main_curve(curves: Sequence[Target]) -> Target | None:
-    """The curve among these that is called the learning curve; without any, None."""
+    """The curve among these that is called the learning curve; without any, None.
+
+    The first of MAIN_CURVES, else the first that is not cumulative, else the first.
+    """
     named = {target.name: target for target in curves}
-    return next((named[name] for name in MAIN_CURVES if name in named), next(iter(curves), None))
+    chosen = [named[name] for name in MAIN_CURVES if name in named]
+    return next(iter([*chosen, *(t for t in curves if not t.cumulative), *curves]), None)
+
+
+def curve_groups(curves: Sequence[Target]) -> tuple[tuple[Target, ...], ...]:
+    """The curves that one model predicts together, the group of the learning curve first.
+
+    The curves of a group have one schedule, and all of them are cumulative or none is.
+    """
+    groups: dict[tuple[Schedule, bool], list[Target]] = {}
+    main = main_curve(curves)
+    for target in sorted(curves, key=lambda t: _group_of(t) != (main and _group_of(main))):
+        groups.setdefault(_group_of(target), []).append(target)
+    return tuple(map(tuple, groups.values()))
+
+
+def _group_of(target: Target) -> tuple[Schedule, bool]:
+    return target.schedule, target.cumulative
 
 
 def targets_from_dict(given: Any) -> tuple[tuple[Target, ...], tuple[Target, ...]]:
@@ -64,7 +87,7 @@ def targets_from_dict(given: Any) -> tuple[tuple[Target, ...], tuple[Target, ...
 
 
 def _target_list(kind: str, given: Any) -> tuple[Target, ...]:
-    """Targets by name (the known ones) or as a mapping name -> {unit, direction, low, high}."""
+    """Targets by name (the known ones) or as a mapping name -> {unit, direction, ...}."""
     if given is None:
         return ()
     if not isinstance(given, (list, Mapping)):
@@ -93,8 +116,11 @@ def _target(kind: str, name: str, given: Any) -> Target:
     where = f"targets: {name}"
     if not isinstance(given, Mapping):
         raise SpecError(f"{where} is described by a mapping, got {shown(given)}")
-    own = ("cumulative", "optional") if kind == "scalar" else ()
+    own = {"scalar": ("cumulative", "optional"), "curve": ("cumulative", "epochs", "total")}[kind]
     known_fields(where, given, ("unit", "direction", "low", "high", *own))
+    schedule = schedule_from_json(f"{where}: epochs", given.get("epochs"))
+    if kind == "curve" and name in KNOWN_TARGETS and set(given) <= {"epochs"}:
+        return replace(_target(kind, name, None), schedule=schedule)
     direction = given.get("direction", "minimize")
     if direction not in ("maximize", "minimize"):
         raise SpecError(f"{where}: direction is maximize or minimize, got {shown(direction)}")
@@ -106,4 +132,22 @@ def _target(kind: str, name: str, given: Any) -> Target:
         if not isinstance(value, bool):
             raise SpecError(f"{where}: {field_name} is true or false, got {shown(value)}")
     unit = text(f"{where}: unit", given.get("unit"), default="")
-    return Target(text("target", name), kind, unit, direction, low, high, cumulative, optional)
+    total = given.get("total")
+    if kind == "curve" and cumulative:
+        if high is not None or low not in (None, 0):
+            raise SpecError(f"{where}: a cumulative curve has low: 0 and no high")
+        low = 0.0
+    elif total is not None:
+        raise SpecError(f"{where}: total is for a cumulative curve; add cumulative: true")
+    return Target(
+        text("target", name),
+        kind,
+        unit,
+        direction,
+        low,
+        high,
+        cumulative,
+        optional,
+        schedule,
+        None if total is None else text(f"{where}: total", total),
+    )

@@ -30,7 +30,8 @@ SPLIT_SHARES = (("test", 0.25), ("valid", 0.15))  # for records whose sweep fixe
 class Runs:
     """n runs of one space as arrays.
 
-    x (n, F) float64; epochs (n,); curves (n, C, longest) padded with NaN; scalars (n, T) with NaN
+    x (n, F) float64; epochs (n,); curves (n, C, longest), each with one value for each epoch of its
+    schedule and padded with NaN; scalars (n, T) with NaN
     where a run has none, and their `spreads` (n, T), the standard deviations that were reported
     with them; split, config_id (n,) of str; seed (n,).
     """
@@ -74,11 +75,27 @@ class Runs:
         return self.where(mask)
 
     def only(self, targets: Sequence[str]) -> Runs:
-        """The same runs with these scalars alone."""
+        """The same runs with these targets alone."""
+        drawn = [k for k, t in enumerate(self.spec.curves) if t.name in targets]
         kept = [k for k, t in enumerate(self.spec.scalars) if t.name in targets]
-        spec = replace(self.spec, curves=(), scalars=tuple(self.spec.scalars[k] for k in kept))
-        scalars, spreads = self.scalars[:, kept], self.spreads[:, kept]
-        return replace(self, spec=spec, curves=self.curves[:, :0], scalars=scalars, spreads=spreads)
+        curves = tuple(self.spec.curves[k] for k in drawn)
+        spec = replace(self.spec, curves=curves, scalars=tuple(self.spec.scalars[k] for k in kept))
+        longest = longest_curve(curves, self.epochs)
+        return replace(
+            self,
+            spec=spec,
+            curves=self.curves[:, drawn, :longest],
+            scalars=self.scalars[:, kept],
+            spreads=self.spreads[:, kept],
+        )
+
+    @cached_property
+    def lengths(self) -> np.ndarray:
+        """(n,): how many values the curves of each run have, where all have one schedule."""
+        schedules = {target.schedule for target in self.spec.curves}
+        assert len(schedules) == 1, "curves of several schedules are fitted apart"
+        lengths: np.ndarray = schedules.pop().counts(self.epochs)
+        return lengths
 
     def values_of(self, target: Target) -> np.ndarray:
         """A target of every run: (n, longest) of a curve, (n,) of a scalar."""
@@ -180,7 +197,7 @@ def chance_percent(spec: Spec) -> float | None:
 
 def is_accuracy(target: Target) -> bool:
     """Whether guessing has a known value of this target."""
-    return target.unit == "percent" and target.direction == "maximize"
+    return target.unit == "percent" and target.direction == "maximize" and not target.cumulative
 
 
 def _usable(row: Mapping[str, Any], spec: Spec) -> bool:
@@ -193,15 +210,36 @@ def _usable(row: Mapping[str, Any], spec: Spec) -> bool:
     )
 
 
+def longest_curve(curves: Sequence[Target], epochs: np.ndarray) -> int:
+    """The largest number of values that one of these curves has in runs of so many epochs (n,)."""
+    most = int(epochs.max())
+    return max((int(target.schedule.counts(most)) for target in curves), default=most)
+
+
 def _curves(rows: Sequence[Mapping[str, Any]], spec: Spec, epochs: np.ndarray) -> np.ndarray:
-    curves = np.full((len(rows), len(spec.curves), int(epochs.max())), np.nan)
-    for i, row in enumerate(rows):
-        for k, target in enumerate(spec.curves):
+    longest = longest_curve(spec.curves, epochs)
+    curves = np.full((len(rows), len(spec.curves), longest), np.nan)
+    for k, target in enumerate(spec.curves):
+        lengths = target.schedule.counts(epochs)
+        for i, row in enumerate(rows):
             values = np.asarray(row.get(target.name, ()), dtype=float)
+            if target.cumulative:
+                values = _cumulative(values, row, target)
             curves[i, k, : len(values)] = values
-            if len(values) < epochs[i] and is_accuracy(target):
-                curves[i, k, len(values) : epochs[i]] = chance_percent(spec)
+            if len(values) < lengths[i] and is_accuracy(target):
+                curves[i, k, len(values) : lengths[i]] = chance_percent(spec)
     return curves
+
+
+def _cumulative(values: np.ndarray, row: Mapping[str, Any], target: Target) -> np.ndarray:
+    """The values on the reference machine; of a run that ended well they end at its total.
+
+    A record holds a curve in single precision and its total in double: the end is the total itself.
+    """
+    if row["status"] == "ok" and target.total is not None and target.total in row:
+        values = np.minimum(values, row[target.total])
+        values[-1:] = row[target.total]
+    return values / _factor(row, target)
 
 
 def _spreads(rows: Sequence[Mapping[str, Any]], spec: Spec) -> np.ndarray:

@@ -6,7 +6,8 @@ it gives the metric itself and the others its interval.
 
 Curves are judged in two ways. "last" takes each run's value at its own last epoch, all lengths
 together. "mean" computes the metric over the runs of one length at each epoch, averages over the
-epochs and then over the lengths, weighted by their runs.
+epochs and then over the lengths, weighted by their runs. Of a curve with a schedule, epochs are
+those that are scheduled, and lengths are the numbers of its values.
 """
 
 from __future__ import annotations
@@ -109,12 +110,12 @@ def best_quarter_tau(predicted: Array, seen: Array, weights: Array, *, maximize:
 
 
 def mean_over_epochs(
-    metric: Metric, predicted: Array, seen: Array, epochs: Array, weights: Array
+    metric: Metric, predicted: Array, seen: Array, lengths: Array, weights: Array
 ) -> Array:
-    """The "mean" of the module's head, for curves (n, longest) padded with NaN and epochs (n,)."""
+    """The "mean" of the module's head, for curves (n, longest) padded with NaN; lengths (n,)."""
     total, weight = np.zeros((2, len(weights)))
-    for length in np.unique(epochs):
-        rows = np.flatnonzero(epochs == length)
+    for length in np.unique(lengths):
+        rows = np.flatnonzero(lengths == length)
         drawn = weights[:, rows]
         each = [metric(predicted[rows, e], seen[rows, e], drawn) for e in range(int(length))]
         value = known_mean(np.array(each))
@@ -136,9 +137,9 @@ def with_interval(values: Array) -> dict[str, float | None]:
     return {"value": _number(values[0]), "low": _number(low), "high": _number(high)}
 
 
-def last_epoch(curves: Array, epochs: Array) -> Array:
-    """Each run's value at its own last epoch: (n, longest), (n,) -> (n,)."""
-    return curves[np.arange(len(epochs)), epochs - 1]
+def last_epoch(curves: Array, lengths: Array) -> Array:
+    """Each run's last value: (n, longest), (n,) -> (n,)."""
+    return curves[np.arange(len(lengths)), lengths - 1]
 
 
 def known_mean(values: Array) -> Array:

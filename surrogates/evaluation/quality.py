@@ -134,14 +134,16 @@ def _judged(
 ) -> dict[str, Any]:
     """Every metric over all runs, and over those of each length."""
     longest = min(predicted.shape[-1], seen.shape[-1]) if target.kind == "curve" else 0
+    counts = target.schedule.counts(epochs)
     ends = (
-        (last_epoch(predicted, epochs), last_epoch(seen, epochs)) if longest else (predicted, seen)
+        (last_epoch(predicted, counts), last_epoch(seen, counts)) if longest else (predicted, seen)
     )
     kept = np.isfinite(ends[0]) & np.isfinite(ends[1])
     if not kept.any():
         return _nothing(target)
     weights = resamplings(int(kept.sum()), resamples)
     lengths, now, then = epochs[kept], ends[0][kept], ends[1][kept]
+    counts = counts[kept]
     curves = (predicted[kept, :longest], seen[kept, :longest]) if longest else None
 
     def judge(rows: Array) -> dict[str, Any]:
@@ -159,7 +161,7 @@ def _judged(
             }
         }
         if curves:
-            part = curves[0][rows], curves[1][rows], lengths[rows], share
+            part = curves[0][rows], curves[1][rows], counts[rows], share
             found["mean"] = {
                 name: with_interval(mean_over_epochs(metric, *part))
                 for name, metric in METRICS.items()
@@ -169,7 +171,7 @@ def _judged(
     def further(rows: Array) -> dict[str, Any]:
         found = {"last" if curves else "value": _further(now[rows], then[rows])}
         if curves:
-            part = curves[0][rows], curves[1][rows], lengths[rows], np.ones((1, len(rows)))
+            part = curves[0][rows], curves[1][rows], counts[rows], np.ones((1, len(rows)))
             found["mean"] = {
                 name: _plain(mean_over_epochs(metric, *part)[0]) for name, metric in FURTHER.items()
             }

@@ -37,7 +37,7 @@ def trust(belief: Distribution, seen: Array, runs: Runs, weights: Array) -> dict
         "crps": _mean(_per_run(crps), weights),
     }
     if width is not None:
-        last = np.minimum(runs.epochs, width) - 1
+        last = np.minimum(belief.target.schedule.counts(runs.epochs), width) - 1
         found["crps_last"] = _mean(crps[np.arange(len(crps)), last], weights)
     found["worst"] = _worst(shares[STRATUM_LEVEL], belief, runs, weights)
     return found
@@ -125,7 +125,8 @@ def _strata(belief: Distribution, runs: Runs) -> Iterator[tuple[str, Array]]:
             for value in values:
                 yield f"{parameter.name}={value}", np.array([v == value for v in column])
     value = np.asarray(belief.value)
-    final = value if value.ndim == 1 else value[np.arange(len(value)), runs.epochs - 1]
+    lengths = belief.target.schedule.counts(runs.epochs)
+    final = value if value.ndim == 1 else value[np.arange(len(value)), lengths - 1]
     low, high = np.nanquantile(final, [1 / 3, 2 / 3])
     yield f"{belief.target.name} predicted low", final <= low
     yield f"{belief.target.name} predicted in the middle", (final > low) & (final <= high)

@@ -84,8 +84,8 @@ def _noise_of_curves(runs: Runs, codec: Codec, codes: Array) -> Array:
     """Deviations (2 * C,) at the first and the last epoch of each curve."""
     ends = np.zeros((2, runs.curves.shape[1]))
     counted = np.zeros(2)
-    for length in np.unique(runs.epochs):
-        rows = np.flatnonzero(runs.epochs == length)
+    for length in np.unique(runs.lengths):
+        rows = np.flatnonzero(runs.lengths == length)
         drawn = codec.curves(codes[rows], int(length))
         squares = (runs.curves[rows][:, :, :length] - drawn) ** 2
         along = epoch_positions(int(length))

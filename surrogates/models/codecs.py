@@ -1,8 +1,8 @@
 """Fitting curve codecs to the curves of runs, and the codes of these runs.
 
 A code is what a regressor has to predict; see `eahas.models.curves.codecs`. Runs of every length
-share one codec: curves are taken over the share of the run that is done, from 0 at the first epoch
-to 1 at the last.
+share one codec: the values of a curve stand at even steps from 0, its first one, to 1, its last
+one. With the default schedule that is the share of the run that is done.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ def bezier(runs: Runs, degree: int = DEFAULT_DEGREE) -> Encoded:
     codec = BezierCodec(degree, low, high)
     codes = np.empty((len(runs), codec.outputs))
     bottom, top = np.array(low)[:, None], np.array(high)[:, None]
-    for length in np.unique(runs.epochs):
-        rows = np.flatnonzero(runs.epochs == length)
+    for length in np.unique(runs.lengths):
+        rows = np.flatnonzero(runs.lengths == length)
         curves = runs.curves[rows][:, :, :length]
         x = fit(curves[:, _main_curve(runs)], degree).x_ctrl
         y = _least_squares(curves, basis_at(x, epoch_positions(int(length))))
@@ -118,7 +118,7 @@ def encode(name: str, runs: Runs, degree: int = DEFAULT_DEGREE, seed: int = 0) -
 
 def with_whole_curves(runs: Runs) -> Runs:
     """The runs that have all their curves to the end; FitError where none has."""
-    whole = [np.isfinite(c[:, :e]).all() for c, e in zip(runs.curves, runs.epochs, strict=True)]
+    whole = [np.isfinite(c[:, :e]).all() for c, e in zip(runs.curves, runs.lengths, strict=True)]
     if not any(whole):
         raise FitError("no training run has all its curves to the end")
     return runs.where(np.array(whole))
@@ -175,8 +175,8 @@ def _on_grid(runs: Runs) -> tuple[Array, Array]:
     """The grid (G,), and every run's curves on it: (n, C, G)."""
     positions = np.linspace(0.0, 1.0, GRID_POINTS) ** GRID_POWER
     values = np.empty((len(runs), runs.curves.shape[1], GRID_POINTS))
-    for i, epochs in enumerate(runs.epochs.tolist()):
-        at = epoch_positions(epochs)
-        for k, curve in enumerate(runs.curves[i, :, :epochs]):
+    for i, length in enumerate(runs.lengths.tolist()):
+        at = epoch_positions(length)
+        for k, curve in enumerate(runs.curves[i, :, :length]):
             values[i, k] = np.interp(positions, at, curve)
     return positions, values

@@ -101,14 +101,14 @@ def score(model: Ensemble, runs: Runs, *, last_alone: bool = False) -> float:
     beliefs, losses = model.distribution(runs.configs), []
     for target in model.targets:
         predicted, seen = beliefs[target.name].value, runs.values_of(target)
-        longest = min(predicted.shape[1], seen.shape[1])
-        ends = last_epoch(predicted, runs.epochs), last_epoch(seen, runs.epochs)
+        longest, lengths = min(predicted.shape[1], seen.shape[1]), runs.lengths
+        ends = last_epoch(predicted, lengths), last_epoch(seen, lengths)
         losses.append(1.0 - _weighted_r2(*ends, runs.weight))
         if last_alone:
             continue
-        inside = np.arange(longest) < runs.epochs[:, None]
+        inside = np.arange(longest) < lengths[:, None]
         whole = (np.isfinite(seen[:, :longest]) | ~inside).all(axis=1)
-        part = predicted[whole, :longest], seen[whole, :longest], runs.epochs[whole]
+        part = predicted[whole, :longest], seen[whole, :longest], lengths[whole]
         losses.append(1.0 - float(mean_over_epochs(r2, *part, runs.weight[None, whole])[0]))
     return _mean(losses)
 

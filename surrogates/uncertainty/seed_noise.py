@@ -105,7 +105,7 @@ def _deviations(model: Crossed, controls: Runs | None) -> _Deviations:
         found = ensemble.distribution(part.configs)
         return np.stack(
             [
-                _placed(np.asarray(found[t.name].location), part.epochs, positions, curves=curves)
+                _placed(np.asarray(found[t.name].location), part.epochs, positions, t)
                 for t in targets
             ],
             axis=1,
@@ -117,7 +117,7 @@ def _deviations(model: Crossed, controls: Runs | None) -> _Deviations:
     expected, about = model.gathered(location), model.gathered(noise_outputs)
 
     def seen_in(some: Runs) -> Array:
-        placed = [_placed(_linked(some, t), some.epochs, positions, curves=curves) for t in targets]
+        placed = [_placed(_linked(some, t), some.epochs, positions, t) for t in targets]
         return np.stack(placed, axis=1)
 
     seen, names = seen_in(runs), runs.config_id
@@ -153,12 +153,13 @@ def _linked(runs: Runs, target: Target) -> Array:
     return np.log(values) if on_log_scale(target) else values
 
 
-def _placed(values: Array, epochs: Array, positions: Array, *, curves: bool) -> Array:
-    """(n, P) of curves (n, longest) or scalars (n,)."""
-    if not curves:
+def _placed(values: Array, epochs: Array, positions: Array, target: Target) -> Array:
+    """(n, P) of a curve (n, longest) or a scalar (n,), in runs of so many epochs (n,)."""
+    if target.kind == "scalar":
         return values[:, None]
+    lengths = target.schedule.counts(epochs)
     return np.stack(
-        [at_positions(row[:end], positions) for row, end in zip(values, epochs, strict=True)]
+        [at_positions(row[:end], positions) for row, end in zip(values, lengths, strict=True)]
     )
 
 

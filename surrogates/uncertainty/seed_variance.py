@@ -46,9 +46,12 @@ class LeftOut:
         return deviation * np.sqrt(1.0 + 1.0 / self.count)
 
 
-def at_positions(linked: Array, epochs: Array) -> Array:
-    """Of curves (n, S, longest) the values at POSITIONS, each at its nearest epoch: (n, S, P)."""
-    places = np.rint(np.linspace(0.0, 1.0, POSITIONS) * (epochs[:, None] - 1)).astype(int)
+def at_positions(linked: Array, lengths: Array) -> Array:
+    """Of curves (n, S, longest) the values at POSITIONS, each the nearest one: (n, S, P).
+
+    `lengths` (n,) are the numbers of values of the curves.
+    """
+    places = np.rint(np.linspace(0.0, 1.0, POSITIONS) * (lengths[:, None] - 1)).astype(int)
     return np.take_along_axis(linked, places[:, None], axis=2)
 
 

@@ -141,6 +141,8 @@ def _head(manifest: Manifest, spec: Spec, grid: GridCodec | None) -> Head:
     if kind == "scalars":
         return ScalarHead(targets)
     check_epochs(manifest, spec.space)
+    if len({target.schedule for target in targets}) > 1:
+        manifest.refuse(f"head.targets have different schedules: {shown(list(names))}")
     return CurveHead(targets, _codec(manifest, len(targets), grid))
 
 

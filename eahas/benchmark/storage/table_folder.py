@@ -58,7 +58,13 @@ def load(folder: Path, manifest: Manifest | None = None) -> Table:
         for target in targets:
             stored = tensors[VALUES + target.name]
             values[target.name] = (
-                _curves(stored, target, present, epochs, counted.get(target.name))
+                _curves(
+                    stored,
+                    target,
+                    present,
+                    target.schedule.counts(epochs),
+                    counted.get(target.name),
+                )
                 if target.kind == "curve"
                 else _scalars(stored, target, present)
             )
@@ -92,7 +98,7 @@ def contents(table: Table) -> tuple[dict[str, Any], dict[str, bytes]]:
     for target in table.targets:
         name, values = target.name, table.values[target.name]
         if target.kind == "curve":
-            flat = values[_inside(table.present, table.epochs)]
+            flat = values[_inside(table.present, table.lengths(name, table.epochs))]
             scale = _whole_counts(flat) if target.unit == "percent" else None
             if scale is not None:
                 counts[name] = scale
@@ -224,20 +230,20 @@ def _epochs(flats: tuple[Mapping[str, Any], ...], space: Space) -> Array:
     return np.array([1 if fidelity is None else flat[fidelity] for flat in flats])
 
 
-def _inside(present: Array, epochs: Array) -> Array:
-    """(N, S, longest): the epochs of the runs that there are."""
-    if present.size * int(epochs.max()) > MAX_NUMBERS:
+def _inside(present: Array, lengths: Array) -> Array:
+    """(N, S, longest): the values of the curves of the runs that there are."""
+    if present.size * int(lengths.max()) > MAX_NUMBERS:
         raise CheckpointError(f"holds curves of more than {MAX_NUMBERS:,} numbers")
-    within = np.arange(int(epochs.max())) < epochs[:, None]
+    within = np.arange(int(lengths.max())) < lengths[:, None]
     inside: Array = present[:, :, None] & within[:, None]
     return inside
 
 
 def _curves(
-    stored: Array, target: Target, present: Array, epochs: Array, scale: int | None
+    stored: Array, target: Target, present: Array, lengths: Array, scale: int | None
 ) -> Array:
     name = VALUES + target.name
-    inside = _inside(present, epochs)
+    inside = _inside(present, lengths)
     wanted = np.dtype(np.float32) if scale is None else _of_counts(scale)
     if stored.dtype != wanted or stored.shape != (int(inside.sum()),):
         raise CheckpointError(f"{name}: {int(inside.sum())} of {wanted} are wanted, run by run")

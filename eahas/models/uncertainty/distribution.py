@@ -78,8 +78,12 @@ class Distribution:
 
 
 def on_log_scale(target: Target) -> bool:
-    """A target that is positive and unbounded above is modelled by its logarithm."""
-    return target.low == 0.0 and target.high is None and target.kind == "scalar"
+    """A target that is positive and unbounded above is modelled by its logarithm.
+
+    It is a scalar or a cumulative curve; the logarithm of a curve that is still at 0 is -inf.
+    """
+    positive = target.low == 0.0 and target.high is None
+    return positive and (target.kind == "scalar" or target.cumulative)
 
 
 def inverse_link(target: Target, location: Any) -> Any:
