@@ -8,18 +8,25 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from eahas.errors import FitError, unknown
+from eahas.models.cumulative import Cumulative
+from eahas.models.curves.monotone import MONOTONE
 from eahas.models.ensemble import Ensemble
 from eahas.models.heads import ScalarHead
 from eahas.spec.spec import Spec
-from eahas.spec.targets import curve_groups
+from eahas.spec.targets import curve_groups, main_curve
 from surrogates.data.dataset import Runs
 from surrogates.data.progress import Report
+from surrogates.data.shares import ends, shares, without_ends
 from surrogates.data.transforms import linked_scalars
-from surrogates.families import Family, Settings
+from surrogates.families import Family, Settings, family
 from surrogates.uncertainty.calibration import calibrated
-from surrogates.uncertainty.crossfit import FOLDS, crossed
+from surrogates.uncertainty.crossfit import FOLDS, Crossed, crossed
 from surrogates.uncertainty.seed_noise import with_noise
 
+SHARES, ENDS = "shares", "ends"  # kinds of pieces
+OF_ENDS = "nn_E"  # fits ends where no part fits scalars
+Fitted = Ensemble | Cumulative
+Progress = Callable[[int, int], None]
 MIN_KNOWN = 2 * FOLDS  # configurations with a value of a scalar that some runs lack
 
 
@@ -36,14 +43,40 @@ class Part:
     settings: Settings | None = None
     targets: tuple[str, ...] = ()
 
-    def fit(self, runs: Runs, progress: Callable[[int, int], None] | None = None) -> Ensemble:
-        """An uncalibrated ensemble. Raises FitError as the family does."""
-        if not self.targets:
-            return self.family.fit(runs, self.settings, progress)
-        fitted = self.family.fit(runs.only(self.targets), self.settings, progress)
-        return replace(fitted, name=self._name(runs.spec, fitted.name), spec=runs.spec)
+    def fit(self, runs: Runs, progress: Progress | None = None) -> Ensemble:
+        """An uncalibrated ensemble: of cumulative curves that of their shares.
 
-    def _name(self, spec: Spec, of_many: str) -> str:
+        Raises FitError as the family does.
+        """
+        piece = self.pieces(runs.spec)[0]
+        return piece.named(piece.fit(piece.view(runs), progress), runs.spec)
+
+    def view(self, runs: Runs) -> Runs:
+        """The runs with the targets of `fit`: those of cumulative curves are their shares."""
+        piece = self.pieces(runs.spec)[0]
+        return piece.view(runs) if piece.kind or not self.targets else runs.only(self.targets)
+
+    def targets_in(self, spec: Spec) -> tuple[str, ...]:
+        """The names of its targets in a spec."""
+        return self.targets or tuple(target.name for target in self.family.targets_of(spec))
+
+    def pieces(self, spec: Spec, of_scalars: Part | None = None) -> list[Piece]:
+        """What is fitted for it: one ensemble, or of cumulative curves one or two.
+
+        The ends of curves are fitted as `of_scalars` fits scalars, by default by OF_ENDS.
+        """
+        curves = [curve for curve in spec.curves if curve.name in self.targets_in(spec)]
+        if not self.is_of_curves(spec) or not all(curve.cumulative for curve in curves):
+            return [Piece(self, self)]
+        found = [Piece(self, replace(self, family=replace(self.family, codec=MONOTONE)), SHARES)]
+        if any(curve.total is None for curve in curves):
+            found.append(Piece(self, of_scalars or Part(family(OF_ENDS)), ENDS))
+        return found
+
+    def name(self, spec: Spec, of_many: str) -> str:
+        """The name of its model; `of_many` is that of a model of all curves, or of many scalars."""
+        if not self.targets:
+            return of_many
         main = spec.main_curve
         if self.is_of_curves(spec):
             return of_many if main is not None and main.name in self.targets else self.targets[0]
@@ -54,6 +87,42 @@ class Part:
         if not self.targets:
             return self.family.kind(spec) == "curves"
         return self.targets[0] in [curve.name for curve in spec.curves]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One ensemble of a part: of its targets as they are, or of shares or ends of its curves.
+
+    `by` has the family and the settings that fit it.
+    """
+
+    part: Part
+    by: Part
+    kind: str = ""
+
+    def view(self, runs: Runs) -> Runs:
+        """The runs as this ensemble takes them."""
+        if not self.kind:
+            return runs
+        names = self.part.targets_in(runs.spec)
+        curves = [curve for curve in runs.spec.curves if curve.name in names]
+        if self.kind == SHARES:
+            return shares(runs, curves)
+        return ends(runs, [curve for curve in curves if curve.total is None])
+
+    def fit(self, view: Runs, progress: Progress | None = None) -> Ensemble:
+        """An uncalibrated ensemble of runs as `view` gives them; FitError as the family does."""
+        ours = view.only(self.part.targets) if self.part.targets and not self.kind else view
+        return self.by.family.fit(ours, self.by.settings, progress)
+
+    def named(self, model: Ensemble, spec: Spec) -> Ensemble:
+        """The model of this spec under its name in a benchmark."""
+        name = self.part.name(spec, model.name)
+        return replace(model, spec=spec, name=f"{name}-{self.kind}" if self.kind == ENDS else name)
+
+    def judged(self, model: Crossed) -> Crossed:
+        """The model with the runs that calibrate it: those of which something is left to tell."""
+        return replace(model, runs=without_ends(model.runs)) if self.kind == SHARES else model
 
 
 def split_parts(parts: Sequence[Part], spec: Spec) -> list[Part]:
@@ -75,10 +144,12 @@ def fit_parts(
     *,
     folds: int = FOLDS,
     controls: Runs | None = None,
-) -> tuple[tuple[Ensemble, ...], dict[str, str]]:
+) -> tuple[tuple[Fitted, ...], dict[str, str]]:
     """The parts fitted to runs and calibrated by cross-fitting; the source of each target's noise.
 
-    A part for all curves is fitted as one model for each group of curves (`split_parts`).
+    A part for all curves is fitted as one model for each group of curves (`split_parts`), and one
+    for cumulative curves as a model of their shares and one of the ends that are no scalar.
+
     `controls` are repeats that nothing is fitted to, and that the noise is learned from.
 
     Raises FitError where a target is unknown, predicted twice, or known of too few configurations,
@@ -86,21 +157,54 @@ def fit_parts(
     """
     parts = split_parts(parts, runs.spec)
     _check_targets(parts, runs)
+    of_scalars = next((part for part in parts if not part.is_of_curves(runs.spec)), None)
+    pieces = [piece for part in parts for piece in part.pieces(runs.spec, of_scalars)]
     models = []
-    for part in parts:
-        counted = _Counted(report, f"fit {part.family.name}", folds + 1)
+    for piece in pieces:
+        counted = _Counted(report, f"fit {piece.by.family.name}", folds + 1)
 
-        def fit(some: Runs, part: Part = part, counted: _Counted = counted) -> Ensemble:
-            return part.fit(some, counted.next())
+        def fit(some: Runs, piece: Piece = piece, counted: _Counted = counted) -> Ensemble:
+            return piece.named(piece.fit(some, counted.next()), runs.spec)
 
-        models.append(crossed(fit, runs, count=folds))
+        models.append(crossed(fit, piece.view(runs), count=folds))
     _say(report, "learn the noise", 0, 1)
-    noisy, sources = with_noise(models, controls)
-    found: list[Ensemble] = []
-    for model in noisy:
+    told = None if controls is None else [piece.view(controls) for piece in pieces]
+    noisy, sources = with_noise(models, told)
+    found: list[tuple[Piece, Ensemble]] = []
+    for piece, model in zip(pieces, noisy, strict=True):
         _say(report, "calibrate", len(found), len(noisy))
-        found.append(calibrated(model))
-    return tuple(found), sources
+        found.append((piece, calibrated(piece.judged(model))))
+    return _assembled(parts, found, runs.spec), sources
+
+
+def _assembled(
+    parts: Sequence[Part], found: Sequence[tuple[Piece, Ensemble]], spec: Spec
+) -> tuple[Fitted, ...]:
+    """A model for each part, the cumulative ones with the models of their totals."""
+    models: list[Fitted] = []
+    plain = {t.name: model for piece, model in found if not piece.kind for t in model.targets}
+    for part in parts:
+        own = {piece.kind: model for piece, model in found if piece.part is part}
+        if SHARES not in own:
+            models.append(own[""])
+            continue
+        curves = tuple(curve for curve in spec.curves if curve.name in part.targets_in(spec))
+        totals = {curve.total: plain[curve.total] for curve in curves if curve.total is not None}
+        main = main_curve(curves)
+        assert main is not None
+        models.append(
+            Cumulative(
+                spec=spec,
+                name=own[SHARES].name,
+                targets=curves,
+                shares=own[SHARES],
+                ends=own.get(ENDS),
+                totals=totals,
+                primary=main.name,
+                manifest=own[SHARES].manifest,
+            )
+        )
+    return tuple(models)
 
 
 def _check_targets(parts: Sequence[Part], runs: Runs) -> None:
@@ -117,6 +221,11 @@ def _check_targets(parts: Sequence[Part], runs: Runs) -> None:
             if name in taken:
                 raise FitError(f"two models are to predict {name}; one is enough")
             taken.add(name)
+    for curve in runs.spec.curves:
+        if curve.name in taken and curve.total is not None and curve.total not in taken:
+            raise FitError(
+                f"{curve.name} ends at {curve.total}, which no model is to predict; fit one for it"
+            )
     several = [p for p in parts if len(p.targets) > 1 and not p.is_of_curves(runs.spec)]
     if len(several) > 1:
         raise FitError(

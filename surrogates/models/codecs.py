@@ -20,6 +20,7 @@ from eahas.models.curves.bezier import (
     raw_from_x_control_points,
 )
 from eahas.models.curves.codecs import BezierCodec, Codec, GridCodec
+from eahas.models.curves.monotone import MONOTONE, MonotoneCodec
 from eahas.models.regressors import MlpEnsemble
 from surrogates.data.dataset import Runs
 from surrogates.models.bezier_fit import fit
@@ -30,6 +31,8 @@ GRID_POWER = 1.5  # learning curves bend in their first epochs, so the grid is d
 COMPONENTS = 6  # of the singular value decomposition, per curve (NAS-Bench-X11: Yan et al., 2021)
 EDGE = 0.02  # how near to its bounds a start may place a control point
 RIDGE = 1e-6
+STEP_RIDGE = 1e-5  # per value; pulls the steps that the values of a share curve do not determine
+MIN_SHARE_STEP = 1e-3  # between y control points of a share curve, so that it has a logarithm
 Array = np.ndarray
 
 
@@ -56,6 +59,45 @@ def bezier(runs: Runs, degree: int = DEFAULT_DEGREE) -> Encoded:
         raw = np.log(share / (1.0 - share)).reshape(len(rows), -1)
         codes[rows] = np.concatenate([raw_from_x_control_points(x), raw], axis=1)
     return Encoded(codec, codes)
+
+
+def monotone(runs: Runs, degree: int = DEFAULT_DEGREE) -> Encoded:
+    """Steps of share curves; see `MonotoneCodec`. A curve that begins at 0 in all runs always does.
+
+    The curves of a run share the spacing that suits the first one best.
+    """
+    from_zero = (runs.curves[:, :, 0] == 0.0).all(axis=0)
+    codec = MonotoneCodec(degree, tuple(from_zero.tolist()))
+    codes = np.empty((len(runs), codec.outputs))
+    for length in np.unique(runs.lengths):
+        rows = np.flatnonzero(runs.lengths == length)
+        curves, at = runs.curves[rows][:, :, :length], epoch_positions(int(length))
+        x = fit(curves[:, 0], degree).x_ctrl
+        steps = _rising_steps(curves, x, basis_at(x, at), at)
+        raw = np.log(np.maximum(steps, MIN_SHARE_STEP))
+        raw[:, from_zero, 0] = 0.0
+        raw = raw.reshape(len(rows), -1)
+        codes[rows] = np.concatenate([raw_from_x_control_points(x), raw], axis=1)
+    return Encoded(codec, codes)
+
+
+def _rising_steps(curves: Array, x: Array, basis: Array, at: Array) -> Array:
+    """Steps (m, C, n + 1) >= 0 of y control points, by least squares (Lawson and Hanson, 1974).
+
+    Curves (m, C, L) at positions (L,), x control points (m, n + 1), bases (m, n + 1, L). Steps that
+    the values do not determine are those between the curve's values at the x control points.
+    """
+    from scipy.optimize import nnls
+
+    steps = np.empty((*curves.shape[:2], x.shape[1]))
+    pull = np.sqrt(STEP_RIDGE * len(at)) * np.eye(x.shape[1])
+    for i, (of_run, places, points) in enumerate(zip(curves, x, basis, strict=True)):
+        of_steps = np.cumsum(points[::-1], axis=0)[::-1]  # a step raises all later control points
+        matrix = np.concatenate([of_steps.T, pull])
+        for k, curve in enumerate(of_run):
+            plain = np.diff(np.interp(places, at, curve), prepend=0.0)
+            steps[i, k] = nnls(matrix, np.concatenate([curve, pull @ plain]))[0]
+    return steps
 
 
 def identity(runs: Runs) -> Encoded:
@@ -103,6 +145,7 @@ CODECS: Mapping[str, Callable[[Runs, int, int], Encoded]] = {  # runs, degree, s
     "svd": lambda runs, *_: svd(runs),
     "vae": lambda runs, _, seed: vae(runs, seed),
     "last": lambda runs, *_: last(runs),
+    MONOTONE: lambda runs, degree, _: monotone(runs, degree),
 }
 
 
@@ -140,7 +183,7 @@ def started(name: str, runs: Runs, degree: int = DEFAULT_DEGREE, seed: int = 0) 
     """The median code of the runs. Raises FitError as `encode`."""
     found = encode(name, runs, degree, seed)
     shift = np.median(found.codes, axis=0)
-    if isinstance(found.codec, BezierCodec):
+    if isinstance(found.codec, (BezierCodec, MonotoneCodec)):
         return Start(found.codec, shift, np.ones(len(shift)))
     return Start(found.codec, shift, np.maximum(found.codes.std(axis=0), 1e-6))
 

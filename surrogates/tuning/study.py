@@ -34,7 +34,7 @@ from surrogates.data.progress import Report
 from surrogates.data.transforms import linked_scalars
 from surrogates.evaluation.metrics import last_epoch, mean_over_epochs, r2
 from surrogates.families import Settings
-from surrogates.fitting import Part
+from surrogates.fitting import Part, split_parts
 from surrogates.models.optional import imported
 from surrogates.settings import configured
 from surrogates.tuning.search_spaces import Ranges, search_space
@@ -68,10 +68,12 @@ def tune(
 ) -> Tuned:
     """The best of so many trials, those of earlier calls with the same `study` file counted.
 
-    The settings named in `held` stay as the part has them. Raises FitError where no trial
+    The settings named in `held` stay as the part has them. Where curves have several schedules, a
+    part for all of them is judged on those of the learning curve's. Raises FitError where no trial
     succeeds, nothing is left to tune, a side has no runs, or the file holds the study of other runs
     or settings.
     """
+    part = split_parts([part], runs.spec)[0]
     train, valid = runs.side("train"), runs.side("valid")
     if not len(train) or not len(valid):
         raise FitError(f"tuning needs train and valid runs; got {len(train)} and {len(valid)}")
@@ -176,7 +178,7 @@ def _try_one(
 
 
 def _judged(part: Part, train: Runs, valid: Runs) -> float:
-    found = score(part.fit(train), valid, last_alone=part.family.codec == LAST)
+    found = score(part.fit(train), part.view(valid), last_alone=part.family.codec == LAST)
     if not math.isfinite(found):
         raise FitError("the score is no number: nothing among the valid runs varies")
     return found

@@ -67,13 +67,16 @@ class _Deviations:
 
 @one_thread()
 def with_noise(
-    models: Sequence[Crossed], controls: Runs | None = None, seed: int = 0
+    models: Sequence[Crossed], controls: Runs | Sequence[Runs] | None = None, seed: int = 0
 ) -> tuple[list[Crossed], dict[str, str]]:
     """The models with their noise fitted, and the source of each target's.
 
-    `controls` are runs of some of their configurations that they were not fitted to.
+    `controls` are runs of some of their configurations that they were not fitted to; several are
+    the same runs as each model takes them.
     """
-    found = [_deviations(model, controls) for model in models]
+    several = isinstance(controls, Sequence)
+    own = controls if several else [controls] * len(models)
+    found = [_deviations(model, some) for model, some in zip(models, own, strict=True)]
     sized = [_sized(d, model, seed) for d, model in zip(found, models, strict=True)]
     scaled = []
     for deviations, (network, _) in zip(found, sized, strict=True):

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from eahas.models.curves.monotone import rising
 from eahas.models.uncertainty.error_quantiles import ErrorQuantiles
 from eahas.spec.targets import Target
 
@@ -61,12 +62,17 @@ class Distribution:
         return self._in_unit(self.aleatoric)
 
     def interval(self, level: float) -> tuple[Any, Any]:
-        """The central interval that holds `level` of the probability; EahasError outside (0, 1)."""
+        """The central interval that holds `level` of the probability; EahasError outside (0, 1).
+
+        Neither end of a cumulative curve's interval falls: where one is above a later one, it is
+        lowered to it. A curve that never falls and stays below the later end was below it before.
+        """
         reach = self.law.reach(level) * self.scale
-        return (
-            inverse_link(self.target, self.location - reach),
-            inverse_link(self.target, self.location + reach),
-        )
+        low = inverse_link(self.target, self.location - reach)
+        high = inverse_link(self.target, self.location + reach)
+        if self.target.kind == "curve" and self.target.cumulative:
+            return rising(low), rising(high)
+        return low, high
 
     def _in_unit(self, deviation: Any) -> Any:
         """Of the log-normal law where `log`."""
