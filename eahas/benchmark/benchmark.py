@@ -126,12 +126,15 @@ class Benchmark(ModelSet):
         """
         return best_points(self._truth(), target, n, at)
 
-    def front(self, cost: str, target: str | None = None, at: int | None = None) -> list[Point]:
-        """The true Pareto front of a target against a cost, the cheapest configuration first.
+    def front(
+        self, cost: str | Sequence[str], target: str | None = None, at: int | None = None
+    ) -> list[Point]:
+        """The true Pareto front of a target against one cost or several, the cheapest first.
 
         By the means over the seeds; `target` is by default the learning curve. Otherwise as `best`.
         """
-        return front_points(self._truth(), cost, target or self.main_curve, at)
+        costs = [cost] if isinstance(cost, str) else list(cost)
+        return front_points(self._truth(), costs, target or self.main_curve, at)
 
     def _truth(self) -> Table:
         if self.table is None:
