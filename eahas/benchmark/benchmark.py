@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
+
+import numpy as np
 
 from eahas.benchmark.model_set import ModelSet
 from eahas.benchmark.optima import Point, best_points, front_points
-from eahas.benchmark.prediction import Prediction
+from eahas.benchmark.reached import curve_of_total, reached_at, spent_at
+from eahas.benchmark.prediction import FloatArray, IntArray, Prediction
 from eahas.benchmark.storage.folder import read_file
 from eahas.checks import is_whole
 from eahas.errors import (
@@ -26,6 +30,7 @@ from eahas.models.query import make_column_query, make_query
 from eahas.models.table import Table
 from eahas.models.uncertainty.seed_noise import check_seed
 from eahas.records.parquet import mixed_columns, read_table
+from eahas.space.space import Config
 from eahas.spec.targets import Target
 
 RECORDS, NOTICE = "records.parquet", "NOTICE"
@@ -35,12 +40,23 @@ RECORDS, NOTICE = "records.parquet", "NOTICE"
 class Benchmark(ModelSet):
     """What `load_benchmark` returns: predictions, true optima of a table, and the records."""
 
-    def predict(self, config: Any, *, noise_seed: int | None = None) -> Prediction:
-        """The prediction for a configuration, or for a list of them with one more axis in front.
+    @overload
+    def predict(
+        self, config: Config, *, noise_seed: int | None = None
+    ) -> Prediction[float, int]: ...
+    @overload
+    def predict(
+        self, config: Sequence[Config], *, noise_seed: int | None = None
+    ) -> Prediction[FloatArray, IntArray]: ...
+    def predict(
+        self, config: Config | Sequence[Config], *, noise_seed: int | None = None
+    ) -> Prediction[Any, Any]:
+        """The prediction for a configuration, or for a list with one more axis in front.
 
-        With a `noise_seed` it is one plausible run of each: curves, times and energies stray
-        together, as runs of one configuration do. The same seed gives the same run. Of a table it
-        is one that was measured: of r runs of a configuration that numbered `noise_seed` modulo r.
+        With a `noise_seed` it is one sampled run of each configuration: curves, times and energies
+        vary together, as in runs of one configuration with different seeds. The same seed gives the
+        same run. For a table it is a measured run: of a configuration with r runs, the one numbered
+        `noise_seed` modulo r.
 
         Raises ConfigError naming the field, what was given and what is allowed, and where a table
         has no run of a configuration; EahasError for a seed that is no whole number.
@@ -50,22 +66,65 @@ class Benchmark(ModelSet):
             noise_seed = int(noise_seed)
         return Prediction(self, make_query(self.spec.space, config), noise_seed)
 
-    def predict_columns(self, columns: Mapping[str, Any]) -> Prediction:
-        """`predict` of very many configurations, given as canonical columns of shape (n,).
+    def predict_columns(self, columns: Mapping[str, Any]) -> Prediction[FloatArray, IntArray]:
+        """`predict` for many configurations, given as canonical columns of shape (n,).
 
-        They come from `eahas.space.sampling.sample_columns` or `Space.columns`, and their values
-        are taken as they are. Raises ConfigError where a column is missing or of another length.
+        `eahas.space.sampling.sample_columns` and `Space.columns` return such columns; their values
+        are not checked. Raises ConfigError where a column is missing or of another length.
         """
         return Prediction(self, make_column_query(self.space, columns))
 
+    def trajectory(
+        self, config: Config | Sequence[Config], *, noise_seed: int | None = None
+    ) -> dict[str, FloatArray]:
+        """What is reached and spent at the end of every epoch, as arrays.
+
+        `epoch` is (E,), from 1 to MAX_EPOCH, or to the largest one of a list. Every curve and every
+        cumulative scalar (time, energy) is (E,), or (n, longest) padded with NaN for a list: what
+        `query` returns at each epoch, and NaN before the first value of a curve. `noise_seed` and
+        errors: as `predict`.
+        """
+        prediction = self.predict(config, noise_seed=noise_seed)
+        epochs = np.atleast_1d(prediction.epochs)
+        epoch = np.arange(1, int(epochs.max()) + 1)
+        at = np.broadcast_to(epoch, (len(epochs), len(epoch)))
+        share = epoch / np.asarray(prediction.epochs)[..., None]
+        found: dict[str, FloatArray] = {"epoch": epoch.astype(float)}
+        for target in self.targets:
+            value = np.asarray(prediction[target.name])
+            reached = self._reached(prediction, target, at, epochs)
+            if reached is not None:
+                found[target.name] = reached[0] if prediction.single else reached
+            elif target.kind == "curve":
+                found[target.name] = value
+            elif target.cumulative:
+                found[target.name] = np.where(share <= 1.0, value[..., None] * share, np.nan)
+        return found
+
+    def _reached(
+        self, prediction: Prediction[Any, Any], target: Target, at: IntArray, epochs: IntArray
+    ) -> FloatArray | None:
+        """A target after the epochs `at` (n, A) of runs of `epochs` (n,), where a schedule says.
+
+        That is of a curve with a schedule, and of a scalar at which a curve ends; else None.
+        """
+        if target.kind == "curve":
+            if target.schedule.is_every_epoch:
+                return None
+            return reached_at(target, np.atleast_2d(prediction[target.name]), at, epochs)
+        curve = curve_of_total(target, self.curves)
+        if curve is None:
+            return None
+        return spent_at(curve, np.atleast_2d(prediction[curve.name]), at, epochs)
+
     def query(
-        self, config: Mapping[str, Any], at: int | None = None, *, noise_seed: int | None = None
+        self, config: Config, at: int | None = None, *, noise_seed: int | None = None
     ) -> dict[str, float]:
         """What has been reached and spent at the end of epoch `at` (default: the last).
 
         Every curve at that epoch, one with a schedule at its last epoch up to `at`; of a cumulative
-        scalar the share of the epochs, so that time and energy are monotone in `at`; any other
-        scalar whole. `noise_seed` is that of `predict`. Raises ConfigError for `at` outside
+        scalar what the curve that ends at it has come to, or without one the share of the epochs,
+        so that time and energy are monotone in `at`; any other scalar whole. `noise_seed` is that of `predict`. Raises ConfigError for `at` outside
         1..MAX_EPOCH, and where a curve has no value up to `at`.
         """
         if not isinstance(config, Mapping):
@@ -76,12 +135,18 @@ class Benchmark(ModelSet):
         if not is_whole(epoch) or not 1 <= epoch <= last:
             raise ConfigError(f"at={shown(at)}: allowed are whole epochs in 1..{last}")
         found: dict[str, float] = {"epoch": int(epoch)}
-        share = int(epoch) / last
-        for target in self.curves:
-            found[target.name] = _reached(target, prediction.curves[target.name], epoch, last)
-        for target in self.scalars:
-            value = getattr(prediction, target.name)
-            found[target.name] = value * share if target.cumulative else value
+        then, epochs, share = np.array([[int(epoch)]]), np.array([last]), int(epoch) / last
+        for target in self.curves + self.scalars:
+            reached, value = self._reached(prediction, target, then, epochs), prediction[target.name]
+            if reached is not None:
+                found[target.name] = float(reached[0, 0])
+                if target.kind == "curve" and math.isnan(found[target.name]):
+                    schedule = target.schedule
+                    raise ConfigError(f"at={shown(at)}: {target.name} has values at {schedule}")
+            elif target.kind == "curve":
+                found[target.name] = float(value[epoch - 1])
+            else:
+                found[target.name] = float(value) * (share if target.cumulative else 1.0)
         return found
 
     def best(self, target: str, n: int = 1, at: int | None = None) -> list[Point]:
@@ -93,12 +158,15 @@ class Benchmark(ModelSet):
         """
         return best_points(self._truth(), target, n, at)
 
-    def front(self, cost: str, target: str | None = None, at: int | None = None) -> list[Point]:
-        """The true Pareto front of a target against a cost, the cheapest configuration first.
+    def front(
+        self, cost: str | Sequence[str], target: str | None = None, at: int | None = None
+    ) -> list[Point]:
+        """The true Pareto front of a target against one cost or several, the cheapest first.
 
         By the means over the seeds; `target` is by default the learning curve. Otherwise as `best`.
         """
-        return front_points(self._truth(), cost, target or self.main_curve, at)
+        costs = [cost] if isinstance(cost, str) else list(cost)
+        return front_points(self._truth(), costs, target or self.main_curve, at)
 
     def _truth(self) -> Table:
         if self.table is None:
@@ -155,11 +223,3 @@ class Benchmark(ModelSet):
         first = ["learning_curve"] if self.curves else []
         known = dict.fromkeys([*first, *self.target_names, *named])
         raise EahasError(f"{self.id}: {unknown('model', name, known)}")
-
-
-def _reached(target: Target, curve: Any, at: int, epochs: int) -> float:
-    """The value of a curve at its last scheduled epoch up to `at`, in a run of so many epochs."""
-    count = target.schedule.reached(int(at), epochs)
-    if not count:
-        raise ConfigError(f"at={at}: {target.name} has values at {target.schedule}")
-    return float(curve[count - 1])

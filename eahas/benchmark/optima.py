@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from eahas.benchmark.reached import curve_of_total, reached_at, spent_at
 from eahas.checks import is_whole
 from eahas.errors import ConfigError, EahasError, shown, unknown
 from eahas.models.table import Table
 from eahas.models.uncertainty.distribution import inverse_link
 from eahas.pareto import pareto_rows
-from eahas.spec.targets import Target
+from eahas.spec.targets import Target, minimised
 
 Array = np.ndarray
 
@@ -40,19 +41,22 @@ def best_points(table: Table, target: str, n: int = 1, at: int | None = None) ->
     if not is_whole(n) or n < 1:
         raise EahasError(f"n={shown(n)}: allowed are whole numbers from 1")
     values = true_values(table, target, at)
-    order = np.argsort(_cost(table, target, values), kind="stable")
+    order = np.argsort(minimised(_target(table, target), values), kind="stable")
     known = order[np.isfinite(values[order])][:n]
     return _points(table, known, {target: values})
 
 
-def front_points(table: Table, cost: str, target: str, at: int | None = None) -> list[Point]:
-    """The configurations that no other beats in both, the cheapest first; `at` as `best_points`.
+def front_points(
+    table: Table, costs: Sequence[str], target: str, at: int | None = None
+) -> list[Point]:
+    """The configurations that no other one dominates in the target and the costs together.
 
-    Of equal ones the first in the table stands for all.
+    They are ordered by the first cost, the cheapest first. Of equal ones the first in the table
+    counts. `at` and errors: as `best_points`.
     """
-    values = {name: true_values(table, name, at) for name in (cost, target)}
-    both = [_cost(table, name, found) for name, found in values.items()]
-    return _points(table, pareto_rows(np.stack(both, axis=1)), values)
+    values = {name: true_values(table, name, at) for name in (*costs, target)}
+    points = [minimised(_target(table, name), found) for name, found in values.items()]
+    return _points(table, pareto_rows(np.stack(points, axis=1)), values)
 
 
 def true_values(table: Table, name: str, at: int | None = None) -> Array:
@@ -63,11 +67,14 @@ def true_values(table: Table, name: str, at: int | None = None) -> Array:
         raise ConfigError(f"at={shown(at)}: allowed are whole epochs in 1..{longest}")
     then = epochs if at is None else np.full_like(epochs, at)
     value = inverse_link(target, table.summary(name).location)
+    curve = curve_of_total(target, table.targets)
     if target.kind == "curve":
-        reached = target.schedule.reached(np.minimum(then, epochs), epochs)
-        if not reached.any():
+        found = reached_at(target, value, then[:, None], epochs)[:, 0]
+        if not target.schedule.reached(np.minimum(then, epochs), epochs).any():
             raise ConfigError(f"at={shown(at)}: {name} has values at {target.schedule}")
-        found = np.where(reached > 0, value[np.arange(len(epochs)), reached - 1], np.nan)
+    elif curve is not None and at is not None:
+        values = inverse_link(curve, table.summary(curve.name).location)
+        found = spent_at(curve, values, then[:, None], epochs)[:, 0]
     else:
         found = value * (then / epochs) if target.cumulative else value
     return np.where(then <= epochs, found, np.nan)
@@ -79,11 +86,6 @@ def _target(table: Table, name: str) -> Target:
         if target.name == name:
             return target
     raise EahasError(f"{table.name}: {unknown('target', name, [t.name for t in known])}")
-
-
-def _cost(table: Table, name: str, values: Array) -> Array:
-    """What is to be made small."""
-    return -values if _target(table, name).direction == "maximize" else values
 
 
 def _points(table: Table, rows: Array, values: dict[str, Array]) -> list[Point]:
