@@ -21,14 +21,15 @@ import sys
 from argparse import Namespace
 from collections.abc import Sequence
 
-from eahas.benchmark.storage import ensemble_folder as ensembles
-from eahas.benchmark.storage.folder import replaceable
+from eahas.benchmark.loading import contents_of
+from eahas.benchmark.storage.folder import replaceable, save_folder
 from eahas.cli import accelerators, run_command
 from eahas.cli.arguments import Parser, whole
 from eahas.cli.format_metrics import summary
 from eahas.cli.inputs import read_records_of
 from eahas.cli.progress import Bars
 from eahas.cli.tuning import add_tuning, tuned, write_settings
+from eahas.models.ensemble import Ensemble
 from eahas.records.summary import energy_facts
 
 EXAMPLE = """example:
@@ -75,7 +76,8 @@ def fit_one(arguments: Namespace) -> None:
     """Fit, judge on held-out runs, save.
 
     Records are learned from on train and valid and judged on test; Accel-NASBench's data set is
-    learned from on train alone, and all three sides are judged.
+    learned from on train alone, and all three sides are judged. Of curves with several schedules
+    those of the learning curve's are fitted.
     """
     accelerators.check(arguments)
     folder = replaceable(str(accelerators.folder_of(arguments)))
@@ -87,7 +89,7 @@ def fit_one(arguments: Namespace) -> None:
     from surrogates.evaluation.quality import quality
     from surrogates.evaluation.side_metrics import side_metrics
     from surrogates.families import configured, family
-    from surrogates.fitting import Part, fit_parts
+    from surrogates.fitting import Part, fit_parts, split_parts
     from sweeps.specs import load_spec
 
     chosen = family(arguments.model)
@@ -101,7 +103,7 @@ def fit_one(arguments: Namespace) -> None:
         spec = load_spec(arguments.search_space or "regnet-digits")
         rows = read_records_of(arguments.data_path, spec)
     runs = runs_from_records(rows, spec)
-    part = Part(chosen, settings, accelerators.targets(arguments, spec))
+    part = split_parts([Part(chosen, settings, accelerators.targets(arguments, spec))], spec)[0]
     (part,), words = tuned([part], runs, arguments, folder, seed=arguments.seed)
     for word in words:
         wrote = write_settings(folder, written(part, word))
@@ -116,11 +118,12 @@ def fit_one(arguments: Namespace) -> None:
         )
         judged = quality([model], runs.side("test"), report=bars)
     if others:
+        assert isinstance(model, Ensemble)  # the targets of Accel-NASBench are scalars
         for side in accelerators.SIDES:
             print(f"{side} metrics: {side_metrics(model, runs.side(side))}")
         print()
     print(summary(judged, model.targets, energy_facts(rows)["source"]))
-    ensembles.save(model, folder)
+    save_folder(folder, *contents_of(model))
     print(f'\nwrote {folder}; load it: eahas.api.load_ensemble("{folder}")')
 
 

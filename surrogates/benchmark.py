@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from eahas.benchmark.benchmark import NOTICE, RECORDS
+from eahas.benchmark.loading import contents_of
 from eahas.benchmark.model_set import SUPPORT
-from eahas.benchmark.storage import ensemble_folder as ensembles
 from eahas.benchmark.storage.folder import BENCHMARK, save_folder, tensor_bytes, with_manifest
 from eahas.errors import FitError
-from eahas.models.ensemble import Ensemble
 from eahas.models.support import support_of
 from eahas.records.parquet import records_bytes
 from eahas.records.summary import energy_facts, provenance
@@ -24,7 +23,7 @@ from surrogates.data.progress import Report
 from surrogates.data.transforms import check_positive
 from surrogates.evaluation.quality import judged
 from surrogates.families import Family, Settings, family
-from surrogates.fitting import Part, fit_parts
+from surrogates.fitting import FittedModel, Part, fit_parts
 from surrogates.uncertainty.crossfit import FOLDS
 
 MODELS = ("bezier_nn_STAR", "nn_E")  # what a benchmark is made of unless told otherwise
@@ -42,7 +41,7 @@ class Fitted:
     spec: Spec
     runs: Runs
     learned: Runs
-    models: tuple[Ensemble, ...]
+    models: tuple[FittedModel, ...]
     noise: Mapping[str, str]
     quality: Mapping[str, Any]
 
@@ -149,6 +148,6 @@ def save(
         "quality": fitted.quality,
     }
     for model in fitted.models:
-        whole = with_manifest(*ensembles.contents(model))
+        whole = with_manifest(*contents_of(model))
         files |= {f"{model.name}/{name}": content for name, content in whole.items()}
     save_folder(folder, manifest, files)

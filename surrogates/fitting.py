@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from eahas.benchmark.storage.ensemble_folder import ENDS, SHARES
 from eahas.errors import FitError, unknown
 from eahas.models.cumulative import Cumulative
 from eahas.models.curves.monotone import MONOTONE
@@ -23,9 +24,8 @@ from surrogates.uncertainty.calibration import calibrated
 from surrogates.uncertainty.crossfit import FOLDS, Crossed, crossed
 from surrogates.uncertainty.seed_noise import with_noise
 
-SHARES, ENDS = "shares", "ends"  # kinds of pieces
 OF_ENDS = "nn_E"  # fits ends where no part fits scalars
-Fitted = Ensemble | Cumulative
+FittedModel = Ensemble | Cumulative
 Progress = Callable[[int, int], None]
 MIN_KNOWN = 2 * FOLDS  # configurations with a value of a scalar that some runs lack
 
@@ -144,7 +144,7 @@ def fit_parts(
     *,
     folds: int = FOLDS,
     controls: Runs | None = None,
-) -> tuple[tuple[Fitted, ...], dict[str, str]]:
+) -> tuple[tuple[FittedModel, ...], dict[str, str]]:
     """The parts fitted to runs and calibrated by cross-fitting; the source of each target's noise.
 
     A part for all curves is fitted as one model for each group of curves (`split_parts`), and one
@@ -179,9 +179,9 @@ def fit_parts(
 
 def _assembled(
     parts: Sequence[Part], found: Sequence[tuple[Piece, Ensemble]], spec: Spec
-) -> tuple[Fitted, ...]:
+) -> tuple[FittedModel, ...]:
     """A model for each part, the cumulative ones with the models of their totals."""
-    models: list[Fitted] = []
+    models: list[FittedModel] = []
     plain = {t.name: model for piece, model in found if not piece.kind for t in model.targets}
     for part in parts:
         own = {piece.kind: model for piece, model in found if piece.part is part}

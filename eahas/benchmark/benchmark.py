@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, overload
@@ -12,8 +11,8 @@ import numpy as np
 
 from eahas.benchmark.model_set import ModelSet
 from eahas.benchmark.optima import Point, best_points, front_points
-from eahas.benchmark.reached import curve_of_total, reached_at, spent_at
 from eahas.benchmark.prediction import FloatArray, IntArray, Prediction
+from eahas.benchmark.reached import curve_of_total, reached_at, spent_at
 from eahas.benchmark.storage.folder import read_file
 from eahas.checks import is_whole
 from eahas.errors import (
@@ -124,8 +123,9 @@ class Benchmark(ModelSet):
 
         Every curve at that epoch, one with a schedule at its last epoch up to `at`; of a cumulative
         scalar what the curve that ends at it has come to, or without one the share of the epochs,
-        so that time and energy are monotone in `at`; any other scalar whole. `noise_seed` is that of `predict`. Raises ConfigError for `at` outside
-        1..MAX_EPOCH, and where a curve has no value up to `at`.
+        so that time and energy are monotone in `at`; any other scalar whole. `noise_seed` is that
+        of `predict`. Raises ConfigError for `at` outside 1..MAX_EPOCH, and where a curve has no
+        value up to `at`.
         """
         if not isinstance(config, Mapping):
             raise ConfigError(f"query takes one configuration, got {type(config).__name__}")
@@ -136,17 +136,18 @@ class Benchmark(ModelSet):
             raise ConfigError(f"at={shown(at)}: allowed are whole epochs in 1..{last}")
         found: dict[str, float] = {"epoch": int(epoch)}
         then, epochs, share = np.array([[int(epoch)]]), np.array([last]), int(epoch) / last
+        for target in self.curves:
+            if not target.schedule.reached(int(epoch), last):
+                raise ConfigError(f"at={shown(at)}: {target.name} has values at {target.schedule}")
         for target in self.curves + self.scalars:
-            reached, value = self._reached(prediction, target, then, epochs), prediction[target.name]
+            value: Any = prediction[target.name]
+            reached = self._reached(prediction, target, then, epochs)
             if reached is not None:
                 found[target.name] = float(reached[0, 0])
-                if target.kind == "curve" and math.isnan(found[target.name]):
-                    schedule = target.schedule
-                    raise ConfigError(f"at={shown(at)}: {target.name} has values at {schedule}")
             elif target.kind == "curve":
                 found[target.name] = float(value[epoch - 1])
             else:
-                found[target.name] = float(value) * (share if target.cumulative else 1.0)
+                found[target.name] = float(value) * share if target.cumulative else float(value)
         return found
 
     def best(self, target: str, n: int = 1, at: int | None = None) -> list[Point]:

@@ -10,14 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from eahas.benchmark.benchmark import Benchmark
+from eahas.benchmark.storage import cumulative_folder as cumulatives
 from eahas.benchmark.storage import ensemble_folder as ensembles
 from eahas.benchmark.storage import table_folder as tables
 from eahas.benchmark.storage.folder import read_file
 from eahas.benchmark.storage.manifest import (
     BENCHMARK,
+    CUMULATIVE,
     ENSEMBLE,
     MANIFEST,
     MODELS,
+    TABLE,
     Manifest,
     parse_manifest,
     read_manifest,
@@ -25,6 +28,7 @@ from eahas.benchmark.storage.manifest import (
 from eahas.benchmark.storage.registry import locate
 from eahas.checks import is_number
 from eahas.errors import CheckpointError, shown, unknown
+from eahas.models.cumulative import Cumulative
 from eahas.models.ensemble import Ensemble
 from eahas.models.protocol import Model
 from eahas.records.schema import ENERGY_SOURCES, MIXED, NO_ENERGY
@@ -41,20 +45,32 @@ def load(folder: Path, manifest: Manifest | None = None) -> Benchmark:
     manifest = manifest or read_manifest(folder, BENCHMARK)
     spec = manifest.spec()
     _check_facts(manifest)
-    models: list[Model] = []
-    taken: dict[str, str] = {}
-    for name in manifest.folders("models"):
-        content = read_file(folder, f"{name}/{MANIFEST}", manifest.content)
-        inner = parse_manifest(content, folder / name / MANIFEST, MODELS)
-        model = load_model(folder / name, inner)
+    names, models = manifest.folders("models"), dict[str, Model]()
+    manifests = {name: _manifest_of(folder, name, manifest) for name in names}
+    of_scalars: dict[str, Model] = {}
+    for name in sorted(names, key=lambda name: manifests[name].kind == CUMULATIVE):
+        inner = manifests[name]
+        if inner.kind == CUMULATIVE:  # needs the models of its totals
+            model: Model = cumulatives.load(folder / name, inner, of_scalars)
+        else:
+            model = load_model(folder / name, inner)
         if model.space != spec.space or not set(model.targets) <= set(spec.targets):
             inner.refuse(f"its space or its targets are not those of {manifest.path}")
-        for target in model.targets:
+        models[name] = _sharing(model, tuple(models.values()))
+        of_scalars |= {t.name: models[name] for t in model.targets if t.kind == "scalar"}
+    taken: dict[str, str] = {}
+    for name in names:
+        for target in models[name].targets:
             other = taken.setdefault(target.name, name)
             if other != name:
                 manifest.refuse(f"models: {other} and {name} both predict {target.name}")
-        models.append(_sharing(model, models))
-    return Benchmark(folder, manifest.content, spec, tuple(models))
+    return Benchmark(folder, manifest.content, spec, tuple(models[name] for name in names))
+
+
+def _manifest_of(folder: Path, name: str, manifest: Manifest) -> Manifest:
+    """The manifest of a model, which the benchmark's vouches for."""
+    content = read_file(folder, f"{name}/{MANIFEST}", manifest.content)
+    return parse_manifest(content, folder / name / MANIFEST, MODELS)
 
 
 @lru_cache(maxsize=8)
@@ -75,18 +91,39 @@ def load_pickled(folder: str, identity: str, fingerprint: str) -> Benchmark:
 
 
 def load_model(folder: Path, manifest: Manifest) -> Model:
-    """The ensemble or the table of a folder; CheckpointError where it is not whole and right."""
+    """The model of a folder; CheckpointError where it is not whole and right.
+
+    The totals of cumulative curves are looked for in the benchmark that the folder belongs to.
+    """
     if manifest.kind == ENSEMBLE:
         return ensembles.load(folder, manifest)
-    return tables.load(folder, manifest)
+    if manifest.kind == TABLE:
+        return tables.load(folder, manifest)
+    models: Mapping[str, Model] = {}
+    if cumulatives.totals_of(manifest) and (folder.parent / MANIFEST).is_file():
+        models = load(folder.parent).model_of
+    return cumulatives.load(folder, manifest, models)
+
+
+def contents_of(model: Ensemble | Cumulative) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """The manifest and the files of a fitted model's folder, which `load_model` reads."""
+    if isinstance(model, Cumulative):
+        return cumulatives.contents(model)
+    return ensembles.contents(model)
 
 
 def _sharing(model: Model, others: Sequence[Model]) -> Model:
     """The model with the features of one that has the same, so that a query computes them once."""
-    if isinstance(model, Ensemble):
-        for other in others:
-            if isinstance(other, Ensemble) and other.features == model.features:
-                return replace(model, features=other.features)
+    if isinstance(model, Cumulative):
+        ends = None if model.ends is None else _with_features_of(model.ends, others)
+        return replace(model, shares=_with_features_of(model.shares, others), ends=ends)
+    return _with_features_of(model, others) if isinstance(model, Ensemble) else model
+
+
+def _with_features_of(model: Ensemble, others: Sequence[Model]) -> Ensemble:
+    for other in others:
+        if isinstance(other, Ensemble) and other.features == model.features:
+            return replace(model, features=other.features)
     return model
 
 

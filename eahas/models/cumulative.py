@@ -153,12 +153,16 @@ class CumulativePosterior:
         posterior, total = self._total(target)
         end, shares = posterior.distribution(total), self._shares.distribution(target)
         share = rising_to_one(shares.value)
-        scale = shares.law.std / max(end.law.std, 1e-12)
         moving = (share > 0.0) & (share < 1.0)
+        ratio = shares.law.std / max(end.law.std, 1e-12)
+        relative = np.divide(shares.scale * ratio, share, out=np.zeros_like(share), where=moving)
+        # A log-normal share with this relative deviation has it on the log scale:
+        on_log = np.sqrt(np.log1p(relative * relative))
+        per_unit = np.divide(on_log, shares.scale, out=np.zeros_like(share), where=relative > 0.0)
 
         def combined(of_end: Any, of_share: Array) -> Array:
-            relative = np.divide(of_share * scale, share, out=np.zeros_like(share), where=moving)
-            whole = np.sqrt(np.square(_per_run(of_end)) + relative * relative)
+            own = of_share * per_unit
+            whole = np.sqrt(np.square(_per_run(of_end)) + own * own)
             return np.where(np.isnan(share), np.nan, whole)
 
         logs = np.log(share, out=np.full_like(share, -np.inf), where=~(share <= 0.0))

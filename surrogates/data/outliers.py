@@ -54,15 +54,16 @@ def without_spikes(runs: Runs) -> Runs:
 def cuts(runs: Runs) -> list[Cut]:
     """What is cut of each curve's target, where anything is.
 
-    Only towards an end at which the target has no bound. Believed is what lies within FARTHEST
-    times the usual range beyond it, which goes from the lower quartile of the runs' least values to
-    the upper quartile of their largest: up to a quarter of the runs may be as far out as they like.
+    Only towards an end at which the target has no bound; a cumulative curve, which is learned as
+    shares and the logarithm of its end, is not cut. Values within MAX_DISTANCE times the usual
+    range beyond it are kept. That range goes from the lower quartile of the runs' least values to
+    the upper quartile of their largest: up to a quarter of the runs may lie anywhere.
     """
     found = []
     for k, target in enumerate(runs.spec.curves):
         low, high = reach(runs.curves[:, k])
         low = -np.inf if target.low is not None else low
-        high = np.inf if target.high is not None else high
+        high = np.inf if target.high is not None or target.cumulative else high
         beyond = int(((runs.curves[:, k] < low) | (runs.curves[:, k] > high)).any(axis=1).sum())
         if beyond:
             found.append(Cut(target, beyond, low, high))

@@ -74,9 +74,8 @@ def with_noise(
     `controls` are runs of some of their configurations that they were not fitted to; several are
     the same runs as each model takes them.
     """
-    several = isinstance(controls, Sequence)
-    own = controls if several else [controls] * len(models)
-    found = [_deviations(model, some) for model, some in zip(models, own, strict=True)]
+    aside = controls if isinstance(controls, Sequence) else [controls] * len(models)
+    found = [_deviations(model, some) for model, some in zip(models, aside, strict=True)]
     sized = [_sized(d, model, seed) for d, model in zip(found, models, strict=True)]
     scaled = []
     for deviations, (network, _) in zip(found, sized, strict=True):

@@ -9,6 +9,7 @@ from typing import Any
 
 from eahas.benchmark.storage.manifest import (
     BENCHMARK,
+    CUMULATIVE,
     ENSEMBLE,
     MANIFEST,
     MODELS,
@@ -112,7 +113,7 @@ def describe(folder: Path) -> dict[str, Any]:
     manifest = read_manifest(folder, BENCHMARK)
     spec = manifest.spec()
     models = [read_manifest(folder / name, MODELS) for name in manifest.folders("models")]
-    entry = {ENSEMBLE: "head.targets", TABLE: "targets"}
+    entry = {ENSEMBLE: "head.targets", TABLE: "targets", CUMULATIVE: "targets"}
     predicted = {target for model in models for target in model.texts(entry[model.kind])}
     return {
         "name": name_of(manifest.content),
