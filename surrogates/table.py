@@ -15,7 +15,7 @@ from eahas.benchmark.storage import table_folder as tables
 from eahas.benchmark.storage.folder import BENCHMARK, save_folder, with_manifest
 from eahas.errors import FitError, shown
 from eahas.models.table import Table
-from eahas.models.uncertainty.distribution import on_log_scale
+from eahas.models.uncertainty.distribution import LOG_OF_ZERO, on_log_scale, to_log_scale
 from eahas.records.parquet import records_bytes
 from eahas.records.summary import energy_facts, provenance
 from eahas.spec.spec import Spec
@@ -93,10 +93,16 @@ def tabled(runs: Runs) -> Table:
         seen = _bounded(runs.only([name]).values_of(target), target)
         found = np.full((*present.shape, *seen.shape[1:]), np.nan, dtype=seen.dtype)
         found[row, column] = seen
-        linked = np.log(found) if on_log_scale(target) else found.astype(float)
+        linked = to_log_scale(target, found)
         few = at_positions(linked, lengths) if target.kind == "curve" else linked[..., None]
         values[name] = found
         seed_variance[name], error_quantiles[name] = studied(few)
+        if target.kind == "curve" and target.cumulative:  # how errors spread, it shows after 0
+            moving = (np.nan_to_num(few, nan=LOG_OF_ZERO) > LOG_OF_ZERO).any(axis=(0, 1))
+            _, error_quantiles[name] = studied(few[..., moving])
+    for target in runs.spec.curves:
+        if target.total is not None:
+            error_quantiles[target.name] = error_quantiles[target.total]
     return Table(
         spec=runs.spec,
         name=NAME,
@@ -123,9 +129,11 @@ def _bounded(seen: Array, target: Target) -> Array:
     """
     if not np.isfinite(seen).any():
         raise FitError(f"no run has a value of {target.name}")
-    if on_log_scale(target) and (seen <= 0).any():
+    cumulative = target.kind == "curve" and target.cumulative
+    if on_log_scale(target) and ((seen < 0) if cumulative else (seen <= 0)).any():
         raise FitError(f"{target.name} is on a log scale and holds a value that is not positive")
-    stored = seen.astype(np.float32 if target.kind == "curve" else np.float64)
+    single = target.kind == "curve" and not cumulative
+    stored = seen.astype(np.float32 if single else np.float64)
     bounded: Array = np.clip(stored, target.low, target.high)
     return bounded
 

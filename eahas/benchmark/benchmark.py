@@ -30,6 +30,8 @@ from eahas.models.table import Table
 from eahas.models.uncertainty.seed_noise import check_seed
 from eahas.records.parquet import mixed_columns, read_table
 from eahas.space.space import Config
+from eahas.spec.fidelities import watched_epochs
+from eahas.spec.schedule import EVERY_EPOCH
 from eahas.spec.targets import Target
 
 RECORDS, NOTICE = "records.parquet", "NOTICE"
@@ -124,16 +126,19 @@ class Benchmark(ModelSet):
         Every curve at that epoch, one with a schedule at its last epoch up to `at`; of a cumulative
         scalar what the curve that ends at it has come to, or without one the share of the epochs,
         so that time and energy are monotone in `at`; any other scalar whole. `noise_seed` is that
-        of `predict`. Raises ConfigError for `at` outside 1..MAX_EPOCH, and where a curve has no
-        value up to `at`.
+        of `predict`. Where the spec says which epochs can be watched, `at` is one of them. Raises
+        ConfigError for `at` outside 1..MAX_EPOCH, and where a curve has no value up to `at`.
         """
         if not isinstance(config, Mapping):
             raise ConfigError(f"query takes one configuration, got {type(config).__name__}")
         prediction = self.predict(config, noise_seed=noise_seed)
         last = prediction.epochs
-        epoch = last if at is None else at
+        watched = watched_epochs(self.spec.fidelities) or EVERY_EPOCH
+        epoch = watched.epoch_at(watched.counts(last) - 1, last) if at is None else at
         if not is_whole(epoch) or not 1 <= epoch <= last:
             raise ConfigError(f"at={shown(at)}: allowed are whole epochs in 1..{last}")
+        if not watched.includes(int(epoch), last):
+            raise ConfigError(f"at={shown(at)}: a run of {last} epochs is watched at {watched}")
         found: dict[str, float] = {"epoch": int(epoch)}
         then, epochs, share = np.array([[int(epoch)]]), np.array([last]), int(epoch) / last
         for target in self.curves:

@@ -139,9 +139,13 @@ class CumulativePosterior:
         return _per_run(posterior.mean(total)) * share
 
     def sample(self, target: str, seed: int) -> Any:
-        """A curve of one run of each configuration: a sampled total times a sampled share."""
+        """A curve of one run of each configuration: a sampled total times a sampled share.
+
+        A share that is predicted to be 0, as that before training, is 0 in every run.
+        """
         posterior, total = self._total(target)
-        share = rising_to_one(self._shares.sample(target, seed))
+        sampled = np.where(self._shares.mean(target) == 0.0, 0.0, self._shares.sample(target, seed))
+        share = rising_to_one(sampled)
         return _per_run(posterior.sample(total, seed)) * share
 
     def distribution(self, target: str) -> Distribution:

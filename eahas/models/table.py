@@ -17,9 +17,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from eahas.errors import ConfigError, EahasError, shown, unknown
+from eahas.models.curves.monotone import rising
 from eahas.models.protocol import PredictMixin
 from eahas.models.query import Query, make_query
-from eahas.models.uncertainty.distribution import Distribution, inverse_link, on_log_scale
+from eahas.models.uncertainty.distribution import Distribution, inverse_link, to_log_scale
 from eahas.models.uncertainty.error_quantiles import ErrorQuantiles
 from eahas.models.uncertainty.seed_variance import SeedVariance, moments
 from eahas.space.space import Space
@@ -47,7 +48,7 @@ class Table(PredictMixin):
         present (N, S): whether there is such a run.
         points: how many configurations the space has; a partial table has fewer.
         values: of each target, in its unit and NaN where a run has none: a curve (N, S, longest)
-            in float32, a scalar (N, S).
+            in float32, a cumulative curve and a scalar (N, S) in float64.
         typical: of each target, how far seeds lie apart.
         laws: of each target, how errors spread: that of a new seed's run around the mean.
     """
@@ -148,15 +149,27 @@ class Table(PredictMixin):
         )
 
     def summary(self, name: str) -> Summary:
-        """Location and deviations of a target, of every configuration; computed once."""
+        """Location and deviations of a target, of every configuration; computed once.
+
+        Those of a cumulative curve at its end are those of its total.
+        """
         if name not in self._summaries:
             target, values = self._target[name], self.values[name].astype(float)
-            transformed = np.log(values) if on_log_scale(target) else values
+            transformed = to_log_scale(target, values)
             curve = target.kind == "curve"
             mean, squares, count = moments(transformed if curve else transformed[..., None])
             lengths = self.lengths(name, self.epochs) if curve else np.ones_like(self.epochs)
             aleatoric = self.seed_variance[name].shrunk(mean, squares, count, lengths)
             epistemic = aleatoric / np.sqrt(np.maximum(count, 1))
+            if curve and target.cumulative:  # a geometric mean of numbers with a 0 is 0
+                mean[(values == 0.0).any(axis=1)] = -np.inf
+            if curve and target.total in self._target:
+                last = (np.arange(len(mean)), lengths - 1)
+                of_total = self.summary(target.total)
+                mean[last], aleatoric[last] = of_total.location, of_total.aleatoric
+                epistemic[last] = of_total.epistemic
+            if curve and target.cumulative:  # a run that broke off is in the mean at first
+                mean = rising(mean)
             parts = (mean, epistemic, aleatoric)
             self._summaries[name] = Summary(*(part if curve else part[:, 0] for part in parts))
         return self._summaries[name]

@@ -34,13 +34,15 @@ class Space:
     """Parameters in encoding order, the constraints over them, and the name of the fidelity.
 
     `fidelity` names the parameter that holds the number of training epochs (MAX_EPOCH), or is None
-    for a space without learning curves.
+    for a space without learning curves. `fidelities` are pairs of a role and a parameter, that of
+    the role `epochs` included.
     """
 
     name: str
     parameters: tuple[Parameter, ...]
     constraints: tuple[Constraint, ...] = ()
     fidelity: str | None = None
+    fidelities: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         if not self.parameters:
@@ -65,6 +67,12 @@ class Space:
                 raise SpecError(unknown("fidelity", self.fidelity, known))
             if known[self.fidelity].condition is not None:
                 raise SpecError(f"fidelity {self.fidelity}: the epochs cannot have a condition")
+            if ("epochs", self.fidelity) not in self.fidelities:
+                roles = (("epochs", self.fidelity), *self.fidelities)
+                object.__setattr__(self, "fidelities", roles)
+        for role, name in self.fidelities:
+            if name not in known:
+                raise SpecError(f"fidelities: {role}: {unknown('parameter', name, known)}")
         object.__setattr__(self, "parameters", tuple(known.values()))
 
     # Names and forms

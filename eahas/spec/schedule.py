@@ -88,18 +88,17 @@ class Schedule:
             return np.isin(epoch, self.listed)
         return (epoch >= self.start) & ((epoch - self.start) % self.every == 0)
 
-    def includes_end(self, length: int) -> bool:
-        """Whether the last epoch of a run of `length` epochs is scheduled."""
-        return self.last or bool(self._is_regular(length))
+    def includes(self, epoch: int, length: int) -> bool:
+        """Whether an epoch of a run of `length` epochs is scheduled."""
+        return bool(self._is_regular(epoch)) or (self.last and epoch == length)
 
     def __str__(self) -> str:
         end = " and the last" if self.last else ""
         if self.listed:
             some = ", ".join(map(str, self.listed[:SHOWN]))
             return f"epochs {some}{', ...' if len(self.listed) > SHOWN else ''}{end}"
-        if self.is_every_epoch:
-            return "every epoch from 1"
-        return f"every {self.every} epochs from {self.start}{end}"
+        step = "epoch" if self.every == 1 else f"{self.every} epochs"
+        return f"every {step} from {self.start}{end}"
 
     def to_json(self) -> Any:
         """The form in which a spec describes it; `schedule_from_json` reads it."""

@@ -13,13 +13,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from eahas.checks import is_whole
+from eahas.checks import is_number, is_whole
 from eahas.errors import SpecError, shown, unknown
 from eahas.frozen import frozen
 from eahas.space.architectures.regnet import STEM_STRIDES, NetworkFacts
 from eahas.space.constraints import constraint_from_dict
 from eahas.space.parameters import MAX_INTEGER, Choice, Condition, Numeric, Parameter
 from eahas.space.space import Space
+from eahas.spec.fidelities import (
+    DATA_SHARE,
+    Fidelity,
+    epochs_parameter,
+    fidelities_from_dict,
+    watched_epochs,
+)
 from eahas.spec.fields import known_fields, number, text
 from eahas.spec.targets import RESERVED, Target, main_curve, targets_from_dict
 
@@ -31,6 +38,7 @@ SECTIONS = (
     "parameters",
     "constraints",
     "fidelity",
+    "fidelities",
     "targets",
     "network",
     "data",
@@ -56,6 +64,7 @@ class Spec:
     measurement: Mapping[str, Any]
     sweep: Mapping[str, Any]
     source: Mapping[str, Any] = field(repr=False, compare=False)
+    fidelities: tuple[Fidelity, ...] = ()
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -95,14 +104,18 @@ def spec_from_dict(given: Any) -> Spec:
     constraints = [] if given.get("constraints") is None else given["constraints"]
     if not isinstance(constraints, list):
         raise SpecError(f"constraints: a list, got {shown(constraints)}")
-    fidelity = given.get("fidelity")
+    fidelity = None if given.get("fidelity") is None else text("fidelity", given["fidelity"])
+    fidelities = fidelities_from_dict(given.get("fidelities"), fidelity)
     space = Space(
         name=name,
         parameters=parameters,
         constraints=tuple(constraint_from_dict(c, network, parameters) for c in constraints),
-        fidelity=None if fidelity is None else text("fidelity", fidelity),
+        fidelity=epochs_parameter(fidelities),
+        fidelities=tuple((f.role, f.parameter) for f in fidelities if f.parameter is not None),
     )
     _check_fidelity(space)
+    _check_watched(fidelities, space)
+    _check_data_share(fidelities, space)
     curves, scalars = targets_from_dict(given.get("targets"))
     _check_targets(curves, scalars, space)
     return Spec(
@@ -118,6 +131,7 @@ def spec_from_dict(given: Any) -> Spec:
         measurement=_section(given, "measurement"),
         sweep=_section(given, "sweep"),
         source=given,
+        fidelities=fidelities,
     )
 
 
@@ -197,7 +211,8 @@ def check_curve(curve: Target, scalars: tuple[Target, ...], space: Space) -> Non
             f"{where}: its total {total.name} needs the unit {curve.unit!r}, low: 0 and no high"
         )
     schedule = curve.schedule
-    if not (schedule.last or schedule.is_every_epoch or all(map(schedule.includes_end, lengths))):
+    ends_there = schedule.last or schedule.is_every_epoch
+    if not (ends_there or all(schedule.includes(length, length) for length in lengths)):
         raise SpecError(
             f"{where}: it has values at {schedule}, so it does not always end at its total "
             f"{total.name}; add last: true to its epochs"
@@ -254,6 +269,35 @@ def _check_fidelity(space: Space) -> None:
         raise SpecError(
             f"fidelity {space.fidelity}: epochs are whole numbers from 1, got {parameter.allowed()}"
         )
+
+
+def _check_watched(fidelities: tuple[Fidelity, ...], space: Space) -> None:
+    """A run of any length can be watched up to some epoch from 1 on."""
+    watched = watched_epochs(fidelities)
+    if watched is None:
+        return
+    shortest = run_lengths(space)[0]
+    if not watched.counts(shortest) or watched.first < 1:
+        raise SpecError(
+            f"fidelities: watched has {watched}; epochs from 1 on are watched, and a run of "
+            f"{shortest} epochs needs one of them"
+        )
+
+
+def _check_data_share(fidelities: tuple[Fidelity, ...], space: Space) -> None:
+    """A share of the data is a number above 0 and at most 1."""
+    for fidelity in fidelities:
+        if fidelity.role != DATA_SHARE or fidelity.parameter is None:
+            continue
+        parameter = space[fidelity.parameter]
+        values: tuple[Any, ...] = (
+            parameter.choices if isinstance(parameter, Choice) else (parameter.low, parameter.high)
+        )
+        if not all(is_number(value) and 0 < value <= 1 for value in values):
+            raise SpecError(
+                f"fidelities: {DATA_SHARE} {parameter.name}: shares of the data are numbers above "
+                f"0 and at most 1, got {parameter.allowed()}"
+            )
 
 
 def _plain(given: Mapping[Any, Any]) -> dict[str, Any]:

@@ -30,6 +30,7 @@ ARRAYS = "runs.safetensors"
 KEYS, PRESENT, VALUES, TYPICAL = "keys", "present", "values.", "typical."
 PERCENT, MAX_COUNTED = 100.0, 65_535
 MAX_NUMBERS = 500_000_000  # of one target, ends padded; more would not fit into memory
+MAX_ROUNDING = 1e-12  # relative, between the end of a cumulative curve and its total
 BLOCK = 1024
 Array = np.ndarray
 
@@ -68,6 +69,8 @@ def load(folder: Path, manifest: Manifest | None = None) -> Table:
                 if target.kind == "curve"
                 else _scalars(stored, target, present)
             )
+        lengths = {target.name: target.schedule.counts(epochs) for target in targets}
+        _check_totals(values, lengths, spec)
         seed_variance = {
             target.name: _typical(tensors, target, weight)
             for target, weight in zip(targets, weights, strict=True)
@@ -99,7 +102,8 @@ def contents(table: Table) -> tuple[dict[str, Any], dict[str, bytes]]:
         name, values = target.name, table.values[target.name]
         if target.kind == "curve":
             flat = values[_inside(table.present, table.lengths(name, table.epochs))]
-            scale = _whole_counts(flat) if target.unit == "percent" else None
+            percent = target.unit == "percent" and not target.cumulative
+            scale = _whole_counts(flat) if percent else None
             if scale is not None:
                 counts[name] = scale
                 flat = np.rint(flat.astype(float) * (scale / PERCENT)).astype(_of_counts(scale))
@@ -156,7 +160,8 @@ def _seeds(manifest: Manifest) -> tuple[int, ...]:
 def _counted(manifest: Manifest, targets: tuple[Target, ...]) -> dict[str, int]:
     """Of each curve that is stored as counts what stands for 100 %."""
     given = dict(manifest.section("counts"))
-    known = [t.name for t in targets if t.kind == "curve" and t.unit == "percent"]
+    curves = [t for t in targets if t.kind == "curve" and not t.cumulative]
+    known = [t.name for t in curves if t.unit == "percent"]
     for name, scale in given.items():
         if name not in known:
             manifest.refuse(f"counts: {unknown('curve in percent', name, known)}")
@@ -244,13 +249,29 @@ def _curves(
 ) -> Array:
     name = VALUES + target.name
     inside = _inside(present, lengths)
-    wanted = np.dtype(np.float32) if scale is None else _of_counts(scale)
+    plain = np.dtype(np.float64 if target.cumulative else np.float32)
+    wanted = plain if scale is None else _of_counts(scale)
     if stored.dtype != wanted or stored.shape != (int(inside.sum()),):
         raise CheckpointError(f"{name}: {int(inside.sum())} of {wanted} are wanted, run by run")
-    values = np.full(inside.shape, np.nan, dtype=np.float32)
+    values = np.full(inside.shape, np.nan, dtype=plain)
     values[inside] = stored if scale is None else PERCENT * stored.astype(float) / scale
     _check_values(values, target, name)
+    if target.cumulative and (np.diff(values, axis=-1) < 0.0).any():
+        raise CheckpointError(f"{name}: a cumulative curve falls")
     return values
+
+
+def _check_totals(values: Mapping[str, Array], lengths: Mapping[str, Array], spec: Spec) -> None:
+    """The curve of a run that has a total ends at it, to float rounding."""
+    for curve in spec.curves:
+        total = curve.total
+        if total is None or curve.name not in values or total not in values:
+            continue
+        runs = values[curve.name]
+        last = np.broadcast_to((lengths[curve.name] - 1)[:, None, None], (*runs.shape[:2], 1))
+        ends = np.take_along_axis(runs, last, axis=2)[..., 0]
+        if (np.abs(ends - values[total]) > MAX_ROUNDING * np.abs(values[total])).any():
+            raise CheckpointError(f"{VALUES}{curve.name}: a curve does not end at its {total}")
 
 
 def _scalars(stored: Array, target: Target, present: Array) -> Array:
@@ -268,7 +289,7 @@ def _check_values(values: Array, target: Target, name: str) -> None:
     low = -np.inf if target.low is None else target.low
     high = np.inf if target.high is None else target.high
     outside = (values < low) | (values > high) | np.isinf(values)
-    if on_log_scale(target):
+    if on_log_scale(target) and target.kind == "scalar":
         outside |= values == 0.0
     if outside.any():
         raise CheckpointError(f"{name}: holds {values[outside][0]:g}, which is out of bounds")

@@ -12,6 +12,7 @@ from eahas.models.curves.monotone import rising
 from eahas.models.uncertainty.error_quantiles import ErrorQuantiles
 from eahas.spec.targets import Target
 
+LOG_OF_ZERO = -700.0  # stands for -inf where means and deviations are computed
 MAX_EXPONENT = 700.0  # exp of more overflows; no cost has so many digits
 
 
@@ -90,6 +91,19 @@ def on_log_scale(target: Target) -> bool:
     """
     positive = target.low == 0.0 and target.high is None
     return positive and (target.kind == "scalar" or target.cumulative)
+
+
+def to_log_scale(target: Target, values: np.ndarray) -> np.ndarray:
+    """The logarithms of values on a log scale, those of 0 at least LOG_OF_ZERO; others as float64.
+
+    A cumulative curve may be 0 at its beginning. The result is finite where the values are.
+    """
+    if not on_log_scale(target):
+        return values.astype(float)
+    if target.kind == "scalar":
+        return np.log(values)
+    nothing = values == 0.0
+    return np.log(values, out=np.full(values.shape, LOG_OF_ZERO), where=~nothing)
 
 
 def inverse_link(target: Target, location: Any) -> Any:
