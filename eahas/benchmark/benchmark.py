@@ -156,9 +156,9 @@ class Benchmark(ModelSet):
 
         Raises EahasError naming the tasks or the devices for an unknown one.
         """
-        from eahas.benchmark.loading import load
-
-        return load(self.folder, task=task or self.task, device=device or self.device)
+        chosen = (task or self.task, device or self.device)
+        selected: Benchmark = self.loader(str(self.folder), self.id, None, *chosen)
+        return selected
 
     def require_records(self) -> None:
         """Raise EahasError where the records may not be distributed."""

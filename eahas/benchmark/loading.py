@@ -61,7 +61,7 @@ def load(
             inner.refuse(f"its space or its targets are not those of {manifest.path}")
         models.append(_sharing(model, models))
     _check_once(manifest, models)
-    return Benchmark(folder, manifest.content, spec, tuple(models))
+    return Benchmark(folder, manifest.content, spec, tuple(models), load_again)
 
 
 def _load_parts(
@@ -89,6 +89,7 @@ def _load_parts(
         merged(manifest, inner),
         spec,
         tuple(models),
+        load_again,
         task=task,
         device=device,
         tasks=values_of("task", parts),
@@ -109,21 +110,31 @@ def _check_once(manifest: Manifest, models: Sequence[Model]) -> None:
             predicted[target.name] = model.name
 
 
-@lru_cache(maxsize=8)
-def load_pickled(
-    folder: str, identity: str, fingerprint: str, task: str | None, device: str | None
+def load_again(
+    folder: str, identity: str, fingerprint: str | None, task: str | None, device: str | None
 ) -> Benchmark:
-    """The benchmark that a pickle refers to: in the same folder, else by its name and version.
+    """A benchmark that was loaded before: in the same folder, else by its name and version.
 
-    Raises CheckpointError where neither has the manifest with this fingerprint.
+    Many unpickled predictions share one benchmark. Raises CheckpointError where a fingerprint is
+    given and the manifest has another one.
     """
+    if fingerprint is not None:
+        return _verified(folder, identity, fingerprint, task, device)
     place = Path(folder)
     if not (place / MANIFEST).is_file():
         place = locate(identity).folder
-    benchmark = load(place, task=task, device=device)
+    return load(place, task=task, device=device)
+
+
+@lru_cache(maxsize=8)
+def _verified(
+    folder: str, identity: str, fingerprint: str, task: str | None, device: str | None
+) -> Benchmark:
+    benchmark = load_again(folder, identity, None, task, device)
     if benchmark.fingerprint != fingerprint:
         raise CheckpointError(
-            f"{place} no longer holds the {identity} that was pickled: its manifest differs"
+            f"{benchmark.folder} no longer holds the {identity} that was pickled: its manifest "
+            "differs"
         )
     return benchmark
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -28,6 +28,7 @@ class ModelSet:
     """The models of a benchmark folder; each target is predicted by one of them at most.
 
     Attributes:
+        loader: makes it again from its folder, name, fingerprint, task and device.
         task, device: of a benchmark with several, the chosen ones; None where it has no such axis.
         tasks, devices: all that the benchmark has.
         parts: the parts that serve the chosen task and device; none for a benchmark without axes.
@@ -37,6 +38,7 @@ class ModelSet:
     manifest: Mapping[str, Any] = field(repr=False)
     spec: Spec = field(repr=False)
     models: tuple[Model, ...] = field(repr=False)
+    loader: Callable[..., Any] = field(repr=False)
     task: str | None = None
     device: str | None = None
     tasks: tuple[str, ...] = field(default=(), repr=False)
@@ -51,10 +53,8 @@ class ModelSet:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """By reference: the folder, the name, and the fingerprint that must be found again."""
-        from eahas.benchmark.loading import load_pickled
-
         given = (str(self.folder), self.id, self.fingerprint, self.task, self.device)
-        return load_pickled, given
+        return self.loader, given
 
     @cached_property
     def fingerprint(self) -> str:
