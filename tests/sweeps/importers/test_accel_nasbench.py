@@ -17,7 +17,7 @@ from surrogates.data.dataset import runs_from_records
 from sweeps.importers.accel_nasbench import accel_nasbench_rows
 from sweeps.specs import load_spec
 
-REAL = Path(__file__).parents[3] / "shared/data/accel_nasbench/anb_dataset_jsons.tar.gz"
+REAL = Path(__file__).parents[4] / "shared/data/accel_nasbench/anb_dataset_jsons.tar.gz"
 
 
 @pytest.fixture(scope="module")
