@@ -210,9 +210,10 @@ def _assembled(
 def _check_targets(parts: Sequence[Part], runs: Runs) -> None:
     taken: set[str] = set()
     for part in parts:
-        if part.targets and part.family.targets == "curves":
+        fits_curves = part.family.targets != "scalars"
+        of_curves = bool(part.targets) and fits_curves and part.is_of_curves(runs.spec)
+        if part.targets and (of_curves or part.family.targets == "curves"):
             _check_group(part, runs.spec)
-        of_curves = bool(part.targets) and part.is_of_curves(runs.spec)
         of_kind = runs.spec.curves if of_curves else runs.spec.scalars
         known = [t.name for t in (of_kind if part.targets else part.family.targets_of(runs.spec))]
         for name in part.targets or known:

@@ -145,7 +145,6 @@ CODECS: Mapping[str, Callable[[Runs, int, int], Encoded]] = {  # runs, degree, s
     "svd": lambda runs, *_: svd(runs),
     "vae": lambda runs, _, seed: vae(runs, seed),
     "last": lambda runs, *_: last(runs),
-    MONOTONE: lambda runs, degree, _: monotone(runs, degree),
 }
 
 
@@ -154,6 +153,8 @@ def encode(name: str, runs: Runs, degree: int = DEFAULT_DEGREE, seed: int = 0) -
 
     Raises FitError for an unknown name, and where no run has.
     """
+    if name == MONOTONE:  # of shares alone, and so the codec of no family
+        return monotone(with_whole_curves(runs), degree)
     if name not in CODECS:
         raise FitError(unknown("codec", name, CODECS))
     return CODECS[name](with_whole_curves(runs), degree, seed)

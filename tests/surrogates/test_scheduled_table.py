@@ -146,9 +146,9 @@ def test_without_a_value_up_to_an_epoch_nothing_is_best() -> None:
     made = table.make(spec, as_stored(rows, spec), resamples=3)
     from eahas.benchmark.optima import best_points
 
-    assert best_points(made.table, "valid", at=3)
+    assert best_points(lambda _: made.table, "valid", at=3)
     with pytest.raises(ConfigError, match="at=2: valid has values at epochs 3"):
-        best_points(made.table, "valid", at=2)
+        best_points(lambda _: made.table, "valid", at=2)
 
 
 @pytest.mark.parametrize(
