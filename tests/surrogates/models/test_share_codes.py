@@ -60,4 +60,4 @@ def test_a_start_is_a_typical_share(of_shares: Runs) -> None:
     assert (start.scale == 1).all()
     middle = start.codec.curves(start.shift, 12)
     typical = np.nanmedian(of_shares.curves, axis=0)
-    assert middle == pytest.approx(typical, abs=0.03)
+    assert middle == pytest.approx(typical, abs=0.06)
