@@ -17,6 +17,8 @@ from surrogates.models.network_training import FitSettings, NetSettings
 from surrogates.models.trees import ForestSettings, LgbSettings, XgbSettings
 from surrogates.uncertainty.calibration import calibrated
 
+pytestmark = pytest.mark.integration
+
 
 def test_every_family_is_found_by_its_name():
     assert {"bezier_nn_STAR", "nn_E"} <= FAMILIES.keys()
