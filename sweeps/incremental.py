@@ -7,7 +7,6 @@ holds, makes what comes next, and collects. The list stands in the spec's sectio
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +29,7 @@ from sweeps.plan import (
     plan_list,
     replace_plan,
 )
-from sweeps.restore import marks, prefer, restore
+from sweeps.restore import identifying_facts, prefer, restore_records
 from sweeps.run_lock import RESUME_FILE
 from sweeps.run_loop import forget_failed
 
@@ -111,15 +110,16 @@ def run_slice(
     started = time.monotonic()
     store = Path(store)
     runs, folder = listed(spec), work_folder(store)
-    stored = read_records(store, spec) if store.exists() else []
+    stored = read_records(store, spec) if store.exists() else None
     _plan_in(folder, spec, runs)
-    if stored:
-        restore(folder, store)
+    if stored is not None:
+        restore_records(folder, stored, store)
         prefer(folder, stored)
     if retry_failed:
         forget_failed(folder)
     planned = {run.run_id for run in runs}
-    in_store, begun_with = {row["run_id"]: marks(row) for row in stored}, _done(folder)
+    in_store = {row["run_id"]: identifying_facts(row) for row in stored or ()}
+    done_before = _done(folder)
     try:
         launch(
             folder,
@@ -134,11 +134,11 @@ def run_slice(
     finally:
         done = _done(folder)
         new = {run_id for run_id in done if in_store.get(run_id) != done[run_id]}
-        if stored:  # also failed runs that were not made again
-            restore(folder, store)
-        if new:  # also what a slice that was killed left uncollected
-            collect(folder, store, related=False)
-    if done == begun_with and finished_count(folder, runs) < len(runs):
+        if stored is not None:  # also failed runs that were not made again
+            restore_records(folder, stored, store)
+        # `new` also contains runs that an earlier call finished and was killed before collecting.
+        records = collect(folder, store, related=False)[1] if new else stored
+    if done == done_before and finished_count(folder, runs) < len(runs):
         begun = any(folder.glob(f"{WORK}/*/{RESUME_FILE}"))
         how = " with --retry-failed" * retry_failed
         left = f"what has begun is kept in {folder} and goes on with the next slice{how}"
@@ -146,23 +146,23 @@ def run_slice(
             f"a budget of {budget_s:g} s ended before any run did; "
             f"{left if begun else 'none had finished an epoch'}; give it a longer budget"
         )
-    rows = read_records(store, spec)
+    assert records is not None  # a store without records and without new runs is an error above
     return Slice(
         store,
-        before=sum(row["run_id"] in planned for row in stored),
-        after=sum(row["run_id"] in planned for row in rows),
+        before=sum(run_id in planned for run_id in in_store),
+        after=sum(row["run_id"] in planned for row in records),
         made=len(new & planned),
         planned=len(runs),
         seconds=time.monotonic() - started,
-        status=Counter(row["status"] for row in rows),
-        unrelated=unrelated(rows),
+        status=records.counts("status"),
+        unrelated=unrelated(records),
     )
 
 
 def _done(folder: Path) -> dict[str, tuple[Any, ...]]:
-    """The marks of every record in a folder by its run."""
+    """The identifying facts of every record in a folder, by its run_id."""
     paths = (folder / DONE).glob("*.json")
-    return {path.stem: marks(record_in(path) or {}) for path in paths}
+    return {path.stem: identifying_facts(record_in(path) or {}) for path in paths}
 
 
 def _plan_in(folder: Path, spec: Spec, runs: Sequence[PlannedRun]) -> None:

@@ -187,9 +187,19 @@ def _made(
 ) -> Record:
     """The record of a run. An error in it becomes a record too; a full disk stops the worker."""
     started = datetime.datetime.now(datetime.timezone.utc)
+    facts = machine_facts(device)
+    origin = {
+        "recipe": recipe(spec),
+        "machine": fingerprint(facts),
+        "machine_facts": json.dumps(facts, sort_keys=True),
+        "started_at": started.isoformat(timespec="seconds"),
+        "software": f"eahas {eahas.__version__}, torch {facts['torch']}, "
+        f"Python {platform.python_version()}",
+    }
     try:
-        record = _trained(spec, run, claim, device, data, on_epoch) | identity(run)
+        record = _trained(spec, run, claim, device, data, on_epoch) | identity(run) | origin
         check_row(record, spec)
+        return record
     except OSError:
         raise
     except Exception as error:  # noqa: BLE001  any failure of a run is a row with its reason
@@ -199,16 +209,7 @@ def _made(
             frame = traceback.extract_tb(error.__traceback__)[-1]
             reason += f" at {Path(frame.filename).name}:{frame.lineno} in {frame.name}"
         print(f"sweep: {run.run_id} failed: {reason}", file=sys.stderr)
-        record = failed(spec, run, reason)
-    facts = machine_facts(device)
-    return record | {
-        "recipe": recipe(spec),
-        "machine": fingerprint(facts),
-        "machine_facts": json.dumps(facts, sort_keys=True),
-        "started_at": started.isoformat(timespec="seconds"),
-        "software": f"eahas {eahas.__version__}, torch {facts['torch']}, "
-        f"Python {platform.python_version()}",
-    }
+        return failed(spec, run, reason) | origin
 
 
 def _trained(

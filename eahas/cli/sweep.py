@@ -263,7 +263,7 @@ def collect(arguments: Namespace) -> None:
     folder = Path(arguments.folder)
     out = folder / RECORDS_FILE if arguments.out is None else Path(arguments.out)
     spec, rows = collected(folder, out)
-    print(f"{out}: {len(rows)} runs of {spec.name} ({counted(Counter(r['status'] for r in rows))})")
+    print(f"{out}: {len(rows)} runs of {spec.name} ({counted(rows.counts('status'))})")
     ships = spec.name in list_specs() and load_spec(spec.name).source == spec.source
     named = spec.name if ships else folder / SPEC_FILE
     print(f"next: eahas fit {named} {out} --out my-benchmark")

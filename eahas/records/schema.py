@@ -18,20 +18,21 @@ import numpy as np
 
 from eahas.checks import is_number
 from eahas.errors import ConfigError, RecordError, shown, unknown
+from eahas.records.records import ASIDE, Records
 from eahas.spec.spec import Spec
 from eahas.spec.targets import Target
 
 STATUSES = ("ok", "diverged", "failed")
 SPLITS = ("train", "valid", "test", "")
 ROLES = ("main", "repeat", "anchor", "control", "")
-ANCHOR, CONTROL = "anchor", "control"
-ASIDE = (ANCHOR, CONTROL)  # roles of runs that stand on no side and are fitted by nobody
+CONTROL = "control"
 ENERGY_METHODS = ("whole", "window", "")
 ENERGY_SOURCES = ("nvml_counter", "nvml_sampled", "rapl", "estimated", "")
 MIXED, NO_ENERGY = "mixed", "none"  # what a benchmark says of runs with several sources, or none
 MAX_INTEGER = 2**63 - 1  # an int64
 MAX_FLOAT = 3e38  # a single, as curves are stored and surrogates are fitted
 SINGLE = 1e-7  # relative; what a bound forgives, because a file holds curves in single precision
+NO_RECORDS = "no records; a sweep's collect stage writes them"
 ALLOWED = {
     "text": "text",
     "int": "a whole number",
@@ -174,8 +175,12 @@ def _check_readable(values: Mapping[str, Any]) -> None:
     except ValueError:
         given = shown(values["started_at"])
         raise RecordError(f"started_at is {given}; allowed: a time of ISO 8601") from None
-    if not values.get("machine_factor", 1.0) > 0:
-        raise RecordError(f"machine_factor is {values['machine_factor']:g}; allowed: above 0")
+    _check_machine_factor(values.get("machine_factor", 1.0))
+
+
+def _check_machine_factor(factor: float) -> None:
+    if not factor > 0:
+        raise RecordError(f"machine_factor is {factor:g}; allowed: above 0")
 
 
 def started_at(row: Mapping[str, Any]) -> datetime.datetime | None:
@@ -288,38 +293,56 @@ def config_of(row: Mapping[str, Any], spec: Spec) -> dict[str, Any]:
     return {name: row[name] for name in spec.space.names if row.get(name) is not None}
 
 
-def check_rows(rows: Iterable[Mapping[str, Any]], spec: Spec) -> list[dict[str, Any]]:
-    """`check_row` on each, and the whole: no run twice, a configuration's runs on one side.
+def check_rows(rows: Iterable[Mapping[str, Any]], spec: Spec) -> Records:
+    """The rows as checked `Records`; Records of the same spec are returned as they are.
 
-    A configuration has one `config_id` and a `config_id` one configuration: else a held-out run
-    could be one that the fit has seen.
+    Each row must pass `check_row`. No run_id may occur twice. The runs of a configuration share one
+    config_id and one split, and a config_id belongs to one configuration; otherwise a held-out run
+    could be a run of a configuration that the fit was trained on. Raises RecordError.
     """
+    if isinstance(rows, Records) and rows.spec == spec:
+        return rows
     checked = [check_row(row, spec) for row in rows]
     if not checked:
-        raise RecordError("no records; a sweep's collect stage writes them")
+        raise RecordError(NO_RECORDS)
     seen: set[str] = set()
-    sides: dict[str, tuple[dict[str, Any], str]] = {}
-    names: dict[tuple[Any, ...], str] = {}
+    first_of: dict[str, tuple[dict[str, Any], str]] = {}
+    ids: dict[tuple[Any, ...], str] = {}
     for row in checked:
         name = f"record {row['run_id']!r}"
         if row["run_id"] in seen:
-            raise RecordError(f"{name} stands twice")
+            raise RecordError(f"{name} occurs twice")
         seen.add(row["run_id"])
         if row.get("role") in ASIDE:
             continue
         config, split = config_of(row, spec), row.get("split", "")
-        first = sides.setdefault(row["config_id"], (config, split))
+        first = first_of.setdefault(row["config_id"], (config, split))
         if first[0] != config:
-            raise RecordError(f"{name}: config_id {row['config_id']!r} is another configuration's")
-        known = names.setdefault(tuple(config.items()), row["config_id"])
+            raise RecordError(
+                f"{name}: config_id {row['config_id']!r} belongs to another configuration"
+            )
+        known = ids.setdefault(tuple(config.items()), row["config_id"])
         if known != row["config_id"]:
             raise RecordError(
                 f"{name}: config_id {row['config_id']!r}, but the same configuration has the "
-                f"config_id {known!r}; runs of one configuration share it"
+                f"config_id {known!r}; all runs of a configuration share one config_id"
             )
         if first[1] != split:
             raise RecordError(
                 f"{name}: split {split!r}, but another run of its configuration is in "
-                f"{first[1]!r}; all runs of one stand on one side"
+                f"{first[1]!r}; all runs of a configuration belong to one split"
             )
-    return checked
+    return Records._of_checked(checked, spec)
+
+
+def with_machine_factors(records: Records, factors: Mapping[str, float]) -> Records:
+    """The records with the `machine_factor` of each run_id, which alone is checked.
+
+    Raises RecordError for a factor that is not a positive number.
+    """
+    rows = []
+    for row in records:
+        factor = _value("machine_factor", "float", factors[row["run_id"]])
+        _check_machine_factor(factor)
+        rows.append({**row, "machine_factor": factor})
+    return Records._of_checked(rows, records.spec)

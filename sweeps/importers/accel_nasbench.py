@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from eahas.errors import DataError, shown
+from eahas.records.records import Records
 from eahas.records.schema import check_rows, spread_of
 from eahas.spec.spec import Spec
 
@@ -26,7 +27,7 @@ SHARES = (("train", 0.8), ("valid", 0.1), ("test", 0.1))
 Row = dict[str, Any]
 
 
-def accel_nasbench_rows(path: Path, spec: Spec, *, split_seed: int | None = None) -> list[Row]:
+def accel_nasbench_rows(path: Path, spec: Spec, *, split_seed: int | None = None) -> Records:
     """The checked records of `anb_dataset_jsons.tar.gz`, or of the folder that it unpacks to.
 
     The sides are those of the data set's default split, whose three files lie beside the archive;
