@@ -1,7 +1,7 @@
-"""Record files: the rows of a sweep in Parquet, written whole and read with every check.
+"""Record files: the rows of a sweep in one Parquet file, which is written atomically.
 
-What a row holds, `eahas.records.schema` says; what a file may leave out,
-`eahas.records.completion`.
+`eahas.records.schema` defines the rows, `eahas.records.completion` the values that a file may leave
+out.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from eahas.records.schema import COLUMNS, KINDS, NO_RECORDS, check_rows, spread_
 from eahas.space.parameters import Choice, Parameter
 from eahas.spec.spec import Spec
 
-AS_JSON = b"eahas.json"  # on a column of mixed types, which Parquet has not: values as JSON text
+AS_JSON = b"eahas.json"  # metadata of a column of mixed types: its values are JSON text
 
 
 def write_records(path: Path, rows: Sequence[Mapping[str, Any]], spec: Spec) -> None:
@@ -85,7 +85,7 @@ def read_records(path: Path | str, spec: Spec) -> Records:
 
 
 def _as_doubles(table: Any) -> Any:
-    """Decimals as doubles, and singles as the doubles that their shortest decimals name: 0.1."""
+    """Decimals as doubles; singles as the doubles with the same shortest decimals, such as 0.1."""
     import pyarrow
 
     for at, column in enumerate(table.schema):
@@ -99,14 +99,14 @@ def _as_doubles(table: Any) -> Any:
 
 
 def read_rows(path: Path | str) -> list[dict[str, Any]]:
-    """The rows of a Parquet file as they stand there, nulls and single NaNs dropped."""
+    """The rows of a Parquet file, unchecked; nulls and scalar NaNs are left out."""
     return _plain_rows(_table_of(path))
 
 
 def _table_of(path: Path | str) -> Any:
     if not Path(path).is_file():
-        found = "is a folder" if Path(path).is_dir() else "does not exist"
-        raise RecordError(f"records file {path} {found}")
+        problem = "is a folder" if Path(path).is_dir() else "does not exist"
+        raise RecordError(f"records file {path} {problem}")
     return read_table(path, f"records file {path}")
 
 
@@ -130,7 +130,7 @@ def as_stored(rows: Sequence[Mapping[str, Any]], spec: Spec) -> Records:
 
 
 def read_table(source: Any, what: str) -> Any:
-    """The pyarrow table of a Parquet file, a path or an open one; RecordError names `what`."""
+    """The pyarrow table of a Parquet file (a path or an open file); RecordError names `what`."""
     pyarrow = _pyarrow()
     import pyarrow.parquet as parquet
 
@@ -140,17 +140,17 @@ def read_table(source: Any, what: str) -> Any:
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
         csv = isinstance(source, (str, Path)) and Path(source).suffix == ".csv"
-        hint = "; pandas.read_csv(...).to_parquet(...) makes one" if csv else ""
+        hint = "; convert it with pandas.read_csv(...).to_parquet(...)" if csv else ""
         raise RecordError(f"{what} is not readable as Parquet: {reason}{hint}") from None
 
 
 def mixed_columns(table: Any) -> set[str]:
-    """The columns whose values stand there as JSON text."""
+    """The columns whose values are JSON text."""
     return {f.name for f in table.schema if (f.metadata or {}).get(AS_JSON) == b"true"}
 
 
 def _is_mixed(parameter: Parameter) -> bool:
-    """Whether its choices are neither all text nor of one numeric type."""
+    """Whether the choices are neither all text nor of one numeric type."""
     return (
         isinstance(parameter, Choice)
         and parameter.dtype == object

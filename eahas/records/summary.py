@@ -14,7 +14,7 @@ from eahas.records.schema import MIXED, NO_ENERGY
 
 
 def energy_facts(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The source of the joules: one name, or `mixed`; with the formula and the flags seen."""
+    """The energy source (one name, or `mixed`), the formulas and the flags of the ok records."""
     ok = [row for row in rows if row["status"] == "ok"]
     sources = sorted({row["energy_source"] for row in ok if row.get("energy_source")})
     formulas = sorted({row["energy_formula"] for row in ok if row.get("energy_formula")})

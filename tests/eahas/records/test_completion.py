@@ -119,8 +119,8 @@ def test_what_a_file_says_is_kept(read) -> None:
             "status ok with 1 of 3 epochs; a run that ended early",
         ),
         ([{"status": "ok", "fit_s": NAN}], "fit_s is missing from a run with status ok"),
-        ([{}, {"fit_s": 2.0}, {}], "record 'row-2' is 'row-0' once more"),
-        ([{"seed": 3}, {"seed": 3}], "record 'row-1' is 'row-0' once more"),
+        ([{}, {"fit_s": 2.0}, {}], "record 'row-2' is a duplicate of 'row-0'"),
+        ([{"seed": 3}, {"seed": 3}], "record 'row-1' is a duplicate of 'row-0'"),
     ],
 )
 def test_what_a_file_says_wrongly_is_refused(read, changes, message) -> None:
@@ -148,7 +148,7 @@ def test_without_a_status_a_run_with_all_targets_is_ok_and_one_that_lacks_some_f
 def test_a_curve_that_stops_being_a_number_is_a_run_that_diverged(read) -> None:
     (row,) = read({"loss": [2.0, NAN, NAN], "f1": [0.125, 0.25, NAN], "fit_s": INF})
     assert row["status"] == "diverged"
-    assert row["reason"] == "loss is no finite number from epoch 2"
+    assert row["reason"] == "loss is not a finite number from epoch 2 on"
     assert (row["epochs"], row["loss"], row["f1"]) == (1, [2.0], [0.125])
     (row,) = read({"loss": [INF], "f1": [0.125]})
     assert (row["status"], row["epochs"], row["loss"], row["f1"]) == ("diverged", 0, [], [])
@@ -179,21 +179,21 @@ def test_curves_may_be_padded_to_one_length(read) -> None:
     [
         (
             {"loss": [2.0, 1.0], "f1": [0.125, 0.25]},
-            "record 'row-0': loss has 2 values where max_epoch is 3; a run that ended early is "
-            "diverged or failed: say which in a column status",
+            "record 'row-0': loss has 2 values, but max_epoch is 3; a run that ended early is "
+            "diverged or failed: add a column status",
         ),
         ({"loss": [2.0] * 4, "f1": [0.125] * 4}, "4 epochs where max_epoch is 3"),
-        ({"loss": [2.0, NAN, 1.0]}, "loss: value 2 is None, and value 3 is a number again; fill"),
+        ({"loss": [2.0, NAN, 1.0]}, "loss: value 2 is None, but value 3 is a number; fill"),
         ({"early": "perhaps"}, "early='perhaps' is not allowed; allowed: one of False, True"),
-        ({"f1": [0.125, 0.25]}, "f1 has 2 values where max_epoch is 3"),
-        ({"loss": [2.0, 1.0, -0.1]}, "record 'row-0': loss holds -0.1; allowed: 0..inf"),
+        ({"f1": [0.125, 0.25]}, "f1 has 2 values, but max_epoch is 3"),
+        ({"loss": [2.0, 1.0, -0.1]}, "record 'row-0': loss contains -0.1; allowed: 0..inf"),
         ({"lr": "0.01"}, "record 'row-0': lr='0.01' is of type str"),
         ({"lr": 3.0}, "record 'row-0': lr=3.0 is out of range; allowed: number in 0.0001..1"),
         ({"lr": INF}, "record 'row-0': lr=inf"),
         ({"wait": 3}, "record 'row-0': wait=3 is given, but it exists only where early is"),
         ({"features": "sqr"}, "did you mean 'sqrt'?"),
         ({"fit_s": 1e39}, "fit_s is 1e+39; allowed: up to 3e+38"),
-        ({"loss": [1e39] * 3}, "loss holds 1e+39; allowed: up to 3e+38"),
+        ({"loss": [1e39] * 3}, "loss contains 1e+39; allowed: up to 3e+38"),
         ({"loss": "2.0, 1.5, 1.0"}, "loss is '2.0, 1.5, 1.0'; allowed: a list of finite numbers"),
     ],
 )
@@ -278,7 +278,7 @@ def test_a_space_without_curves_needs_no_epochs(read) -> None:
 
 
 def test_what_a_csv_makes_of_lists_and_files_is_told(read, tmp_path) -> None:
-    with pytest.raises(RecordError, match=r"loss is '\[2.0\]'.*this is text: read it with json"):
+    with pytest.raises(RecordError, match=r"loss is '\[2.0\]'.*this is text: parse it with json"):
         read({"loss": "[2.0]"})
     (tmp_path / "runs.csv").write_text("lr,loss\n1,2\n")
     with pytest.raises(RecordError, match=r"not readable as Parquet: .*pandas.read_csv"):

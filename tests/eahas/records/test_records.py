@@ -122,7 +122,7 @@ def test_plain_rows_are_checked_when_written_and_when_read(
 def test_records_of_another_spec_are_checked(records: Records, tmp_path: Path) -> None:
     targets = {"curves": {"loss": {"unit": "nat"}}, "scalars": {"fit_s": {"unit": "s", "high": 1}}}
     strict = spec_from_dict(SPEC | {"targets": targets})
-    with pytest.raises(RecordError, match=r"fit_s holds 1\.5; allowed: .*1"):
+    with pytest.raises(RecordError, match=r"fit_s contains 1\.5; allowed: .*1"):
         write_records(tmp_path / "r.parquet", records, strict)
     with pytest.raises(RecordError, match="belongs to small@1, not to small@2"):
         check_rows(records, spec_from_dict(SPEC | {"version": 2}))
