@@ -85,7 +85,10 @@ COLUMNS = (
     Column("train_energy_cpu_j", "float", "part of the training energy used by the processor", "J"),
     Column("train_energy_dram_j", "float", "part of the training energy used by the memory", "J"),
     Column(
-        "train_energy_total_j", "float", "training energy of the node: the parts and a constant power", "J"
+        "train_energy_total_j",
+        "float",
+        "training energy of the node: its parts and a constant",
+        "J",
     ),
     Column("energy_parts", "text", "energy source of each part, as JSON"),
     Column(

@@ -48,9 +48,11 @@ def test_runs_without_energy_do_not_count(spec: Spec) -> None:
 def test_a_run_too_short_to_be_metered_whole_does_not_count(spec: Spec) -> None:
     rows = rows_of(spec, 3)
     rows[0]["wall_s"] = 1.9
-    assert len(spread_by_power(rows, 2, least_s=2.0)) == 2
-    with pytest.raises(SweepError, match=r"2 configurations .* for more than 2 s, and 3 are asked"):
-        spread_by_power(rows, 3, least_s=2.0)
+    assert len(spread_by_power(rows, 2, min_s=2.0)) == 2
+    with pytest.raises(
+        SweepError, match=r"2 configurations .* for more than 2 s, but 3 are needed"
+    ):
+        spread_by_power(rows, 3, min_s=2.0)
 
 
 def test_without_a_number_it_is_thirty_or_all(spec: Spec) -> None:
@@ -132,6 +134,6 @@ def test_the_summary_counts_what_is_within_five_percent() -> None:
     nothing = summary([], {"c00007": "too short"})
     assert nothing["runs"] == 0
     assert page(nothing).splitlines() == [
-        "no run ended well, so nothing could be compared",
-        "left out: c00007: too short",
+        "no run could be metered in both ways",
+        "skipped: c00007: too short",
     ]

@@ -69,17 +69,17 @@ def test_a_sweep_checks_each_row_once_when_made_and_once_when_collected(
     assert checks.counts() == each_once
 
 
-def test_a_slice_checks_stored_rows_once_when_read_and_once_when_collected(
+def test_an_incremental_sweep_checks_stored_rows_once_when_read_and_once_when_collected(
     checks: Checks, tmp_path: Path
 ) -> None:
     source = json.loads(TINY.read_text()) | {"sweep": {"configs": 2, "repeat_every": 0}}
     path, store = tmp_path / "tiny.json", tmp_path / "store.parquet"
     path.write_text(json.dumps(source))
     spec = load_spec(path)
-    made = incremental.run_slice(spec, store, 60, workers=0)
+    made = incremental.run_increment(spec, store, 60, workers=0)
     assert (made.made, made.after) == (3, 3)
     assert set(checks.counts().values()) == {2}  # by the worker and by collect
-    assert incremental.run_slice(spec, store, 60, workers=0).after == 3
+    assert incremental.run_increment(spec, store, 60, workers=0).after == 3
     assert set(checks.counts().values()) == {1}  # read from the store, and nothing was made
 
 
