@@ -144,7 +144,7 @@ def test_a_run_that_was_cut_off_goes_on_in_the_next_call(
         patch.setattr(work.RunLimits, "over", property(lambda _: bool(epochs)))
         with pytest.raises(
             SweepError,
-            match=r"ended before any run did; the next call continues the runs in progress",
+            match=r"ended before any run did; the next call continues",
         ):
             run_increment(listed, store, 60, workers=0)
     assert len(epochs) == 1
@@ -212,9 +212,7 @@ def test_the_store_of_another_sweep_is_refused_and_kept(
     other = spec_from_dict(tiny | {"sweep": {"configs": 2, "seed": 5, "repeat_every": 0}})
     run_increment(other, store, 60, workers=0)
     content = store.read_bytes()
-    with pytest.raises(
-        SweepError, match=r"\.sweep has runs of another spec or list than that of tiny"
-    ):
+    with pytest.raises(SweepError, match=r"\.sweep has runs of another spec or list"):
         run_increment(listed, store, 60, workers=0)
     shutil.rmtree(work_folder(store))
     with pytest.raises(SweepError, match="it belongs to another sweep"):
@@ -392,8 +390,8 @@ def test_a_machine_without_an_anchor_does_not_stop_the_store(
     ("changed", "message"),
     [
         ({"data_fingerprint": "0" * 12}, "trained on other images .*digits, 000000000000"),
-        ({"energy_source": "nvml_counter"}, "energies of nvml_counter, .* would be estimated"),
-        ({"energy_source": "rapl"}, "energies of rapl, .* would be estimated"),
+        ({"energy_source": "nvml_counter"}, "energies of nvml_counter.* source here is estimated"),
+        ({"energy_source": "rapl"}, "energies of rapl.* source here is estimated"),
     ],
 )
 def test_what_cannot_be_compared_does_not_come_into_one_store(

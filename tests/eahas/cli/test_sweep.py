@@ -138,7 +138,7 @@ def test_bad_input_is_one_line(refused, eahas, tiny, toy, tmp_path):
         assert named in refused("sweep", "sample", path, "--out", tmp_path / "s", "--configs", 1)
         assert not (tmp_path / "s").exists()
     for stage in ("launch", "collect", "report"):
-        assert "is no sweep folder" in refused("sweep", stage, tmp_path)
+        assert "is not a sweep folder" in refused("sweep", stage, tmp_path)
     eahas("sweep", "sample", tiny, "--out", tmp_path, "--configs", 1)
     assert "no finished run" in refused("sweep", "collect", tmp_path)
     assert "device 'tpu'" in refused("sweep", "launch", tmp_path, "--device", "tpu")
