@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn, overload
+from typing import Any, overload
 
+from eahas.frozen import FrozenDict, FrozenList, thawed
 from eahas.spec.spec import Spec
 
 ASIDE = ("anchor", "control")  # roles of runs that belong to no split and are used in no fit
@@ -63,6 +64,9 @@ class Records(Sequence[Record]):
 
     __hash__ = None  # type: ignore[assignment]
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Records:
+        return self  # read-only, so that a copy needs no new rows
+
     def __repr__(self) -> str:
         return f"<Records: {len(self)} runs of {self.spec.name}@{self.spec.version}>"
 
@@ -86,42 +90,11 @@ class Records(Sequence[Record]):
 
     def to_list(self) -> list[dict[str, Any]]:
         """Copies of the rows as plain dictionaries with plain lists, which can be changed."""
-        return [
-            {name: [*value] if isinstance(value, list) else value for name, value in row.items()}
-            for row in self._rows
-        ]
-
-
-def _refuse(*_: object, **__: object) -> NoReturn:
-    raise TypeError("checked records are read-only; change the copies of records.to_list()")
-
-
-_refused: Any = _refuse
-
-
-class _Row(dict[str, Any]):
-    """A read-only dictionary. Unlike a MappingProxyType it can be pickled and written as JSON."""
-
-    __slots__ = ()
-    __setitem__ = __delitem__ = __ior__ = _refused
-    clear = pop = popitem = setdefault = update = _refused
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _Row, (dict(self),)
-
-
-class _Values(list[float]):
-    """A read-only list: one number per epoch."""
-
-    __slots__ = ()
-    __setitem__ = __delitem__ = __iadd__ = __imul__ = _refused
-    append = clear = extend = insert = pop = remove = reverse = sort = _refused
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _Values, (list(self),)
+        return [thawed(row) for row in self._rows]
 
 
 def _frozen(row: Record) -> Record:
-    if isinstance(row, _Row):
+    """The row, read-only. A row is flat: its only containers are lists of numbers."""
+    if isinstance(row, FrozenDict):
         return row
-    return _Row({k: _Values(v) if isinstance(v, list) else v for k, v in row.items()})
+    return FrozenDict({k: FrozenList(v) if isinstance(v, list) else v for k, v in row.items()})
