@@ -390,8 +390,8 @@ def test_a_machine_without_an_anchor_does_not_stop_the_store(
     ("changed", "message"),
     [
         ({"data_fingerprint": "0" * 12}, "trained on other images .*digits, 000000000000"),
-        ({"energy_source": "nvml_counter"}, "energies of nvml_counter.* source here is estimated"),
-        ({"energy_source": "rapl"}, "energies of rapl.* source here is estimated"),
+        ({"energy_source": "nvml_counter"}, "energies from nvml_counter.* source here is estimated"),
+        ({"energy_source": "rapl"}, "energies from rapl.* source here is estimated"),
     ],
 )
 def test_what_cannot_be_compared_does_not_come_into_one_store(
