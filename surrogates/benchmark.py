@@ -16,6 +16,7 @@ from eahas.errors import FitError
 from eahas.models.ensemble import Ensemble
 from eahas.models.support import support_of
 from eahas.records.parquet import records_bytes
+from eahas.records.schema import check_rows
 from eahas.records.summary import energy_facts, provenance
 from eahas.spec.spec import Spec
 from surrogates.data.dataset import Runs, controls_from_records, runs_from_records
@@ -57,16 +58,18 @@ def fit(
     resamples: int = 200,
     report: Report | None = None,
 ) -> Fitted:
-    """Fit the parts of a benchmark (None: `default_parts`) to checked records.
+    """Fit the parts of a benchmark (None: `default_parts`) to records.
 
-    Fitted to the sides `learn_from`, calibrated there by cross-fitting, judged on `test`. Raises
-    FitError where there is nothing to learn from, and as `surrogates.fitting.fit_parts`.
+    Fitted to the sides `learn_from`, calibrated there by cross-fitting, judged on `test`. Rows that
+    are not `Records` are checked first. Raises FitError where there is nothing to learn from, and
+    as `check_rows` and `surrogates.fitting.fit_parts`.
     """
-    runs = runs_from_records(rows, spec)
+    records = check_rows(rows, spec)
+    runs = runs_from_records(records, spec)
     check_positive(runs, spec.scalars)
     learned = learnable(runs, learn_from)
     chosen = default_parts(spec) if parts is None else parts
-    controls = controls_from_records(rows, spec)
+    controls = controls_from_records(records, spec)
     models, noise = fit_parts(chosen, learned, report, folds=folds, controls=controls)
     found = judged(models, runs, resamples=resamples, report=report)
     return Fitted(spec, runs, learned, models, noise, found)
@@ -123,12 +126,13 @@ def save(
     space. Records that are others' to give away can stay behind; `notice` says whose they are.
     """
     spec = fitted.spec
-    records = records_bytes(rows, spec)
+    records = check_rows(rows, spec)
+    content = records_bytes(records, spec)
     encoded = spec.space.encode_columns(fitted.learned.columns())
     support = support_of(spec.space, encoded)
     files = {SUPPORT: tensor_bytes(support.tensors())}
     if with_records:
-        files[RECORDS] = records
+        files[RECORDS] = content
     if notice is not None:
         files[NOTICE] = notice.encode()
     manifest = {
@@ -144,8 +148,8 @@ def save(
         "models": [model.name for model in fitted.models],
         "noise": dict(fitted.noise),
         "learned_from": sorted(set(fitted.learned.split.tolist())),
-        "energy": energy_facts(rows),
-        "provenance": provenance(rows, records),
+        "energy": energy_facts(records),
+        "provenance": provenance(records, content),
         "quality": fitted.quality,
     }
     for model in fitted.models:

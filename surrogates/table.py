@@ -17,6 +17,7 @@ from eahas.errors import FitError, shown
 from eahas.models.table import Table
 from eahas.models.uncertainty.distribution import on_log_scale
 from eahas.records.parquet import records_bytes
+from eahas.records.schema import check_rows
 from eahas.records.summary import energy_facts, provenance
 from eahas.spec.spec import Spec
 from eahas.spec.targets import Target
@@ -51,13 +52,14 @@ def make(
     resamples: int = 200,
     report: Report | None = None,
 ) -> Made:
-    """The table of checked records, judged by leaving out one seed.
+    """The table of records, judged by leaving out one seed.
 
-    Raises FitError where configurations have no run, unless it is to be `partial`; where a
-    configuration has two runs of one seed; where a target has no value, or on a log scale one that
-    is not positive. SpecError for a space that cannot be listed.
+    Rows that are not `Records` are checked first. Raises RecordError as `check_rows`; FitError if
+    configurations have no run, unless it is to be `partial`; where a configuration has two runs of
+    one seed; where a target has no value, or on a log scale one that is not positive. SpecError for
+    a space that cannot be listed.
     """
-    runs = runs_from_records(rows, spec)
+    runs = runs_from_records(check_rows(rows, spec), spec)
     table = tabled(runs)
     missing = table.points - len(table.flats)
     if missing and not partial:
@@ -182,7 +184,8 @@ def save(
     `name` is the benchmark's own, by default that of its space; `version` by default the spec's.
     """
     spec, table = made.spec, made.table
-    records = records_bytes(rows, spec)
+    records = check_rows(rows, spec)
+    content = records_bytes(records, spec)
     own = {} if name is None else {"name": name}
     runs_of = Counter(table.present.sum(axis=1).tolist())
     manifest = {
@@ -202,10 +205,10 @@ def save(
             "seeds": list(table.seeds),
             "configurations_with_runs": {str(k): runs_of[k] for k in sorted(runs_of)},
         },
-        "energy": energy_facts(rows),
-        "provenance": provenance(rows, records),
+        "energy": energy_facts(records),
+        "provenance": provenance(records, content),
         "quality": made.quality,
     }
     whole = with_manifest(*tables.contents(table))
-    files = {RECORDS: records, **{f"{table.name}/{n}": c for n, c in whole.items()}}
+    files = {RECORDS: content, **{f"{table.name}/{n}": c for n, c in whole.items()}}
     save_folder(folder, manifest, files)
