@@ -1,4 +1,4 @@
-"""What a spec fixes about training and measuring, as two frozen objects."""
+"""The training and measurement settings of a spec as frozen dataclasses."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ RUNTIMES = ("wall", "cpu_time")
 
 
 def bounded(default: float, low: float = 0, high: float = math.inf) -> Any:
-    """A number with a default and the bounds that it is checked against."""
+    """A field for a number with a default, in `low`..`high`."""
     return field(default=default, metadata={"low": low, "high": high})
 
 
 @dataclass(frozen=True)
 class EmaSettings:
-    """Exponential moving average of the weights (pycls' schedule, see `regnet_hpo.ema`)."""
+    """Exponential moving average of the weights, see `regnet_hpo.ema`."""
 
     alpha: float = bounded(2.5e-4)
     update_period: int = bounded(32, 1)
@@ -33,20 +33,21 @@ class EmaSettings:
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """The fixed part of the training recipe; the rest stands in the configuration.
+    """The fixed training settings; the others are in the configuration.
 
-    `min_lr` is a fraction of the base rate. `precise_bn_samples` is how many training images the
-    batch-norm statistics of an evaluation are taken from; below one batch, the running averages
-    are used. `mixed_precision` is bfloat16 autocast in training; evaluation is in fp32. With
-    `channels_last` images and weights lie in that memory format, which moves time alone. The
-    parameters TRAIN.BATCH_SIZE and TRAIN.PRECISION of a space take the place of two of these.
+    `min_lr` is a fraction of the base learning rate. `precise_bn_samples` is the number of training
+    images from which the batch-norm statistics of an evaluation are computed; if it is smaller than
+    a batch, the running averages are used. `mixed_precision` is bfloat16 autocast in training;
+    evaluation is in fp32. With `channels_last`, images and weights have that memory format, which
+    changes only the speed. The parameters TRAIN.BATCH_SIZE and TRAIN.PRECISION of a space replace
+    `batch_size` and `mixed_precision`.
     """
 
     batch_size: int = bounded(1024, 2)
     eval_batch_size: int = bounded(1000, 1)
     label_smoothing: float = bounded(0.1, 0, 1)
     weight_decay: float = bounded(5e-4)
-    momentum: float = bounded(0.9, 1e-6, 1)  # Nesterov's has to be above 0
+    momentum: float = bounded(0.9, 1e-6, 1)  # Nesterov momentum must be above 0
     warmup_epochs: int = bounded(5)
     warmup_factor: float = bounded(0.1)
     min_lr: float = bounded(1e-6, 0, 1)
@@ -60,22 +61,23 @@ class TrainSettings:
 
 @dataclass(frozen=True)
 class MeasureSettings:
-    """How time and energy are taken.
+    """How time and energy are measured.
 
-    `runtime` is `wall`, or `cpu_time` where one pinned thread does all the work, so that its CPU
-    time is the wall time on an idle core whatever else the machine does. `allow_mig` meters a GPU
-    in MIG mode as a whole, flagged. `idle_s` is how long a
-    measuring meter looks at the idle device before each run (0: not at all), `test_window_s` the
-    least time over which inference is repeated. `node_rest_w` is the power of what no sensor of the
-    node sees (fans, disks, losses of the power supply), as far as the user knows it.
+    `threads` is the number of CPU threads of torch (0: torch's own number). `runtime` is `wall`, or
+    `cpu_time` if one thread does all the work: its CPU time is then the wall time on an idle core,
+    whatever else the machine does. `allow_mig` meters a GPU in MIG mode as a whole, and flags the
+    reading. `idle_s` is the duration of the measurement of idle power (0: none), `test_window_s`
+    the shortest duration over which inference on the test images is repeated. `node_rest_w` is the
+    power of everything in the node that no sensor measures (fans, disks, losses of the power
+    supply), if the user knows it.
 
-    With `window_s` time and energy of training are those of whole epochs alone on the device, for
-    at least so long after `ramp_s` seconds of them, scaled to all epochs; without it (0) those of
-    all epochs. `inference_s` is the least time of the windows in which single images and the
-    largest batch are measured (0: they are not).
+    With `window_s`, time and energy of training are those of complete epochs with exclusive use of
+    the device, for at least `window_s` seconds after `ramp_s` seconds of training, scaled to all
+    epochs; with 0 they are those of all epochs. `inference_s` is the shortest duration of the
+    measurements of single images and of the largest batch (0: not measured).
     """
 
-    threads: int = bounded(0)  # 0: leave torch's own choice
+    threads: int = bounded(0)
     runtime: str = "wall"
     energy: str = "auto"
     allow_mig: bool = False
@@ -89,7 +91,7 @@ class MeasureSettings:
 
 
 def train_settings(spec: Spec) -> TrainSettings:
-    """The training section of a spec. Raises SpecError naming an unknown field or a bad value."""
+    """The training section of a spec. Raises SpecError for an unknown field or a bad value."""
     given = dict(spec.training)
     if given.get("ema") is not None:
         given["ema"] = build("training: ema", EmaSettings, given["ema"])
@@ -97,7 +99,7 @@ def train_settings(spec: Spec) -> TrainSettings:
 
 
 def run_settings(spec: Spec, config: Mapping[str, Any]) -> TrainSettings:
-    """The training settings of one configuration: what it searches in place of what is fixed."""
+    """The training settings of a configuration: its parameters replace the fixed settings."""
     settings = train_settings(spec)
     if "TRAIN.BATCH_SIZE" in config:
         settings = replace(settings, batch_size=config["TRAIN.BATCH_SIZE"])
@@ -107,7 +109,7 @@ def run_settings(spec: Spec, config: Mapping[str, Any]) -> TrainSettings:
 
 
 def measure_settings(spec: Spec) -> MeasureSettings:
-    """The measurement section of a spec. Raises SpecError naming an unknown field or value."""
+    """The measurement section of a spec. Raises SpecError for an unknown field or a bad value."""
     settings = build("measurement", MeasureSettings, spec.measurement)
     for name, allowed in (("runtime", RUNTIMES), ("energy", ("auto", *SOURCES))):
         if getattr(settings, name) not in allowed:

@@ -67,7 +67,8 @@ def make_runs(
     SpecError, DataError or MeterError where no run of it could be made here; OSError where it
     cannot be written.
     """
-    from regnet_hpo.preflight import meter_for, preflight
+    from regnet_hpo.preflight import preflight
+    from regnet_hpo.run_meter import meter_for
     from regnet_hpo.settings import measure_settings
 
     spec, runs = load_plan(folder)
