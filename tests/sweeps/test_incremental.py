@@ -246,7 +246,7 @@ def test_a_call_that_failed_does_not_stand_in_the_way_of_the_right_one(
     sliced: Spec, tiny: dict[str, Any], store: Path
 ) -> None:
     wrong = tiny["data"] | {"train": 10_000_000}
-    with pytest.raises(DataError, match="images are asked for"):
+    with pytest.raises(DataError, match="images are requested"):
         run_slice(spec_from_dict(dict(sliced.source) | {"data": wrong}), store, 60, workers=0)
     assert run_slice(sliced, store, 60, workers=0).after == 5
 
