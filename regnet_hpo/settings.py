@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
-from typing import Any, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
-from eahas.checks import is_number, is_whole
 from eahas.energy import SOURCES
-from eahas.errors import SpecError, shown, unknown
+from eahas.errors import EahasError, SpecError
+from eahas.settings import Settings, choice, flag, number, optional
 from eahas.spec.spec import Spec
 
 OPTIMISERS = ("sgd", "adam", "adamw")
@@ -18,21 +17,25 @@ PRECISIONS = ("bf16", "fp32")
 RUNTIMES = ("wall", "cpu_time")
 
 
-def bounded(default: float, low: float = 0, high: float = math.inf) -> Any:
-    """A field for a number with a default, in `low`..`high`."""
-    return field(default=default, metadata={"low": low, "high": high})
+@dataclass(frozen=True)
+class SpecSettings(Settings):
+    """Base of the settings in a section of a spec."""
+
+    error: ClassVar[type[EahasError]] = SpecError
 
 
 @dataclass(frozen=True)
-class EmaSettings:
+class EmaSettings(SpecSettings):
     """Exponential moving average of the weights, see `regnet_hpo.ema`."""
 
-    alpha: float = bounded(2.5e-4)
-    update_period: int = bounded(32, 1)
+    section = "training: ema"
+
+    alpha: float = number(2.5e-4)
+    update_period: int = number(32, 1)
 
 
 @dataclass(frozen=True)
-class TrainSettings:
+class TrainSettings(SpecSettings):
     """The fixed training settings; the others are in the configuration.
 
     `min_lr` is a fraction of the base learning rate. `precise_bn_samples` is the number of training
@@ -43,24 +46,26 @@ class TrainSettings:
     `batch_size` and `mixed_precision`.
     """
 
-    batch_size: int = bounded(1024, 2)
-    eval_batch_size: int = bounded(1000, 1)
-    label_smoothing: float = bounded(0.1, 0, 1)
-    weight_decay: float = bounded(5e-4)
-    momentum: float = bounded(0.9, 1e-6, 1)  # Nesterov momentum must be above 0
-    warmup_epochs: int = bounded(5)
-    warmup_factor: float = bounded(0.1)
-    min_lr: float = bounded(1e-6, 0, 1)
-    crop_padding: int = bounded(4)
-    flip: float = bounded(0.5, 0, 1)
-    precise_bn_samples: int = bounded(8192)
-    ema: EmaSettings | None = None
-    mixed_precision: bool = False
-    channels_last: bool = True
+    section = "training"
+
+    batch_size: int = number(1024, 2)
+    eval_batch_size: int = number(1000, 1)
+    label_smoothing: float = number(0.1, 0, 1)
+    weight_decay: float = number(5e-4)
+    momentum: float = number(0.9, 1e-6, 1)  # Nesterov momentum must be above 0
+    warmup_epochs: int = number(5)
+    warmup_factor: float = number(0.1)
+    min_lr: float = number(1e-6, 0, 1)
+    crop_padding: int = number(4)
+    flip: float = number(0.5, 0, 1)
+    precise_bn_samples: int = number(8192)
+    ema: EmaSettings | None = optional(EmaSettings)  # noqa: RUF009  it returns a field
+    mixed_precision: bool = flag(False)
+    channels_last: bool = flag(True)
 
 
 @dataclass(frozen=True)
-class MeasureSettings:
+class MeasureSettings(SpecSettings):
     """How time and energy are measured.
 
     `threads` is the number of CPU threads of torch (0: torch's own number). `runtime` is `wall`, or
@@ -77,25 +82,24 @@ class MeasureSettings:
     measurements of single images and of the largest batch (0: not measured).
     """
 
-    threads: int = bounded(0)
-    runtime: str = "wall"
-    energy: str = "auto"
-    allow_mig: bool = False
-    estimate_w_per_core: float = bounded(10.0)
-    idle_s: float = bounded(5.0)
-    test_window_s: float = bounded(0.1)
-    window_s: float = bounded(0.0)
-    ramp_s: float = bounded(1.0)
-    inference_s: float = bounded(0.0)
-    node_rest_w: float = bounded(0.0)
+    section = "measurement"
+
+    threads: int = number(0)
+    runtime: str = choice("wall", RUNTIMES)
+    energy: str = choice("auto", ("auto", *SOURCES))
+    allow_mig: bool = flag(False)
+    estimate_w_per_core: float = number(10.0)
+    idle_s: float = number(5.0)
+    test_window_s: float = number(0.1)
+    window_s: float = number(0.0)
+    ramp_s: float = number(1.0)
+    inference_s: float = number(0.0)
+    node_rest_w: float = number(0.0)
 
 
 def train_settings(spec: Spec) -> TrainSettings:
     """The training section of a spec. Raises SpecError for an unknown field or a bad value."""
-    given = dict(spec.training)
-    if given.get("ema") is not None:
-        given["ema"] = build("training: ema", EmaSettings, given["ema"])
-    return build("training", TrainSettings, given)
+    return TrainSettings().changed(spec.training)
 
 
 def run_settings(spec: Spec, config: Mapping[str, Any]) -> TrainSettings:
@@ -110,38 +114,4 @@ def run_settings(spec: Spec, config: Mapping[str, Any]) -> TrainSettings:
 
 def measure_settings(spec: Spec) -> MeasureSettings:
     """The measurement section of a spec. Raises SpecError for an unknown field or a bad value."""
-    settings = build("measurement", MeasureSettings, spec.measurement)
-    for name, allowed in (("runtime", RUNTIMES), ("energy", ("auto", *SOURCES))):
-        if getattr(settings, name) not in allowed:
-            raise SpecError("measurement: " + unknown(name, getattr(settings, name), allowed))
-    return settings
-
-
-T = TypeVar("T")
-
-
-def build(section: str, cls: type[T], given: Any) -> T:
-    """A settings object from a section of a spec.
-
-    Each value is checked against its default's type, and against the bounds of `bounded`. Raises
-    SpecError naming the section, the field and what is allowed.
-    """
-    if not isinstance(given, Mapping):
-        raise SpecError(f"{section}: a mapping, got {shown(given)}")
-    known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
-    for key, value in given.items():
-        if key not in known:
-            raise SpecError(f"{section}: " + unknown("field", key, known))
-        default, bounds = known[key].default, known[key].metadata
-        if bounds:
-            _check_number(f"{section}: {key}", value, isinstance(default, int), **bounds)
-        elif default is not None and type(value) is not type(default):
-            raise SpecError(f"{section}: {key} is like {default!r}, got {shown(value)}")
-    return cls(**given)
-
-
-def _check_number(what: str, value: Any, whole: bool, low: float, high: float) -> None:
-    if not (is_whole if whole else is_number)(value) or not low <= value <= high:
-        kind = "a whole number" if whole else "a number"
-        limit = f"from {low:g}" if high == math.inf else f"in {low:g}..{high:g}"
-        raise SpecError(f"{what} is {kind} {limit}, got {shown(value)}")
+    return MeasureSettings().changed(spec.measurement)
