@@ -253,7 +253,7 @@ def test_a_call_that_failed_does_not_stand_in_the_way_of_the_right_one(
     listed: Spec, tiny: dict[str, Any], store: Path
 ) -> None:
     wrong = tiny["data"] | {"train": 10_000_000}
-    with pytest.raises(DataError, match="images are asked for"):
+    with pytest.raises(DataError, match="images are requested"):
         run_increment(spec_from_dict(dict(listed.source) | {"data": wrong}), store, 60, workers=0)
     assert run_increment(listed, store, 60, workers=0).after == 5
 

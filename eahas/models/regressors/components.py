@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from eahas.errors import CheckpointError
+from eahas.models.regressors.single_row import SingleRowMixin
 
 if TYPE_CHECKING:
     from eahas.models.regressors import Regressor
@@ -17,7 +18,7 @@ JOINED, POOLED = "joined", "pooled"
 
 
 @dataclass(frozen=True, eq=False)
-class _Parts:
+class _Parts(SingleRowMixin):
     """What both ways of putting together share."""
 
     parts: tuple[Regressor, ...]
@@ -51,16 +52,11 @@ class Joined(_Parts):
     def outputs(self) -> int:
         return sum(part.outputs for part in self.parts)
 
-    def one(self, x: np.ndarray) -> np.ndarray:
-        return self._side_by_side([part.one(x) for part in self.parts])
-
     def many(self, x: np.ndarray) -> np.ndarray:
-        return self._side_by_side([part.many(x) for part in self.parts])
-
-    def _side_by_side(self, outputs: Sequence[np.ndarray]) -> np.ndarray:
-        members = self.members
+        outputs = [part.many(x) for part in self.parts]
+        shape = (self.members, len(x))
         return np.concatenate(
-            [np.broadcast_to(out, (members, *out.shape[1:])) for out in outputs], axis=-1
+            [np.broadcast_to(out, (*shape, out.shape[-1])) for out in outputs], axis=-1
         )
 
 
@@ -76,9 +72,6 @@ class Pooled(_Parts):
     @property
     def outputs(self) -> int:
         return self.parts[0].outputs
-
-    def one(self, x: np.ndarray) -> np.ndarray:
-        return np.concatenate([part.one(x) for part in self.parts])
 
     def many(self, x: np.ndarray) -> np.ndarray:
         return np.concatenate([part.many(x) for part in self.parts])

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from eahas.errors import CheckpointError, shown
+from eahas.models.regressors.single_row import SingleRowMixin
 
 KERNEL = "kernel"
 NDIM = {"center": 1, "rate": 1, "support": 2, "coefficient": 2, "intercept": 1}
@@ -18,7 +19,7 @@ MAX_ABS = 1e30
 
 
 @dataclass(frozen=True, eq=False)
-class KernelMachine:
+class KernelMachine(SingleRowMixin):
     """sum_s coefficient_s * exp(-|z - support_s|^2) + intercept, z = (x - center) * rate.
 
     A Gaussian kernel whose width, one a feature, stands in `rate`; one member.
@@ -51,9 +52,6 @@ class KernelMachine:
     def _squares(self) -> np.ndarray:
         squares: np.ndarray = (self.support * self.support).sum(axis=1)
         return squares
-
-    def one(self, x: np.ndarray) -> np.ndarray:
-        return self.many(x[None])[:, 0]
 
     def many(self, x: np.ndarray) -> np.ndarray:
         out = np.empty((1, len(x), self.outputs))

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from eahas.errors import CheckpointError, shown
+from eahas.models.regressors.single_row import SingleRowMixin
 
 TREES = "trees"
 NAMES = {
@@ -32,7 +33,7 @@ MAX_VALUE = 1e30
 
 
 @dataclass(frozen=True, eq=False)
-class TreeEnsemble:
+class TreeEnsemble(SingleRowMixin):
     """T trees of N nodes in all. Features are compared in single precision.
 
     Attributes:
@@ -74,9 +75,6 @@ class TreeEnsemble:
     @cached_property
     def _flat_children(self) -> np.ndarray:
         return np.ascontiguousarray(self.children.reshape(-1).astype(np.intp))
-
-    def one(self, x: np.ndarray) -> np.ndarray:
-        return self._sums(self._leaves(_single(x)[None]))[:, 0]
 
     def many(self, x: np.ndarray) -> np.ndarray:
         x = _single(x)
