@@ -32,6 +32,7 @@ SPECS = {*SPACES, "spec"}
 BENCHMARKS = {*SPECS, "energy", "records", "models", "report"}
 BOXES = {
     **{module: set() for module in GROUND},
+    "plugins": {"errors"},
     "energy": GROUND,
     "space": GROUND,
     "spec": SPACES,
