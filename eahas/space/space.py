@@ -15,7 +15,7 @@ from functools import cached_property
 from itertools import chain
 from math import prod
 from operator import getitem
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import numpy as np
 
@@ -196,6 +196,17 @@ class Space:
 
     # Drawing
 
+    @overload
+    def sample(self, n: None = None, *, seed: int = 0) -> dict[str, Any]: ...
+    @overload
+    def sample(
+        self,
+        n: int,
+        *,
+        seed: int = 0,
+        distinct: bool | Literal["canonical"] = True,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> list[dict[str, Any]]: ...
     def sample(
         self,
         n: int | None = None,
@@ -203,14 +214,14 @@ class Space:
         seed: int = 0,
         distinct: bool | Literal["canonical"] = True,
         progress: Callable[[int, int], None] | None = None,
-    ) -> Any:
-        """A random nested configuration, or a list of `n`.
+    ) -> dict[str, Any] | list[dict[str, Any]]:
+        """A random nested configuration, or a list of `n` different ones (unless not `distinct`).
 
-        Parameters are drawn independently and rejected as a whole on the constraints. With
-        `distinct` the configurations of a list are all different; with "canonical" their
-        `canonical_hash` is, so that no two describe the same network trained in the same way.
-        `progress` is told (drawn, n) after each of a list. Raises SpecError where the constraints
-        leave (almost) nothing, or fewer than `n` different ones.
+        Parameters are sampled independently; a configuration that violates a constraint is rejected
+        as a whole. With `distinct="canonical"` the `canonical_hash` of the configurations in a list
+        is different too: no two describe the same network trained in the same way. For a list,
+        `progress` is called with (sampled, n) after each one. Raises SpecError where the
+        constraints leave (almost) nothing, or fewer than `n` different configurations.
         """
         rng = _generator(seed)
         if not isinstance(distinct, bool) and distinct != "canonical":
