@@ -31,8 +31,7 @@ SPACES = {*GROUND, "space"}
 SPECS = {*SPACES, "spec"}
 BENCHMARKS = {*SPECS, "energy", "records", "models", "report"}
 BOXES = {
-    **{module: set() for module in GROUND},
-    "plugins": {"errors"},
+    **{module: {"errors"} - {module} for module in GROUND},
     "energy": GROUND,
     "space": GROUND,
     "spec": SPACES,
