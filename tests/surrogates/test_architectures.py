@@ -194,7 +194,5 @@ def test_a_family_without_a_feature_block(install) -> None:
     features = runs_from_records(rows, spec).features
     assert features.families == ()
     assert features.logs == ("STACK.WIDTH", "lr")
-    with pytest.raises(
-        SpecError, match="family 'stack' is unknown; allowed: regnet, mn"
-    ):
+    with pytest.raises(SpecError, match="family 'stack' is unknown; allowed: regnet, mn"):
         replace(features, families=("stack",))
