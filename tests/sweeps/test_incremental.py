@@ -392,7 +392,7 @@ def test_a_machine_without_an_anchor_does_not_stop_the_store(
     ("changed", "message"),
     [
         ({"data_fingerprint": "0" * 12}, "trained on other images .*digits, 000000000000"),
-        ({"energy_source": "nvml_counter"}, "energies from nvml_counter.* source here is estimated"),
+        ({"energy_source": "nvml_counter"}, "energies from nvml_counter.* here is estimated"),
         ({"energy_source": "rapl"}, "energies from rapl.* source here is estimated"),
     ],
 )

@@ -27,6 +27,7 @@ WEIGHTS = "weights.safetensors"
 MAX_EPOCHS = 100_000  # of a curve; more is a mistake, and would not fit into memory
 MAX_BOUND = 1e30  # of y control points
 MAX_FACTOR = 1e6  # of inflations and reaches
+FAMILY_FLAGS = ("regnet", "mnasnet")  # entries of `features` that older manifests have
 CODEC, NOISE = "codec.", "noise."  # before the names of a codec's and of the noise's arrays
 
 
@@ -122,9 +123,15 @@ def _features(manifest: Manifest, space: Space) -> Features:
         space,
         manifest.texts("features.logs"),
         tuple((number, choice) for number, choice in crosses),
-        manifest.flag("features.regnet"),
-        manifest.flag("features.mnasnet"),
+        _families(manifest),
     )
+
+
+def _families(manifest: Manifest) -> tuple[str, ...]:
+    """The architecture families whose features follow; older manifests have a flag for each."""
+    if "families" in manifest.section("features"):
+        return manifest.texts("features.families")
+    return tuple(name for name in FAMILY_FLAGS if manifest.flag(f"features.{name}"))
 
 
 def _head(manifest: Manifest, spec: Spec, grid: GridCodec | None) -> Head:
@@ -193,8 +200,7 @@ def contents(ensemble: Ensemble) -> tuple[dict[str, Any], dict[str, bytes]]:
         "features": {
             "logs": list(ensemble.features.logs),
             "crosses": [list(cross) for cross in ensemble.features.crosses],
-            "regnet": ensemble.features.regnet,
-            "mnasnet": ensemble.features.mnasnet,
+            "families": list(ensemble.features.families),
         },
         "regressor": ensemble.regressor.described(),
         "head": described,

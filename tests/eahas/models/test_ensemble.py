@@ -20,6 +20,7 @@ from eahas.benchmark.storage import ensemble_folder as ensembles
 from eahas.benchmark.storage.folder import manifest_bytes, tensor_bytes, with_manifest
 from eahas.errors import CheckpointError, ConfigError, EahasError
 from eahas.models.ensemble import Ensemble
+from eahas.models.features.features import default_features
 from eahas.models.regressors import MlpEnsemble
 from eahas.models.uncertainty.seed_noise import head_seed_noise
 
@@ -288,8 +289,9 @@ def test_a_selected_target_is_saved_as_the_primary_one(scalars, tmp_path) -> Non
         ("features.crosses", [["units"]], "features.crosses is a list of pairs"),
         ("features.crosses", [[["units"], "opt.kind"]], "features.crosses is a list of pairs"),
         ("features.crosses", [], "maps 21 features to 21 outputs; the manifest needs 15 and 21"),
-        ("features.regnet", True, "features: space own has no regnet constraint"),
-        ("features.regnet", "no", "features.regnet is true or false"),
+        ("features.families", ["regnet"], "features: space own has no regnet constraint"),
+        ("features.families", ["vgg"], "features: family 'vgg' is unknown; allowed: regnet"),
+        ("features.families", True, "features.families is a list of different texts"),
         ("spec.parameters.epochs.choices", [1, 10**9], "curves of 1,000,000,000 epochs; at most"),
         ("spec.parameters.units.high", 0, "spec: units: low < high"),
         ("name", ["x"], "name is text"),
@@ -307,6 +309,37 @@ def test_a_manifest_that_does_not_fit_is_refused(curves, tmp_path, entry, value,
     with pytest.raises(CheckpointError, match=why) as caught:
         ensembles.load(tmp_path)
     assert str(tmp_path) in str(caught.value)
+
+
+@pytest.mark.parametrize("family", ["regnet", "mnasnet", None])
+def test_a_manifest_with_flags_instead_of_families_is_read(family, handmade, tmp_path) -> None:
+    """As those that ship have them, and every folder that was saved before there were families."""
+    source = {"regnet": "regnet-digits", "mnasnet": "accel-nasbench", None: "regnet-digits"}
+    spec = api.load_benchmark(source[family]).spec
+    features = replace(default_features(spec.space), families=(family,) if family else ())
+    manifest, files = ensembles.contents(handmade(spec, "scalars", features=features))
+    assert manifest["features"].pop("families") == list(features.families)
+    manifest["features"] |= {"regnet": family == "regnet", "mnasnet": family == "mnasnet"}
+    write(tmp_path, with_manifest(manifest, files))
+    assert ensembles.load(tmp_path).features == features
+
+
+@pytest.mark.parametrize(
+    ("flags", "why"),
+    [
+        ({}, "features.regnet is missing"),
+        ({"regnet": False}, "features.mnasnet is missing"),
+        ({"regnet": "no", "mnasnet": False}, "features.regnet is true or false"),
+        ({"regnet": True, "mnasnet": False}, "features: space own has no regnet constraint"),
+    ],
+)
+def test_flags_that_do_not_fit_are_refused(curves, tmp_path, flags, why) -> None:
+    manifest, files = copy.deepcopy(ensembles.contents(curves))
+    del manifest["features"]["families"]
+    manifest["features"] |= flags
+    write(tmp_path, with_manifest(manifest, files))
+    with pytest.raises(CheckpointError, match=why):
+        ensembles.load(tmp_path)
 
 
 def test_weights_that_do_not_fit_are_refused_by_name(curves, tmp_path) -> None:
