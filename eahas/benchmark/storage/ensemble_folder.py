@@ -44,7 +44,7 @@ def load(folder: Path, manifest: Manifest | None = None) -> Ensemble:
     described = manifest.section("regressor")
     with naming(folder / WEIGHTS):
         regressor = regressor_from_tensors(described, tensors)
-        codec = grid_codec(of_codec) if of_codec else None
+        codec = grid_codec(of_codec, prefix=CODEC) if of_codec else None
     head = _head(manifest, spec, codec)
     names = [target.name for target in head.targets]
     primary = manifest.text("primary")
@@ -57,7 +57,11 @@ def load(folder: Path, manifest: Manifest | None = None) -> Ensemble:
         )
     with naming(folder / WEIGHTS):
         noise = seed_noise_from_tensors(
-            of_noise, head.num_noise_outputs, len(names), curves=isinstance(head, CurveHead)
+            of_noise,
+            head.num_noise_outputs,
+            len(names),
+            curves=isinstance(head, CurveHead),
+            prefix=NOISE,
         )
     if manifest.whole("members", 1) != regressor.members:
         manifest.refuse(
@@ -104,11 +108,11 @@ def describe_error_quantiles(error_quantiles: Mapping[str, ErrorQuantiles]) -> d
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Whatever is wrong with arrays is wrong with this file."""
+    """A CheckpointError about arrays also names the file that they come from."""
     try:
         yield
     except CheckpointError as error:
-        raise CheckpointError(f"{path} {error}") from None
+        raise CheckpointError(f"{path}: {error}") from None
 
 
 def _features(manifest: Manifest, space: Space) -> Features:

@@ -32,11 +32,11 @@ def spoiled(saved, tmp_path) -> Callable[..., Path]:
     def spoil(change: Callable[[dict[str, Any], dict[str, Any]], None]) -> Path:
         folder = shutil.copytree(saved, tmp_path / "copy", dirs_exist_ok=True)
         manifest = json.loads((saved / "manifest.json").read_text())
-        arrays = read_tensors(saved, tables.ARRAYS, manifest)
+        arrays = read_tensors(saved, tables.FILE, manifest)
         change(manifest, arrays)
         content = tensor_bytes(arrays)
-        (folder / tables.ARRAYS).write_bytes(content)
-        (folder / "manifest.json").write_bytes(manifest_bytes(manifest, {tables.ARRAYS: content}))
+        (folder / tables.FILE).write_bytes(content)
+        (folder / "manifest.json").write_bytes(manifest_bytes(manifest, {tables.FILE: content}))
         return folder
 
     return spoil
@@ -60,7 +60,7 @@ def test_what_was_saved_comes_back(saved, tabled) -> None:
 
 def test_percentages_are_stored_as_counts(saved) -> None:
     manifest = json.loads((saved / "manifest.json").read_text())
-    arrays = read_tensors(saved, tables.ARRAYS, manifest)
+    arrays = read_tensors(saved, tables.FILE, manifest)
     assert manifest["counts"] == {"valid": 50}
     assert arrays["values.valid"].dtype == np.uint8
     assert arrays["values.loss"].dtype == np.float32
@@ -185,7 +185,7 @@ def put(place: Any, value: Any) -> Callable[[np.ndarray], np.ndarray]:
 def test_odd_arrays_are_refused_by_name(spoiled, name, change, why) -> None:
     with pytest.raises(CheckpointError, match=why) as refused:
         tables.load(spoiled(array(name, change)))
-    assert tables.ARRAYS in str(refused.value)
+    assert tables.FILE in str(refused.value)
 
 
 def test_missing_and_further_arrays_are_refused(spoiled) -> None:
@@ -197,7 +197,7 @@ def test_missing_and_further_arrays_are_refused(spoiled) -> None:
 
 def test_altered_files_and_pickles_are_refused(saved, tmp_path) -> None:
     folder = shutil.copytree(saved, tmp_path / "copy")
-    path = folder / tables.ARRAYS
+    path = folder / tables.FILE
     content = path.read_bytes()
     for altered, why in (
         (content[:-1], "truncated or altered"),
