@@ -196,9 +196,7 @@ def check_arrays(
     return check_contents(arrays, specs, dims, prefix)
 
 
-def check_names(
-    arrays: Mapping[str, Array], specs: Sequence[ArraySpec], prefix: str = ""
-) -> None:
+def check_names(arrays: Mapping[str, Array], specs: Sequence[ArraySpec], prefix: str = "") -> None:
     """CheckpointError unless there is exactly one array for each spec."""
     names = [spec.name for spec in specs]
     for name in names:

@@ -55,9 +55,9 @@ CURVE = ArraySpec(
     f"{VALUES}TARGET",
     f"float32 or {' or '.join(COUNTS)}",
     ("epochs of all runs",),
-    "a curve: one number for each epoch of each run that is present, ordered by configuration, then "
-    "by seed; inside the bounds of the target, NaN if it is unknown. Counts stand for 100 x count "
-    "/ scale",
+    "a curve: one number for each epoch of each run that is present, ordered by configuration and "
+    "then by seed; inside the bounds of the target, NaN if it is unknown; counts stand for 100 x "
+    "count / scale",
     Bounds(nan=True),
 )
 SCALAR = ArraySpec(

@@ -147,9 +147,7 @@ class TreeEnsemble:
         return {s.name: np.atleast_1d(getattr(self, s.name)).astype(s.dtype) for s in ARRAYS}
 
 
-def trees_from_tensors(
-    tensors: Mapping[str, np.ndarray], *, prefix: str = ""
-) -> TreeEnsemble:
+def trees_from_tensors(tensors: Mapping[str, np.ndarray], *, prefix: str = "") -> TreeEnsemble:
     """The trees of a checkpoint's arrays; `prefix` stands before their names in the file.
 
     Raises CheckpointError where they do not fit `ARRAYS`, or nodes do not form trees.

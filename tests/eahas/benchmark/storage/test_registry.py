@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from eahas.benchmark.storage import registry
-from eahas.benchmark.storage.manifest import BENCHMARK, ENSEMBLE
+from eahas.benchmark.storage.manifest import BENCHMARK, ENSEMBLE, read_manifest
 from eahas.benchmark.storage.registry import Place, describe, locate, roots, shipped
 from eahas.errors import CheckpointError
 
@@ -134,7 +134,7 @@ def test_the_newest_version_is_meant_by_a_name_alone(
 
 
 def test_a_benchmark_in_a_few_facts(toy) -> None:
-    assert describe(toy) == {
+    assert describe(read_manifest(toy)) == {
         "name": "own",
         "version": 3,
         "description": "",

@@ -15,6 +15,7 @@ from eahas import api
 from eahas.benchmark.storage import registry
 from eahas.benchmark.storage import table_folder as tables
 from eahas.benchmark.storage.folder import manifest_bytes, read_tensors, save_folder, tensor_bytes
+from eahas.benchmark.storage.manifest import read_manifest
 from eahas.errors import CheckpointError
 
 
@@ -78,7 +79,7 @@ def test_counts_are_exact_or_not_used() -> None:
 
 def test_it_is_named_and_described_as_other_benchmarks(tabled, saved_table, tmp_path) -> None:
     folder = saved_table(tmp_path / "listed", tabled())
-    assert registry.describe(folder)["targets"] == {
+    assert registry.describe(read_manifest(folder))["targets"] == {
         "valid": "percent",
         "loss": "nat",
         "runtime_s": "s",
