@@ -156,7 +156,8 @@ class ArraySpec:
             inside |= np.isnan(array)
         if not inside.all():
             at = tuple(np.argwhere(~inside)[0].tolist())
-            self._refuse(prefix, f"holds {array[at]:g} at index {list(at)}", str(self.bounds))
+            allowed = f"{self.bounds} = {high:g}" if self.bounds.below else str(self.bounds)
+            self._refuse(prefix, f"holds {array[at]:g} at index {list(at)}", allowed)
 
     def _check_order(self, array: Array, prefix: str) -> None:
         before, after = array[..., :-1], array[..., 1:]

@@ -47,9 +47,7 @@ def load(folder: Path, manifest: Manifest | None = None) -> Ensemble:
         codec = grid_codec(of_codec, prefix=CODEC) if of_codec else None
     head = _head(manifest, spec, codec)
     names = [target.name for target in head.targets]
-    primary = manifest.text("primary")
-    if primary not in names:
-        manifest.refuse(unknown("primary", primary, names))
+    primary = manifest.choice("primary", names)
     if (regressor.inputs, regressor.outputs) != (len(features.names), head.outputs):
         raise CheckpointError(
             f"{folder / WEIGHTS} maps {regressor.inputs} features to {regressor.outputs} outputs; "
@@ -132,16 +130,9 @@ def _features(manifest: Manifest, space: Space) -> Features:
 
 
 def _head(manifest: Manifest, spec: Spec, grid: GridCodec | None) -> Head:
-    kind, names = manifest.text("head.kind"), manifest.texts("head.targets")
-    if kind not in ("curves", "scalars"):
-        manifest.refuse(unknown("head.kind", kind, ("curves", "scalars")))
+    kind = manifest.choice("head.kind", ("curves", "scalars"))
     known = {t.name: t for t in (spec.curves if kind == "curves" else spec.scalars)}
-    for name in names:
-        if name not in known:
-            manifest.refuse(f"head.targets: {unknown(kind[:-1], name, known)}")
-    if not names:
-        manifest.refuse("head.targets is empty; at least one is needed")
-    targets = tuple(known[name] for name in names)
+    targets = tuple(known[name] for name in manifest.choices("head.targets", kind[:-1], known))
     if kind == "scalars":
         return ScalarHead(targets)
     check_epochs(manifest, spec.space)
@@ -149,13 +140,12 @@ def _head(manifest: Manifest, spec: Spec, grid: GridCodec | None) -> Head:
 
 
 def _codec(manifest: Manifest, count: int, grid: GridCodec | None) -> Codec:
-    kind = manifest.text("head.codec")
-    if kind == GRID and grid is not None and grid.count == count:
+    if manifest.choice("head.codec", (BEZIER, GRID)) == GRID:
+        if grid is None or grid.count != count:
+            manifest.refuse(
+                f"head.codec is {GRID} of {count} curves, and the weights have none such"
+            )
         return grid
-    if kind == GRID:
-        manifest.refuse(f"head.codec is {GRID} of {count} curves, and the weights have none such")
-    if kind != BEZIER:
-        manifest.refuse(unknown("head.codec", kind, (BEZIER, GRID)))
     degree = manifest.whole("head.degree", 1)
     if degree not in bezier.DEGREES:
         manifest.refuse(unknown("head.degree", degree, bezier.DEGREES))

@@ -10,7 +10,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from eahas.checks import is_number, is_whole
-from eahas.errors import CheckpointError, EahasError, shown
+from eahas.errors import CheckpointError, EahasError, shown, unknown
 from eahas.frozen import frozen
 from eahas.spec.spec import Spec, spec_from_dict
 
@@ -100,12 +100,31 @@ class Manifest:
 
     def folders(self, name: str) -> tuple[str, ...]:
         """A list of one or more folders beside the manifest, none of them a way out."""
-        value = self.texts(name)
-        if not value:
-            self.refuse(f"{name} is empty; at least one is needed")
+        value = self._some_texts(name)
         for folder in value:
             allowed = "are names of folders beside it, of letters, digits, '.', '_' and '-'"
             self._value(name, folder, re.fullmatch(FOLDER, folder) is not None, allowed)
+        return value
+
+    def choice(self, name: str, allowed: Collection[str]) -> str:
+        """One of the allowed texts."""
+        value = self.text(name)
+        if value not in allowed:
+            self.refuse(unknown(name, value, allowed))
+        return value
+
+    def choices(self, name: str, kind: str, allowed: Collection[str]) -> tuple[str, ...]:
+        """A list of one or more of the allowed texts, all different; `kind` is what they name."""
+        value = self._some_texts(name)
+        for text in value:
+            if text not in allowed:
+                self.refuse(f"{name}: {unknown(kind, text, allowed)}")
+        return value
+
+    def _some_texts(self, name: str) -> tuple[str, ...]:
+        value = self.texts(name)
+        if not value:
+            self.refuse(f"{name} is empty; at least one is needed")
         return value
 
     def numbers(

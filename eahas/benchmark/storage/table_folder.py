@@ -111,10 +111,12 @@ def load(folder: Path, manifest: Manifest | None = None) -> Table:
         dims = check_contents(tensors, RUN_ARRAYS, dims)
         flats = _flats(tensors[KEYS], spec.space)
         present = _present(tensors[PRESENT])
-        inside = _inside(present, _epochs(flats, spec.space))
-        dims["epochs of all runs"] = int(inside.sum())
+        curves = [target for target in targets if target.kind == "curve"]
+        inside = _inside(present, _epochs(flats, spec.space)) if curves else None
         values = {
-            target.name: _values(tensors, target, dims, inside, counted.get(target.name))
+            target.name: _scalar(tensors, target, dims, present)
+            if inside is None or target.kind == "scalar"
+            else _curve(tensors, target, inside, counted.get(target.name))
             for target in targets
         }
         seed_variance = {
@@ -122,9 +124,7 @@ def load(folder: Path, manifest: Manifest | None = None) -> Table:
             for target, weight in zip(targets, weights, strict=True)
         }
     points = manifest.whole("points", len(flats))
-    primary = manifest.text("primary")
-    if primary not in values:
-        manifest.refuse(unknown("primary", primary, values))
+    primary = manifest.choice("primary", values)
     return Table(
         spec=spec,
         name=manifest.text("name"),
@@ -179,13 +179,7 @@ def contents(table: Table) -> tuple[dict[str, Any], dict[str, bytes]]:
 
 
 def _targets(manifest: Manifest, spec: Spec) -> tuple[Target, ...]:
-    names = manifest.texts("targets")
-    known = [target.name for target in spec.targets]
-    for name in names:
-        if name not in known:
-            manifest.refuse(f"targets: {unknown('target', name, known)}")
-    if not names:
-        manifest.refuse("targets is empty; at least one is needed")
+    names = manifest.choices("targets", "target", [target.name for target in spec.targets])
     targets = tuple(target for target in spec.targets if target.name in names)
     if [target.name for target in targets] != list(names):
         manifest.refuse(f"targets stand in the order of the spec, got {shown(list(names))}")
@@ -310,31 +304,32 @@ def _inside(present: Array, epochs: Array) -> Array:
     return inside
 
 
-def _values(
-    tensors: Mapping[str, Array],
-    target: Target,
-    dims: dict[str, int],
-    inside: Array,
-    scale: int | None,
-) -> Array:
-    """The values of a target: a curve (N, S, longest) with NaN past its end, a scalar (N, S)."""
+def _curve(tensors: Mapping[str, Array], target: Target, inside: Array, scale: int | None) -> Array:
+    """The values (N, S, longest) of a curve, NaN past its end."""
     spec = value_spec(target)
     stored = tensors[spec.name]
-    if target.kind == "curve":
-        dtype = "float32" if scale is None else str(_of_counts(scale))
-        replace(spec, dtype=dtype).check_layout(stored, dims)
-        values = np.full(inside.shape, np.nan, dtype=np.float32)
-        values[inside] = stored if scale is None else PERCENT * stored.astype(float) / scale
-        spec.check_values(values)
-        return values
+    dtype = "float32" if scale is None else str(_of_counts(scale))
+    replace(spec, dtype=dtype).check_layout(stored, {"epochs of all runs": int(inside.sum())})
+    values = np.full(inside.shape, np.nan, dtype=np.float32)
+    values[inside] = stored if scale is None else PERCENT * stored.astype(float) / scale
+    spec.check_values(values)
+    return values
+
+
+def _scalar(
+    tensors: Mapping[str, Array], target: Target, dims: Mapping[str, int], present: Array
+) -> Array:
+    """The values (N, S) of a scalar, NaN where there is no run."""
+    spec = value_spec(target)
     check_contents(tensors, [spec], dims)
-    known = np.isfinite(stored) & ~inside.any(axis=2)
+    values = tensors[spec.name]
+    known = np.isfinite(values) & ~present
     if known.any():
         at = np.argwhere(known)[0].tolist()
         raise CheckpointError(
             f"array {spec.name!r} holds a value at index {at}; allowed: NaN where there is no run"
         )
-    return stored
+    return values
 
 
 def _prior(tensors: Mapping[str, Array], target: Target, weight: float) -> SeedVariance:
