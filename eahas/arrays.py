@@ -77,6 +77,8 @@ class Bounds:
             text = f"{kind} in {self.low:g}..{self.below} - 1"
         elif math.isinf(self.low) and math.isinf(self.high):
             text = "finite numbers" if self.finite else "numbers, also infinite"
+        elif self.low == self.high:
+            text = f"the number {self.low:g}"
         elif math.isinf(self.high):
             text = f"{kind} {low}"
         elif math.isinf(self.low):

@@ -27,7 +27,9 @@ MAX_SEED = 2**63 - 1  # more is more than JSON and other languages hold
 MAX_FACTORS = 32
 NETWORK = "network."  # before the names of its arrays
 SHARE = Bounds(-1.0, 1.0, slack=1e-6)
-SINGLE_POSITION = ArraySpec("positions", "float64", (1,), "of scalars: 0", Bounds(0.0, 0.0))
+SINGLE_POSITION = ArraySpec(
+    "positions", "float64", (1,), "of scalars: their single position", Bounds(0.0, 0.0)
+)
 ARRAYS = (
     POSITIONS,  # of scalars SINGLE_POSITION
     ArraySpec(
