@@ -1,38 +1,107 @@
-"""A benchmark from its folder, or from a pickle that refers to one."""
+"""A benchmark from its folder, or again from a reference to one."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
 from eahas.benchmark.benchmark import Benchmark
-from eahas.benchmark.storage.benchmark_folder import read_benchmark
-from eahas.benchmark.storage.manifest import MANIFEST, Manifest
+from eahas.benchmark.parts import Part, choose, merged, read_parts, values_of
+from eahas.benchmark.storage.benchmark_folder import check_name, read_benchmark, together
+from eahas.benchmark.storage.folder import read_file
+from eahas.benchmark.storage.manifest import (
+    BENCHMARK,
+    MANIFEST,
+    Manifest,
+    name_of,
+    parse_manifest,
+    read_manifest,
+)
 from eahas.benchmark.storage.registry import locate
 from eahas.errors import CheckpointError
+from eahas.models.protocol import Model
 
 
-def load(folder: Path, manifest: Manifest | None = None) -> Benchmark:
+def load(
+    folder: Path,
+    manifest: Manifest | None = None,
+    *,
+    task: str | None = None,
+    device: str | None = None,
+) -> Benchmark:
     """The benchmark of a folder, whose manifest may have been read already.
 
-    Raises CheckpointError as `eahas.benchmark.storage.benchmark_folder.read_benchmark`.
+    `task` and `device` choose among the parts of a benchmark with several. Raises EahasError where
+    one is missing or unknown, and CheckpointError for a folder that is incomplete or damaged.
     """
+    folder = Path(folder).absolute()
+    manifest = manifest or read_manifest(folder, BENCHMARK)
+    parts = read_parts(manifest)
+    task, device = choose(name_of(manifest.content), parts, task, device)
+    if parts:
+        return _load_parts(folder, manifest, parts, task, device)
     content = read_benchmark(folder, manifest)
-    return Benchmark(content.path, content.manifest.content, content.spec, content.models)
+    return Benchmark(folder, manifest.content, content.spec, content.models, load_again)
 
 
-@lru_cache(maxsize=8)
-def load_pickled(folder: str, identity: str, fingerprint: str) -> Benchmark:
-    """The benchmark that a pickle refers to: in the same folder, else by its name and version.
+def _load_parts(
+    folder: Path, manifest: Manifest, parts: Sequence[Part], task: str | None, device: str | None
+) -> Benchmark:
+    """The benchmark that the parts for a task and a device make together."""
+    check_name(manifest)
+    spec = manifest.spec()
+    loaded: list[Benchmark] = []
+    inner: list[Manifest] = []
+    models: list[Model] = []
+    for part in parts:
+        if part.serves(task, device):
+            content = read_file(folder, f"{part.folder}/{MANIFEST}", manifest.content)
+            own = parse_manifest(content, folder / part.folder / MANIFEST, BENCHMARK)
+            benchmark = load(folder / part.folder, own)
+            if benchmark.space != spec.space or not set(benchmark.targets) <= set(spec.targets):
+                own.refuse(f"its space or its targets are not those of {manifest.path}")
+            loaded.append(benchmark)
+            inner.append(own)
+            models += benchmark.models
+    return Benchmark(
+        folder,
+        merged(manifest, inner),
+        spec,
+        together(manifest, models),
+        load_again,
+        task=task,
+        device=device,
+        tasks=values_of("task", parts),
+        devices=values_of("device", parts),
+        parts=tuple(loaded),
+    )
 
-    Raises CheckpointError where neither has the manifest with this fingerprint.
+
+def load_again(
+    folder: str, identity: str, fingerprint: str | None, task: str | None, device: str | None
+) -> Benchmark:
+    """A benchmark that was loaded before: in the same folder, else by its name and version.
+
+    Many unpickled predictions share one benchmark. Raises CheckpointError where a fingerprint is
+    given and the manifest has another one.
     """
+    if fingerprint is not None:
+        return _verified(folder, identity, fingerprint, task, device)
     place = Path(folder)
     if not (place / MANIFEST).is_file():
         place = locate(identity).folder
-    benchmark = load(place)
+    return load(place, task=task, device=device)
+
+
+@lru_cache(maxsize=8)
+def _verified(
+    folder: str, identity: str, fingerprint: str, task: str | None, device: str | None
+) -> Benchmark:
+    benchmark = load_again(folder, identity, None, task, device)
     if benchmark.fingerprint != fingerprint:
         raise CheckpointError(
-            f"{place} no longer holds the {identity} that was pickled: its manifest differs"
+            f"{benchmark.folder} no longer holds the {identity} that was pickled: its manifest "
+            "differs"
         )
     return benchmark

@@ -204,7 +204,7 @@ class Space:
         distinct: bool = True,
         progress: Callable[[int, int], None] | None = None,
     ) -> dict[str, Any] | list[dict[str, Any]]:
-        """A random nested configuration, or a list of `n`, all different unless `distinct` is false.
+        """A random nested configuration, or a list of `n` different ones (unless not `distinct`).
 
         Parameters are sampled independently; a configuration that violates a constraint is rejected
         as a whole. For a list, `progress` is called with (sampled, n) after each one. Raises

@@ -1,4 +1,4 @@
-"""What a type checker sees of the public interface; `make lint` checks this file, nothing runs it."""
+"""What a type checker sees of the public interface: `make lint` checks it, nothing runs it."""
 
 from typing import Any, Literal
 

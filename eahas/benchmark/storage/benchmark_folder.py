@@ -60,7 +60,7 @@ class BenchmarkFolder:
 
 
 def read_benchmark(folder: Path, manifest: Manifest | None = None) -> BenchmarkFolder:
-    """The content of a benchmark folder, whose manifest may have been read already.
+    """The content of a benchmark folder without parts, whose manifest may have been read already.
 
     Raises CheckpointError naming the file and the reason where a file is missing, altered or
     malformed, or where the models do not fit the benchmark.
@@ -70,19 +70,14 @@ def read_benchmark(folder: Path, manifest: Manifest | None = None) -> BenchmarkF
     spec = manifest.spec()
     _check_facts(manifest)
     models: list[Model] = []
-    taken: dict[str, str] = {}
     for name in manifest.folders("models"):
         content = read_file(folder, f"{name}/{MANIFEST}", manifest.content)
         inner = parse_manifest(content, folder / name / MANIFEST, MODELS)
         model = read_model(folder / name, inner)
         if model.space != spec.space or not set(model.targets) <= set(spec.targets):
             inner.refuse(f"its space or its targets are not those of {manifest.path}")
-        for target in model.targets:
-            other = taken.setdefault(target.name, name)
-            if other != name:
-                manifest.refuse(f"models: {other} and {name} both predict {target.name}")
-        models.append(_sharing(model, models))
-    return BenchmarkFolder(folder, manifest, spec, tuple(models))
+        models.append(model)
+    return BenchmarkFolder(folder, manifest, spec, together(manifest, models))
 
 
 def read_model(folder: Path, manifest: Manifest) -> Model:
@@ -99,6 +94,24 @@ def read_support(folder: Path, manifest: Mapping[str, Any], space: Space) -> Sup
         return support_from_tensors(space, tensors)
 
 
+def together(manifest: Manifest, models: Sequence[Model]) -> tuple[Model, ...]:
+    """The models of one benchmark; those with the same features share them.
+
+    Raises CheckpointError where two predict the same target.
+    """
+    predicted: dict[str, str] = {}
+    shared: list[Model] = []
+    for model in models:
+        for target in model.targets:
+            if target.name in predicted:
+                manifest.refuse(
+                    f"models: {predicted[target.name]} and {model.name} both predict {target.name}"
+                )
+            predicted[target.name] = model.name
+        shared.append(_sharing(model, shared))
+    return tuple(shared)
+
+
 def _sharing(model: Model, others: Sequence[Model]) -> Model:
     """The model with the features of one that has the same, so that a query computes them once."""
     if isinstance(model, Ensemble):
@@ -110,11 +123,7 @@ def _sharing(model: Model, others: Sequence[Model]) -> Model:
 
 def _check_facts(manifest: Manifest) -> None:
     """What is shown beside every answer must be there."""
-    manifest.whole("version", 1)
-    if "name" in manifest.content and not re.fullmatch(NAME, manifest.text("name")):
-        manifest.refuse(
-            f"name is of letters, digits, '.', '_' and '-', got {shown(manifest.text('name'))}"
-        )
+    check_name(manifest)
     source = manifest.text("energy.source")
     known = (*filter(None, ENERGY_SOURCES), MIXED, NO_ENERGY)
     if source not in known:
@@ -127,6 +136,15 @@ def _check_facts(manifest: Manifest) -> None:
         part = f"quality.held_out.targets.{name}"
         if not isinstance(judged, Mapping) or not _is_judged(judged):
             manifest.refuse(f"{part} has no r2 of the last epoch or the value")
+
+
+def check_name(manifest: Manifest) -> None:
+    """CheckpointError unless the version is one, and the name, where there is one of its own."""
+    manifest.whole("version", 1)
+    if "name" in manifest.content and not re.fullmatch(NAME, manifest.text("name")):
+        manifest.refuse(
+            f"name is of letters, digits, '.', '_' and '-', got {shown(manifest.text('name'))}"
+        )
 
 
 def _is_judged(judged: Mapping[str, Any]) -> bool:

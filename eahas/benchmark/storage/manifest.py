@@ -29,11 +29,11 @@ ENSEMBLE = "eahas-ensemble"
 TABLE = "eahas-table"
 MODELS = (ENSEMBLE, TABLE)  # what a benchmark is made of
 READERS = {BENCHMARK: "load_benchmark", ENSEMBLE: "load_ensemble", TABLE: "load_ensemble"}
+FOLDER = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*").fullmatch  # the name of a folder beside it
 Kind = str | tuple[str, ...] | None
 PICKLE_SUFFIXES = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".model")
 FILES_SEARCHED = 1000  # for a pickle to name in a message
 NAME = r"[A-Za-z0-9._-]+"  # of a benchmark
-FOLDER = r"[A-Za-z0-9_-][A-Za-z0-9._-]*"  # of a model
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class Manifest:
         value = self._some_texts(name)
         for folder in value:
             allowed = "are names of folders beside it, of letters, digits, '.', '_' and '-'"
-            self._value(name, folder, re.fullmatch(FOLDER, folder) is not None, allowed)
+            self._value(name, folder, FOLDER(folder) is not None, allowed)
         return value
 
     def choice(self, name: str, allowed: Collection[str]) -> str:
