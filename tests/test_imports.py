@@ -33,6 +33,7 @@ BENCHMARKS = {*SPECS, "energy", "records", "models", "report"}
 BOXES = {
     **{module: set() for module in GROUND},
     "arrays": {"errors"},
+    "pareto": {"errors"},
     "energy": GROUND,
     "space": GROUND,
     "spec": SPACES,

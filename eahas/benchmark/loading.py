@@ -38,10 +38,10 @@ def load(
     folder = Path(folder).absolute()
     manifest = manifest or read_manifest(folder, BENCHMARK)
     parts = read_parts(manifest)
-    task, device = choose(name_of(manifest.content), parts, task, device)
     if parts:
         return _load_parts(folder, manifest, parts, task, device)
     content = read_benchmark(folder, manifest)
+    choose(name_of(manifest.content), (), task, device)
     return Benchmark(folder, manifest.content, content.spec, content.models, load_again)
 
 
@@ -51,6 +51,7 @@ def _load_parts(
     """The benchmark that the parts for a task and a device make together."""
     check_name(manifest)
     spec = manifest.spec()
+    task, device = choose(name_of(manifest.content), parts, task, device)
     loaded: list[Benchmark] = []
     inner: list[Manifest] = []
     models: list[Model] = []

@@ -94,7 +94,7 @@ LIMITS = [  # bounds, their words, numbers that are allowed, numbers that are no
     (Bounds(high=2), "numbers up to 2", [2.0, -1e308], [NAN, -INF, 2.1]),
     (UNIT, "numbers in 0..1", [0.0, 1.0, 1.0000009, -9e-7], [NAN, 1.00001, -1e-5]),
     (Bounds(0, 1, nan=True), "numbers in 0..1, or NaN", [0.0, NAN, 1.0], [1.1, -0.1, INF]),
-    (Bounds(2, 2), "the number 2", [2.0], [NAN, 1.0, 3.0]),
+    (Bounds(1, 1), "the number 1", [1.0], [NAN, 0.0, 3.0]),
     (Bounds(0, finite=False), "numbers, also infinite, from 0", [0.0, INF], [-INF, NAN]),
 ]
 
