@@ -18,14 +18,30 @@ from typing import Any
 
 import numpy as np
 
-from eahas.errors import CheckpointError
+from eahas.arrays import ArraySpec, Bounds, check_arrays
 from eahas.models.query import Query
 from eahas.space.parameters import Choice
 from eahas.space.space import Space
 
 NEIGHBOURS = 5
 ROW_BLOCK = 4_000_000  # numbers in a block of distances
-SLACK = 1e-6  # what rounding may add to a code
+ARRAYS = (
+    ArraySpec(
+        "codes",
+        "float32",
+        ("configurations", "codes"),
+        "the encodings of the distinct configurations that the fit learned from; see below",
+        Bounds(0.0, 1.0, slack=1e-6),
+    ),
+    ArraySpec(
+        "distances",
+        "float32",
+        ("configurations",),
+        f"the mean distance of each of them to its {NEIGHBOURS} nearest others",
+        Bounds(0.0),
+        "rising",
+    ),
+)
 Array = np.ndarray
 
 
@@ -95,17 +111,9 @@ def support_of(space: Space, encoded: Array) -> Support:
 
 
 def support_from_tensors(space: Space, tensors: Mapping[str, Array]) -> Support:
-    """The support of a checkpoint's arrays; CheckpointError where they are none."""
-    if sorted(tensors) != ["codes", "distances"]:
-        raise CheckpointError(f"holds the arrays {sorted(tensors)}; wanted codes and distances")
-    codes, distances = tensors["codes"], tensors["distances"]
-    sound = codes.dtype == distances.dtype == np.float32 and distances.shape == codes.shape[:1]
-    if not sound or not distances.size or codes.shape[1:] != (space.encoding_width,):
-        raise CheckpointError("holds a support that is not that of its space")
-    inside = (codes >= -SLACK).all() and (codes <= 1.0 + SLACK).all()
-    if not inside or not (distances >= 0).all() or not (np.diff(distances) >= 0).all():
-        raise CheckpointError("holds a support with codes outside 0..1, or distances out of order")
-    return Support(space, codes, distances)
+    """The support of a checkpoint's arrays; CheckpointError where they do not fit `ARRAYS`."""
+    check_arrays(tensors, ARRAYS, {"codes": space.encoding_width})
+    return Support(space, tensors["codes"], tensors["distances"])
 
 
 def placed(space: Space, encoded: Array) -> Array:
