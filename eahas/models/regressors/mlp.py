@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from eahas.errors import CheckpointError, shown
+from eahas.models.blocks import product
 
 MLP = "mlp"
 ROW_BLOCK = 512  # keeps the hidden layers of a long list inside the processor's cache
@@ -78,7 +79,7 @@ class MlpEnsemble:
         for k, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             if k:
                 np.maximum(h, 0.0, out=h)
-            h = h @ weight[member]
+            h = product(h, weight[member])
             h += bias[member]
         return h
 
