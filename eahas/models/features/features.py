@@ -103,6 +103,15 @@ class Features:
         )
 
     @cached_property
+    def _one_hots(self) -> dict[str, slice]:
+        """Where the encoding of each choice stands in an encoding: its values in order."""
+        ends = np.cumsum([p.width for p in self.space.parameters]).tolist()
+        return {
+            p.name: slice(end - p.width, end)
+            for p, end in zip(self.space.parameters, ends, strict=True)
+        }
+
+    @cached_property
     def _constraint(self) -> RegNetConstraint:
         for constraint in self.space.constraints:
             if isinstance(constraint, RegNetConstraint):
@@ -138,9 +147,9 @@ class Features:
         """The features of checked columns, shape (n, F), float64."""
         parts = [self.space.encode_columns(columns)]
         parts += [np.log10(columns[name].astype(float))[:, None] for name in self.logs]
-        for number, choice, positions in self._crosses:
+        for number, choice, _ in self._crosses:
             log = np.log10(columns[number].astype(float))
-            parts.append(np.stack([log * (columns[choice] == v) for v in positions], axis=1))
+            parts.append(log[:, None] * parts[0][:, self._one_hots[choice]])
         if self.regnet:
             facts = self._constraint.facts
             depth, w0, wa, wm, group_w = (columns[name] for name in REGNET_PARAMETERS)
