@@ -18,6 +18,8 @@ from sweeps import incremental as slices
 from sweeps.incremental import listed, run_slice, work_folder
 from sweeps.plan import DONE, PLAN_FILE, SPEC_FILE, plan_list
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture
 def sliced(tiny: dict[str, Any]) -> Spec:

@@ -43,8 +43,8 @@ def test_what_we_started_is_ours_and_what_it_started_too() -> None:
 
 def test_a_real_sibling_is_seen() -> None:
     """Two children of this process, one of which asks about the other."""
-    make_query = "import sys; from eahas.energy.process_tree import Family; import os; "
-    make_query += "print(int(sys.argv[1]) in Family(os.environ))"
+    make_query = "import sys; from eahas.energy.process_tree import ProcessTree; import os; "
+    make_query += "print(int(sys.argv[1]) in ProcessTree(os.environ))"
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as sibling:
         told = subprocess.run(
             [sys.executable, "-c", make_query, str(sibling.pid)],
