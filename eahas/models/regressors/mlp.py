@@ -11,6 +11,7 @@ import numpy as np
 
 from eahas.arrays import FINITE, ArraySpec, check_arrays
 from eahas.errors import CheckpointError
+from eahas.models.blocks import product
 
 MLP = "mlp"
 ROW_BLOCK = 512  # keeps the hidden layers of a long list inside the processor's cache
@@ -90,7 +91,7 @@ class MlpEnsemble:
         for k, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             if k:
                 np.maximum(h, 0.0, out=h)
-            h = h @ weight[member]
+            h = product(h, weight[member])
             h += bias[member]
         return h
 
