@@ -19,6 +19,7 @@ from eahas.records.parquet import records_bytes
 from eahas.records.summary import energy_facts, provenance
 from eahas.spec.spec import Spec
 from surrogates.data.dataset import Runs, controls_from_records, runs_from_records
+from surrogates.data.energies import checked_energies
 from surrogates.data.outliers import without_spikes
 from surrogates.data.progress import Report
 from surrogates.data.transforms import check_positive
@@ -60,8 +61,10 @@ def fit(
     """Fit the parts of a benchmark (None: `default_parts`) to checked records.
 
     Fitted to the sides `learn_from`, calibrated there by cross-fitting, judged on `test`. Raises
-    FitError where there is nothing to learn from, and as `surrogates.fitting.fit_parts`.
+    FitError where there is nothing to learn from, for an energy without a source, where the
+    energies of the runs cover different things, and as `surrogates.fitting.fit_parts`.
     """
+    checked_energies(rows, spec)
     runs = runs_from_records(rows, spec)
     check_positive(runs, spec.scalars)
     learned = learnable(runs, learn_from)
@@ -123,6 +126,7 @@ def save(
     space. Records that are others' to give away can stay behind; `notice` says whose they are.
     """
     spec = fitted.spec
+    checked_energies(rows, spec)
     records = records_bytes(rows, spec)
     encoded = spec.space.encode_columns(fitted.learned.columns())
     support = support_of(spec.space, encoded)
@@ -137,14 +141,20 @@ def save(
         "version": spec.version if version is None else version,
         "spec": dict(spec.source),
         "targets": [
-            {"name": t.name, "kind": t.kind, "unit": t.unit, "direction": t.direction}
+            {
+                "name": t.name,
+                "kind": t.kind,
+                "quantity": t.quantity,
+                "unit": t.unit,
+                "direction": t.direction,
+            }
             for t in spec.targets
         ],
         "fidelity": spec.space.fidelity,
         "models": [model.name for model in fitted.models],
         "noise": dict(fitted.noise),
         "learned_from": sorted(set(fitted.learned.split.tolist())),
-        "energy": energy_facts(rows),
+        "energy": energy_facts(rows, spec),
         "provenance": provenance(rows, records),
         "quality": fitted.quality,
     }

@@ -21,6 +21,7 @@ from eahas.records.summary import energy_facts, provenance
 from eahas.spec.spec import Spec
 from eahas.spec.targets import Target
 from surrogates.data.dataset import Runs, runs_from_records
+from surrogates.data.energies import checked_energies
 from surrogates.data.progress import Report
 from surrogates.evaluation.quality import on_repeated, quality, references
 from surrogates.uncertainty.seed_variance import at_positions, studied
@@ -55,8 +56,10 @@ def make(
 
     Raises FitError where configurations have no run, unless it is to be `partial`; where a
     configuration has two runs of one seed; where a target has no value, or on a log scale one that
-    is not positive. SpecError for a space that cannot be listed.
+    is not positive; for an energy without a source, and where the energies of the runs cover
+    different things. SpecError for a space that cannot be listed.
     """
+    checked_energies(rows, spec)
     runs = runs_from_records(rows, spec)
     table = tabled(runs)
     missing = table.points - len(table.flats)
@@ -182,6 +185,7 @@ def save(
     `name` is the benchmark's own, by default that of its space; `version` by default the spec's.
     """
     spec, table = made.spec, made.table
+    checked_energies(rows, spec)
     records = records_bytes(rows, spec)
     own = {} if name is None else {"name": name}
     runs_of = Counter(table.present.sum(axis=1).tolist())
@@ -191,7 +195,13 @@ def save(
         **own,
         "spec": dict(spec.source),
         "targets": [
-            {"name": t.name, "kind": t.kind, "unit": t.unit, "direction": t.direction}
+            {
+                "name": t.name,
+                "kind": t.kind,
+                "quantity": t.quantity,
+                "unit": t.unit,
+                "direction": t.direction,
+            }
             for t in spec.targets
         ],
         "fidelity": spec.space.fidelity,
@@ -202,7 +212,7 @@ def save(
             "seeds": list(table.seeds),
             "configurations_with_runs": {str(k): runs_of[k] for k in sorted(runs_of)},
         },
-        "energy": energy_facts(rows),
+        "energy": energy_facts(rows, spec),
         "provenance": provenance(rows, records),
         "quality": made.quality,
     }

@@ -28,14 +28,14 @@ MAY_IMPORT = {
 # (errors, checks, files, frozen, pareto) are boxes too; what stands in no list is refused.
 GROUND = {"__init__", "errors", "checks", "files", "frozen", "pareto"}
 SPACES = {*GROUND, "space"}
-SPECS = {*SPACES, "spec"}
-BENCHMARKS = {*SPECS, "energy", "records", "models", "report"}
+SPECS = {*SPACES, "energy", "spec"}
+BENCHMARKS = {*SPECS, "records", "models", "report"}
 BOXES = {
     **{module: set() for module in GROUND},
     "energy": GROUND,
     "space": GROUND,
-    "spec": SPACES,
-    "records": {*SPECS, "energy"},
+    "spec": {*SPACES, "energy"},
+    "records": SPECS,
     "models": SPECS,
     "report": SPECS,
     "benchmark": BENCHMARKS,

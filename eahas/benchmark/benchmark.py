@@ -9,6 +9,7 @@ from typing import Any, overload
 
 import numpy as np
 
+from eahas.benchmark.energies import require_comparable
 from eahas.benchmark.model_set import ModelSet
 from eahas.benchmark.optima import Point, best_points, front_points
 from eahas.benchmark.prediction import FloatArray, IntArray, Prediction
@@ -129,9 +130,12 @@ class Benchmark(ModelSet):
     def front(self, cost: str, target: str | None = None, at: int | None = None) -> list[Point]:
         """The true Pareto front of a target against a cost, the cheapest configuration first.
 
-        By the means over the seeds; `target` is by default the learning curve. Otherwise as `best`.
+        By the means over the seeds; `target` is by default the learning curve. Otherwise as `best`;
+        raises EahasError also for two energies that cover different things.
         """
-        return front_points(self._truth(), cost, target or self.main_curve, at)
+        table, target = self._truth(), target or self.main_curve
+        require_comparable(self.energies, cost, target)
+        return front_points(table, cost, target, at)
 
     def _truth(self) -> Table:
         if self.table is None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from eahas.benchmark.benchmark import Benchmark
+from eahas.benchmark.energies import read_energies
 from eahas.benchmark.storage import ensemble_folder as ensembles
 from eahas.benchmark.storage import table_folder as tables
 from eahas.benchmark.storage.folder import read_file
@@ -24,10 +25,10 @@ from eahas.benchmark.storage.manifest import (
 )
 from eahas.benchmark.storage.registry import locate
 from eahas.checks import is_number
-from eahas.errors import CheckpointError, shown, unknown
+from eahas.errors import CheckpointError, shown
 from eahas.models.ensemble import Ensemble
 from eahas.models.protocol import Model
-from eahas.records.schema import ENERGY_SOURCES, MIXED, NO_ENERGY
+from eahas.spec.spec import Spec
 
 NAME = r"[A-Za-z0-9._-]+"
 
@@ -40,7 +41,7 @@ def load(folder: Path, manifest: Manifest | None = None) -> Benchmark:
     folder = Path(folder).absolute()
     manifest = manifest or read_manifest(folder, BENCHMARK)
     spec = manifest.spec()
-    _check_facts(manifest)
+    _check_facts(manifest, spec)
     models: list[Model] = []
     taken: dict[str, str] = {}
     for name in manifest.folders("models"):
@@ -90,17 +91,14 @@ def _sharing(model: Model, others: Sequence[Model]) -> Model:
     return model
 
 
-def _check_facts(manifest: Manifest) -> None:
+def _check_facts(manifest: Manifest, spec: Spec) -> None:
     """What is shown beside every answer must be there."""
     manifest.whole("version", 1)
     if "name" in manifest.content and not re.fullmatch(NAME, manifest.text("name")):
         manifest.refuse(
             f"name is of letters, digits, '.', '_' and '-', got {shown(manifest.text('name'))}"
         )
-    source = manifest.text("energy.source")
-    known = (*filter(None, ENERGY_SOURCES), MIXED, NO_ENERGY)
-    if source not in known:
-        manifest.refuse(unknown("energy.source", source, known))
+    read_energies(manifest, spec)
     manifest.text("energy.formula")
     manifest.whole("provenance.runs", 0)
     manifest.whole("provenance.configurations", 0)

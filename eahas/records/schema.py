@@ -17,7 +17,10 @@ from typing import Any
 import numpy as np
 
 from eahas.checks import is_number
+from eahas.energy.energy_source import KNOWN_SOURCES, NO_SOURCE
+from eahas.energy.energy_source import MIXED as MIXED
 from eahas.errors import ConfigError, RecordError, shown, unknown
+from eahas.records.energies import check_energies
 from eahas.spec.spec import Spec
 from eahas.spec.targets import Target
 
@@ -27,8 +30,8 @@ ROLES = ("main", "repeat", "anchor", "control", "")
 ANCHOR, CONTROL = "anchor", "control"
 ASIDE = (ANCHOR, CONTROL)  # roles of runs that stand on no side and are fitted by nobody
 ENERGY_METHODS = ("whole", "window", "")
-ENERGY_SOURCES = ("nvml_counter", "nvml_sampled", "rapl", "estimated", "")
-MIXED, NO_ENERGY = "mixed", "none"  # what a benchmark says of runs with several sources, or none
+ENERGY_SOURCES = (*KNOWN_SOURCES, "")  # a spec may declare others
+NO_ENERGY = NO_SOURCE
 MAX_INTEGER = 2**63 - 1  # an int64
 MAX_FLOAT = 3e38  # a single, as curves are stored and surrogates are fitted
 SINGLE = 1e-7  # relative; what a bound forgives, because a file holds curves in single precision
@@ -82,7 +85,8 @@ COLUMNS = (
     Column("energy_parts", "text", "where each of these comes from, as JSON"),
     Column("energy_method", "text", "whole: all epochs were metered; window: some, and scaled"),
     Column("metered_epochs", "int", "epochs behind the training's time and energy"),
-    Column("energy_source", "text", "nvml_counter, nvml_sampled, rapl or estimated"),
+    Column("energy_source", "text", "where the energies come from: a known or a declared source"),
+    Column("energy_boundary", "text", "what they cover: cpu, gpu, gpu+cpu, node or wall"),
     Column("energy_flags", "text", "flags of the training's reading, comma-separated"),
     Column("test_energy_flags", "text", "flags of the inference's reading, comma-separated"),
     Column("energy_formula", "text", "how the joules were computed"),
@@ -142,7 +146,6 @@ def _checked(row: Mapping[str, Any], spec: Spec) -> dict[str, Any]:
         ("status", STATUSES),
         ("split", SPLITS),
         ("role", ROLES),
-        ("energy_source", ENERGY_SOURCES),
         ("energy_method", ENERGY_METHODS),
     )
     for name, allowed in closed:
@@ -152,7 +155,7 @@ def _checked(row: Mapping[str, Any], spec: Spec) -> dict[str, Any]:
     config = spec.space.check(config_of(row, spec))
     _check_epochs(values, config, spec)
     _check_targets(values, spec)
-    _check_energy(values, spec)
+    check_energies(values, spec)
     ordered = {name: values[name] for name in KINDS if name in values and name not in targets}
     return ordered | config | {n: values[n] for n in (*targets, *spreads) if n in values}
 
@@ -182,14 +185,6 @@ def started_at(row: Mapping[str, Any]) -> datetime.datetime | None:
     """When a run began, where its record says so."""
     given = row.get("started_at")
     return datetime.datetime.fromisoformat(given.replace("Z", "+00:00")) if given else None
-
-
-def _check_energy(values: Mapping[str, Any], spec: Spec) -> None:
-    """Joules without a source are nobody's measurement."""
-    joules = [t.name for t in spec.scalars if t.unit == "J" and t.name in values]
-    if joules and not values.get("energy_source"):
-        allowed = ", ".join(source for source in ENERGY_SOURCES if source)
-        raise RecordError(f"{joules[0]} is given without its energy_source; allowed: {allowed}")
 
 
 def _check_names(spec: Spec) -> None:

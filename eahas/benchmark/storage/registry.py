@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from eahas.benchmark.energies import read_energies
 from eahas.benchmark.storage.manifest import (
     BENCHMARK,
     ENSEMBLE,
@@ -122,5 +123,10 @@ def describe(folder: Path) -> dict[str, Any]:
             target.name: target.unit for target in spec.targets if target.name in predicted
         },
         "energy_source": manifest.text("energy.source"),
+        "energies": {
+            name: facts.label
+            for name, facts in read_energies(manifest, spec).items()
+            if name in predicted
+        },
         "runs": manifest.whole("provenance.runs", 0),
     }
