@@ -10,6 +10,7 @@ from eahas.errors import SweepError, shown
 from eahas.records.parquet import write_records
 from eahas.records.schema import check_rows
 from eahas.spec.spec import Spec
+from sweeps.compatibility import require_one_boundary
 from sweeps.machine_speed import machine_factors, require_related
 from sweeps.plan import DONE, PlannedRun, extra_anchor, load_plan, require_planned
 
@@ -32,9 +33,9 @@ def collect(
 def finished(folder: Path, *, related: bool = True) -> tuple[Spec, list[dict[str, Any]]]:
     """The spec and the checked rows of what a sweep folder has finished; nothing is written.
 
-    Raises SweepError where nothing is finished, a record file is damaged or another run's, or (if
-    they are to be `related`) machines cannot be related; RecordError where a record does not follow
-    the schema.
+    Raises SweepError where nothing is finished, a record file is damaged or another run's, energies
+    cover different things, or (if they are to be `related`) machines cannot be related; RecordError
+    where a record does not follow the schema.
     """
     folder = Path(folder)
     spec, runs = load_plan(folder)
@@ -48,6 +49,7 @@ def finished(folder: Path, *, related: bool = True) -> tuple[Spec, list[dict[str
     if not rows:
         raise SweepError(f"{folder} holds no finished run yet; make some with: eahas sweep launch")
     checked = check_rows(rows, spec)
+    require_one_boundary(spec, checked)
     if related:
         require_related(rows)
     factors = machine_factors(rows)  # of the unchecked rows, which have a time whatever the targets

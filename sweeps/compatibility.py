@@ -1,15 +1,17 @@
-"""Runs of one sweep are made alike: by one recipe, of the same images, in joules of one kind."""
+"""Runs of one sweep agree: one recipe, the same images, energies that cover the same."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eahas.energy.reading import NVML_COUNTER, NVML_SAMPLED
-from eahas.errors import SweepError
+from eahas.energy.energy_facts import EnergyFacts
+from eahas.energy.energy_source import KNOWN_SOURCES
+from eahas.errors import RecordError, SpecError, SweepError
+from eahas.records.energies import PARTS, energies_of
 from eahas.spec.spec import Spec
 
 if TYPE_CHECKING:
@@ -35,10 +37,10 @@ def require_recipe(spec: Spec, row: Mapping[str, Any], where: str) -> None:
 
 
 def require_alike(done: Path, data: DataSet, source: str) -> None:
-    """Raise SweepError where a folder's records are of other images, or of joules of another kind.
+    """Raise SweepError where a folder's records are of other images or cover other energies.
 
-    `source` is the energy source of the runs to come. A GPU's joules, a processor's and estimated
-    ones do not belong together; two ways of metering a GPU do.
+    `source` is the energy source of the runs to come. Energies of different boundaries do not
+    belong together, nor do measured and estimated ones; two ways of metering a GPU do.
     """
     for path in sorted(done.glob("*.json")):
         row = record_in(path) or {}
@@ -49,15 +51,54 @@ def require_alike(done: Path, data: DataSet, source: str) -> None:
                 f"than those found here ({data.source}, {data.fingerprint}); give the former with "
                 "--data-dir, or begin another sweep"
             )
-        if kind and _kind(kind) != _kind(source):
+        boundary = row.get("energy_boundary")
+        if kind and _covered(kind, boundary) != _covered(source):
+            there = f"{kind} (boundary {boundary})" if boundary else kind
             raise SweepError(
-                f"{path.stem} has energies of {kind}, and here they would be {source}; use "
+                f"{path.stem} has energies of {there}, and here they would be {source}; use "
                 "a --device like that of the sweep so far, or begin another sweep"
             )
 
 
-def _kind(source: str) -> str:
-    return "nvml" if source in (NVML_COUNTER, NVML_SAMPLED) else source
+def _covered(source: str, boundary: str | None = None) -> tuple[str | None, bool | str]:
+    """What energies of a source cover, and whether they are measured; another's by its name."""
+    known = KNOWN_SOURCES.get(source)
+    if known is None:
+        return boundary, source
+    return boundary or known.boundary, known.measured
+
+
+def require_stated_sources(spec: Spec, source: str) -> None:
+    """Raise SpecError where a spec states another source or boundary than the meter here has.
+
+    Every run would be refused when it is collected. Parts of a node have meters of their own.
+    """
+    meter = KNOWN_SOURCES[source]
+    for target in spec.energies:
+        stated = target.energy
+        if stated is None or target.name in PARTS:
+            continue
+        if stated.source is not None and stated.source.name != source:
+            raise SpecError(
+                f"{spec.name}: {target.name} states the source {stated.source.name}, but runs here "
+                f"are metered by {source}; leave the source out, or use another --device"
+            )
+        if stated.boundary not in (None, meter.boundary):
+            raise SpecError(
+                f"{spec.name}: {target.name} states the boundary {stated.boundary}, but {source} "
+                f"covers {meter.boundary}"
+            )
+
+
+def require_one_boundary(spec: Spec, rows: Sequence[Mapping[str, Any]]) -> dict[str, EnergyFacts]:
+    """The facts of each energy, by the name of its target.
+
+    Raises SweepError where the energies of some runs cover something else than those of others.
+    """
+    try:
+        return energies_of(rows, spec)
+    except RecordError as error:
+        raise SweepError(str(error)) from None
 
 
 def record_in(path: Path) -> dict[str, Any] | None:

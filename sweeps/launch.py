@@ -20,7 +20,7 @@ from eahas.errors import SweepError, shown
 from eahas.spec.spec import Spec
 from regnet_hpo.preflight import check_device, default_device, gpu_count, meter_for, preflight
 from regnet_hpo.settings import measure_settings
-from sweeps.compatibility import require_alike
+from sweeps.compatibility import require_alike, require_stated_sources
 from sweeps.executors.local import EXIT_AGAIN, EXIT_CANNOT_WRITE, Slot, Worker
 from sweeps.machine import fingerprint, machine_facts
 from sweeps.plan import DONE, WORK, PlannedRun, load_plan
@@ -76,6 +76,7 @@ def launch(
         return len(runs)
     data = preflight(spec, device, data_dir)
     with meter_for(device, measure_settings(spec)) as meter:
+        require_stated_sources(spec, meter.source)
         require_alike(folder / DONE, data, meter.source)
     seats = _seats(spec, device, workers)
     if device != "cpu" and not allow_company:

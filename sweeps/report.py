@@ -9,17 +9,25 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from eahas.energy.energy_facts import EnergyFacts
 from eahas.pareto import pareto_rows
+from eahas.records.energies import known_sources, sources_of
 from eahas.report.text import UNITS
+from eahas.spec.quantities import PERCENT, TIME
 from eahas.spec.spec import Spec
-from eahas.spec.targets import Target
+from eahas.spec.targets import KNOWN_TARGETS, Target
+from sweeps.compatibility import require_one_boundary
 
 Row = Mapping[str, Any]
 NARROW = 0.25  # a share of a device's range of power that is too little to learn from
 
 
 def facts(spec: Spec, rows: Sequence[Row]) -> dict[str, Any]:
-    """Counts, ranges, the error-against-cost front, repeat noise and anchor drift; JSON-ready."""
+    """Counts, ranges, the error-against-cost front, repeat noise and anchor drift; JSON-ready.
+
+    Raises SweepError where the energies of some runs cover something else than those of others.
+    """
+    energies = require_one_boundary(spec, rows)
     ok = [row for row in rows if row["status"] == "ok" and row.get("role") != "anchor"]
     anchors = [row for row in rows if row["status"] == "ok" and row.get("role") == "anchor"]
     found: dict[str, Any] = {
@@ -29,6 +37,8 @@ def facts(spec: Spec, rows: Sequence[Row]) -> dict[str, Any]:
         "status": dict(Counter(row["status"] for row in rows)),
         "split": dict(Counter(row.get("split", "") for row in ok)),
         "energy_source": dict(Counter(row.get("energy_source", "") for row in ok)),
+        "energies": {name: facts.to_dict() for name, facts in energies.items()},
+        "sources": {name: facts.label for name, facts in energies.items()},
         "units": {target.name: target.unit for target in spec.targets},
         "ranges": {},
     }
@@ -46,8 +56,8 @@ def facts(spec: Spec, rows: Sequence[Row]) -> dict[str, Any]:
                 "max": max(values),
             }
     curve = spec.main_curve
-    if curve is not None and spec.scalars and ok:
-        cost = next((s for s in spec.scalars if s.direction == "minimize"), spec.scalars[0])
+    cost = None if curve is None else _cost(spec, curve, energies)
+    if curve is not None and cost is not None and ok:
         points = [(row[cost.name], shortfall(curve, row)) for row in ok]
         found["front"] = {
             "error": shortfall_name(curve),
@@ -55,17 +65,19 @@ def facts(spec: Spec, rows: Sequence[Row]) -> dict[str, Any]:
             "cost": cost.name,
             "points": [points[i] for i in pareto_rows(points)],
         }
-    power = _power(ok)
+    power = _power(spec, ok)
     if power is not None:
         found["power"] = power
     noise = _noise(spec, ok)
     if noise["configurations"]:
         found["repeats"] = noise
     if len(anchors) > 1 and spec.scalars:
-        times = [row[spec.scalars[0].name] for row in anchors]
+        timed = next((t for t in spec.scalars if t.quantity == TIME), spec.scalars[0])
+        times = [row[timed.name] for row in anchors]
         factors = [row.get("machine_factor", 1.0) for row in ok]
         found["anchor"] = {
             "runs": len(times),
+            "unit": timed.unit,
             "median": statistics.median(times),
             "relative_std": statistics.stdev(times) / statistics.fmean(times),
             "least_factor": min(factors, default=1.0),
@@ -74,24 +86,43 @@ def facts(spec: Spec, rows: Sequence[Row]) -> dict[str, Any]:
     return found
 
 
-def _power(rows: Sequence[Row]) -> dict[str, Any] | None:
+def _cost(spec: Spec, curve: Target, energies: Mapping[str, EnergyFacts]) -> Target | None:
+    """The first scalar that is to be small, or the first; never an energy that covers something
+    else than a curve that is an energy too.
+    """
+    of_curve = energies.get(curve.name)
+    scalars = [
+        scalar
+        for scalar in spec.scalars
+        if of_curve is None
+        or scalar.name not in energies
+        or energies[scalar.name].is_comparable(of_curve)
+    ]
+    return next((s for s in scalars if s.direction == "minimize"), next(iter(scalars), None))
+
+
+def _power(spec: Spec, rows: Sequence[Row]) -> dict[str, Any] | None:
     """Of measured runs the range of mean power, and what of the device's range that covers.
 
     A sweep whose runs all draw the same power measures time twice. None where nothing was measured:
     an estimate's power is what somebody stated.
     """
+    named = {target.name: target for target in spec.scalars}
+    target = named.get("train_energy_j", KNOWN_TARGETS["train_energy_j"])
+    known = known_sources(spec)
+
+    def is_measured(row: Row) -> bool:
+        sources = sources_of(row, target, known)
+        return bool(sources) and all(source.measured for source in sources)
+
     measured = [
-        row
-        for row in rows
-        if row.get("energy_source") not in (None, "", "estimated")
-        and row.get("train_energy_j")
-        and row.get("wall_s")
+        row for row in rows if row.get("train_energy_j") and row.get("wall_s") and is_measured(row)
     ]
-    if len(measured) < 2:
+    if len(measured) < 2 or target.si_factor is None:
         return None
     from scipy.stats import kendalltau
 
-    energies = [row["train_energy_j"] for row in measured]
+    energies = [row["train_energy_j"] * target.si_factor for row in measured]
     times = [row["wall_s"] for row in measured]
     powers = [energy / time for energy, time in zip(energies, times, strict=True)]
     quantiles = statistics.quantiles(powers, n=20, method="inclusive")
@@ -179,14 +210,14 @@ def shortfall(curve: Target, row: Row) -> float:
     reached = final(row[curve.name])
     if curve.direction == "minimize":
         return reached
-    return 100.0 - reached if curve.unit == "percent" else -reached
+    return 100.0 - reached if curve.unit in PERCENT else -reached
 
 
 def shortfall_name(curve: Target) -> str:
     """How `shortfall` is computed."""
     if curve.direction == "minimize":
         return curve.name
-    return f"100 - {curve.name}" if curve.unit == "percent" else f"-{curve.name}"
+    return f"100 - {curve.name}" if curve.unit in PERCENT else f"-{curve.name}"
 
 
 def page(found: Mapping[str, Any]) -> str:
@@ -203,12 +234,16 @@ def page(found: Mapping[str, Any]) -> str:
     for name, r in found["ranges"].items():
         cells = "".join(f"{r[key]:10.4g}" for key in ("min", "p5", "median", "p95", "max"))
         unit = found["units"][name]
-        lines.append(f"{name:16}{UNITS.get(unit, unit):>8}{cells}")
+        source = found["sources"].get(name)
+        beside = "" if source is None else f"  {source}"
+        lines.append(f"{name:16}{UNITS.get(unit, unit):>8}{cells}{beside}")
     if "front" in found:
         front = found["front"]
         share = f"{len(front['points'])} of {sum(found['split'].values())} runs"
-        lines += ["", f"front of {front['error']} against {front['cost']}: {share}"]
-        lines += [f"  {cost:10.4g}  {error:6.2f}" for cost, error in front["points"]]
+        source = found["sources"].get(front["cost"])
+        cost = front["cost"] if source is None else f"{front['cost']} ({source})"
+        lines += ["", f"front of {front['error']} against {cost}: {share}"]
+        lines += [f"  {spent:10.4g}  {error:6.2f}" for spent, error in front["points"]]
     if "power" in found:
         lines += _power_lines(found["power"])
     elif found["energy_source"]:
@@ -221,7 +256,7 @@ def page(found: Mapping[str, Any]) -> str:
         anchor = found["anchor"]
         lines += [
             "",
-            f"anchor: {anchor['runs']} runs, median {anchor['median']:.4g} s, "
+            f"anchor: {anchor['runs']} runs, median {anchor['median']:.4g} {anchor['unit']}, "
             f"spread {100 * anchor['relative_std']:.1f} %; "
             f"factors {anchor['least_factor']:.2f} to {anchor['largest_factor']:.2f}",
         ]

@@ -84,7 +84,9 @@ def tables(
     for target in targets:
         unit = f" [{UNITS.get(target.unit, target.unit)}]" if target.unit else ""
         head = "".join(f"{name:>{CELL}}" for name in METRICS.values())
-        lines = [f"{_with_source(target, energies) + unit:{LABEL}}{head}{'best-quarter tau':>{CELL}}"]
+        lines = [
+            f"{_with_source(target, energies) + unit:{LABEL}}{head}{'best-quarter tau':>{CELL}}"
+        ]
         lines += _of_one(held_out["targets"][target.name], target)
         if target.name in references:
             rows = {"surrogate": repeated["targets"][target.name], **references[target.name]}

@@ -52,9 +52,7 @@ KNOWN_SOURCES: Mapping[str, EnergySource] = {
     source.name: source
     for source in (
         EnergySource(NVML_COUNTER, "NVML's total-energy counter", True, "gpu", "included"),
-        EnergySource(
-            NVML_SAMPLED, "NVML's power, sampled and integrated", True, "gpu", "included"
-        ),
+        EnergySource(NVML_SAMPLED, "NVML's power, sampled and integrated", True, "gpu", "included"),
         EnergySource(RAPL, "CPU packages and DRAM, from powercap", True, "cpu", "included"),
         EnergySource(ESTIMATED, "CPU time x stated power", False, "cpu", from_time=True),
     )

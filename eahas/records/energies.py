@@ -80,15 +80,22 @@ def sources_of(row: Row, target: Target, known: Mapping[str, EnergySource]) -> l
         names += [] if parts.get("total", NO_REST).endswith(f" {NO_REST}") else [ESTIMATED]
     elif part in parts:
         names = [parts[part]]
-    return [known[name] for name in dict.fromkeys(names) if name in known]
+    return [known[name] for name in dict.fromkeys(names) if name and name in known]
 
 
 def _parts_of(row: Row) -> dict[str, str]:
     """Source by part; rows of another trainer may hold other JSON there, or none."""
-    given = json.loads(row.get("energy_parts") or "{}")
-    if not isinstance(given, dict):
-        return {}
+    given = _object(row.get("energy_parts"))
     return {part: source for part, source in given.items() if isinstance(source, str)}
+
+
+def _object(text: str | None) -> Mapping[str, Any]:
+    """The JSON object of a text, empty where it is none."""
+    try:
+        given = json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        return {}
+    return given if isinstance(given, dict) else {}
 
 
 def facts_of(row: Row, target: Target, known: Mapping[str, EnergySource]) -> EnergyFacts:
@@ -144,8 +151,7 @@ def _boundary_of(row: Row, target: Target, source: EnergySource) -> str | None:
 
 
 def _device_of(row: Row) -> str | None:
-    reading = json.loads(row.get("energy_reading") or "{}")
-    device = reading.get("device") if isinstance(reading, dict) else None
+    device = _object(row.get("energy_reading")).get("device")
     return device if isinstance(device, str) else None
 
 
@@ -164,9 +170,7 @@ def energies_of(rows: Sequence[Row], spec: Spec) -> dict[str, EnergyFacts]:
     return found
 
 
-def _pooled(
-    target: Target, rows: Sequence[Row], known: Mapping[str, EnergySource]
-) -> EnergyFacts:
+def _pooled(target: Target, rows: Sequence[Row], known: Mapping[str, EnergySource]) -> EnergyFacts:
     if not rows:
         rows = [{}]
     each = [facts_of(row, target, known) for row in rows]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eahas.errors import EahasError, MissingExtraError
-from eahas.report.text import UNITS, energy_words, label, quantity, sourced, span, unit_of
+from eahas.report.text import energy_words, label, quantity, sourced, span, unit_of
 from eahas.report.view import FrontView, PredictionView
 
 if TYPE_CHECKING:

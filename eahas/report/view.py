@@ -133,7 +133,7 @@ NUMBERS = ("value", "std", "epistemic_std", "aleatoric_std", "low", "high")
 def _described(view: TargetView) -> dict[str, Any]:
     target = view.target
     numbers = {name: _json(getattr(view, name)) for name in NUMBERS}
-    facts = {"unit": target.unit, "quantity": target.quantity}
+    facts: dict[str, Any] = {"unit": target.unit, "quantity": target.quantity}
     if target.si_factor not in (None, 1.0):
         facts |= {"si_factor": target.si_factor, "si_unit": target.si_unit}
     if view.energy is not None:

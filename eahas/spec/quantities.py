@@ -20,15 +20,34 @@ QUANTITIES = (
 _SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9, "min": 60.0, "h": 3600.0}
 UNITS: Mapping[str, Mapping[str, float]] = {
     ENERGY: {
-        **{"J": 1.0, "kJ": 1e3, "MJ": 1e6, "GJ": 1e9, "mJ": 1e-3, "uJ": 1e-6, "µJ": 1e-6},
-        **{"nJ": 1e-9, "Ws": 1.0, "mWh": 3.6, "Wh": 3.6e3, "kWh": 3.6e6, "MWh": 3.6e9},
+        "J": 1.0,
+        "kJ": 1e3,
+        "MJ": 1e6,
+        "GJ": 1e9,
+        "mJ": 1e-3,
+        "uJ": 1e-6,
+        "µJ": 1e-6,
+        "nJ": 1e-9,
+        "Ws": 1.0,
+        "mWh": 3.6,
+        "Wh": 3.6e3,
+        "kWh": 3.6e6,
+        "MWh": 3.6e9,
     },
     POWER: {"W": 1.0, "mW": 1e-3, "kW": 1e3, "MW": 1e6},
     TIME: _SECONDS,
     LATENCY: _SECONDS,
     MEMORY: {
-        **{"B": 1.0, "kB": 1e3, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12},
-        **{"KiB": 2.0**10, "MiB": 2.0**20, "GiB": 2.0**30, "TiB": 2.0**40},
+        "B": 1.0,
+        "kB": 1e3,
+        "KB": 1e3,
+        "MB": 1e6,
+        "GB": 1e9,
+        "TB": 1e12,
+        "KiB": 2.0**10,
+        "MiB": 2.0**20,
+        "GiB": 2.0**30,
+        "TiB": 2.0**40,
     },
 }
 """The units of each quantity that has such, with the factor to the SI unit."""

@@ -208,7 +208,8 @@ def _curves(rows: Sequence[Mapping[str, Any]], spec: Spec, epochs: np.ndarray) -
 
 def _spreads(rows: Sequence[Mapping[str, Any]], spec: Spec) -> np.ndarray:
     found = [
-        [row.get(spread_of(t), np.nan) / _factor(row, t, spec) for t in spec.scalars] for row in rows
+        [row.get(spread_of(t), np.nan) / _factor(row, t, spec) for t in spec.scalars]
+        for row in rows
     ]
     return np.array(found, dtype=float).reshape(len(rows), len(spec.scalars))
 
