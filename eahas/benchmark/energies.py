@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import combinations
 from typing import Any
 
 from eahas.benchmark.storage.manifest import Manifest
@@ -107,11 +108,12 @@ def are_comparable(energies: Mapping[str, EnergyFacts], first: str, second: str)
     return a is None or b is None or a.is_comparable(b)
 
 
-def require_comparable(energies: Mapping[str, EnergyFacts], first: str, second: str) -> None:
-    """Raise EahasError where two targets are energies that cover different things."""
-    if not are_comparable(energies, first, second):
-        raise EahasError(
-            f"{first} ({energies[first].scope}) and {second} ({energies[second].scope}) cover "
-            "different things and are never put into one front; where they do cover the same, the "
-            "spec can state boundary and idle at each target"
-        )
+def require_comparable(energies: Mapping[str, EnergyFacts], *names: str) -> None:
+    """Raise EahasError where two of these targets are energies that cover different things."""
+    for first, second in combinations(names, 2):
+        if not are_comparable(energies, first, second):
+            raise EahasError(
+                f"{first} ({energies[first].scope}) and {second} ({energies[second].scope}) cover "
+                "different things and are never put into one front; where they do cover the same, "
+                "the spec can state boundary and idle at each target"
+            )

@@ -83,3 +83,10 @@ def probability(text: str) -> float:
     if not 0 < value < 1:
         raise argparse.ArgumentTypeError(f"{text!r}; allowed are numbers between 0 and 1, as 0.9")
     return value
+
+
+def add_benchmark(command: Parser) -> None:
+    """The arguments that name a benchmark, with its task and its device where it has several."""
+    command.add_argument("benchmark", metavar="BENCH", help="name, name@version or folder")
+    command.add_argument("--task", help="of a benchmark with several tasks; see eahas list")
+    command.add_argument("--device", help="of a benchmark with several devices; see eahas list")

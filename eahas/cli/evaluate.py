@@ -10,7 +10,7 @@ from eahas import api
 from eahas.benchmark.benchmark import RECORDS, Benchmark
 from eahas.benchmark.energies import without_sources
 from eahas.benchmark.storage.folder import read_file
-from eahas.cli.arguments import UsageError, add_command, whole
+from eahas.cli.arguments import UsageError, add_benchmark, add_command, whole
 from eahas.cli.format_metrics import tables
 from eahas.cli.inputs import Rows, read_records_of
 from eahas.cli.progress import Bars
@@ -27,7 +27,7 @@ def add_to(commands: Any) -> None:
         "eahas evaluate regnet-digits",
         "eahas evaluate my-benchmark --records new-sweep/records.parquet --json",
     )
-    command.add_argument("benchmark", metavar="BENCH", help="name, name@version or folder")
+    add_benchmark(command)
     command.add_argument(
         "--records",
         metavar="RECORDS",
@@ -40,7 +40,7 @@ def add_to(commands: Any) -> None:
 
 
 def run(arguments: Namespace) -> None:
-    bench = api.load_benchmark(arguments.benchmark)
+    bench = api.load_benchmark(arguments.benchmark, task=arguments.task, device=arguments.device)
     found = judge(bench, arguments.records, arguments.resamples)
     bench.warn_not_measured(bench.targets)
     if arguments.json:
@@ -88,16 +88,19 @@ def own_records(bench: Benchmark) -> Rows:
         bench.require_records()
     except EahasError as error:
         raise UsageError(f"{error}; give them with --records") from None
-    read_file(bench.folder, RECORDS, bench.manifest)
-    return read_records_of(bench.folder / RECORDS, without_sources(bench.spec, bench.energies))
+    if len(bench.parts) > 1:
+        folders = ", ".join(str(part.folder) for part in bench.parts)
+        raise UsageError(f"{bench.id} has several parts; evaluate one of {folders}")
+    models = bench.parts[0] if bench.parts else bench
+    read_file(models.folder, RECORDS, models.manifest)
+    return read_records_of(models.folder / RECORDS, without_sources(models.spec, models.energies))
 
 
 def require_same_energies(bench: Benchmark, rows: Rows) -> None:
     """Raise EahasError where the energies of other records cover something else."""
     for name, facts in energies_of(rows, bench.spec).items():
-        predicted = bench.energies[name]
-        if name in bench.model_of and not facts.is_comparable(predicted):
+        if name in bench.model_of and not facts.is_comparable(bench.energies[name]):
             raise EahasError(
-                f"{name} of {bench.id} ({predicted.scope}) and of the records ({facts.scope}) "
-                "cover different things and are never compared"
+                f"{name} of {bench.id} ({bench.energies[name].scope}) and of the records "
+                f"({facts.scope}) cover different things and are never compared"
             )

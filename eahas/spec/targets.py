@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 from eahas.energy.energy_facts import EnergyFacts
 from eahas.errors import SpecError, shown, unknown
@@ -19,26 +19,31 @@ from eahas.spec.quantities import (
     si_unit,
 )
 
+Kind = Literal["curve", "scalar"]
+Direction = Literal["maximize", "minimize"]
+
 
 @dataclass(frozen=True)
 class Target:
     """One predicted quantity: a curve over epochs or a scalar of the whole run.
 
-    Without a `quantity` it is inferred from the unit. `energy` holds what the spec states of an
-    energy; None where it states nothing.
+    Without a `quantity` it is inferred from the unit. `device` is the one that it is measured on,
+    where the spec says so. `energy` holds what the spec states of an energy; None where it states
+    nothing.
     """
 
     name: str
-    kind: str  # "curve" or "scalar"
+    kind: Kind
     unit: str
-    direction: str  # "maximize" or "minimize"
+    direction: Direction
     low: float | None = None
     high: float | None = None
     cumulative: bool = False  # a total over the epochs of a run
     optional: bool = False  # a run that ended well may lack it
     quantity: str = ""  # one of QUANTITIES
-    device: str | None = None  # on which it is measured, where the spec says so
-    energy: EnergyFacts | None = None
+    # Facts of a measurement: a target that is measured in another way is the same target.
+    device: str | None = field(default=None, compare=False)
+    energy: EnergyFacts | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if not self.quantity:
@@ -59,6 +64,11 @@ class Target:
     def si_unit(self) -> str:
         """The SI unit: J of a kWh, J/token of mJ/token; the unit itself where none is known."""
         return si_unit(self.quantity, self.unit)
+
+
+def minimised(target: Target, values: Any) -> Any:
+    """Values of a target with the sign that makes smaller ones better."""
+    return values if target.direction == "minimize" else -values
 
 
 MAIN_CURVES = ("valid_ema", "valid")  # the first of these is called the learning curve
@@ -100,7 +110,7 @@ def targets_from_dict(given: Any) -> tuple[tuple[Target, ...], tuple[Target, ...
     return curves, scalars
 
 
-def _target_list(kind: str, given: Any) -> tuple[Target, ...]:
+def _target_list(kind: Kind, given: Any) -> tuple[Target, ...]:
     """Targets by name (the known ones) or as a mapping name -> {unit, quantity, direction, ...}."""
     if given is None:
         return ()
@@ -110,14 +120,14 @@ def _target_list(kind: str, given: Any) -> tuple[Target, ...]:
     return tuple(_target(kind, name, described[name]) for name in described)
 
 
-def _names(kind: str, given: list[Any]) -> list[str]:
+def _names(kind: Kind, given: list[Any]) -> list[str]:
     names = [text(f"targets: a {kind}", name) for name in given]
     if len(set(names)) < len(names):
         raise SpecError(f"targets: a {kind} stands twice in {shown(names)}")
     return names
 
 
-def _target(kind: str, name: str, given: Any) -> Target:
+def _target(kind: Kind, name: str, given: Any) -> Target:
     if given is None:
         known = KNOWN_TARGETS.get(name)
         if known is None or known.kind != kind:
