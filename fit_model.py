@@ -29,7 +29,6 @@ from eahas.cli.format_metrics import summary
 from eahas.cli.inputs import read_records_of
 from eahas.cli.progress import Bars
 from eahas.cli.tuning import add_tuning, tuned, write_settings
-from eahas.records.summary import energy_facts
 
 EXAMPLE = """example:
   python fit_model.py --model bezier_nn_STAR --search_space regnet-digits \\
@@ -84,6 +83,7 @@ def fit_one(arguments: Namespace) -> None:
     from surrogates.benchmark import LEARN_FROM, learnable
     from surrogates.components import written
     from surrogates.data.dataset import controls_from_records, runs_from_records
+    from surrogates.data.energies import checked_energies
     from surrogates.evaluation.quality import quality
     from surrogates.evaluation.side_metrics import side_metrics
     from surrogates.families import configured, family
@@ -100,6 +100,7 @@ def fit_one(arguments: Namespace) -> None:
     else:
         spec = load_spec(arguments.search_space or "regnet-digits")
         rows = read_records_of(arguments.data_path, spec)
+    energies = checked_energies(rows, spec)
     runs = runs_from_records(rows, spec)
     part = Part(chosen, settings, accelerators.targets(arguments, spec))
     (part,), words = tuned([part], runs, arguments, folder, seed=arguments.seed)
@@ -119,7 +120,7 @@ def fit_one(arguments: Namespace) -> None:
         for side in accelerators.SIDES:
             print(f"{side} metrics: {side_metrics(model, runs.side(side))}")
         print()
-    print(summary(judged, model.targets, energy_facts(rows)["source"]))
+    print(summary(judged, model.targets, energies))
     ensembles.save(model, folder)
     print(f'\nwrote {folder}; load it: eahas.api.load_ensemble("{folder}")')
 

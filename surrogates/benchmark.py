@@ -15,6 +15,7 @@ from eahas.models.support import support_of
 from eahas.records.schema import check_rows
 from eahas.spec.spec import Spec
 from surrogates.data.dataset import Runs, controls_from_records, runs_from_records
+from surrogates.data.energies import checked_energies
 from surrogates.data.outliers import without_spikes
 from surrogates.data.progress import Report
 from surrogates.data.transforms import check_positive
@@ -56,10 +57,12 @@ def fit(
     """Fit the parts of a benchmark (None: `default_parts`) to records.
 
     Fitted to the sides `learn_from`, calibrated there by cross-fitting, judged on `test`. Rows that
-    are not `Records` are checked first. Raises FitError where there is nothing to learn from, and
+    are not `Records` are checked first. Raises FitError where there is nothing to learn from, for
+    an energy without a source, and where the energies of the runs have different boundaries; also
     as `check_rows` and `surrogates.fitting.fit_parts`.
     """
     records = check_rows(rows, spec)
+    checked_energies(records, spec)
     runs = runs_from_records(records, spec)
     check_positive(runs, spec.scalars)
     learned = learnable(runs, learn_from)

@@ -18,6 +18,7 @@ from eahas.records.schema import check_rows
 from eahas.spec.spec import Spec
 from eahas.spec.targets import Target
 from surrogates.data.dataset import Runs, runs_from_records
+from surrogates.data.energies import checked_energies
 from surrogates.data.progress import Report
 from surrogates.evaluation.quality import on_repeated, quality, references
 from surrogates.uncertainty.seed_variance import at_positions, studied
@@ -52,10 +53,13 @@ def make(
 
     Rows that are not `Records` are checked first. Raises RecordError as `check_rows`; FitError if
     configurations have no run, unless it is to be `partial`; where a configuration has two runs of
-    one seed; where a target has no value, or on a log scale one that is not positive. SpecError for
-    a space that cannot be listed.
+    one seed; where a target has no value, or on a log scale one that is not positive; for an energy
+    without a source, and where the energies of the runs have different boundaries. SpecError for a
+    space that cannot be listed.
     """
-    runs = runs_from_records(check_rows(rows, spec), spec)
+    records = check_rows(rows, spec)
+    checked_energies(records, spec)
+    runs = runs_from_records(records, spec)
     table = tabled(runs)
     missing = table.points - len(table.flats)
     if missing and not partial:

@@ -12,7 +12,6 @@ from eahas.cli.format_metrics import read, summary
 from eahas.cli.inputs import read_json, read_records_of
 from eahas.cli.progress import Bars
 from eahas.cli.tuning import add_tuning, tuned, write_settings
-from eahas.records.summary import energy_facts
 
 SETTINGS = ("members", "steps", "seed", "degree")
 FOLDS = 5  # as surrogates.crossfit has it
@@ -103,12 +102,14 @@ def run(arguments: Namespace) -> None:
     from surrogates.benchmark import fit, save
     from surrogates.components import described_parts, parts_of
     from surrogates.data.dataset import runs_from_records, unvaried
+    from surrogates.data.energies import checked_energies
     from surrogates.data.outliers import cuts
     from sweeps.specs import load_spec
 
     common, spec = given_settings(arguments), load_spec(arguments.spec)
     parts = parts_of(spec, arguments.model or (), described, common)
     rows = read_records_of(arguments.records, spec)
+    energies = checked_energies(rows, spec)
     runs = runs_from_records(rows, spec)
     parts, words = tuned(
         parts,
@@ -145,8 +146,7 @@ def run(arguments: Namespace) -> None:
     for note in (*cuts(sides["learned from"]), *unvaried(sides["learned from"])):
         print(f"note: {note}")
     print()
-    source = energy_facts(rows)["source"]
-    print(summary(fitted.quality["held_out"], spec.targets, source))
+    print(summary(fitted.quality["held_out"], spec.targets, energies))
     print(f"\nwrote {folder}; ask it: eahas predict {path_of(folder)} --sample 0")
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from eahas.energy.energy_facts import EnergyFacts
 from eahas.records.records import Records
-from eahas.report.text import UNITS, number, quantity, sourced
+from eahas.report.text import UNITS, label, number, quantity, sourced
 from eahas.spec.targets import Target
 
 METRICS = {"r2": "R2", "kendall_tau": "Kendall tau", "spearman": "Spearman", "rmse": "RMSE"}
@@ -35,8 +36,13 @@ def read(records: Records, sides: Mapping[str, int]) -> str:
     return f"{len(own)} runs ({ended}) of {configs} configurations; {parts} of them"
 
 
-def summary(held_out: Mapping[str, Any], targets: Sequence[Target], source: str) -> str:
-    """One line a target: R2, Kendall tau, RMSE, coverage of the 90 % interval."""
+def summary(
+    held_out: Mapping[str, Any], targets: Sequence[Target], energies: Mapping[str, EnergyFacts]
+) -> str:
+    """One line a target: R2, Kendall tau, RMSE, coverage of the 90 % interval.
+
+    `energies` are the facts of each energy by the name of its target.
+    """
     if not held_out["targets"]:
         return f"{held_out['runs']} held-out configurations: too few to judge the fit"
     head = f"{'R2':>8}{'Kendall tau':>13}{'RMSE':>12}{'90 % holds':>12}"
@@ -46,7 +52,7 @@ def summary(held_out: Mapping[str, Any], targets: Sequence[Target], source: str)
         values = _values(judged["last" if target.kind == "curve" else "value"])
         holds = judged["coverage"]["0.9"]["value"]
         lines.append(
-            f"{_name(target, source):{LABEL - 1}} {number(values['r2']):>8}"
+            f"{_name(target, energies):{LABEL - 1}} {number(values['r2']):>8}"
             f"{number(values['kendall_tau']):>13} {quantity(values['rmse'], target.unit):>11}"
             f"{'-' if holds is None else f'{100 * holds:.0f} %':>12}"
         )
@@ -54,7 +60,11 @@ def summary(held_out: Mapping[str, Any], targets: Sequence[Target], source: str)
 
 
 def tables(
-    judged: Mapping[str, Any], targets: Sequence[Target], source: str, *, own: bool = True
+    judged: Mapping[str, Any],
+    targets: Sequence[Target],
+    energies: Mapping[str, EnergyFacts],
+    *,
+    own: bool = True,
 ) -> str:
     """For each target every metric with its interval: overall, by length, beside the references.
 
@@ -73,7 +83,9 @@ def tables(
     for target in targets:
         unit = f" [{UNITS.get(target.unit, target.unit)}]" if target.unit else ""
         head = "".join(f"{name:>{CELL}}" for name in METRICS.values())
-        lines = [f"{sourced(target, source) + unit:{LABEL}}{head}{'best-quarter tau':>{CELL}}"]
+        lines = [
+            f"{_with_source(target, energies) + unit:{LABEL}}{head}{'best-quarter tau':>{CELL}}"
+        ]
         lines += _of_one(held_out["targets"][target.name], target)
         if target.name in references:
             rows = {"surrogate": repeated["targets"][target.name], **references[target.name]}
@@ -148,8 +160,12 @@ def _values(metrics: Mapping[str, Any]) -> dict[str, float | None]:
     return {key: metrics[key]["value"] for key in METRICS}
 
 
-def _name(target: Target, source: str) -> str:
-    return sourced(target, source) + (", last epoch" if target.kind == "curve" else "")
+def _name(target: Target, energies: Mapping[str, EnergyFacts]) -> str:
+    return _with_source(target, energies) + (", last epoch" if target.kind == "curve" else "")
+
+
+def _with_source(target: Target, energies: Mapping[str, EnergyFacts]) -> str:
+    return sourced(target, energies[target.name].label) if target.is_energy else label(target)
 
 
 def _on(configurations: int) -> str:

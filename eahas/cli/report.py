@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from eahas.cli.arguments import add_command, path
 from eahas.cli.inputs import add_records, read_with_spec
-from eahas.errors import SweepError, warn_estimated
+from eahas.energy.energy_source import KNOWN_SOURCES
+from eahas.energy.reading import ESTIMATED
+from eahas.errors import SweepError, warn_estimated, warn_not_measured
 from eahas.report.text import UNITS, label
 
 if TYPE_CHECKING:
@@ -37,10 +39,8 @@ def report(arguments: Namespace) -> None:
 
     spec, rows = read_with_spec(arguments.records, arguments.spec)
     found = facts(spec, rows)
-    if "front" in found and "estimated" in found["energy_source"]:
-        cost = next(t for t in spec.targets if t.name == found["front"]["cost"])
-        if cost.is_energy:
-            warn_estimated(found["space"], "CPU time x stated power")
+    if "front" in found:
+        _warn(found, found["front"]["cost"])
     picture = None
     if arguments.plot is not None:
         from eahas.report.plotting import save_figure
@@ -49,6 +49,15 @@ def report(arguments: Namespace) -> None:
     print(json.dumps(found, allow_nan=False) if arguments.json else page(found))
     if picture is not None and not arguments.json:
         print(f"\nwrote {picture}")
+
+
+def _warn(found: dict[str, Any], cost: str) -> None:
+    """Warn where the cost of a front is an energy that nobody measured."""
+    source = found["sources"].get(cost)
+    if source == ESTIMATED:
+        warn_estimated(found["space"], KNOWN_SOURCES[ESTIMATED].description)
+    elif source is not None and not found["energies"][cost]["measured"]:
+        warn_not_measured(found["space"], f"{cost} {source}")
 
 
 def front_figure(spec: Spec, rows: Records, found: dict[str, Any]) -> Any:
@@ -64,7 +73,7 @@ def front_figure(spec: Spec, rows: Records, found: dict[str, Any]) -> Any:
     error = label(curve).replace("accuracy", "error")
     unit = UNITS.get(curve.unit, curve.unit)
     shown = [row for row in rows if row["status"] == "ok" and row.get("role") != "anchor"]
-    source = f" ({', '.join(found['energy_source'])})" if cost.is_energy else ""
+    source = f" ({found['sources'][cost.name]})" if cost.is_energy else ""
     return plot_front(
         [(row[cost.name], shortfall(curve, row)) for row in shown],
         front["points"],

@@ -63,6 +63,11 @@ class Spec:
         return self.curves + self.scalars
 
     @property
+    def energies(self) -> tuple[Target, ...]:
+        """The targets that are energies."""
+        return tuple(target for target in self.targets if target.is_energy)
+
+    @property
     def main_curve(self) -> Target | None:
         """What is called the learning curve: validation accuracy, of the EMA where there is one."""
         return main_curve(self.curves)

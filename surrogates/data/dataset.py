@@ -19,8 +19,10 @@ import numpy as np
 
 from eahas.errors import FitError
 from eahas.models.features.features import Features, default_features
+from eahas.records.energies import known_sources, sources_of
 from eahas.records.records import ASIDE, Record, Records
 from eahas.records.schema import CONTROL, config_of, spread_of
+from eahas.spec.quantities import ACCURACY, LATENCY, PERCENT, TIME
 from eahas.spec.spec import Spec
 from eahas.spec.targets import Target
 
@@ -181,7 +183,7 @@ def chance_percent(spec: Spec) -> float | None:
 
 def is_accuracy(target: Target) -> bool:
     """Whether guessing has a known value of this target."""
-    return target.unit == "percent" and target.direction == "maximize"
+    return target.quantity == ACCURACY and target.unit in PERCENT
 
 
 def _usable(row: Record, spec: Spec) -> bool:
@@ -207,7 +209,8 @@ def _curves(rows: Sequence[Record], spec: Spec, epochs: np.ndarray) -> np.ndarra
 
 def _spreads(rows: Sequence[Record], spec: Spec) -> np.ndarray:
     found = [
-        [row.get(spread_of(t), np.nan) / _factor(row, t) for t in spec.scalars] for row in rows
+        [row.get(spread_of(t), np.nan) / _factor(row, t, spec) for t in spec.scalars]
+        for row in rows
     ]
     return np.array(found, dtype=float).reshape(len(rows), len(spec.scalars))
 
@@ -218,14 +221,19 @@ def _scalars(rows: Sequence[Record], spec: Spec) -> np.ndarray:
         if row["status"] != "ok":
             continue
         for k, target in enumerate(spec.scalars):
-            scalars[i, k] = row.get(target.name, np.nan) / _factor(row, target)
+            scalars[i, k] = row.get(target.name, np.nan) / _factor(row, target, spec)
     return scalars
 
 
-def _factor(row: Record, target: Target) -> float:
-    """Times of other machines, and joules that are a formula of time, are divided by this.
+def _factor(row: Mapping[str, Any], target: Target, spec: Spec) -> float:
+    """Times of other machines, and energies that are a formula of time, are divided by this.
 
-    Measured joules stay as they are: a machine that is twice as slow does not draw twice as much.
+    Measured energies stay as they are: a machine that is twice as slow does not use twice as much.
     """
-    timed = target.unit == "s" or (target.unit == "J" and row.get("energy_source") == "estimated")
-    return row.get("machine_factor", 1.0) if timed else 1.0
+    factor: float = row.get("machine_factor", 1.0)
+    if factor == 1.0 or target.quantity in (TIME, LATENCY):
+        return factor
+    if not target.is_energy:
+        return 1.0
+    sources = sources_of(row, target, known_sources(spec))
+    return factor if sources and all(source.from_time for source in sources) else 1.0
