@@ -128,7 +128,7 @@ def save(
         folder,
         spec,
         fitted.models,
-        rows,
+        check_rows(rows, spec),
         noise=fitted.noise,
         quality=fitted.quality,
         entries={"learned_from": sorted(set(fitted.learned.split.tolist()))},

@@ -194,7 +194,7 @@ def save(
         folder,
         made.spec,
         [table],
-        rows,
+        check_rows(rows, made.spec),
         noise=dict.fromkeys(table.values, "repeats"),
         quality=made.quality,
         entries={"table": facts},

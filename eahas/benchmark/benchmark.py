@@ -35,7 +35,7 @@ from eahas.records.parquet import mixed_columns, read_table
 from eahas.space.space import Config
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Benchmark(ModelSet):
     """What `load_benchmark` returns: predictions, true optima of a table, and the records."""
 

@@ -24,7 +24,7 @@ from eahas.spec.spec import Spec
 from eahas.spec.targets import Target, main_curve
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ModelSet:
     """The models of a benchmark folder; each target is predicted by one of them at most.
 
@@ -45,6 +45,12 @@ class ModelSet:
     tasks: tuple[str, ...] = field(default=(), repr=False)
     devices: tuple[str, ...] = field(default=(), repr=False)
     parts: tuple[ModelSet, ...] = field(default=(), repr=False)
+
+    def __repr__(self) -> str:
+        chosen = [
+            f"{axis}={value!r}" for axis in AXES if (value := getattr(self, axis)) is not None
+        ]
+        return f"{type(self).__name__}({', '.join([f'folder={self.folder!r}', *chosen])})"
 
     def __copy__(self) -> ModelSet:
         return self

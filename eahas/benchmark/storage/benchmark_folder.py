@@ -40,6 +40,7 @@ from eahas.models.ensemble import Ensemble
 from eahas.models.protocol import Model
 from eahas.models.support import Support, support_from_tensors
 from eahas.models.table import Table
+from eahas.records.records import Records
 from eahas.space.space import Space
 from eahas.spec.spec import Spec
 
@@ -159,7 +160,7 @@ def write_benchmark(
     folder: Path,
     spec: Spec,
     models: Sequence[Model],
-    rows: Sequence[Mapping[str, Any]],
+    rows: Records,
     *,
     noise: Mapping[str, str],
     quality: Mapping[str, Any],
@@ -186,11 +187,9 @@ def write_benchmark(
     Raises CheckpointError where the folder holds something that would be lost.
     """
     from eahas.records.parquet import records_bytes  # here, so that reading does not wait for it
-    from eahas.records.schema import check_rows
     from eahas.records.summary import energy_facts, provenance
 
-    records = check_rows(rows, spec)
-    content = records_bytes(records, spec)
+    content = records_bytes(rows, spec)
     manifest = {
         "format": BENCHMARK,
         **({} if name is None else {"name": name}),
@@ -210,8 +209,8 @@ def write_benchmark(
         "models": [model.name for model in models],
         "noise": dict(noise),
         **entries,
-        "energy": energy_facts(records, spec),
-        "provenance": provenance(records, content),
+        "energy": energy_facts(rows, spec),
+        "provenance": provenance(rows, content),
         "quality": quality,
     }
     files = {} if support is None else {SUPPORT: tensor_bytes(support.tensors())}
