@@ -52,8 +52,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     (handle,) = pick_gpus(nvml, [ordinal], os.environ, torch_uuid)
     print(
-        f"{text(nvml.ask('nvmlDeviceGetName', handle))}, driver "
-        f"{text(nvml.ask('nvmlSystemGetDriverVersion'))}, torch {torch.__version__}\n"
+        f"{text(nvml.query('nvmlDeviceGetName', handle))}, driver "
+        f"{text(nvml.query('nvmlSystemGetDriverVersion'))}, torch {torch.__version__}\n"
     )
     print("| value | reads | changes | median interval | longest | rises by 90 % in |")
     print("|" + " --- |" * 6)
