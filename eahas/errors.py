@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import warnings
 from collections.abc import Iterable
+from typing import Any
 
 
 class EahasError(ValueError):
@@ -50,6 +51,10 @@ class MissingExtraError(EahasError, ImportError):
         super().__init__(
             f"{what} needs {package}, which is not installed: pip install 'eahas[{extra}]'"
         )
+        self._given = (what, package, extra)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self._given
 
 
 class EstimatedEnergyWarning(UserWarning):

@@ -1,36 +1,86 @@
-"""Pareto fronts in two objectives, both to be made small, and the area that they dominate."""
+"""Pareto fronts in any number of objectives, all minimised, and the volume that they dominate.
+
+Fronts need numpy alone. The hypervolume of three or more objectives is computed by moocore, whose
+algorithms are exact (Fonseca, Paquete and López-Ibáñez, "An improved dimension-sweep algorithm for
+the hypervolume indicator", 2006; Guerreiro and Fonseca, 2018, for four objectives).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike
+
+from eahas.errors import EahasError, MissingExtraError
 
 Array = np.ndarray
 
 
 def pareto_rows(points: ArrayLike) -> Array:
-    """The rows of points (n, 2) that no other point beats, ordered by the first objective.
+    """The rows of points (n, d) that no other point dominates, ordered by the first objective.
 
-    Of equal points the first row counts; a point with NaN is never on the front.
+    A point dominates another one if it is at most as large in every objective and smaller in one.
+    Of equal points the first row counts. A point with NaN is never on the front. Raises EahasError
+    for an array of another shape.
     """
-    at = np.asarray(points, dtype=float).reshape(-1, 2)
+    at = _points(points)
     known = np.flatnonzero(~np.isnan(at).any(axis=1))
-    order = known[np.lexsort((at[known, 1], at[known, 0]))]
-    second = at[order, 1]
-    before = np.concatenate([[np.inf], np.minimum.accumulate(second)[:-1]])
-    rows: Array = order[second < before]
-    return rows
+    order = known[np.lexsort(at[known].T[::-1])]  # by the first objective, then by the next ones
+    if at.shape[1] == 2:
+        second = at[order, 1]
+        before = np.concatenate([[np.inf], np.minimum.accumulate(second)[:-1]])
+        rows: Array = order[second < before]
+        return rows
+    return _filtered(at, order)
 
 
-def hypervolume(points: ArrayLike, reference: tuple[float, float]) -> float:
-    """The area between points (n, 2) and a reference point that is worse than they in both.
+def _filtered(at: Array, order: Array) -> Array:
+    """The non-dominated rows of lexicographically ordered ones; O(n) for each row of the front.
 
-    Points beyond the reference add nothing.
+    Nothing dominates the first of the remaining rows: it joins the front, and the rows that it
+    dominates or equals are removed.
     """
-    at = np.asarray(points, dtype=float).reshape(-1, 2)
+    front = []
+    while len(order):
+        first = at[order[0]]
+        front.append(order[0])
+        order = order[(at[order] < first).any(axis=1)]
+    return np.array(front, dtype=np.intp)
+
+
+def hypervolume(points: ArrayLike, reference: Sequence[float]) -> float:
+    """The volume between points (n, d) and a reference point (d,) that is worse in all objectives.
+
+    Points beyond the reference add nothing. Three or more objectives need the extra `moo`. Raises
+    EahasError where the reference has another number of objectives.
+    """
+    at, limit = _points(points), np.asarray(reference, dtype=float)
+    if limit.shape != at.shape[1:]:
+        raise EahasError(
+            f"reference: {limit.size} numbers for {at.shape[1]} objectives; allowed: one each"
+        )
     front = at[pareto_rows(at)]
-    front = front[(front < np.asarray(reference)).all(axis=1)]
+    front = front[(front < limit).all(axis=1)]
     if not len(front):
         return 0.0
-    widths = np.diff(np.append(front[:, 0], reference[0]))
-    return float((widths * (reference[1] - front[:, 1])).sum())
+    if at.shape[1] > 2:
+        try:
+            import moocore
+        except ImportError:
+            raise MissingExtraError(
+                "the hypervolume of three or more objectives", "moocore", "moo"
+            ) from None
+        return float(moocore.hypervolume(front, ref=limit))
+    widths = np.diff(np.append(front[:, 0], limit[0]))
+    heights = limit[1] - front[:, 1] if at.shape[1] == 2 else np.ones(len(front))
+    return float((widths * heights).sum())
+
+
+def _points(points: ArrayLike) -> Array:
+    at = np.asarray(points, dtype=float)
+    if at.ndim != 2 and not at.size:
+        at = at.reshape(0, 2)
+    if at.ndim != 2 or at.shape[1] < 1:
+        raise EahasError(f"points: an array of shape (n, objectives) is needed, got {at.shape}")
+    return at

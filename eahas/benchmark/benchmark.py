@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
+
+import numpy as np
 
 from eahas.benchmark.model_set import ModelSet
 from eahas.benchmark.optima import Point, best_points, front_points
-from eahas.benchmark.prediction import Prediction
+from eahas.benchmark.prediction import FloatArray, IntArray, Prediction
 from eahas.benchmark.storage.folder import read_file
 from eahas.checks import is_whole
 from eahas.errors import (
@@ -26,6 +28,7 @@ from eahas.models.query import make_column_query, make_query
 from eahas.models.table import Table
 from eahas.models.uncertainty.seed_noise import check_seed
 from eahas.records.parquet import mixed_columns, read_table
+from eahas.space.space import Config
 
 RECORDS, NOTICE = "records.parquet", "NOTICE"
 
@@ -34,12 +37,23 @@ RECORDS, NOTICE = "records.parquet", "NOTICE"
 class Benchmark(ModelSet):
     """What `load_benchmark` returns: predictions, true optima of a table, and the records."""
 
-    def predict(self, config: Any, *, noise_seed: int | None = None) -> Prediction:
-        """The prediction for a configuration, or for a list of them with one more axis in front.
+    @overload
+    def predict(
+        self, config: Config, *, noise_seed: int | None = None
+    ) -> Prediction[float, int]: ...
+    @overload
+    def predict(
+        self, config: Sequence[Config], *, noise_seed: int | None = None
+    ) -> Prediction[FloatArray, IntArray]: ...
+    def predict(
+        self, config: Config | Sequence[Config], *, noise_seed: int | None = None
+    ) -> Prediction[Any, Any]:
+        """The prediction for a configuration, or for a list with one more axis in front.
 
-        With a `noise_seed` it is one plausible run of each: curves, times and energies stray
-        together, as runs of one configuration do. The same seed gives the same run. Of a table it
-        is one that was measured: of r runs of a configuration that numbered `noise_seed` modulo r.
+        With a `noise_seed` it is one sampled run of each configuration: curves, times and energies
+        vary together, as in runs of one configuration with different seeds. The same seed gives the
+        same run. For a table it is a measured run: of a configuration with r runs, the one numbered
+        `noise_seed` modulo r.
 
         Raises ConfigError naming the field, what was given and what is allowed, and where a table
         has no run of a configuration; EahasError for a seed that is no whole number.
@@ -49,16 +63,37 @@ class Benchmark(ModelSet):
             noise_seed = int(noise_seed)
         return Prediction(self, make_query(self.spec.space, config), noise_seed)
 
-    def predict_columns(self, columns: Mapping[str, Any]) -> Prediction:
-        """`predict` of very many configurations, given as canonical columns of shape (n,).
+    def predict_columns(self, columns: Mapping[str, Any]) -> Prediction[FloatArray, IntArray]:
+        """`predict` for many configurations, given as canonical columns of shape (n,).
 
-        They come from `eahas.space.sampling.sample_columns` or `Space.columns`, and their values
-        are taken as they are. Raises ConfigError where a column is missing or of another length.
+        `eahas.space.sampling.sample_columns` and `Space.columns` return such columns; their values
+        are not checked. Raises ConfigError where a column is missing or of another length.
         """
         return Prediction(self, make_column_query(self.space, columns))
 
+    def trajectory(
+        self, config: Config | Sequence[Config], *, noise_seed: int | None = None
+    ) -> dict[str, FloatArray]:
+        """What is reached and spent at the end of every epoch, as arrays.
+
+        `epoch` is (E,), from 1 to MAX_EPOCH, or to the largest one of a list. Every curve and every
+        cumulative scalar (time, energy) is (E,), or (n, longest) padded with NaN for a list. A
+        cumulative scalar grows by the same amount in each epoch and equals the prediction at the
+        last one, as in `query`. `noise_seed` and errors: as `predict`.
+        """
+        prediction = self.predict(config, noise_seed=noise_seed)
+        epochs = np.asarray(prediction.epochs)
+        epoch = np.arange(1, int(epochs.max()) + 1, dtype=float)
+        reached = dict(prediction.curves)
+        share = epoch / epochs[..., None]
+        for target in self.scalars:
+            if target.cumulative:
+                spent = np.asarray(prediction[target.name])[..., None] * share
+                reached[target.name] = np.where(share <= 1.0, spent, np.nan)
+        return {"epoch": epoch, **reached}
+
     def query(
-        self, config: Mapping[str, Any], at: int | None = None, *, noise_seed: int | None = None
+        self, config: Config, at: int | None = None, *, noise_seed: int | None = None
     ) -> dict[str, float]:
         """What has been reached and spent at the end of epoch `at` (default: the last).
 
@@ -78,7 +113,7 @@ class Benchmark(ModelSet):
         for name, curve in prediction.curves.items():
             found[name] = float(curve[epoch - 1])
         for target in self.scalars:
-            value = getattr(prediction, target.name)
+            value = float(prediction[target.name])
             found[target.name] = value * share if target.cumulative else value
         return found
 
@@ -91,12 +126,15 @@ class Benchmark(ModelSet):
         """
         return best_points(self._truth(), target, n, at)
 
-    def front(self, cost: str, target: str | None = None, at: int | None = None) -> list[Point]:
-        """The true Pareto front of a target against a cost, the cheapest configuration first.
+    def front(
+        self, cost: str | Sequence[str], target: str | None = None, at: int | None = None
+    ) -> list[Point]:
+        """The true Pareto front of a target against one cost or several, the cheapest first.
 
         By the means over the seeds; `target` is by default the learning curve. Otherwise as `best`.
         """
-        return front_points(self._truth(), cost, target or self.main_curve, at)
+        costs = [cost] if isinstance(cost, str) else list(cost)
+        return front_points(self._truth(), costs, target or self.main_curve, at)
 
     def _truth(self) -> Table:
         if self.table is None:

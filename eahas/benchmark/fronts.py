@@ -13,7 +13,7 @@ from eahas.errors import EahasError, unknown
 from eahas.pareto import pareto_rows
 from eahas.report.view import FrontView
 from eahas.space.sampling import sample_columns
-from eahas.spec.targets import Target
+from eahas.spec.targets import Target, minimised
 
 Array = np.ndarray
 CONFIG_BLOCK = 50_000  # configurations whose features are in memory together
@@ -47,6 +47,18 @@ class Fronts:
                 predicted = {k: float(values[i]) for k, values in self.values.items()}
                 rows.append({"front": name, **plain, **predicted})
         return rows
+
+    def joint(self, *costs: str) -> Array:
+        """The rows of the front of the objective and several costs together, by the first cost.
+
+        Without names: of all costs. Raises EahasError for a name that is no cost of these fronts.
+        """
+        known = {target.name: target for target in self.costs}
+        for name in costs:
+            if name not in known:
+                raise EahasError(f"{self.benchmark.id}: {unknown('cost', name, known)}")
+        targets = [*(known[name] for name in (costs or known)), self.objective]
+        return pareto_rows(np.stack([minimised(t, self.values[t.name]) for t in targets], axis=1))
 
     def view(self) -> FrontView:
         """The fronts as plain data, for reports."""
@@ -92,26 +104,20 @@ def predicted_fronts(
         part = {name: column[rows] for name, column in columns.items()}
         prediction = benchmark.predict_columns(part)
         for target in (chosen, *chosen_costs):
-            values[target.name][rows] = _at_the_end(prediction, target)
+            values[target.name][rows] = _last_value(prediction, target)
         if progress is not None:
             progress(rows.stop, n)
-    better = smaller_is_better(chosen) * values[chosen.name]
     fronts = {
-        t.name: pareto_rows(np.stack([smaller_is_better(t) * values[t.name], better], axis=1))
+        t.name: pareto_rows(
+            np.stack([minimised(t, values[t.name]), minimised(chosen, values[chosen.name])], axis=1)
+        )
         for t in chosen_costs
     }
     return Fronts(benchmark, chosen, chosen_costs, columns, values, fronts)
 
 
-def smaller_is_better(target: Target) -> float:
-    """1 for what is to be small, -1 for what is to be large."""
-    return 1.0 if target.direction == "minimize" else -1.0
-
-
-def _at_the_end(prediction: Any, target: Target) -> Array:
-    if target.kind == "scalar":
-        found: Array = getattr(prediction, target.name)
-        return found
-    curves = prediction.curves[target.name]
-    last: Array = curves[np.arange(len(curves)), np.asarray(prediction.epochs) - 1]
-    return last
+def _last_value(prediction: Any, target: Target) -> Array:
+    value: Array = prediction[target.name]
+    if target.kind == "curve":
+        value = value[np.arange(len(value)), prediction.epochs - 1]
+    return value

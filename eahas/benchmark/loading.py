@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,9 @@ from eahas.benchmark.storage.manifest import (
     parse_manifest,
     read_manifest,
 )
+from eahas.benchmark.storage.registry import locate
 from eahas.checks import is_number
-from eahas.errors import (
-    shown,
-    unknown,
-)
+from eahas.errors import CheckpointError, shown, unknown
 from eahas.models.ensemble import Ensemble
 from eahas.models.protocol import Model
 from eahas.records.schema import ENERGY_SOURCES, MIXED, NO_ENERGY
@@ -56,6 +55,23 @@ def load(folder: Path, manifest: Manifest | None = None) -> Benchmark:
                 manifest.refuse(f"models: {other} and {name} both predict {target.name}")
         models.append(_sharing(model, models))
     return Benchmark(folder, manifest.content, spec, tuple(models))
+
+
+@lru_cache(maxsize=8)
+def load_pickled(folder: str, identity: str, fingerprint: str) -> Benchmark:
+    """The benchmark that a pickle refers to: in the same folder, else by its name and version.
+
+    Raises CheckpointError where neither has the manifest with this fingerprint.
+    """
+    place = Path(folder)
+    if not (place / MANIFEST).is_file():
+        place = locate(identity).folder
+    benchmark = load(place)
+    if benchmark.fingerprint != fingerprint:
+        raise CheckpointError(
+            f"{place} no longer holds the {identity} that was pickled: its manifest differs"
+        )
+    return benchmark
 
 
 def load_model(folder: Path, manifest: Manifest) -> Model:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -29,6 +31,24 @@ class ModelSet:
     manifest: Mapping[str, Any] = field(repr=False)
     spec: Spec = field(repr=False)
     models: tuple[Model, ...] = field(repr=False)
+
+    def __copy__(self) -> ModelSet:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> ModelSet:
+        return self  # nothing in it changes
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """By reference: the folder, the name, and the fingerprint that must be found again."""
+        from eahas.benchmark.loading import load_pickled
+
+        return load_pickled, (str(self.folder), self.id, self.fingerprint)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The SHA-256 of the manifest, which holds the SHA-256 of every other file."""
+        content = json.dumps(self.manifest, sort_keys=True).encode()
+        return hashlib.sha256(content).hexdigest()
 
     @property
     def name(self) -> str:

@@ -17,7 +17,7 @@ from eahas.errors import ConfigError, EahasError, shown, unknown
 from eahas.models.table import Table
 from eahas.models.uncertainty.distribution import inverse_link
 from eahas.pareto import pareto_rows
-from eahas.spec.targets import Target
+from eahas.spec.targets import Target, minimised
 
 Array = np.ndarray
 
@@ -40,19 +40,22 @@ def best_points(table: Table, target: str, n: int = 1, at: int | None = None) ->
     if not is_whole(n) or n < 1:
         raise EahasError(f"n={shown(n)}: allowed are whole numbers from 1")
     values = true_values(table, target, at)
-    order = np.argsort(_cost(table, target, values), kind="stable")
+    order = np.argsort(minimised(_target(table, target), values), kind="stable")
     known = order[np.isfinite(values[order])][:n]
     return _points(table, known, {target: values})
 
 
-def front_points(table: Table, cost: str, target: str, at: int | None = None) -> list[Point]:
-    """The configurations that no other beats in both, the cheapest first; `at` as `best_points`.
+def front_points(
+    table: Table, costs: Sequence[str], target: str, at: int | None = None
+) -> list[Point]:
+    """The configurations that no other one dominates in the target and the costs together.
 
-    Of equal ones the first in the table stands for all.
+    They are ordered by the first cost, the cheapest first. Of equal ones the first in the table
+    counts. `at` and errors: as `best_points`.
     """
-    values = {name: true_values(table, name, at) for name in (cost, target)}
-    both = [_cost(table, name, found) for name, found in values.items()]
-    return _points(table, pareto_rows(np.stack(both, axis=1)), values)
+    values = {name: true_values(table, name, at) for name in (*costs, target)}
+    points = [minimised(_target(table, name), found) for name, found in values.items()]
+    return _points(table, pareto_rows(np.stack(points, axis=1)), values)
 
 
 def true_values(table: Table, name: str, at: int | None = None) -> Array:
@@ -76,11 +79,6 @@ def _target(table: Table, name: str) -> Target:
         if target.name == name:
             return target
     raise EahasError(f"{table.name}: {unknown('target', name, [t.name for t in known])}")
-
-
-def _cost(table: Table, name: str, values: Array) -> Array:
-    """What is to be made small."""
-    return -values if _target(table, name).direction == "maximize" else values
 
 
 def _points(table: Table, rows: Array, values: dict[str, Array]) -> list[Point]:

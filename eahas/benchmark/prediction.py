@@ -1,35 +1,208 @@
-"""What a benchmark answers: curves and scalars with their uncertainty, one run or many."""
+"""The prediction of a benchmark: curves and scalars with their uncertainty, one run or many."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from eahas.benchmark.model_set import ModelSet
 from eahas.models.protocol import Model, Posterior
-from eahas.models.query import Query
+from eahas.models.query import Query, restored_query
 from eahas.models.uncertainty.distribution import Distribution
 from eahas.models.uncertainty.error_quantiles import normal_reach
 from eahas.report.text import held_out_r2
 from eahas.report.view import PredictionView, TargetView
 from eahas.spec.targets import Target
 
-Array = np.ndarray
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+ScalarT = TypeVar("ScalarT", float, FloatArray)  # of one configuration, or of a list
+EpochsT = TypeVar("EpochsT", int, IntArray)
 
 
-class Lazy(Mapping[str, Any]):
-    """A mapping whose values are computed when asked for."""
+@dataclass(frozen=True, eq=False, repr=False)
+class Prediction(Generic[ScalarT, EpochsT]):
+    """The prediction for one configuration, or for a list with one more axis in front.
 
-    def __init__(self, names: Sequence[str], compute: Callable[[str], Any]) -> None:
-        self._names, self._compute = names, compute
+    `prediction[name]` is the value of a target: a curve is (E,), or (n, longest) padded with NaN
+    past each end; a scalar is a float, or (n,). A scalar target is an attribute too
+    (`prediction.runtime_s`), unless a prediction has another attribute of that name. `std` and
+    `interval(level)` map every target to its standard deviation and to (low, high). Everything is
+    computed at its first use.
+
+    With a `noise_seed` the values are those of one sampled run, for a table those of a measured
+    run; deviations and intervals remain those of the configuration.
+
+    A prediction pickles by reference: it names its benchmark, which is loaded again where the
+    prediction is used.
+    """
+
+    benchmark: ModelSet
+    _query: Query
+    noise_seed: int | None = None
+    _posteriors: dict[Model, Posterior] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.benchmark.table is not None:
+            self._posterior(self.benchmark.table)  # raises where a configuration has no run
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (self.benchmark, self._query.values, self.single, self.noise_seed)
+
+    @property
+    def single(self) -> bool:
+        """Whether it is the prediction for one configuration, not for a list."""
+        return self._query.single
+
+    @property
+    def epochs(self) -> EpochsT:
+        """MAX_EPOCH of the configuration, or of each of them, (n,); 1 without a fidelity."""
+        epochs = self._query.epochs
+        return epochs if self.single else epochs.copy()
+
+    @property
+    def configs(self) -> list[dict[str, Any]]:
+        """The configurations in canonical nested form; a list of one for a single one."""
+        return self._query.configs
+
+    def _posterior(self, model: Model) -> Posterior:
+        """The posterior of a model, computed once."""
+        posterior = self._posteriors.get(model)
+        if posterior is None:
+            posterior = self._posteriors[model] = model.posterior(self._query)
+        return posterior
+
+    def _value(self, name: str) -> Any:
+        posterior = self._posterior(self.benchmark.model_of[name])
+        if self.noise_seed is None:
+            return posterior.mean(name)
+        return posterior.sample(name, self.noise_seed)
+
+    def distribution(self, name: str) -> Distribution:
+        """The predictive distribution of a target; KeyError for an unknown one."""
+        self._check(name)
+        return self._posterior(self.benchmark.model_of[name]).distribution(name)
+
+    def _check(self, name: str) -> None:
+        if name not in self.benchmark.model_of:
+            raise KeyError(f"{name!r}; there are {', '.join(self.benchmark.target_names)}")
+
+    def __getitem__(self, name: str) -> ScalarT | FloatArray:
+        """The value of a curve or of a scalar; KeyError naming the targets for an unknown one."""
+        self._check(name)
+        value: ScalarT | FloatArray = self._value(name)
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        """The names of the targets."""
+        return iter(self.benchmark.target_names)
+
+    def __len__(self) -> int:
+        return len(self.benchmark.target_names)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.benchmark.model_of
+
+    def __getattr__(self, name: str) -> ScalarT:
+        # Python calls this only for names that are no attribute of the class.
+        if name.startswith("_") or name not in self.benchmark.scalar_names:
+            raise AttributeError(f"a prediction has no {name!r}")
+        value: ScalarT = self._value(name)
+        return value
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self.benchmark.scalar_names]
+
+    def __repr__(self) -> str:
+        what = self.configs[0] if self.single else f"{len(self._query.epochs)} configurations"
+        return f"Prediction({self.benchmark.id}, {what})"
+
+    @property
+    def learning_curve(self) -> FloatArray:
+        """The main curve, in its unit: validation accuracy where there is one, else the first."""
+        curve: FloatArray = self._value(self.benchmark.main_curve)
+        return curve
+
+    @property
+    def curves(self) -> Mapping[str, FloatArray]:
+        """The value of each curve."""
+        return PredictionMapping(self, "value", self.benchmark.curve_names)
+
+    @property
+    def std(self) -> Mapping[str, ScalarT | FloatArray]:
+        """The standard deviation of each target: both parts together, calibrated."""
+        return PredictionMapping(self, "std", self.benchmark.target_names)
+
+    @property
+    def epistemic_std(self) -> Mapping[str, ScalarT | FloatArray]:
+        """The members' disagreement on each target, which more training runs would reduce."""
+        return PredictionMapping(self, "epistemic_std", self.benchmark.target_names)
+
+    @property
+    def aleatoric_std(self) -> Mapping[str, ScalarT | FloatArray]:
+        """The deviation between runs of one configuration, whatever the number of runs."""
+        return PredictionMapping(self, "aleatoric_std", self.benchmark.target_names)
+
+    @property
+    def support(self) -> ScalarT:
+        """How well the training runs support the prediction: a float in 0..1, or (n,).
+
+        It is the share of the training configurations that lie at least as far from the others as
+        this one lies from them: about uniform on configurations that were sampled like them, near 0
+        outside their support. See `eahas.models.support`.
+        """
+        support: ScalarT = self.benchmark.support.score(self._query)
+        return support
+
+    def interval(
+        self, level: float = 0.9
+    ) -> Mapping[str, tuple[ScalarT, ScalarT] | tuple[FloatArray, FloatArray]]:
+        """The central interval of each target that holds `level` of the probability.
+
+        Raises EahasError for a level outside (0, 1).
+        """
+        normal_reach(level)  # raises at the call, not at the first use
+        return PredictionMapping(self, "interval", self.benchmark.target_names, level)
+
+    def to_dict(self, level: float = 0.9) -> dict[str, Any]:
+        """Everything as JSON-ready values, each target with its unit; None past the end."""
+        return prediction_view(self, level).to_dict()
+
+    def plot(self, level: float = 0.9) -> Any:
+        """A matplotlib figure of the curves with their bands; needs the extra `plot`."""
+        from eahas.report.plotting import plot_prediction
+
+        return plot_prediction(prediction_view(self, level))
+
+
+class PredictionMapping(Mapping[str, Any]):
+    """One part of a prediction by target: values, deviations, or intervals of a level.
+
+    A value is computed at its look-up. Raises KeyError naming the targets for an unknown one.
+    """
+
+    def __init__(
+        self,
+        prediction: Prediction[Any, Any],
+        part: str,
+        names: tuple[str, ...],
+        level: float | None = None,
+    ) -> None:
+        self._prediction, self._part, self._names, self._level = prediction, part, names, level
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._names:
             raise KeyError(f"{name!r}; there are {', '.join(self._names)}")
-        return self._compute(name)
+        if self._part == "value":
+            return self._prediction[name]
+        distribution = self._prediction.distribution(name)
+        if self._level is not None:
+            return distribution.interval(self._level)
+        return getattr(distribution, self._part)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
@@ -41,137 +214,24 @@ class Lazy(Mapping[str, Any]):
         return repr({name: self[name] for name in self})
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Prediction:
-    """The prediction for one configuration, or for a list with one more axis in front.
-
-    Each scalar target is an attribute (`runtime_s`, `train_energy_j`, `test_energy_j`): a float, or
-    (n,). `curves[name]` is (MAX_EPOCH,), or (n, longest) padded with NaN past each MAX_EPOCH. `std`
-    and `interval(level)` map every target to its deviation and to (low, high). Everything is
-    computed when it is first asked for.
-
-    With a `noise_seed` the values are those of one plausible run, of a table those of a measured
-    one; deviations and intervals stay those of the configuration.
-    """
-
-    benchmark: ModelSet
-    query: Query
-    noise_seed: int | None = None
-    _posteriors: dict[Model, Posterior] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if self.benchmark.table is not None:
-            self._posterior(self.benchmark.table)  # says now which configuration has no run
-
-    @property
-    def single(self) -> bool:
-        return self.query.single
-
-    @property
-    def epochs(self) -> Any:
-        """MAX_EPOCH of the configuration, or of each of them, (n,); 1 without a fidelity."""
-        return self.query.epochs
-
-    @property
-    def configs(self) -> list[dict[str, Any]]:
-        """The configurations in canonical nested form; a list of one for a single one."""
-        return self.query.configs
-
-    def _posterior(self, model: Model) -> Posterior:
-        """The posterior of a model, computed once."""
-        posterior = self._posteriors.get(model)
-        if posterior is None:
-            posterior = self._posteriors[model] = model.posterior(self.query)
-        return posterior
-
-    def _value(self, name: str) -> Any:
-        posterior = self._posterior(self.benchmark.model_of[name])
-        if self.noise_seed is None:
-            return posterior.mean(name)
-        return posterior.sample(name, self.noise_seed)
-
-    def _distribution(self, name: str) -> Distribution:
-        return self._posterior(self.benchmark.model_of[name]).distribution(name)
-
-    def __getattr__(self, name: str) -> Any:
-        # Only called for names that are no attribute of the class: the scalar targets.
-        if name.startswith("_") or name not in self.benchmark.scalar_names:
-            raise AttributeError(f"a prediction has no {name!r}")
-        return self._value(name)
-
-    def __dir__(self) -> list[str]:
-        return [*super().__dir__(), *self.benchmark.scalar_names]
-
-    def __repr__(self) -> str:
-        what = self.configs[0] if self.single else f"{len(self.epochs)} configurations"
-        return f"Prediction({self.benchmark.id}, {what})"
-
-    @property
-    def learning_curve(self) -> Array:
-        """The main curve, in its unit: validation accuracy where there is one, else the first."""
-        return self._value(self.benchmark.main_curve)
-
-    @property
-    def curves(self) -> Mapping[str, Array]:
-        return Lazy(self.benchmark.curve_names, self._value)
-
-    @property
-    def std(self) -> Mapping[str, Any]:
-        """The standard deviation of each target: of both parts together, calibrated."""
-        return Lazy(self.benchmark.target_names, lambda name: self._distribution(name).std)
-
-    @property
-    def epistemic_std(self) -> Mapping[str, Any]:
-        """What more training runs would settle: the members' disagreement on each target."""
-        return Lazy(
-            self.benchmark.target_names, lambda name: self._distribution(name).epistemic_std
-        )
-
-    @property
-    def aleatoric_std(self) -> Mapping[str, Any]:
-        """What they would not: the deviation between runs of one configuration."""
-        return Lazy(
-            self.benchmark.target_names, lambda name: self._distribution(name).aleatoric_std
-        )
-
-    @property
-    def support(self) -> Any:
-        """How well the training runs support the answer: a float in 0..1, or (n,).
-
-        The share of the training configurations that lie at least as far from the others as this
-        one lies from them: about uniform on configurations like theirs, near 0 outside their
-        support. See `eahas.models.support`.
-        """
-        return self.benchmark.support.score(self.query)
-
-    def interval(self, level: float = 0.9) -> Mapping[str, tuple[Any, Any]]:
-        """The central interval of each target that holds `level` of the probability."""
-        normal_reach(level)  # says now what is wrong with a level
-        names = self.benchmark.target_names
-        return Lazy(names, lambda name: self._distribution(name).interval(level))
-
-    def to_dict(self, level: float = 0.9) -> dict[str, Any]:
-        """Everything as JSON-ready values, each target with its unit; past the end None."""
-        return prediction_view(self, level).to_dict()
-
-    def plot(self, level: float = 0.9) -> Any:
-        """A matplotlib figure of the curves with their bands; needs the extra `plot`."""
-        from eahas.report.plotting import plot_prediction
-
-        return plot_prediction(prediction_view(self, level))
+def _restored(
+    benchmark: ModelSet, values: Mapping[str, Any], single: bool, noise_seed: int | None
+) -> Prediction[Any, Any]:
+    """The prediction that was pickled; its configurations were checked when it was made."""
+    return Prediction(benchmark, restored_query(benchmark.space, values, single), noise_seed)
 
 
-def prediction_view(prediction: Prediction, level: float = 0.9) -> PredictionView:
+def prediction_view(prediction: Prediction[Any, Any], level: float = 0.9) -> PredictionView:
     """The prediction as plain data with the central intervals of `level`, for reports."""
     normal_reach(level)
     models = prediction.benchmark
 
     def view(target: Target) -> TargetView:
-        distribution = prediction._distribution(target.name)
+        distribution = prediction.distribution(target.name)
         low, high = distribution.interval(level)
         return TargetView(
             target=target,
-            value=prediction._value(target.name),
+            value=prediction[target.name],
             std=distribution.std,
             epistemic_std=distribution.epistemic_std,
             aleatoric_std=distribution.aleatoric_std,

@@ -1,4 +1,4 @@
-"""What is asked of a surrogate: one configuration or a list of them, checked once."""
+"""A query of a model: one configuration or a list of them, checked once."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from eahas.space.space import Space
 
 @dataclass(frozen=True, eq=False)
 class Query:
-    """Checked configurations; nothing in it changes when the caller changes what was given.
+    """Checked configurations, independent of the objects that the caller passed.
 
-    `single`: `values` is a flat canonical configuration and `epochs` an int. Else `values` are the
-    columns of n configurations and `epochs` is (n,). Without a fidelity a run has one epoch.
+    For one configuration `values` is its flat canonical form and `epochs` an int. For a list of n,
+    `values` are columns and `epochs` is (n,). Without a fidelity a run has one epoch.
     """
 
     space: Space
     single: bool
     values: Mapping[str, Any]
     epochs: Any
-    _seen: list[tuple[Features, np.ndarray]] = field(default_factory=list, repr=False)
+    _features: list[tuple[Features, np.ndarray]] = field(default_factory=list, repr=False)
 
     def features_for(self, features: Features) -> np.ndarray:
         """The features, (F,) or (n, F); computed once for models that share them."""
-        for known, x in self._seen:
+        for known, x in self._features:
             if known is features:
                 return x
         x = features.one(self.values) if self.single else features.many(self.values)
-        self._seen.append((features, x))
+        self._features.append((features, x))
         return x
 
     @cached_property
@@ -48,22 +48,21 @@ class Query:
             for row in zip(*columns, strict=True)
         ]
 
-    @cached_property
+    @property
     def configs(self) -> list[dict[str, Any]]:
-        """The configurations in canonical nested form."""
+        """The configurations in canonical nested form, as new objects."""
         return [self.space.nest(flat) for flat in self.flats]
 
 
 def make_query(space: Space, config: Any, *, encoded: bool = False) -> Query:
-    """The question for a configuration or a list of them; with `encoded`, for codes of them.
+    """The query of a configuration or of a list; with `encoded`, of their codes.
 
     Raises ConfigError naming the field, what was given and what is allowed.
     """
     if encoded:
         config = _decoded(space, config)
     if isinstance(config, Mapping):
-        flat = space.check(config)
-        return Query(space, True, flat, 1 if space.fidelity is None else flat[space.fidelity])
+        return restored_query(space, space.check(config), single=True)
     if not isinstance(config, (list, tuple)):
         raise ConfigError(
             f"a configuration is a mapping, or a list of mappings; got {type(config).__name__}"
@@ -72,10 +71,10 @@ def make_query(space: Space, config: Any, *, encoded: bool = False) -> Query:
 
 
 def make_column_query(space: Space, columns: Mapping[str, Any]) -> Query:
-    """The question for canonical columns, as `Space.columns` or `eahas.space.sampling` give them.
+    """The query of canonical columns, as `Space.columns` or `eahas.space.sampling` return them.
 
-    Raises ConfigError where a column is missing, strange or of another length; the values in them
-    are taken as they are.
+    The columns are copied; their values are not checked. Raises ConfigError where a column is
+    missing, unknown or of another length.
     """
     lengths = {len(column) for column in columns.values()}
     if set(columns) != set(space.names) or len(lengths) != 1 or 0 in lengths:
@@ -83,11 +82,19 @@ def make_column_query(space: Space, columns: Mapping[str, Any]) -> Query:
             f"columns of one length are needed for {', '.join(space.names)}; "
             f"got {shown({name: len(column) for name, column in columns.items()})}"
         )
-    ordered = {name: columns[name] for name in space.names}
+    ordered = {name: np.array(columns[name]) for name in space.names}
     epochs = np.ones(lengths.pop(), dtype=np.int64)
     if space.fidelity is not None:
         epochs = ordered[space.fidelity].astype(np.int64)
     return Query(space, False, ordered, epochs)
+
+
+def restored_query(space: Space, values: Mapping[str, Any], single: bool) -> Query:
+    """The query of values that a query held before."""
+    if not single:
+        return make_column_query(space, values)
+    epochs = 1 if space.fidelity is None else values[space.fidelity]
+    return Query(space, True, dict(values), epochs)
 
 
 def _decoded(space: Space, codes: Any) -> Any:

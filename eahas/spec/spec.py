@@ -15,6 +15,7 @@ from typing import Any
 
 from eahas.checks import is_whole
 from eahas.errors import SpecError, shown, unknown
+from eahas.frozen import frozen
 from eahas.space.architectures.regnet import STEM_STRIDES, NetworkFacts
 from eahas.space.constraints import constraint_from_dict
 from eahas.space.parameters import MAX_INTEGER, Choice, Condition, Numeric, Parameter
@@ -73,7 +74,7 @@ def spec_from_dict(given: Any) -> Spec:
     """
     if not isinstance(given, Mapping):
         raise SpecError(f"a spec is a mapping of sections, got {shown(given)}")
-    given = _plain(given)
+    given = frozen(_plain(given))
     for section in given:
         if section not in SECTIONS:
             raise SpecError(unknown("section", section, SECTIONS))

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from eahas.errors import SpecError, shown, unknown
 from eahas.spec.fields import known_fields, number, text
+
+Kind = Literal["curve", "scalar"]
+Direction = Literal["maximize", "minimize"]
 
 
 @dataclass(frozen=True)
@@ -15,9 +18,9 @@ class Target:
     """One predicted quantity: a curve over epochs or a scalar of the whole run."""
 
     name: str
-    kind: str  # "curve" or "scalar"
+    kind: Kind
     unit: str
-    direction: str  # "maximize" or "minimize"
+    direction: Direction
     low: float | None = None
     high: float | None = None
     cumulative: bool = False  # a total over the epochs of a run
@@ -27,6 +30,11 @@ class Target:
     def is_energy(self) -> bool:
         """Whether it is joules, whose source must stand beside them."""
         return self.unit == "J"
+
+
+def minimised(target: Target, values: Any) -> Any:
+    """Values of a target with the sign that makes smaller ones better."""
+    return values if target.direction == "minimize" else -values
 
 
 MAIN_CURVES = ("valid_ema", "valid")  # the first of these is called the learning curve
@@ -63,7 +71,7 @@ def targets_from_dict(given: Any) -> tuple[tuple[Target, ...], tuple[Target, ...
     return _target_list("curve", given.get("curves")), _target_list("scalar", given.get("scalars"))
 
 
-def _target_list(kind: str, given: Any) -> tuple[Target, ...]:
+def _target_list(kind: Kind, given: Any) -> tuple[Target, ...]:
     """Targets by name (the known ones) or as a mapping name -> {unit, direction, low, high}."""
     if given is None:
         return ()
@@ -73,14 +81,14 @@ def _target_list(kind: str, given: Any) -> tuple[Target, ...]:
     return tuple(_target(kind, name, described[name]) for name in described)
 
 
-def _names(kind: str, given: list[Any]) -> list[str]:
+def _names(kind: Kind, given: list[Any]) -> list[str]:
     names = [text(f"targets: a {kind}", name) for name in given]
     if len(set(names)) < len(names):
         raise SpecError(f"targets: a {kind} stands twice in {shown(names)}")
     return names
 
 
-def _target(kind: str, name: str, given: Any) -> Target:
+def _target(kind: Kind, name: str, given: Any) -> Target:
     if given is None:
         known = KNOWN_TARGETS.get(name)
         if known is None or known.kind != kind:

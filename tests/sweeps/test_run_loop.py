@@ -92,7 +92,7 @@ def test_an_error_in_a_run_is_a_record_with_its_reason(
         if record["OPTIM.MAX_EPOCH"] == 3:
             assert record["reason"] == "MeterError: the sensor is gone"
         else:
-            assert record["reason"].startswith("RuntimeError: out of memory at test_work.py:")
+            assert record["reason"].startswith("RuntimeError: out of memory at test_run_loop.py:")
         assert str(folder) not in record["reason"]
     assert len(collect(folder)[1]) == 4
 

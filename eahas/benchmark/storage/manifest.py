@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 
 from eahas.checks import is_number, is_whole
 from eahas.errors import CheckpointError, EahasError, shown
+from eahas.frozen import frozen
 from eahas.spec.spec import Spec, spec_from_dict
 
 MANIFEST = "manifest.json"
@@ -167,7 +168,7 @@ def parse_manifest(content: bytes, path: Path, kind: Kind = None) -> Manifest:
         raise CheckpointError(
             f"{path} has format_version {shown(version)}; this eahas reads {FORMAT_VERSION}"
         )
-    return Manifest(path, parsed)
+    return Manifest(path, frozen(parsed))
 
 
 def name_of(content: Mapping[str, Any]) -> str:

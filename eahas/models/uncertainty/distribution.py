@@ -71,7 +71,7 @@ class Distribution:
     def _in_unit(self, deviation: Any) -> Any:
         """Of the log-normal law where `log`."""
         if not self.log:
-            return deviation
+            return deviation if isinstance(deviation, float) else np.array(deviation)
         variance = deviation * deviation
         half = 0.5 * MAX_EXPONENT
         return _exp(self.location + 0.5 * variance, half) * _sqrt_expm1(variance)

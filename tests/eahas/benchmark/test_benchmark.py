@@ -316,3 +316,35 @@ def test_mixed_choices_are_values_again_in_the_frame(own_spec, handmade, saved, 
     model, records = handmade(spec, "scalars"), records_bytes(rows, spec)
     frame = api.load_benchmark(saved(tmp_path / "b", spec, [model], records=records)).records()
     assert frame["a"].tolist() == [1, "one", 0.5]
+
+
+def test_a_trajectory_is_query_at_every_epoch(toy) -> None:
+    bench = api.load_benchmark(toy)
+    config = bench.space.sample(seed=4)
+    for seed in (None, 3):
+        steps = bench.trajectory(config, noise_seed=seed)
+        assert steps["epoch"].tolist() == list(range(1, bench.predict(config).epochs + 1))
+        for e in steps["epoch"].astype(int).tolist():
+            at = bench.query(config, at=e, noise_seed=seed)
+            for name, values in steps.items():
+                assert values[e - 1] == pytest.approx(at[name], rel=1e-12)
+
+
+def test_a_trajectory_of_a_list_is_padded(toy) -> None:
+    bench = api.load_benchmark(toy)
+    configs = bench.space.sample(20, seed=4)
+    steps = bench.trajectory(configs)
+    cumulative = {t.name for t in bench.scalars if t.cumulative}
+    assert steps.keys() == {"epoch", *bench.curve_names, *cumulative}
+    assert cumulative
+    longest = len(steps["epoch"])
+    for k, config in enumerate(configs):
+        one = bench.trajectory(config)
+        epochs = len(one["epoch"])
+        for name in one.keys() - {"epoch"}:
+            assert steps[name].shape == (len(configs), longest)
+            np.testing.assert_allclose(steps[name][k, :epochs], one[name], rtol=1e-4, atol=1e-6)
+            assert np.isnan(steps[name][k, epochs:]).all()
+    for name in cumulative:
+        last = steps[name][np.arange(len(configs)), bench.predict(configs).epochs - 1]
+        np.testing.assert_allclose(last, bench.predict(configs)[name])

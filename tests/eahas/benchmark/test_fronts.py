@@ -66,3 +66,17 @@ def test_an_unknown_target_is_refused_by_name(bench) -> None:
         predicted_fronts(bench, 10, costs=["speed"])
     with pytest.raises(EahasError, match="needs another target"):
         predicted_fronts(bench, 10, objective="score", costs=["score"])
+
+
+def test_a_joint_front_has_all_costs(bench) -> None:
+    fronts = predicted_fronts(bench, 300, objective="score", costs=["runtime_s", "drift"], seed=1)
+    rows = fronts.joint()
+    values = np.stack([fronts.values["runtime_s"], fronts.values["drift"]], axis=1)
+    signs = [1 if t.direction == "minimize" else -1 for t in fronts.costs]
+    points = np.column_stack([values * signs, -fronts.values["score"]])
+    for i in range(300):
+        dominated = ((points <= points[i]).all(axis=1) & (points < points[i]).any(axis=1)).any()
+        assert dominated == (i not in rows)
+    assert fronts.joint("runtime_s").tolist() == fronts.fronts["runtime_s"].tolist()
+    with pytest.raises(EahasError, match="cost 'speed' is unknown"):
+        fronts.joint("speed")

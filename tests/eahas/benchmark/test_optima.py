@@ -85,3 +85,15 @@ def test_a_surrogate_does_not_know_the_truth(toy) -> None:
     for make_query in (lambda: bench.best("valid"), lambda: bench.front("runtime_s")):
         with pytest.raises(EahasError, match=r"own@3 predicts: .* only a table knows"):
             make_query()
+
+
+def test_a_front_may_have_several_costs(bench) -> None:
+    names = ("runtime_s", "test_energy_j", "valid")
+    front = bench.front(names[:2], "valid")
+    signs = np.array([1, 1, -1])
+    every = signs * np.array([[end_of(bench, c, n) for n in names] for c in bench.space.points()])
+    every = every[np.isfinite(every).all(axis=1)]
+    best = [p for p in every if not ((every <= p).all(axis=1) & (every < p).any(axis=1)).any()]
+    got = np.array([[point.values[n] for n in names] for point in front]) * signs
+    np.testing.assert_allclose(got, np.unique(best, axis=0))
+    assert len(front) >= len(bench.front("runtime_s", "valid"))

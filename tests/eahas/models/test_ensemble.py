@@ -70,7 +70,7 @@ def test_a_scalar_is_a_float_or_a_column(scalars, configs) -> None:
 def test_another_target_can_be_selected(curves, scalars, configs) -> None:
     for model in (curves, scalars):
         found = model.distribution(configs)
-        for name in model.places:
+        for name in model.index:
             np.testing.assert_array_equal(model.select(name).predict(configs), found[name].value)
     with pytest.raises(EahasError, match=r"costs: target 'runtime' is unknown.*mean 'runtime_s'"):
         scalars.select("runtime")
@@ -137,7 +137,7 @@ def test_neighbouring_epochs_of_one_run_err_together(curves, configs) -> None:
 
 def test_a_run_is_the_same_alone_and_in_a_list(curves, scalars, configs) -> None:
     for model in (curves, scalars):
-        for name in model.places:
+        for name in model.index:
             many = model.select(name).predict(configs, with_noise=True, noise_seed=3)
             for config, row in zip(configs, many, strict=True):
                 one = model.select(name).predict(config, with_noise=True, noise_seed=3)

@@ -53,7 +53,7 @@ def test_intervals_hold_whatever_deviation_was_said(
     kind, log_deviation, known, seen, fresh, as_crossed
 ) -> None:
     model = calibrated(as_crossed(known.model(kind, log_deviation=log_deviation, apart=1e-6), seen))
-    for name in model.places:
+    for name in model.index:
         for level, share in coverage(model, fresh, name).items():
             assert share == pytest.approx(level, abs=0.05), (name, level)
 
@@ -63,10 +63,10 @@ def test_intervals_hold_where_the_noise_was_found_in_repeats(kind, known, fresh,
     runs = known.runs(200, seed=2, seeds=2)
     (noisy,), _ = with_noise([as_crossed(known.model(kind), runs)])
     model = calibrated(noisy)
-    for name in model.places:
+    for name in model.index:
         for level, share in coverage(model, fresh, name).items():
             assert share == pytest.approx(level, abs=0.05), (name, level)
-        assert model.error_quantiles[model.places[name][0]].std == pytest.approx(1.0, abs=0.2)
+        assert model.error_quantiles[model.index[name][0]].std == pytest.approx(1.0, abs=0.2)
 
 
 def test_intervals_hold_where_there_are_few_runs(known, fresh) -> None:
@@ -77,7 +77,7 @@ def test_intervals_hold_where_there_are_few_runs(known, fresh) -> None:
         (noisy,), sources = with_noise([crossed(lambda _: known.model("scalars"), few)])
         assert set(sources.values()) == {"residuals"}
         model = calibrated(noisy)
-        found += [coverage(model, fresh, name) for name in model.places]
+        found += [coverage(model, fresh, name) for name in model.index]
     for level in PROMISED:
         shares = [share[level] for share in found]
         assert np.mean(shares) == pytest.approx(level, abs=0.08), level

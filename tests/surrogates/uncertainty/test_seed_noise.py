@@ -96,7 +96,7 @@ def test_drawn_runs_stray_as_the_real_ones_do(known, fitted) -> None:
             [model.select(name).predict(config, None, True, noise_seed=k) for k in range(1500)]
         )
         for model in (curves.whole, scalars.whole)
-        for name in model.places
+        for name in model.index
     }
     valid, loss = drawn["learning_curve", "valid"], drawn["learning_curve", "loss"]
     seen = real.curves[:, 0]
