@@ -18,7 +18,7 @@ from eahas.files import write_json
 from surrogates.data.dataset import Runs
 from surrogates.evaluation.metrics import last_epoch, mean_over_epochs, r2
 from surrogates.families import family
-from surrogates.fitting import Part
+from surrogates.fitting import Component
 from surrogates.tuning.search_spaces import Number, Ranges, Whole
 from surrogates.tuning.study import tune
 
@@ -40,7 +40,7 @@ def tune_all(runs: Runs, curve: int, trials: int, folder: Path) -> Iterator[str]
     write_json(folder / f"{BSC}.json", {"about": about, **asdict(settings)}, indent=2)
     yield f"{BSC}: {about}"
     for name in FAMILIES:
-        found = tune(Part(family(name)), runs, trials=trials, study=folder / f"{name}.db")
+        found = tune(Component(family(name)), runs, trials=trials, study=folder / f"{name}.db")
         kept = {k: v for k, v in asdict(found.settings).items() if k != "seed"}
         write_json(folder / f"{name}.json", {"about": found.about, **kept}, indent=2)
         yield f"{name}: {found.about}"
@@ -51,7 +51,7 @@ def _tuned_bsc(runs: Runs, curve: int, trials: int, path: Path) -> tuple[BscSett
     base = BscSettings(scaled=True)
 
     def judged(trial: optuna.Trial) -> float:
-        changes = {name: drawn.suggested(trial, name) for name, drawn in BSC_RANGES.items()}
+        changes = {name: drawn.suggest(trial, name) for name, drawn in BSC_RANGES.items()}
         told = fit_and_predict(train, valid, curve, 0, replace(base, **changes))
         return _score(told, valid, curve)
 

@@ -30,10 +30,10 @@ from eahas import api
 from eahas.benchmark.benchmark import Benchmark
 from eahas.files import write_json
 from eahas.spec.spec import Spec
-from surrogates.components import parts_of
+from surrogates.components import components_from_settings
 from surrogates.data.dataset import Runs, runs_from_records
-from surrogates.evaluation.metrics import kendall_tau, once, r2, resamplings
-from surrogates.evaluation.uncertainty_metrics import trust
+from surrogates.evaluation.metrics import kendall_tau, r2, resamplings, unweighted
+from surrogates.evaluation.uncertainty_metrics import uncertainty_metrics
 from surrogates.settings import shipped
 from sweeps.importers.accel_nasbench import accel_nasbench_rows
 from sweeps.specs import load_spec
@@ -135,7 +135,7 @@ def coverage(bench: Benchmark, runs: Runs) -> None:
             for some in sides.values():
                 belief = model.distribution(some.configs)[target.name]
                 known = resamplings(len(some), 200)
-                found = trust(belief, some.values_of(target), some, known)
+                found = uncertainty_metrics(belief, some.values_of(target), some, known)
                 noise = bench.manifest["noise"][target.name]
                 cells = [target.name, noise, str(len(some)), *trust_cells(found)]
                 print(f"| {' | '.join(cells)} |")
@@ -187,7 +187,9 @@ def ours(runs: Runs, name: str, seed: int) -> dict[str, float]:
     """R2 and tau on test of an ensemble with the settings of what ships."""
     train, test = runs.side("train"), runs.side("test")
     (part,) = (
-        p for p in parts_of(runs.spec, (), shipped("accel-nasbench")) if p.targets == (name,)
+        p
+        for p in components_from_settings(runs.spec, (), shipped("accel-nasbench"))
+        if p.targets == (name,)
     )
     model = part.fit(train)
     return judged(model.distribution(test.configs)[name].value, test, name)
@@ -207,8 +209,8 @@ def judged(told: Array, runs: Runs, name: str) -> dict[str, float]:
     seen = runs.values_of(target)
     known = np.isfinite(seen)
     return {
-        "r2": once(r2, told[known], seen[known]),
-        "tau": once(kendall_tau, told[known], seen[known]),
+        "r2": unweighted(r2, told[known], seen[known]),
+        "tau": unweighted(kendall_tau, told[known], seen[known]),
     }
 
 

@@ -22,7 +22,7 @@ from eahas.models.features.features import Features
 from eahas.records.parquet import read_records
 from surrogates.data.dataset import Runs, runs_from_records
 from surrogates.families import CURVES, configured, family
-from surrogates.models.codec_ensembles import fit_curves_coded
+from surrogates.models.codec_ensembles import fit_curve_codes
 from surrogates.models.network_training import FitSettings, NetSettings, fit_curves
 
 Array = np.ndarray
@@ -112,7 +112,7 @@ def _same(runs: Runs) -> Runs:
 def _on_codes(runs: Runs, settings: FitSettings) -> Ensemble:
     known = asdict(NetSettings())
     of_codes = NetSettings(**{k: v for k, v in asdict(settings).items() if k in known})
-    return fit_curves_coded(runs, replace(of_codes, left_out=1), codec="bezier")
+    return fit_curve_codes(runs, replace(of_codes, left_out=1), codec="bezier")
 
 
 def _with_features(*, logs: bool = False, crosses: bool = False, regnet: bool = False) -> Seen:

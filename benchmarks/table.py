@@ -38,7 +38,7 @@ from surrogates.evaluation.metrics import (
     resamplings,
     with_interval,
 )
-from surrogates.evaluation.uncertainty_metrics import LEVELS, trust
+from surrogates.evaluation.uncertainty_metrics import LEVELS, uncertainty_metrics
 
 Array = np.ndarray
 TABLE, SURROGATE = "regnet-digits-table", "regnet-digits"
@@ -247,7 +247,7 @@ def coverage(
         beliefs = model.distribution(runs.configs)
         for target in model.targets:
             seen = runs.values_of(target) / moved.get(target.name, 1.0)
-            facts = trust(beliefs[target.name], seen, runs, weights)
+            facts = uncertainty_metrics(beliefs[target.name], seen, runs, weights)
             yield [
                 f"{target.name} [{target.unit}]",
                 *trust_cells(facts),

@@ -1,7 +1,7 @@
-"""Settings of fits from JSON: what may be changed, and within which limits.
+"""Read the settings of fits from JSON, and check them.
 
-A settings file is an object of names and values; its entry `about` is for people and changes
-nothing. The files in `surrogates/configs` are the tuned settings that ship.
+A settings file is an object of names and values; its entry `about` is a comment for people. The
+files in `surrogates/configs` are the tuned settings that the package contains.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from eahas.errors import FitError, shown, unknown
 ABOUT = "about"
 S = TypeVar("S")
 
-# Whole numbers are from 1 and numbers from 0, unless told otherwise: (least, most).
+# Limits (minimum, maximum) of whole numbers other than 1 and infinity.
 WHOLES: Mapping[str, tuple[int, float]] = {
     "members": (2, math.inf),
     "seed": (0, 2**63 - 1),
@@ -40,9 +40,10 @@ BELOW_ONE = ("dropout",)
 
 
 def configured(settings: S, changes: Any) -> S:
-    """Settings with the fields of a JSON object changed.
+    """A copy of settings with the values of a JSON object.
 
-    Raises FitError naming a field that is unknown or has a value of the wrong kind.
+    Raises:
+        FitError: a field is unknown or has a value that is not allowed; the message names it.
     """
     if not isinstance(changes, Mapping):
         raise FitError(f"fit settings are a JSON object of names and values, got {shown(changes)}")
@@ -57,20 +58,20 @@ def configured(settings: S, changes: Any) -> S:
 
 @cache
 def shipped(name: str) -> Mapping[str, Any]:
-    """The settings file of a tuned family."""
+    """The content of a settings file that the package contains."""
     text = (resources.files("surrogates") / "configs" / f"{name}.json").read_text(encoding="utf-8")
-    found: Mapping[str, Any] = json.loads(text)
-    return found
+    settings: Mapping[str, Any] = json.loads(text)
+    return settings
 
 
 def list_shipped() -> list[str]:
-    """The names of the settings files that ship."""
+    """The names of the settings files that the package contains."""
     files = (resources.files("surrogates") / "configs").iterdir()
     return sorted(f.name[: -len(".json")] for f in files if f.name.endswith(".json"))
 
 
 def _value(name: str, default: Any, given: Any) -> Any:
-    """What was given, in the kind of the default."""
+    """The given value, checked and converted to the type of the default."""
     if isinstance(default, tuple):
         if isinstance(given, (list, tuple)) and given and all(_is_whole(v, 1) for v in given):
             return tuple(map(int, given))

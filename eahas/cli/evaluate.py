@@ -1,4 +1,4 @@
-"""`eahas evaluate`: how good a benchmark is, computed anew from its own records."""
+"""`eahas evaluate`: compute the quality of a benchmark again from its records."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def add_to(commands: Any) -> None:
         commands,
         "evaluate",
         run,
-        "how well a benchmark predicts the runs that its fit never saw",
+        "print how well a benchmark predicts runs that it was not fitted to",
         "eahas evaluate regnet-digits",
         "eahas evaluate my-benchmark --records new-sweep/records.parquet --json",
     )
@@ -29,47 +29,50 @@ def add_to(commands: Any) -> None:
     command.add_argument(
         "--records",
         metavar="RECORDS",
-        help="judge on these runs (Parquet file or sweep folder), not on the benchmark's own",
+        help="evaluate on these runs (Parquet file or sweep folder) instead of the benchmark's own",
     )
     command.add_argument(
-        "--resamples", type=whole(1), default=200, help="of the bootstrap; default: 200"
+        "--resamples",
+        type=whole(1),
+        default=200,
+        help="number of bootstrap resamples; default: 200",
     )
-    command.add_argument("--json", action="store_true", help="as JSON, for programs")
+    command.add_argument("--json", action="store_true", help="print JSON, for programs")
 
 
 def run(arguments: Namespace) -> None:
     bench = api.load_benchmark(arguments.benchmark)
-    found = judge(bench, arguments.records, arguments.resamples)
+    metrics = evaluate(bench, arguments.records, arguments.resamples)
     if bench.energy_source == "estimated" and any(target.is_energy for target in bench.targets):
         warn_estimated(bench.id, bench.manifest["energy"]["formula"])
     if arguments.json:
-        facts = {"benchmark": bench.id, "energy_source": bench.energy_source, **found}
+        facts = {"benchmark": bench.id, "energy_source": bench.energy_source, **metrics}
         print(json.dumps(facts, allow_nan=False))
     else:
         own = arguments.records is None
-        print(f"{bench.id}\n{tables(found, bench.targets, bench.energy_source, own=own)}")
+        print(f"{bench.id}\n{tables(metrics, bench.targets, bench.energy_source, own=own)}")
 
 
-def judge(bench: Benchmark, records: str | None, resamples: int) -> dict[str, Any]:
-    """The `quality` of a manifest, on a benchmark's own records or on others of its space.
+def evaluate(bench: Benchmark, records: str | None, resamples: int) -> dict[str, Any]:
+    """The `quality` of a manifest, for a benchmark's own records or for others of its space.
 
-    A table has seen all of its own: it is judged on them by leaving out one seed.
+    A table contains all of its records, so it is evaluated on them by leaving out one seed.
     """
     from surrogates import table
     from surrogates.data.dataset import runs_from_records
     from surrogates.evaluation import quality
 
-    rows = own_records(bench) if records is None else read_records_of(records, bench.spec)
+    rows = read_own_records(bench) if records is None else read_records_of(records, bench.spec)
     runs = runs_from_records(rows, bench.spec)
     models: Any = bench.models
     with Bars() as bars:
         if bench.table is not None and records is None:
-            return table.judged(runs, resamples=resamples, report=bars)
-        return quality.judged(models, runs, resamples=resamples, report=bars)
+            return table.table_quality(runs, resamples=resamples, report=bars)
+        return quality.benchmark_quality(models, runs, resamples=resamples, report=bars)
 
 
-def own_records(bench: Benchmark) -> Rows:
-    """The records in a benchmark's folder, held against its manifest first."""
+def read_own_records(bench: Benchmark) -> Rows:
+    """The records in a benchmark's folder, after a check against its manifest."""
     try:
         bench.require_records()
     except EahasError as error:

@@ -11,13 +11,13 @@ from eahas import api
 from eahas.benchmark.storage import ensemble_folder
 from eahas.errors import FitError, MissingExtraError
 from eahas.spec.spec import spec_from_dict
-from surrogates.evaluation.metrics import last_epoch, once, r2
+from surrogates.evaluation.metrics import last_epoch, r2, unweighted
 from surrogates.families import FAMILIES, configured, family
 from surrogates.models.kernels import GpSettings, NuSvrSettings, SvrSettings
 from surrogates.models.natural_boosting import NgbSettings
 from surrogates.models.network_training import FitSettings, NetSettings
 from surrogates.models.trees import ForestSettings, LgbSettings, XgbSettings
-from surrogates.uncertainty.calibration import calibrated
+from surrogates.uncertainty.calibration import calibrate
 
 
 def test_every_family_is_found_by_its_name():
@@ -58,14 +58,14 @@ def test_every_family_learns_what_it_is_for_and_comes_back_from_its_folder(
         pytest.skip(str(error))
     assert fitted.targets == chosen.targets_of(runs.spec)
     assert fitted.manifest["family"] == name
-    fitted, test = calibrated(as_crossed(fitted, runs.side("valid"))), runs.side("test")
+    fitted, test = calibrate(as_crossed(fitted, runs.side("valid"))), runs.side("test")
     belief = fitted.distribution(test.configs)
     if chosen.kind(runs.spec) == "curves":
         predicted = last_epoch(belief["valid"].value, test.epochs)
         seen = last_epoch(test.curves[:, 0], test.epochs)
     else:
         predicted, seen = belief["runtime_s"].value, test.scalars[:, 0]
-    assert once(r2, predicted, seen) > 0.8
+    assert unweighted(r2, predicted, seen) > 0.8
     for found in belief.values():
         assert (np.isnan(found.value) | (found.std > 0)).all()
     ensemble_folder.save(fitted, tmp_path / name)
@@ -90,7 +90,7 @@ def test_some_families_take_curves_where_there_are_any_and_else_scalars(name, ru
     fitted = chosen.fit(bare.side("train"), quick)
     test = runs.side("test")
     predicted = fitted.distribution(test.configs)["runtime_s"].value
-    assert once(r2, predicted, test.scalars[:, 0]) > 0.9
+    assert unweighted(r2, predicted, test.scalars[:, 0]) > 0.9
 
 
 def test_a_spec_without_such_targets_is_refused(runs):
