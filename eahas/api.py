@@ -37,16 +37,19 @@ def list_benchmarks() -> list[dict[str, Any]]:
     return [_registry.describe(folder) for folder in _registry.shipped().values()]
 
 
-def load_benchmark(name_or_path: str | os.PathLike[str]) -> Benchmark:
+def load_benchmark(
+    name_or_path: str | os.PathLike[str], *, task: str | None = None, device: str | None = None
+) -> Benchmark:
     """A benchmark by name, `name@version` or path.
 
-    Raises CheckpointError naming what ships where the name is unknown, and the file and the reason
-    where a folder is damaged.
+    `task` and `device` choose where the benchmark has several; `list_benchmarks` shows them. Raises
+    CheckpointError naming what ships where the name is unknown, and the file and the reason where a
+    folder is damaged; EahasError naming the tasks or the devices where one is missing or unknown.
     """
     place = _registry.locate(name_or_path)
     if place.manifest.kind != _BENCHMARK or place.model is not None:
         raise CheckpointError(f"{name_or_path} names a model, no benchmark: use load_ensemble")
-    return _loading.load(place.folder, place.manifest)
+    return _loading.load(place.folder, place.manifest, task=task, device=device)
 
 
 def load_ensemble(name_or_path: str | os.PathLike[str]) -> Model:

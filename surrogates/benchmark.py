@@ -16,6 +16,7 @@ from eahas.errors import FitError
 from eahas.models.ensemble import Ensemble
 from eahas.models.support import support_of
 from eahas.records.parquet import records_bytes
+from eahas.records.schema import check_rows
 from eahas.records.summary import energy_facts, provenance
 from eahas.spec.spec import Spec
 from surrogates.data.dataset import Runs, controls_from_records, runs_from_records
@@ -62,14 +63,14 @@ def fit(
     resamples: int = 200,
     report: Report | None = None,
 ) -> Fitted:
-    """Fit the components of a benchmark to checked records.
+    """Fit the components of a benchmark to records.
 
     They are fitted to the parts `learn_from` of the split, calibrated there by cross-fitting, and
     evaluated on `test`.
 
     Args:
         spec: the spec of the records.
-        rows: the records.
+        rows: the records; rows that are not `Records` are checked first.
         components: by default those of `default_components`.
         learn_from: parts of the split.
         folds: number of folds of the cross-fitting.
@@ -78,12 +79,14 @@ def fit(
 
     Raises:
         FitError: there are no runs to fit to, or as in `surrogates.fitting.fit_components`.
+        RecordError: as in `check_rows`.
     """
-    runs = runs_from_records(rows, spec)
+    records = check_rows(rows, spec)
+    runs = runs_from_records(records, spec)
     check_positive(runs, spec.scalars)
     learned = learnable(runs, learn_from)
     chosen = default_components(spec) if components is None else components
-    controls = controls_from_records(rows, spec)
+    controls = controls_from_records(records, spec)
     models, noise = fit_components(chosen, learned, report, folds=folds, controls=controls)
     metrics = benchmark_quality(models, runs, resamples=resamples, report=report)
     return Fitted(spec, runs, learned, models, noise, metrics)
@@ -147,12 +150,13 @@ def save(
     space. Records that are others' to give away can stay behind; `notice` says whose they are.
     """
     spec = fitted.spec
-    records = records_bytes(rows, spec)
+    records = check_rows(rows, spec)
+    content = records_bytes(records, spec)
     encoded = spec.space.encode_columns(fitted.learned.columns())
     support = support_of(spec.space, encoded)
     files = {SUPPORT: tensor_bytes(support.tensors())}
     if with_records:
-        files[RECORDS] = records
+        files[RECORDS] = content
     if notice is not None:
         files[NOTICE] = notice.encode()
     manifest = {
@@ -168,8 +172,8 @@ def save(
         "models": [model.name for model in fitted.models],
         "noise": dict(fitted.noise),
         "learned_from": sorted(set(fitted.learned.split.tolist())),
-        "energy": energy_facts(rows),
-        "provenance": provenance(rows, records),
+        "energy": energy_facts(records),
+        "provenance": provenance(records, content),
         "quality": fitted.quality,
     }
     for model in fitted.models:

@@ -17,6 +17,7 @@ from eahas.errors import FitError, shown
 from eahas.models.table import Table
 from eahas.models.uncertainty.distribution import on_log_scale
 from eahas.records.parquet import records_bytes
+from eahas.records.schema import check_rows
 from eahas.records.summary import energy_facts, provenance
 from eahas.spec.spec import Spec
 from eahas.spec.targets import Target
@@ -51,11 +52,11 @@ def make(
     resamples: int = 200,
     report: Report | None = None,
 ) -> Made:
-    """Make a table of checked records, and evaluate it by leaving out one seed.
+    """Make a table of records, and evaluate it by leaving out one seed.
 
     Args:
         spec: the spec of the records.
-        rows: the records.
+        rows: the records; rows that are not `Records` are checked first.
         partial: whether configurations without a run are allowed.
         resamples: number of bootstrap resamples for the intervals of the metrics.
         report: called with the progress.
@@ -64,9 +65,10 @@ def make(
         FitError: configurations have no run and the table is not `partial`, a configuration has two
             runs with the same seed, a target has no value, or a target on a log scale has a value
             that is not positive.
+        RecordError: as in `check_rows`.
         SpecError: the space cannot be listed.
     """
-    runs = runs_from_records(rows, spec)
+    runs = runs_from_records(check_rows(rows, spec), spec)
     table = build_table(runs)
     missing = table.points - len(table.flats)
     if missing and not partial:
@@ -199,7 +201,8 @@ def save(
     `name` is the benchmark's own, by default that of its space; `version` by default the spec's.
     """
     spec, table = made.spec, made.table
-    records = records_bytes(rows, spec)
+    records = check_rows(rows, spec)
+    content = records_bytes(records, spec)
     own = {} if name is None else {"name": name}
     runs_of = Counter(table.present.sum(axis=1).tolist())
     manifest = {
@@ -219,10 +222,10 @@ def save(
             "seeds": list(table.seeds),
             "configurations_with_runs": {str(k): runs_of[k] for k in sorted(runs_of)},
         },
-        "energy": energy_facts(rows),
-        "provenance": provenance(rows, records),
+        "energy": energy_facts(records),
+        "provenance": provenance(records, content),
         "quality": made.quality,
     }
     whole = with_manifest(*tables.contents(table))
-    files = {RECORDS: records, **{f"{table.name}/{n}": c for n, c in whole.items()}}
+    files = {RECORDS: content, **{f"{table.name}/{n}": c for n, c in whole.items()}}
     save_folder(folder, manifest, files)

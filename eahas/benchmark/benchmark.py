@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -124,7 +125,7 @@ class Benchmark(ModelSet):
         `eahas.benchmark.optima.best_points`. Raises EahasError where there is no table, for an
         unknown target, and for n or `at` out of range.
         """
-        return best_points(self._truth(), target, n, at)
+        return best_points(self._table_of, target, n, at)
 
     def front(
         self, cost: str | Sequence[str], target: str | None = None, at: int | None = None
@@ -134,47 +135,57 @@ class Benchmark(ModelSet):
         By the means over the seeds; `target` is by default the learning curve. Otherwise as `best`.
         """
         costs = [cost] if isinstance(cost, str) else list(cost)
-        return front_points(self._truth(), costs, target or self.main_curve, at)
+        return front_points(self._table_of, costs, target or self.main_curve, at)
 
-    def _truth(self) -> Table:
+    def _table_of(self, target: str) -> Table:
+        """The table that holds a target; EahasError for an unknown target and without a table."""
         if self.table is None:
             raise EahasError(
-                f"{self.id} predicts: what is truly best only a table knows, in which every "
+                f"{self.id} predicts: true optima are known only to a table, in which every "
                 "configuration was trained"
             )
-        return self.table
+        if not isinstance(target, str) or target not in self.model_of:
+            raise EahasError(f"{self.id}: {unknown('target', target, self.target_names)}")
+        model = self.model_of[target]
+        if not isinstance(model, Table):
+            raise EahasError(f"{self.id}: {target} is predicted; no table holds its true values")
+        return model
+
+    def select(self, *, task: str | None = None, device: str | None = None) -> Benchmark:
+        """The same benchmark for another task or another device; without a name, for this one.
+
+        Raises EahasError naming the tasks or the devices for an unknown one.
+        """
+        chosen = (task or self.task, device or self.device)
+        selected: Benchmark = self.loader(str(self.folder), self.id, None, *chosen)
+        return selected
 
     def require_records(self) -> None:
-        """Raise EahasError where the records are not ours to ship."""
-        if RECORDS not in self.manifest["files"] and NOTICE in self.manifest["files"]:
-            raise EahasError(
-                f"the records behind {self.id} do not ship; {self.folder / NOTICE} says whose they "
-                "are and where to get them"
-            )
+        """Raise EahasError where the records may not be distributed."""
+        for models in self.parts or (self,):
+            if RECORDS not in models.manifest["files"] and NOTICE in models.manifest["files"]:
+                raise EahasError(
+                    f"the records behind {self.id} do not ship; {models.folder / NOTICE} says "
+                    "whose they are and where to get them"
+                )
 
     def records(self) -> Any:
-        """The real runs behind the benchmark as a pandas frame; needs the extra `records`.
+        """The runs behind the benchmark as a pandas frame; needs the extra `records`.
 
-        The columns are explained in docs/record-schema.md. Raises EahasError where the records
-        are not ours to ship, CheckpointError for a file that is missing, altered, or no Parquet.
+        The columns are explained in docs/record-schema.md. With several parts, a column `part`
+        names the part of each run. Raises EahasError where the records may not be distributed,
+        CheckpointError for a file that is missing, altered, or no Parquet.
         """
         self.require_records()
         try:
-            import pandas  # noqa: F401
+            import pandas
             import pyarrow  # noqa: F401
         except ImportError:
             raise MissingExtraError("records()", "pandas with pyarrow", "records") from None
-        import io
-
-        content = read_file(self.folder, RECORDS, self.manifest)
-        try:
-            table = read_table(io.BytesIO(content), str(self.folder / RECORDS))
-        except RecordError as error:
-            raise CheckpointError(str(error)) from None
-        frame = table.to_pandas()
-        for name in mixed_columns(table):
-            frame[name] = frame[name].map(json.loads, na_action="ignore")
-        return frame
+        if not self.parts:
+            return _records_of(self)
+        frames = [_records_of(part).assign(part=part.folder.name) for part in self.parts]
+        return pandas.concat(frames, ignore_index=True)
 
     def model(self, name: str) -> Model:
         """The model behind a target, by the target's name or `learning_curve`.
@@ -191,3 +202,16 @@ class Benchmark(ModelSet):
         first = ["learning_curve"] if self.curves else []
         known = dict.fromkeys([*first, *self.target_names, *named])
         raise EahasError(f"{self.id}: {unknown('model', name, known)}")
+
+
+def _records_of(models: ModelSet) -> Any:
+    """The records in one folder as a pandas frame, with JSON columns as values."""
+    content = read_file(models.folder, RECORDS, models.manifest)
+    try:
+        table = read_table(io.BytesIO(content), str(models.folder / RECORDS))
+    except RecordError as error:
+        raise CheckpointError(str(error)) from None
+    frame = table.to_pandas()
+    for name in mixed_columns(table):
+        frame[name] = frame[name].map(json.loads, na_action="ignore")
+    return frame

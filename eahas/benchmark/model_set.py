@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,7 @@ from eahas.benchmark.storage.folder import read_tensors
 from eahas.benchmark.storage.manifest import name_of
 from eahas.errors import CheckpointError, EahasError
 from eahas.models.protocol import Model
-from eahas.models.support import Everywhere, Support, support_from_tensors
+from eahas.models.support import Everywhere, JointSupport, Support, support_from_tensors
 from eahas.models.table import Table
 from eahas.space.space import Space
 from eahas.spec.spec import Spec
@@ -25,12 +25,25 @@ SUPPORT = "support.safetensors"
 
 @dataclass(frozen=True, eq=False)
 class ModelSet:
-    """The models of a benchmark folder; each target is predicted by one of them at most."""
+    """The models of a benchmark folder; each target is predicted by one of them at most.
+
+    Attributes:
+        loader: makes it again from its folder, name, fingerprint, task and device.
+        task, device: of a benchmark with several, the chosen ones; None where it has no such axis.
+        tasks, devices: all that the benchmark has.
+        parts: the parts that serve the chosen task and device; none for a benchmark without axes.
+    """
 
     folder: Path
     manifest: Mapping[str, Any] = field(repr=False)
     spec: Spec = field(repr=False)
     models: tuple[Model, ...] = field(repr=False)
+    loader: Callable[..., Any] = field(repr=False)
+    task: str | None = None
+    device: str | None = None
+    tasks: tuple[str, ...] = field(default=(), repr=False)
+    devices: tuple[str, ...] = field(default=(), repr=False)
+    parts: tuple[ModelSet, ...] = field(default=(), repr=False)
 
     def __copy__(self) -> ModelSet:
         return self
@@ -40,9 +53,8 @@ class ModelSet:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """By reference: the folder, the name, and the fingerprint that must be found again."""
-        from eahas.benchmark.loading import load_pickled
-
-        return load_pickled, (str(self.folder), self.id, self.fingerprint)
+        given = (str(self.folder), self.id, self.fingerprint, self.task, self.device)
+        return self.loader, given
 
     @cached_property
     def fingerprint(self) -> str:
@@ -115,8 +127,10 @@ class ModelSet:
         return next((model for model in self.models if isinstance(model, Table)), None)
 
     @cached_property
-    def support(self) -> Support | Everywhere:
+    def support(self) -> Support | Everywhere | JointSupport:
         """Where the training runs lie; CheckpointError where its file is missing or damaged."""
+        if self.parts:
+            return JointSupport(tuple(part.support for part in self.parts))
         if self.table is not None:
             return Everywhere()
         tensors = read_tensors(self.folder, SUPPORT, self.manifest)

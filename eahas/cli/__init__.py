@@ -16,7 +16,19 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import eahas
-from eahas.cli import demo, energy, evaluate, fit, front, imports, listing, predict, sweep, table
+from eahas.cli import (
+    assemble,
+    demo,
+    energy,
+    evaluate,
+    fit,
+    front,
+    imports,
+    listing,
+    predict,
+    sweep,
+    table,
+)
 from eahas.cli.arguments import Parser
 from eahas.errors import EahasError
 
@@ -103,7 +115,8 @@ def parser() -> Parser:
     )
     whole.add_argument("--version", action="version", version=f"eahas {eahas.__version__}")
     commands = whole.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for group in (listing, predict, front, evaluate, sweep, imports, fit, table, energy, demo):
+    groups = (listing, predict, front, evaluate, sweep, imports, fit, table, assemble, energy, demo)
+    for group in groups:
         group.add_to(commands)
     return whole
 

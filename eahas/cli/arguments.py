@@ -85,3 +85,10 @@ def probability(text: str) -> float:
             f"{text!r}; allowed are numbers between 0 and 1, such as 0.9"
         )
     return value
+
+
+def add_benchmark(command: Parser) -> None:
+    """The arguments that name a benchmark, with its task and its device where it has several."""
+    command.add_argument("benchmark", metavar="BENCH", help="name, name@version or folder")
+    command.add_argument("--task", help="of a benchmark with several tasks; see eahas list")
+    command.add_argument("--device", help="of a benchmark with several devices; see eahas list")

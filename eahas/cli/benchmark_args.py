@@ -6,7 +6,7 @@ import re
 from argparse import Namespace
 from pathlib import Path
 
-from eahas.benchmark.loading import NAME
+from eahas.benchmark.parts import NAME
 from eahas.benchmark.storage.folder import replaceable
 from eahas.cli.arguments import Parser, UsageError, whole
 from eahas.errors import shown

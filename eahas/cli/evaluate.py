@@ -9,11 +9,12 @@ from typing import Any
 from eahas import api
 from eahas.benchmark.benchmark import RECORDS, Benchmark
 from eahas.benchmark.storage.folder import read_file
-from eahas.cli.arguments import UsageError, add_command, whole
+from eahas.cli.arguments import UsageError, add_benchmark, add_command, whole
 from eahas.cli.format_metrics import tables
-from eahas.cli.inputs import Rows, read_records_of
+from eahas.cli.inputs import read_records_of
 from eahas.cli.progress import Bars
 from eahas.errors import EahasError, warn_estimated
+from eahas.records.records import Records
 
 
 def add_to(commands: Any) -> None:
@@ -25,7 +26,7 @@ def add_to(commands: Any) -> None:
         "eahas evaluate regnet-digits",
         "eahas evaluate my-benchmark --records new-sweep/records.parquet --json",
     )
-    command.add_argument("benchmark", metavar="BENCH", help="name, name@version or folder")
+    add_benchmark(command)
     command.add_argument(
         "--records",
         metavar="RECORDS",
@@ -41,7 +42,7 @@ def add_to(commands: Any) -> None:
 
 
 def run(arguments: Namespace) -> None:
-    bench = api.load_benchmark(arguments.benchmark)
+    bench = api.load_benchmark(arguments.benchmark, task=arguments.task, device=arguments.device)
     metrics = evaluate(bench, arguments.records, arguments.resamples)
     if bench.energy_source == "estimated" and any(target.is_energy for target in bench.targets):
         warn_estimated(bench.id, bench.manifest["energy"]["formula"])
@@ -71,11 +72,15 @@ def evaluate(bench: Benchmark, records: str | None, resamples: int) -> dict[str,
         return quality.benchmark_quality(models, runs, resamples=resamples, report=bars)
 
 
-def read_own_records(bench: Benchmark) -> Rows:
+def read_own_records(bench: Benchmark) -> Records:
     """The records in a benchmark's folder, after a check against its manifest."""
     try:
         bench.require_records()
     except EahasError as error:
         raise UsageError(f"{error}; give them with --records") from None
-    read_file(bench.folder, RECORDS, bench.manifest)
-    return read_records_of(bench.folder / RECORDS, bench.spec)
+    if len(bench.parts) > 1:
+        folders = ", ".join(str(part.folder) for part in bench.parts)
+        raise UsageError(f"{bench.id} has several parts; evaluate one of {folders}")
+    models = bench.parts[0] if bench.parts else bench
+    read_file(models.folder, RECORDS, models.manifest)
+    return read_records_of(models.folder / RECORDS, models.spec)

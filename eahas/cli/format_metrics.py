@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from eahas.records.schema import ASIDE
+from eahas.records.records import Records
 from eahas.report.text import UNITS, number, quantity, sourced
 from eahas.spec.targets import Target
 
@@ -27,12 +26,11 @@ REFERENCES = {
 LABEL, CELL = 42, 25
 
 
-def describe_records(rows: Sequence[Mapping[str, Any]], fitted: int, evaluated: int) -> str:
-    """One line about checked records, and how many configurations the fit and its test used."""
-    own = [row for row in rows if row.get("role") not in ASIDE]
+def describe_records(records: Records, fitted: int, evaluated: int) -> str:
+    """One line about records, and how many configurations the fit and its evaluation used."""
+    own = records.in_splits
     configs = len({row["config_id"] for row in own})
-    counts = Counter(row["status"] for row in own)
-    statuses = ", ".join(f"{count} {status}" for status, count in counts.items())
+    statuses = ", ".join(f"{count} {status}" for status, count in own.counts("status").items())
     return (
         f"{len(own)} runs ({statuses}) of {configs} configurations; "
         f"fitted to {fitted} of them, evaluated on {evaluated}"

@@ -8,7 +8,7 @@ from typing import Any
 
 from eahas import api
 from eahas.benchmark.fronts import Fronts, predicted_fronts
-from eahas.cli.arguments import add_command, whole
+from eahas.cli.arguments import add_benchmark, add_command, whole
 from eahas.cli.progress import Bars
 from eahas.errors import MissingExtraError
 from eahas.report.text import quantity
@@ -23,7 +23,7 @@ def add_to(commands: Any) -> None:
         "eahas front regnet-digits --samples 20000 --plot front.png",
         "eahas front accel-nasbench --objective accuracy --cost throughput_a100 --out f.parquet",
     )
-    command.add_argument("benchmark", metavar="BENCH", help="name, name@version or folder")
+    add_benchmark(command)
     command.add_argument(
         "--samples",
         metavar="N",
@@ -52,7 +52,7 @@ def add_to(commands: Any) -> None:
 
 
 def run(arguments: Namespace) -> None:
-    bench = api.load_benchmark(arguments.benchmark)
+    bench = api.load_benchmark(arguments.benchmark, task=arguments.task, device=arguments.device)
     with Bars() as bars:
         fronts = predicted_fronts(
             bench,

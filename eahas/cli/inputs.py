@@ -9,9 +9,8 @@ from typing import Any
 
 from eahas.cli.arguments import path
 from eahas.errors import ConfigError, EahasError
+from eahas.records.records import Records
 from eahas.spec.spec import Spec
-
-Rows = list[dict[str, Any]]
 
 
 def read_json(source: str) -> Any:
@@ -40,8 +39,8 @@ def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return content
 
 
-def read_records_of(source: str | Path, spec: Spec) -> Rows:
-    """The checked rows of a Parquet file, or of the finished runs of a sweep folder."""
+def read_records_of(source: str | Path, spec: Spec) -> Records:
+    """The records of a Parquet file, or of the finished runs of a sweep folder."""
     from eahas.records.parquet import as_stored, read_records
 
     file = Path(source)
@@ -56,8 +55,8 @@ def add_records_args(command: Any, description: str) -> None:
     )
 
 
-def read_with_spec(source: str | Path, spec: str | None) -> tuple[Spec, Rows]:
-    """Rows and their spec: that of the sweep folder, the given one, or a shipped one.
+def read_with_spec(source: str | Path, spec: str | None) -> tuple[Spec, Records]:
+    """Records and their spec: that of the sweep folder, the given one, or a shipped one.
 
     A Parquet file contains the name of its spec, so a spec that ships need not be given.
     """
@@ -66,9 +65,9 @@ def read_with_spec(source: str | Path, spec: str | None) -> tuple[Spec, Rows]:
 
     file = Path(source)
     if file.is_dir():
-        own, finished = _finished(file)
-        loaded = own if spec is None else load_spec(spec)
-        return loaded, as_stored(finished, loaded)
+        own, finished_runs = _finished(file)
+        chosen = own if spec is None else load_spec(spec)
+        return chosen, as_stored(finished_runs, chosen)
     if spec is None:
         spec = next((row.get("space") for row in read_rows(file)), None)
         if spec not in list_specs():
@@ -78,12 +77,12 @@ def read_with_spec(source: str | Path, spec: str | None) -> tuple[Spec, Rows]:
                 else f"contains runs of {spec}, which is not a spec that ships"
             )
             raise EahasError(f"{file} {problem}: give --spec FILE")
-    loaded = load_spec(spec)
-    return loaded, read_records(file, loaded)
+    chosen = load_spec(spec)
+    return chosen, read_records(file, chosen)
 
 
-def _finished(folder: Path) -> tuple[Spec, Rows]:
-    """The spec and the finished runs of a sweep folder; nothing is written."""
+def _finished(folder: Path) -> tuple[Spec, Records]:
+    """The spec of a sweep folder and the records of its finished runs. Nothing is written."""
     from sweeps.collect import finished
 
     return finished(folder)

@@ -35,6 +35,9 @@ def run(arguments: Namespace) -> None:
         print(f"{bench['name']}@{bench['version']}")
         if bench["description"]:
             print(f"  about    {bench['description']}")
+        for axis in ("tasks", "devices"):
+            if axis in bench:
+                print(f"  {axis:8} {', '.join(bench[axis])}")
         print(f"  targets  {', '.join(targets)}")
         print(f"  energy   {bench['energy_source']}")
         print(f"  runs     {bench['runs']:,}")

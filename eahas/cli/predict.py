@@ -9,7 +9,7 @@ from typing import Any
 from eahas import api
 from eahas.benchmark.prediction import prediction_view
 from eahas.cli import terminal
-from eahas.cli.arguments import UsageError, add_command, probability, whole
+from eahas.cli.arguments import UsageError, add_benchmark, add_command, probability, whole
 from eahas.cli.format_prediction import format_list, format_prediction, format_query
 from eahas.cli.inputs import read_json
 
@@ -24,7 +24,7 @@ def add_to(commands: Any) -> None:
         "eahas predict regnet-digits --config config.json --plot prediction.png",
         "eahas predict regnet-digits --config - --at 10 --json < config.json",
     )
-    command.add_argument("benchmark", metavar="BENCH", help="name, name@version or folder")
+    add_benchmark(command)
     given = command.add_mutually_exclusive_group(required=True)
     given.add_argument(
         "--config", metavar="FILE", help="JSON: a configuration, or a list of them; - reads stdin"
@@ -49,7 +49,7 @@ def add_to(commands: Any) -> None:
 
 
 def run(arguments: Namespace) -> None:
-    bench = api.load_benchmark(arguments.benchmark)
+    bench = api.load_benchmark(arguments.benchmark, task=arguments.task, device=arguments.device)
     if arguments.config is not None:
         config = read_json(arguments.config)
     else:

@@ -7,11 +7,12 @@ from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
 from eahas.cli.arguments import add_command, path
-from eahas.cli.inputs import Rows, add_records_args, read_with_spec
+from eahas.cli.inputs import add_records_args, read_with_spec
 from eahas.errors import SweepError, warn_estimated
 from eahas.report.text import UNITS, label
 
 if TYPE_CHECKING:
+    from eahas.records.records import Records
     from eahas.spec.spec import Spec
 
 
@@ -50,7 +51,7 @@ def report(arguments: Namespace) -> None:
         print(f"\nwrote {image}")
 
 
-def front_figure(spec: Spec, rows: Rows, summary: dict[str, Any]) -> Any:
+def front_figure(spec: Spec, rows: Records, summary: dict[str, Any]) -> Any:
     """A plot of the error and the cost of every run, coloured by its epochs, with the front."""
     from eahas.report.plotting import plot_front
     from sweeps.report import shortfall

@@ -212,7 +212,7 @@ def make_runs(
 
 def run(arguments: Namespace) -> None:
     from regnet_hpo.preflight import check_trainable
-    from sweeps.incremental import run_slice, work_folder
+    from sweeps.incremental import run_increment, work_folder
     from sweeps.specs import load_spec
 
     spec = load_spec(arguments.spec)
@@ -220,7 +220,7 @@ def run(arguments: Namespace) -> None:
     store = Path(f"{spec.name}.parquet" if arguments.store is None else arguments.store)
     try:
         with Bars() as bars:
-            result = run_slice(
+            result = run_increment(
                 spec,
                 store,
                 arguments.budget_s,
@@ -243,8 +243,8 @@ def run(arguments: Namespace) -> None:
         print("--retry-failed trains failed runs again")
     for machine, count in result.unrelated.items():
         print(
-            f"machine {machine} has {count} runs but no anchor run: their times are not converted "
-            "until its next call has trained one"
+            f"machine {machine} has {count} runs but no anchor (machine-speed reference run) yet: "
+            "their times are not corrected until its next call makes one"
         )
     if result.after == result.planned:
         print(f"next: eahas fit {arguments.spec} {store} --out my-benchmark")
@@ -269,8 +269,7 @@ def collect(arguments: Namespace) -> None:
     folder = Path(arguments.folder)
     out = folder / RECORDS_FILE if arguments.out is None else Path(arguments.out)
     spec, rows = collect_runs(folder, out)
-    statuses = format_counts(Counter(row["status"] for row in rows))
-    print(f"{out}: {len(rows)} runs of {spec.name} ({statuses})")
+    print(f"{out}: {len(rows)} runs of {spec.name} ({format_counts(rows.counts('status'))})")
     ships = spec.name in list_specs() and load_spec(spec.name).source == spec.source
     name_or_path = spec.name if ships else folder / SPEC_FILE
     print(f"next: eahas fit {name_or_path} {out} --out my-benchmark")

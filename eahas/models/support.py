@@ -70,6 +70,23 @@ class Everywhere:
         return 1.0 if query.single else np.ones(len(query.epochs))
 
 
+@dataclass(frozen=True)
+class JointSupport:
+    """The support of several parts: the smallest score among them."""
+
+    parts: tuple[Any, ...]
+
+    @property
+    def least(self) -> float:
+        """The smallest score that there is."""
+        return min(part.least for part in self.parts)
+
+    def score(self, query: Query) -> Any:
+        """A float in 0..1 for one configuration, (n,) for a list."""
+        scores = np.min([part.score(query) for part in self.parts], axis=0)
+        return float(scores) if query.single else scores
+
+
 def support_of(space: Space, encoded: Array) -> Support:
     """The support that training configurations of these codes (n, W) give."""
     codes = np.unique(placed(space, encoded), axis=0)

@@ -89,14 +89,18 @@ class Table(PredictMixin):
         return {target.name: target for target in self.targets}
 
     def target(self, name: str) -> Target:
-        """The target of a name that the table holds."""
+        """The target of a name; EahasError where the table does not hold it."""
+        if not isinstance(name, str) or name not in self._target:
+            raise EahasError(f"{self.name}: {unknown('target', name, self._target)}")
         return self._target[name]
+
+    def row(self, flat: Mapping[str, Any]) -> int | None:
+        """The row of a flat canonical configuration; None where it has no run."""
+        return self._row.get(tuple(map(flat.get, self.space.names)))
 
     def select(self, target: str) -> Table:
         """The same table with another of its targets as the one that `predict` returns."""
-        if not isinstance(target, str) or target not in self._target:
-            raise EahasError(f"{self.name}: {unknown('target', target, self._target)}")
-        return replace(self, primary=target)
+        return replace(self, primary=self.target(target).name)
 
     def predict_members(self, config: Any) -> dict[str, Array]:
         """The run of each seed, (S, MAX_EPOCH) for a curve and (S,) for a scalar; NaN: no run.
@@ -121,7 +125,7 @@ class Table(PredictMixin):
         """The rows of the configurations, an int or (n,)."""
         names = self.space.names
         if query.single:
-            row = self._row.get(tuple(map(query.values.get, names)))
+            row = self.row(query.values)
             if row is None:
                 raise self._without_run(query.values, "")
             return row

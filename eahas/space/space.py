@@ -13,7 +13,7 @@ from functools import cached_property
 from itertools import chain
 from math import prod
 from operator import getitem
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -185,6 +185,17 @@ class Space:
 
     # Drawing
 
+    @overload
+    def sample(self, n: None = None, *, seed: int = 0) -> dict[str, Any]: ...
+    @overload
+    def sample(
+        self,
+        n: int,
+        *,
+        seed: int = 0,
+        distinct: bool = True,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> list[dict[str, Any]]: ...
     def sample(
         self,
         n: int | None = None,
@@ -192,12 +203,12 @@ class Space:
         seed: int = 0,
         distinct: bool = True,
         progress: Callable[[int, int], None] | None = None,
-    ) -> Any:
-        """A random nested configuration, or a list of `n` (all different unless told otherwise).
+    ) -> dict[str, Any] | list[dict[str, Any]]:
+        """A random nested configuration, or a list of `n` different ones (unless not `distinct`).
 
-        Parameters are drawn independently and rejected as a whole on the constraints. `progress` is
-        told (drawn, n) after each of a list. Raises SpecError where the constraints leave (almost)
-        nothing.
+        Parameters are sampled independently; a configuration that violates a constraint is rejected
+        as a whole. For a list, `progress` is called with (sampled, n) after each one. Raises
+        SpecError where the constraints leave (almost) nothing.
         """
         rng = _generator(seed)
         if n is None:

@@ -20,6 +20,8 @@ from regnet_hpo.data import DataSet, load_dataset
 from regnet_hpo.learner import Learner
 from sweeps.specs import load_spec
 
+pytestmark = pytest.mark.integration
+
 PADDING, CUTOUT = 2, 3
 
 

@@ -29,6 +29,7 @@ ENSEMBLE = "eahas-ensemble"
 TABLE = "eahas-table"
 MODELS = (ENSEMBLE, TABLE)  # what a benchmark is made of
 READERS = {BENCHMARK: "load_benchmark", ENSEMBLE: "load_ensemble", TABLE: "load_ensemble"}
+FOLDER = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*").fullmatch  # the name of a folder beside it
 Kind = str | tuple[str, ...] | None
 PICKLE_SUFFIXES = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".model")
 FILES_SEARCHED = 1000  # for a pickle to name in a message
@@ -106,7 +107,7 @@ class Manifest:
         """A list of one or more folders beside the manifest, none of them a way out."""
         value = self.texts(name)
         for folder in value:
-            if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", folder):
+            if not FOLDER(folder):
                 self.refuse(
                     f"{name} are names of folders beside it, of letters, digits, '.', '_' and "
                     f"'-', got {shown(folder)}"

@@ -111,9 +111,17 @@ def describe(folder: Path) -> dict[str, Any]:
     """A benchmark in a few plain facts, from its manifests alone."""
     manifest = read_manifest(folder, BENCHMARK)
     spec = manifest.spec()
-    models = [read_manifest(folder / name, MODELS) for name in manifest.folders("models")]
-    entry = {ENSEMBLE: "head.targets", TABLE: "targets"}
-    predicted = {target for model in models for target in model.texts(entry[model.kind])}
+    wholes: list[tuple[dict[str, str] | None, Manifest]] = [(None, manifest)]
+    if "parts" in manifest.content:
+        entries = manifest.content["parts"]
+        wholes = [(part, read_manifest(folder / part["folder"], BENCHMARK)) for part in entries]
+    predicted = {target for _, whole in wholes for target in _predicted(whole)}
+    sources = dict.fromkeys(whole.text("energy.source") for _, whole in wholes)
+    named = [source for source in sources if source != "none"] or ["none"]
+    axes = {
+        f"{axis}s": list(dict.fromkeys(part[axis] for part, _ in wholes if part and axis in part))
+        for axis in ("task", "device")
+    }
     return {
         "name": name_of(manifest.content),
         "version": manifest.whole("version", 1),
@@ -121,6 +129,16 @@ def describe(folder: Path) -> dict[str, Any]:
         "targets": {
             target.name: target.unit for target in spec.targets if target.name in predicted
         },
-        "energy_source": manifest.text("energy.source"),
-        "runs": manifest.whole("provenance.runs", 0),
+        "energy_source": named[0] if len(named) == 1 else "mixed",
+        "runs": sum(whole.whole("provenance.runs", 0) for _, whole in wholes),
+        **{axis: values for axis, values in axes.items() if values},
     }
+
+
+def _predicted(manifest: Manifest) -> list[str]:
+    """The names of the targets that the models of a folder predict."""
+    entry = {ENSEMBLE: "head.targets", TABLE: "targets"}
+    models = [
+        read_manifest(manifest.path.parent / name, MODELS) for name in manifest.folders("models")
+    ]
+    return [target for model in models for target in model.texts(entry[model.kind])]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from eahas import api
-from eahas.benchmark.loading import load_pickled
+from eahas.benchmark.loading import _verified
 from eahas.benchmark.prediction import Prediction
 from eahas.errors import CheckpointError, EahasError, MissingExtraError, SpecError
 from eahas.spec.targets import RESERVED
@@ -349,7 +349,7 @@ def test_a_pickle_of_another_content_is_refused(own_spec, handmade, saved, tmp_p
     folder = saved(tmp_path / "b", spec, [handmade(spec, "scalars")])
     content = pickle.dumps(api.load_benchmark(folder))
     assert pickle.loads(content).id == "own@3"
-    load_pickled.cache_clear()
+    _verified.cache_clear()
     saved(folder, spec, [handmade(spec, "scalars", seed=5)])
     with pytest.raises(CheckpointError, match="no longer holds the own@3"):
         pickle.loads(content)

@@ -10,6 +10,8 @@ import pytest
 from eahas import api
 from eahas.cli import main
 
+pytestmark = pytest.mark.integration
+
 SMALL = ("--members", 2, "--steps", 30, "--resamples", 30)
 
 

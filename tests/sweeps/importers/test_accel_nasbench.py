@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from eahas.contract.importer import ImporterContract
 
 from eahas.errors import DataError
 from eahas.records.parquet import read_records, write_records
@@ -17,7 +18,7 @@ from surrogates.data.dataset import runs_from_records
 from sweeps.importers.accel_nasbench import accel_nasbench_rows
 from sweeps.specs import load_spec
 
-REAL = Path(__file__).parents[3] / "shared/data/accel_nasbench/anb_dataset_jsons.tar.gz"
+REAL = Path(__file__).parents[4] / "shared/data/accel_nasbench/anb_dataset_jsons.tar.gz"
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +59,12 @@ def folder(spec: Spec, tmp_path: Path) -> Path:
         listed = [f"../somewhere/result_{number}.json" for number in part]
         (tmp_path / f"{name}_paths.json").write_text(json.dumps(listed))
     return tmp_path
+
+
+class TestContract(ImporterContract):
+    @pytest.fixture
+    def imported(self, folder: Path, spec: Spec):
+        return spec, accel_nasbench_rows(folder / "json", spec)
 
 
 def test_a_folder_becomes_records(folder: Path, spec: Spec) -> None:
@@ -113,13 +120,13 @@ def test_what_is_not_the_data_set_is_refused(folder: Path, spec: Spec, tmp_path:
     with pytest.raises(DataError, match="cannot be read as an archive"):
         accel_nasbench_rows(folder / "nowhere.tar.gz", spec)
     (folder / "empty").mkdir()
-    with pytest.raises(DataError, match=r"holds no result_\*.json"):
+    with pytest.raises(DataError, match=r"contains no result_\*.json"):
         accel_nasbench_rows(folder / "empty", spec)
     (folder / "json" / "result_5.json").write_text('{"architecture": {}}')
-    with pytest.raises(DataError, match=r"result_5.json is no result.*metrics"):
+    with pytest.raises(DataError, match=r"result_5.json is not a result.*metrics"):
         accel_nasbench_rows(folder / "json", spec)
     (folder / "json" / "result_5.json").unlink()
-    with pytest.raises(DataError, match=r"lacks result_5.json, which the split names"):
+    with pytest.raises(DataError, match=r"lacks result_5.json, which is in the split"):
         accel_nasbench_rows(folder / "json", spec)
     (folder / "val_paths.json").unlink()
     with pytest.raises(DataError, match=r"val_paths.json of the default split is missing"):

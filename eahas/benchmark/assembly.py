@@ -1,0 +1,116 @@
+"""One benchmark from several: parts for tasks and devices in one folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from eahas.benchmark.benchmark import Benchmark
+from eahas.benchmark.loading import load
+from eahas.benchmark.parts import Part
+from eahas.benchmark.storage.folder import read_file, save_folder
+from eahas.benchmark.storage.manifest import BENCHMARK, MANIFEST, read_manifest
+from eahas.errors import EahasError
+from eahas.frozen import thawed
+from eahas.spec.spec import spec_from_dict
+
+# Facts of a target that belong to its device; they may differ between parts.
+OF_DEVICE = ("device", "source", "boundary", "idle", "method", "composed")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A benchmark folder that becomes a part, and the task and the device that it is bound to."""
+
+    folder: Path
+    task: str | None = None
+    device: str | None = None
+
+
+def assemble(
+    sources: Sequence[Source], folder: Path, *, name: str, version: int = 1, description: str = ""
+) -> None:
+    """Write one benchmark folder whose parts are copies of benchmark folders over one space.
+
+    The parts keep their records, quality, provenance and energy sources. Raises EahasError without
+    sources, where their spaces differ, where parts for one task and device predict the same target,
+    and where targets of one name differ; CheckpointError for a folder that is damaged.
+    """
+    if not sources:
+        raise EahasError("a benchmark is assembled from one or more folders; got none")
+    loaded = [load(source.folder) for source in sources]
+    first = loaded[0]
+    for source, benchmark in zip(sources, loaded, strict=True):
+        if benchmark.space != first.space:
+            raise EahasError(f"{source.folder}: its space is not that of {sources[0].folder}")
+    parts = [
+        Part(_folder_name(k, source), source.task, source.device)
+        for k, source in enumerate(sources)
+    ]
+    _check_targets(parts, loaded)
+    files: dict[str, bytes] = {}
+    for part, source in zip(parts, sources, strict=True):
+        content = read_manifest(source.folder, BENCHMARK)
+        files[f"{part.folder}/{MANIFEST}"] = content.path.read_bytes()
+        for file in content.content["files"]:
+            files[f"{part.folder}/{file}"] = read_file(source.folder, file, content.content)
+    spec = {**thawed(first.spec.source), "targets": _joint_targets(loaded)}
+    if description:
+        spec["description"] = description
+    spec_from_dict(spec)
+    manifest = {
+        "format": BENCHMARK,
+        "name": name,
+        "version": version,
+        "spec": spec,
+        "parts": [part.described() for part in parts],
+    }
+    save_folder(folder, manifest, files)
+
+
+def _folder_name(k: int, source: Source) -> str:
+    """The name of a part's folder: its task and device as far as a folder may be called so."""
+    bound = [value for value in (source.task, source.device) if value is not None]
+    text = "".join(c if c.isalnum() and c.isascii() else "-" for c in "-".join(bound))
+    return f"part{k}-{text}".rstrip("-")
+
+
+def _check_targets(parts: Sequence[Part], loaded: Sequence[Benchmark]) -> None:
+    """No task and device may have two parts that predict one target."""
+    for k, (one, first) in enumerate(zip(parts, loaded, strict=True)):
+        for other, second in zip(parts[:k], loaded[:k], strict=True):
+            both = {*first.target_names} & {*second.target_names}
+            meet = all(
+                None in pair or pair[0] == pair[1]
+                for pair in ((one.task, other.task), (one.device, other.device))
+            )
+            if both and meet:
+                raise EahasError(
+                    f"{other.folder} and {one.folder} both predict {sorted(both)[0]} for one task "
+                    "and device"
+                )
+
+
+def _joint_targets(loaded: Sequence[Benchmark]) -> dict[str, Any]:
+    """The targets of all parts as the section of a spec; what a device decides is left out."""
+    joint: dict[str, dict[str, Any]] = {"curves": {}, "scalars": {}}
+    for benchmark in loaded:
+        given = benchmark.spec.source.get("targets") or {}
+        for kind, section in joint.items():
+            described = given.get(kind) or {}
+            entries = described if isinstance(described, Mapping) else dict.fromkeys(described)
+            for name, entry in entries.items():
+                own = (
+                    None
+                    if entry is None
+                    else {
+                        key: thawed(value) for key, value in entry.items() if key not in OF_DEVICE
+                    }
+                )
+                if section.setdefault(name, own) != own:
+                    raise EahasError(
+                        f"{benchmark.folder}: target {name} is not the one of another part"
+                    )
+    return {kind: section for kind, section in joint.items() if section}
