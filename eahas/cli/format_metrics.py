@@ -114,7 +114,7 @@ def _target_lines(metrics: Mapping[str, Any], target: Target) -> Iterator[str]:
     worst = metrics["worst"]
     if worst is not None:
         yield (
-            f"  worst stratum at {100 * worst['level']:g} %: {share(worst['coverage'])} of the "
+            f"  worst part at {100 * worst['level']:g} %: {share(worst['coverage'])} of the "
             f"{worst['runs']} runs with {worst['stratum']}"
         )
     yield f"  CRPS {_with_interval(metrics['crps'])}" + (
