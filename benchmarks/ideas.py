@@ -68,7 +68,7 @@ def variants(train: Runs, valid: Runs, seeds: int) -> Iterator[tuple[str, list[A
         ("no network features", _with_features(logs=True, crosses=True), fit_curves, CURVES),
         (
             "logarithms not crossed with choices",
-            _with_features(logs=True, regnet=True),
+            _with_features(logs=True, network=True),
             fit_curves,
             CURVES,
         ),
@@ -121,14 +121,14 @@ def _fit_codes(runs: Runs, settings: FitSettings) -> Ensemble:
     return fit_curve_codes(runs, replace(code_settings, left_out=1), codec="bezier")
 
 
-def _with_features(*, logs: bool = False, crosses: bool = False, regnet: bool = False) -> Change:
+def _with_features(*, logs: bool = False, crosses: bool = False, network: bool = False) -> Change:
     def change(runs: Runs) -> Runs:
         full = runs.features
         features = Features(
             full.space,
             full.logs if logs else (),
             full.crosses if crosses else (),
-            regnet,
+            full.families if network else (),
         )
         return replace(runs, features=features, x=features.many(runs.columns()))
 

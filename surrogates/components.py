@@ -8,7 +8,6 @@ All other scalars have one common model. `about` is a comment for people.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from eahas.errors import FitError, shown, unknown
@@ -81,7 +80,7 @@ def settings_from_components(
 
 def file_settings(component: Component, about: str) -> dict[str, Any]:
     """The settings of a component for a file: all but the seed, which every fit has as argument."""
-    settings = asdict(_component_settings(component))
+    settings = _component_settings(component).to_dict()
     return {ABOUT: about, **{name: v for name, v in settings.items() if name != "seed"}}
 
 

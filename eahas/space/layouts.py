@@ -118,11 +118,11 @@ class Layout:
         columns: list[list[Any]] = []
         for section in self.sections:
             inner = configs
-            for key in section.path:
-                inner = [outer.get(key) for outer in inner]
-            if {*map(type, inner)} != {dict} or {*map(len, inner)} != {section.size}:
-                return None
             try:
+                for key in section.path:
+                    inner = list(map(itemgetter(key), inner))
+                if {*map(type, inner)} != {dict} or {*map(len, inner)} != {section.size}:
+                    return None
                 columns += [list(map(itemgetter(leaf), inner)) for leaf in section.leaves]
             except KeyError:
                 return None

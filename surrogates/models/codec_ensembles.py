@@ -6,7 +6,7 @@ out.
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -47,7 +47,7 @@ def fit_curve_codes(
         features=runs.features,
         regressor=_with_noise(regressor, noise),
         primary=spec.main_curve.name,
-        manifest={"settings": asdict(settings)},
+        manifest={"settings": settings.to_dict()},
     )
 
 
@@ -75,7 +75,7 @@ def fit_scalar_codes(
         features=runs.features,
         regressor=_with_noise(regressor, noise),
         primary=spec.scalars[0].name,
-        manifest={"settings": asdict(settings)},
+        manifest={"settings": settings.to_dict()},
     )
 
 

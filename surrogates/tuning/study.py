@@ -19,7 +19,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -178,7 +178,7 @@ def _run_trial(
         trial = study.ask()
         changes = {name: values.suggest(trial, name) for name, values in ranges.items()}
         settings = configured(base, changes)
-    attributes: dict[str, Any] = {SETTINGS: asdict(settings)}
+    attributes: dict[str, Any] = {SETTINGS: settings.to_dict()}
     value = None
     try:
         value = _evaluate(replace(component, settings=settings), *sides)
@@ -289,7 +289,7 @@ def _best(study: Any, base: Settings, data: str) -> Tuned:
 
 def _identity(base: Settings, ranges: Ranges, runs: Runs) -> dict[str, Any]:
     """The properties that must be equal for trials to be comparable."""
-    fixed = {name: value for name, value in asdict(base).items() if name not in ranges}
+    fixed = {name: value for name, value in base.to_dict().items() if name not in ranges}
     return {
         "runs": _digest(runs),
         "ranges": {name: repr(values) for name, values in ranges.items()},
