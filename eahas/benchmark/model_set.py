@@ -47,10 +47,9 @@ class ModelSet:
     parts: tuple[ModelSet, ...] = field(default=(), repr=False)
 
     def __repr__(self) -> str:
-        chosen = [
-            f"{axis}={value!r}" for axis in AXES if (value := getattr(self, axis)) is not None
-        ]
-        return f"{type(self).__name__}({', '.join([f'folder={self.folder!r}', *chosen])})"
+        shown = {"folder": self.folder, "task": self.task, "device": self.device}
+        given = [f"{name}={value!r}" for name, value in shown.items() if value is not None]
+        return f"{type(self).__name__}({', '.join(given)})"
 
     def __copy__(self) -> ModelSet:
         return self

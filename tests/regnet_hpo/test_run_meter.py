@@ -305,7 +305,7 @@ class Host(FakeSource):
     """A processor of 3 W, 1 W of it memory."""
 
     def __init__(self) -> None:
-        self.facts = SourceFacts("rapl", "3 W x time", "host", 0.0, tells_dram=True)
+        self.facts = SourceFacts("rapl", "3 W x time", "host", 0.0, has_dram=True)
 
     def read(self, t_s: float, cpu_time_s: float) -> Totals:
         return Totals(3.0 * t_s, dram_j=t_s)
