@@ -7,7 +7,7 @@ from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
 from eahas.cli.arguments import add_command, path
-from eahas.cli.inputs import read_with_spec
+from eahas.cli.inputs import add_records_args, read_with_spec
 from eahas.energy.energy_source import KNOWN_SOURCES
 from eahas.energy.reading import ESTIMATED
 from eahas.errors import SweepError, warn_estimated, warn_not_measured
