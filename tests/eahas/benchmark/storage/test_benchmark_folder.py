@@ -14,20 +14,43 @@ from eahas.benchmark.storage.benchmark_folder import read_benchmark, read_suppor
 from eahas.benchmark.storage.manifest import read_manifest
 from eahas.errors import CheckpointError
 from eahas.models.support import support_of
-from eahas.records import parquet
+from eahas.records import parquet, schema
+from eahas.spec.spec import spec_from_dict
 
 COMMON = {
     *("format", "format_version", "version", "spec", "targets", "fidelity", "models", "noise"),
     *("energy", "provenance", "quality", "files"),
 }
 WEIGHTS = "weights.safetensors"
-ROWS = [{"status": "failed", "config_id": "c1"}]
 QUALITY = {"held_out": {"runs": 0, "targets": {}}}
 
 
 @pytest.fixture(autouse=True)
 def _plain_records(monkeypatch: pytest.MonkeyPatch) -> None:
-    """These spaces have names of record columns; what the records say does not matter here."""
+    """These spaces have names of record columns; the record is that of another space."""
+    plain = spec_from_dict(
+        {
+            "name": "plain",
+            "parameters": {"units": {"type": "integer", "low": 1, "high": 9}},
+            "targets": {"scalars": ["runtime_s"]},
+        }
+    )
+    row = {
+        "run_id": "r1",
+        "space": "plain",
+        "space_version": 1,
+        "config_id": "c1",
+        "seed": 0,
+        "status": "failed",
+        "reason": "by hand",
+        "split": "train",
+        "role": "main",
+        "epochs": 0,
+        "units": 3,
+        "machine_factor": 1.0,
+    }
+    checked = schema.check_rows([row], plain)
+    monkeypatch.setattr(schema, "check_rows", lambda rows, spec: checked)
     monkeypatch.setattr(parquet, "records_bytes", lambda rows, spec: b"PAR1 no records")
 
 
@@ -45,7 +68,7 @@ def written(own_spec, handmade, tmp_path):
             "entries": {"learned_from": ["train"]},
             "support": support_of(spec.space, encoded),
         }
-        write_benchmark(tmp_path / "b", spec, models, ROWS, **{**given, **changes})
+        write_benchmark(tmp_path / "b", spec, models, [], **{**given, **changes})
         return tmp_path / "b"
 
     return write
@@ -112,7 +135,7 @@ def test_a_table_goes_the_same_way(tabled, tmp_path) -> None:
         tmp_path / "b",
         table.spec,
         [table],
-        ROWS,
+        [],
         noise=dict.fromkeys(table.values, "repeats"),
         quality=QUALITY,
         entries={"table": {"configurations": 16}},
