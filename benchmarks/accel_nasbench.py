@@ -29,6 +29,7 @@ from benchmarks.held_out import trust_cells
 from eahas import api
 from eahas.benchmark.benchmark import Benchmark
 from eahas.files import write_json
+from eahas.records.records import Records
 from eahas.spec.spec import Spec
 from surrogates.components import parts_of
 from surrogates.data.dataset import Runs, runs_from_records
@@ -92,7 +93,7 @@ def cached(arguments: Namespace, spec: Spec, side: str, name: str, seed: int) ->
     return found
 
 
-def default_split(bench: Benchmark, runs: Runs, rows: list[dict[str, Any]]) -> None:
+def default_split(bench: Benchmark, runs: Runs, rows: Records) -> None:
     """The shipped benchmark on the default test split, the published figures, and the ceilings."""
     test = runs.side("test")
     told = bench.predict(list(test.configs))
@@ -165,7 +166,7 @@ class Repeats(NamedTuple):
     variance: float
 
 
-def controls(rows: list[dict[str, Any]]) -> dict[str, Repeats]:
+def controls(rows: Records) -> dict[str, Repeats]:
     """By target what the networks outside the split say that repeat one inside it."""
     inside = {row["config_id"]: row for row in rows if row["role"] == "main"}
     pairs = [

@@ -21,7 +21,6 @@ from pathlib import Path
 from eahas import api
 from eahas.benchmark.benchmark import RECORDS
 from eahas.records.parquet import read_records, records_bytes
-from eahas.records.schema import ASIDE
 
 ROOT = Path(__file__).parents[1]
 MODELS = ("bezier_nn_STAR", "lc_nn_STAR", "svd_lgb", "xgb", "nn_E")
@@ -53,14 +52,10 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _write_runs(path: Path, count: int) -> int:
     """So many runs to learn from, and the held-out ones; how many there are to learn from."""
     bench = api.load_benchmark("regnet-digits")
-    rows = [
-        row
-        for row in read_records(bench.folder / RECORDS, bench.spec)
-        if row.get("role") not in ASIDE
-    ]
-    learned = [row for row in rows if row["split"] != "test"][:count]
-    held_out = [row for row in rows if row["split"] == "test"]
-    path.write_bytes(records_bytes(learned + held_out, bench.spec))
+    records = read_records(bench.folder / RECORDS, bench.spec).in_splits
+    learned = records.where(lambda row: row["split"] != "test")[:count]
+    held_out = records.where(lambda row: row["split"] == "test")
+    path.write_bytes(records_bytes([*learned, *held_out], bench.spec))
     return len(learned)
 
 

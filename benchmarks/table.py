@@ -28,7 +28,7 @@ from eahas.benchmark.storage.registry import shipped
 from eahas.models.uncertainty.distribution import on_log_scale
 from eahas.pareto import hypervolume, pareto_rows
 from eahas.records.parquet import read_records
-from eahas.records.schema import ASIDE, config_of
+from eahas.records.schema import check_rows, config_of
 from eahas.spec.targets import Target
 from surrogates.data.dataset import runs_from_records
 from surrogates.evaluation.metrics import (
@@ -85,8 +85,7 @@ def identities(bench: Benchmark) -> set[tuple[Any, ...]]:
     rows = read_records(bench.folder / RECORDS, bench.spec)
     return {
         (_key(config_of(row, bench.spec)), row["seed"], row.get("started_at"))
-        for row in rows
-        if row.get("role") not in ASIDE
+        for row in rows.in_splits
     }
 
 
@@ -238,10 +237,10 @@ def coverage(
     spec, known = surrogate.spec, {config for config, _, _ in identities(surrogate)}
     rows = [
         {**row, "space": spec.name, "space_version": spec.version}
-        for row in read_records(table.folder / RECORDS, table.spec)
-        if row.get("role") not in ASIDE and _key(config_of(row, table.spec)) not in known
+        for row in read_records(table.folder / RECORDS, table.spec).in_splits
+        if _key(config_of(row, table.spec)) not in known
     ]
-    runs = runs_from_records(rows, spec).first_seeds()
+    runs = runs_from_records(check_rows(rows, spec), spec).first_seeds()
     weights, moved = resamplings(len(runs), resamples), shifts(found)
     for model in surrogate.models:
         beliefs = model.distribution(runs.configs)

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from eahas.space.architectures.regnet import stages_of
+from eahas.space.architectures.regnet import NetworkFacts, stages_of
 from eahas.spec.spec import Spec
 from regnet_hpo.augment import normalised, sample_epoch
 from regnet_hpo.batches import EpochBatches
@@ -43,7 +43,7 @@ class Learner:
     def __init__(
         self, spec: Spec, config: Mapping[str, Any], seed: int, data: DataSet, device: str
     ) -> None:
-        assert spec.network is not None
+        assert isinstance(spec.network, NetworkFacts)
         self.config, self.seed = config, seed
         self.settings: TrainSettings = run_settings(spec, config)
         self.device = torch.device(device)

@@ -9,7 +9,7 @@ from typing import Any
 
 from eahas.checks import is_number
 from eahas.errors import DataError, SpecError, shown, unknown
-from eahas.space.constraints import REGNET_DOMAIN
+from eahas.space.architectures.regnet import REGNET_DOMAIN, NetworkFacts
 from eahas.space.parameters import Numeric, Parameter
 from eahas.spec.spec import Spec
 from regnet_hpo.data import DataSet, load_dataset
@@ -62,8 +62,8 @@ def preflight(spec: Spec, device: str, data_dir: str | Path | None = None) -> Da
 
 def check_trainable(spec: Spec) -> None:
     """Raise SpecError unless the trainer supports every parameter, setting and target of a spec."""
-    if spec.network is None:
-        raise SpecError(f"{spec.name}: training needs the section network")
+    if not isinstance(spec.network, NetworkFacts):
+        raise SpecError(f"{spec.name}: training needs the section network, that of a RegNet")
     ema = train_settings(spec).ema is not None
     measure = measure_settings(spec)
     curves = (*CURVES, *EMA_CURVES) if ema else CURVES

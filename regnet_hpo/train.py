@@ -13,7 +13,7 @@ import torch
 
 from eahas.checks import is_whole
 from eahas.errors import ConfigError, MeterError, RecordError, shown
-from eahas.space.architectures.regnet import complexity
+from eahas.space.architectures.regnet import NetworkFacts, complexity
 from eahas.spec.spec import Spec
 from regnet_hpo.data import DataSet, load_dataset
 from regnet_hpo.device_lock import DeviceLock
@@ -183,7 +183,7 @@ class Trainer:
     # State and record
 
     def _identity(self) -> dict[str, Any]:
-        assert self.spec.network is not None
+        assert isinstance(self.spec.network, NetworkFacts)
         return {
             "space": f"{self.spec.name}@{self.spec.version}",
             "config": dict(self.config),
@@ -215,7 +215,7 @@ class Trainer:
         self.progress = Progress(**state["progress"])
 
     def _record(self) -> dict[str, Any]:
-        assert self.spec.network is not None
+        assert isinstance(self.spec.network, NetworkFacts)
         cx = complexity(self.learner.stages, self.spec.network)
         return {
             "space": self.spec.name,

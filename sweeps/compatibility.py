@@ -1,4 +1,4 @@
-"""Runs of one sweep are made alike: by one recipe, of the same images, in joules of one kind."""
+"""Compatibility of the runs of a sweep: the same recipe, images and kind of energy source."""
 
 from __future__ import annotations
 
@@ -19,40 +19,40 @@ FIXED = ("network", "data", "training", "measurement")
 
 
 def recipe(spec: Spec) -> str:
-    """Twelve hex digits of the sections network, data, training and measurement."""
+    """A hash (12 hex digits) of the sections network, data, training and measurement."""
     fixed = {name: spec.source.get(name) for name in FIXED}
     return hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def require_recipe(spec: Spec, row: Mapping[str, Any], where: str) -> None:
-    """Raise SweepError where a record says that it was made by another recipe."""
+    """Raise SweepError if the record states another recipe than that of the spec."""
     given = row.get("recipe")
     if given and given != recipe(spec):
         raise SweepError(
             f"{where}: {row['run_id']} was made with other settings ({', '.join(FIXED)}) than "
-            f"those of {spec.name} now; take the spec that it was made with, or begin another store"
+            f"those of {spec.name} now; use the spec that it was made with, or start another store"
         )
 
 
-def require_alike(done: Path, data: DataSet, source: str) -> None:
-    """Raise SweepError where a folder's records are of other images, or of joules of another kind.
+def require_compatible(done: Path, data: DataSet, source: str) -> None:
+    """Raise SweepError if a record in `done` has other images or another kind of energy source.
 
-    `source` is the energy source of the runs to come. A GPU's joules, a processor's and estimated
-    ones do not belong together; two ways of metering a GPU do.
+    `source` is the energy source of the next runs. Energies of a GPU, of a processor and estimates
+    must not be mixed; the two NVML sources of a GPU may be.
     """
     for path in sorted(done.glob("*.json")):
         row = record_in(path) or {}
-        images, kind = row.get("data_fingerprint"), row.get("energy_source")
+        images, existing = row.get("data_fingerprint"), row.get("energy_source")
         if images and images != data.fingerprint:
             raise SweepError(
                 f"{path.stem} was trained on other images ({row.get('data_source')}, {images}) "
-                f"than those found here ({data.source}, {data.fingerprint}); give the former with "
-                "--data-dir, or begin another sweep"
+                f"than the ones here ({data.source}, {data.fingerprint}); select the former with "
+                "--data-dir, or start another sweep"
             )
-        if kind and _kind(kind) != _kind(source):
+        if existing and _kind(existing) != _kind(source):
             raise SweepError(
-                f"{path.stem} has energies of {kind}, and here they would be {source}; use "
-                "a --device like that of the sweep so far, or begin another sweep"
+                f"{path.stem} has energies from {existing}, but the source here is {source}; use "
+                "a --device of the same kind as the sweep so far, or start another sweep"
             )
 
 
@@ -61,7 +61,7 @@ def _kind(source: str) -> str:
 
 
 def record_in(path: Path) -> dict[str, Any] | None:
-    """What a record file holds; None for a damaged one, of which collect complains."""
+    """The content of a record file; None if it is damaged, which collect reports."""
     try:
         record = json.loads(path.read_bytes())
     except (OSError, ValueError):

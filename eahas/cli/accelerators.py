@@ -11,6 +11,7 @@ from typing import Any
 from eahas.accel_nasbench import target_of
 from eahas.cli.arguments import Parser, UsageError
 from eahas.cli.inputs import read_json
+from eahas.records.records import Records
 from eahas.spec.spec import Spec
 
 SPEC = "mnasnet"
@@ -90,7 +91,7 @@ def settings(arguments: Namespace) -> Any:
     return content
 
 
-def dataset(arguments: Namespace) -> tuple[Spec, list[dict[str, Any]]]:
+def dataset(arguments: Namespace) -> tuple[Spec, Records]:
     """The spec and the records of `--dataset_root`."""
     from sweeps.importers.accel_nasbench import accel_nasbench_rows
     from sweeps.specs import load_spec

@@ -16,9 +16,9 @@ from eahas.cli import terminal
 from eahas.cli.arguments import add_command, whole
 from eahas.cli.format_metrics import summary
 from eahas.cli.format_prediction import format_prediction
-from eahas.cli.inputs import Rows
 from eahas.cli.progress import Bars
 from eahas.cli.sweep import counted, make_runs
+from eahas.records.records import Record, Records
 from eahas.report.text import label, number, unit_of
 from eahas.spec.spec import Spec, spec_from_dict
 
@@ -85,9 +85,7 @@ def make(shipped: Benchmark, out: Path, configs: int) -> None:
     finished, _ = make_runs(sweep, min(MAX_WORKERS, len(os.sched_getaffinity(0))), "cpu")
     say(f"launch   {finished} runs trained on handwritten digits")
     spec, rows = collect(sweep)
-    statuses = [row["status"] for row in rows]
-    found = {status: statuses.count(status) for status in dict.fromkeys(statuses)}
-    say(f"collect  {counted(found)}: {sweep / RECORDS_FILE}")
+    say(f"collect  {counted(rows.counts('status'))}: {sweep / RECORDS_FILE}")
     fitted = fit_small(spec, rows, folder)
     say(f"fit      {MEMBERS} networks for the curves, {MEMBERS} for the costs: {folder}")
 
@@ -114,7 +112,7 @@ def small_spec(shipped: Spec) -> Spec:
     return spec_from_dict(source)
 
 
-def fit_small(spec: Spec, rows: Rows, folder: Path) -> Fitted:
+def fit_small(spec: Spec, rows: Records, folder: Path) -> Fitted:
     """Fit with settings that suit a handful of runs, and save the benchmark folder."""
     from surrogates.benchmark import default_parts, fit, save
     from surrogates.families import CURVES, SCALARS, configured
@@ -128,18 +126,18 @@ def fit_small(spec: Spec, rows: Rows, folder: Path) -> Fitted:
     return fitted
 
 
-def held_out(rows: Rows) -> Rows:
-    """The finished runs of the test side."""
-    return [row for row in rows if row["status"] == "ok" and row.get("split") == "test"]
+def held_out(rows: Records) -> Records:
+    """The successful runs of the test split."""
+    return rows.ok.where(lambda row: row.get("split") == "test")
 
 
-def config_of(row: dict[str, Any], spec: Spec) -> dict[str, Any]:
+def config_of(row: Record, spec: Spec) -> dict[str, Any]:
     from eahas.records.schema import config_of
 
     return config_of(row, spec)
 
 
-def side_by_side(bench: Benchmark, rows: Rows) -> str:
+def side_by_side(bench: Benchmark, rows: Records) -> str:
     """Predicted and real values of the held-out runs, one line each."""
     main = next(t for t in bench.curves if t.name == bench.main_curve)
     targets = [main, *bench.scalars]

@@ -11,9 +11,10 @@ from eahas.benchmark.benchmark import RECORDS, Benchmark
 from eahas.benchmark.storage.folder import read_file
 from eahas.cli.arguments import UsageError, add_benchmark, add_command, whole
 from eahas.cli.format_metrics import tables
-from eahas.cli.inputs import Rows, read_records_of
+from eahas.cli.inputs import read_records_of
 from eahas.cli.progress import Bars
 from eahas.errors import EahasError, warn_estimated
+from eahas.records.records import Records
 
 
 def add_to(commands: Any) -> None:
@@ -68,7 +69,7 @@ def judge(bench: Benchmark, records: str | None, resamples: int) -> dict[str, An
         return quality.judged(models, runs, resamples=resamples, report=bars)
 
 
-def own_records(bench: Benchmark) -> Rows:
+def own_records(bench: Benchmark) -> Records:
     """The records in a benchmark's folder, held against its manifest first."""
     try:
         bench.require_records()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from eahas.records.schema import ASIDE
+from eahas.records.records import Records
 from eahas.report.text import UNITS, number, quantity, sourced
 from eahas.spec.targets import Target
 
@@ -27,11 +26,11 @@ REFERENCES = {
 LABEL, CELL = 42, 25
 
 
-def read(rows: Sequence[Mapping[str, Any]], sides: Mapping[str, int]) -> str:
-    """One line on checked records; `sides` says how many configurations were for what."""
-    own = [row for row in rows if row.get("role") not in ASIDE]
+def read(records: Records, sides: Mapping[str, int]) -> str:
+    """One line on the records; `sides` has the number of configurations for each purpose."""
+    own = records.in_splits
     configs = len({row["config_id"] for row in own})
-    ended = ", ".join(f"{n} {status}" for status, n in Counter(r["status"] for r in own).items())
+    ended = ", ".join(f"{n} {status}" for status, n in own.counts("status").items())
     parts = ", ".join(f"{what} {count}" for what, count in sides.items())
     return f"{len(own)} runs ({ended}) of {configs} configurations; {parts} of them"
 

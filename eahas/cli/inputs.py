@@ -9,9 +9,8 @@ from typing import Any
 
 from eahas.cli.arguments import path
 from eahas.errors import ConfigError, EahasError
+from eahas.records.records import Records
 from eahas.spec.spec import Spec
-
-Rows = list[dict[str, Any]]
 
 
 def read_json(source: str) -> Any:
@@ -36,8 +35,8 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def read_records_of(source: str | Path, spec: Spec) -> Rows:
-    """The checked rows of a Parquet file, or of what a sweep folder has finished."""
+def read_records_of(source: str | Path, spec: Spec) -> Records:
+    """The records of a Parquet file, or of the finished runs of a sweep folder."""
     from eahas.records.parquet import as_stored, read_records
 
     file = Path(source)
@@ -52,8 +51,8 @@ def add_records(command: Any, what: str) -> None:
     )
 
 
-def read_with_spec(source: str | Path, spec: str | None) -> tuple[Spec, Rows]:
-    """Rows with the spec that they belong to: the sweep folder's, or the one that is named.
+def read_with_spec(source: str | Path, spec: str | None) -> tuple[Spec, Records]:
+    """Records with their spec: the named one, or that of the sweep folder.
 
     A Parquet file of a spec that ships needs no name.
     """
@@ -62,20 +61,20 @@ def read_with_spec(source: str | Path, spec: str | None) -> tuple[Spec, Rows]:
 
     file = Path(source)
     if file.is_dir():
-        own, made = _finished(file)
-        found = own if spec is None else load_spec(spec)
-        return found, as_stored(made, found)
+        own, finished_runs = _finished(file)
+        chosen = own if spec is None else load_spec(spec)
+        return chosen, as_stored(finished_runs, chosen)
     if spec is None:
         spec = next((row.get("space") for row in read_rows(file)), None)
         if spec not in list_specs():
             held = "no column space" if spec is None else f"runs of {spec}, no spec that ships"
             raise EahasError(f"{file} holds {held}: give --spec FILE")
-    found = load_spec(spec)
-    return found, read_records(file, found)
+    chosen = load_spec(spec)
+    return chosen, read_records(file, chosen)
 
 
-def _finished(folder: Path) -> tuple[Spec, Rows]:
-    """The spec of a sweep folder and what it has finished; nothing is written."""
+def _finished(folder: Path) -> tuple[Spec, Records]:
+    """The spec of a sweep folder and the records of its finished runs. Nothing is written."""
     from sweeps.collect import finished
 
     return finished(folder)

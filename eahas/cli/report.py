@@ -7,11 +7,12 @@ from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
 from eahas.cli.arguments import add_command, path
-from eahas.cli.inputs import Rows, add_records, read_with_spec
+from eahas.cli.inputs import add_records, read_with_spec
 from eahas.errors import SweepError, warn_estimated
 from eahas.report.text import UNITS, label
 
 if TYPE_CHECKING:
+    from eahas.records.records import Records
     from eahas.spec.spec import Spec
 
 
@@ -50,7 +51,7 @@ def report(arguments: Namespace) -> None:
         print(f"\nwrote {picture}")
 
 
-def front_figure(spec: Spec, rows: Rows, found: dict[str, Any]) -> Any:
+def front_figure(spec: Spec, rows: Records, found: dict[str, Any]) -> Any:
     """Error against cost of every run, with its front, coloured by the number of epochs."""
     from eahas.report.plotting import plot_front
     from sweeps.report import shortfall

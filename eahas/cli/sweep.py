@@ -72,7 +72,7 @@ def add_to(commands: Any) -> None:
         stages,
         "run",
         run,
-        "the next slice of a spec's fixed list of runs, appended to a store of records",
+        "make the next runs of a spec's fixed list and add them to a store of records",
         "eahas sweep run regnet-cifar10-16px --budget-s 500 --device cuda --data-dir data",
     )
     command.add_argument("spec", metavar="SPEC", help="a spec that ships, or a .yaml or .json file")
@@ -81,7 +81,7 @@ def add_to(commands: Any) -> None:
         metavar="S",
         type=seconds,
         required=True,
-        help="stop after this many seconds; a run that is cut off goes on with the next slice",
+        help="stop after this many seconds; the next call continues an interrupted run",
     )
     command.add_argument(
         "--store",
@@ -206,7 +206,7 @@ def make_runs(
 
 def run(arguments: Namespace) -> None:
     from regnet_hpo.preflight import check_trainable
-    from sweeps.incremental import run_slice, work_folder
+    from sweeps.incremental import run_increment, work_folder
     from sweeps.specs import load_spec
 
     spec = load_spec(arguments.spec)
@@ -214,7 +214,7 @@ def run(arguments: Namespace) -> None:
     store = Path(f"{spec.name}.parquet" if arguments.store is None else arguments.store)
     try:
         with Bars() as bars:
-            made = run_slice(
+            made = run_increment(
                 spec,
                 store,
                 arguments.budget_s,
@@ -237,8 +237,8 @@ def run(arguments: Namespace) -> None:
         print("runs that failed are made again with --retry-failed")
     for machine, count in made.unrelated.items():
         print(
-            f"machine {machine} made {count} runs but no anchor yet: their times stand as they are "
-            "until it has made one, at its next slice"
+            f"machine {machine} made {count} runs but no anchor (machine-speed reference run) yet: "
+            "their times are not corrected until its next call makes one"
         )
     if made.after == made.planned:
         print(f"next: eahas fit {arguments.spec} {store} --out my-benchmark")
@@ -263,7 +263,7 @@ def collect(arguments: Namespace) -> None:
     folder = Path(arguments.folder)
     out = folder / RECORDS_FILE if arguments.out is None else Path(arguments.out)
     spec, rows = collected(folder, out)
-    print(f"{out}: {len(rows)} runs of {spec.name} ({counted(Counter(r['status'] for r in rows))})")
+    print(f"{out}: {len(rows)} runs of {spec.name} ({counted(rows.counts('status'))})")
     ships = spec.name in list_specs() and load_spec(spec.name).source == spec.source
     named = spec.name if ships else folder / SPEC_FILE
     print(f"next: eahas fit {named} {out} --out my-benchmark")

@@ -40,15 +40,15 @@ def validate_energy(arguments: Namespace) -> None:
     from eahas.files import write_json
     from regnet_hpo.preflight import default_device, preflight
     from sweeps import validate_energy as validation
-    from sweeps.launch import require_alone
+    from sweeps.launch import require_no_other_processes
 
     spec, rows = read_with_spec(arguments.records, arguments.spec)
     device = default_device(spec) if arguments.device is None else arguments.device
     data = preflight(spec, device, arguments.data_dir)
     if device != "cpu" and not arguments.allow_company:
-        require_alone(spec, {device})
-    least_s = validation.shortest_whole_s(spec, device)
-    chosen = validation.spread_by_power(rows, arguments.runs, least_s=least_s)
+        require_no_other_processes(spec, {device})
+    min_s = validation.min_run_s(spec, device)
+    chosen = validation.spread_by_power(rows, arguments.runs, min_s=min_s)
 
     out = None if arguments.out is None else Path(arguments.out)
     partial = None if out is None else out.with_name(f"{out.name}.partial")

@@ -19,7 +19,8 @@ import numpy as np
 
 from eahas.errors import FitError
 from eahas.models.features.features import Features, default_features
-from eahas.records.schema import ASIDE, CONTROL, config_of, spread_of
+from eahas.records.records import ASIDE, Record, Records
+from eahas.records.schema import CONTROL, config_of, spread_of
 from eahas.spec.spec import Spec
 from eahas.spec.targets import Target
 
@@ -109,7 +110,7 @@ class Runs:
         return self.spec.space.columns(self.configs)
 
 
-def runs_from_records(rows: Sequence[Mapping[str, Any]], spec: Spec) -> Runs:
+def runs_from_records(rows: Records, spec: Spec) -> Runs:
     """The arrays of checked records; anchors, controls and failed runs left out.
 
     Raises FitError where nothing is left to learn from.
@@ -120,13 +121,13 @@ def runs_from_records(rows: Sequence[Mapping[str, Any]], spec: Spec) -> Runs:
     return _runs(kept, spec)
 
 
-def controls_from_records(rows: Sequence[Mapping[str, Any]], spec: Spec) -> Runs | None:
+def controls_from_records(rows: Records, spec: Spec) -> Runs | None:
     """The runs that stand aside to tell the noise: repeats that nobody is fitted to. None: none."""
     kept = [row for row in rows if row.get("role") == CONTROL and _usable(row, spec)]
     return _runs(kept, spec) if kept else None
 
 
-def _runs(kept: Sequence[Mapping[str, Any]], spec: Spec) -> Runs:
+def _runs(kept: Sequence[Record], spec: Spec) -> Runs:
     configs = tuple(config_of(row, spec) for row in kept)
     features = default_features(spec.space)
     columns = spec.space.columns(configs)
@@ -183,7 +184,7 @@ def is_accuracy(target: Target) -> bool:
     return target.unit == "percent" and target.direction == "maximize"
 
 
-def _usable(row: Mapping[str, Any], spec: Spec) -> bool:
+def _usable(row: Record, spec: Spec) -> bool:
     if row["status"] == "ok":
         return True
     return (
@@ -193,7 +194,7 @@ def _usable(row: Mapping[str, Any], spec: Spec) -> bool:
     )
 
 
-def _curves(rows: Sequence[Mapping[str, Any]], spec: Spec, epochs: np.ndarray) -> np.ndarray:
+def _curves(rows: Sequence[Record], spec: Spec, epochs: np.ndarray) -> np.ndarray:
     curves = np.full((len(rows), len(spec.curves), int(epochs.max())), np.nan)
     for i, row in enumerate(rows):
         for k, target in enumerate(spec.curves):
@@ -204,14 +205,14 @@ def _curves(rows: Sequence[Mapping[str, Any]], spec: Spec, epochs: np.ndarray) -
     return curves
 
 
-def _spreads(rows: Sequence[Mapping[str, Any]], spec: Spec) -> np.ndarray:
+def _spreads(rows: Sequence[Record], spec: Spec) -> np.ndarray:
     found = [
         [row.get(spread_of(t), np.nan) / _factor(row, t) for t in spec.scalars] for row in rows
     ]
     return np.array(found, dtype=float).reshape(len(rows), len(spec.scalars))
 
 
-def _scalars(rows: Sequence[Mapping[str, Any]], spec: Spec) -> np.ndarray:
+def _scalars(rows: Sequence[Record], spec: Spec) -> np.ndarray:
     scalars = np.full((len(rows), len(spec.scalars)), np.nan)
     for i, row in enumerate(rows):
         if row["status"] != "ok":
@@ -221,7 +222,7 @@ def _scalars(rows: Sequence[Mapping[str, Any]], spec: Spec) -> np.ndarray:
     return scalars
 
 
-def _factor(row: Mapping[str, Any], target: Target) -> float:
+def _factor(row: Record, target: Target) -> float:
     """Times of other machines, and joules that are a formula of time, are divided by this.
 
     Measured joules stay as they are: a machine that is twice as slow does not draw twice as much.

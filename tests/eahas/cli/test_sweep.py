@@ -80,7 +80,7 @@ def test_slices_add_to_a_store_that_is_validated(eahas, refused, tiny, tmp_path)
     assert "(estimated), whole and scaled" in out
     assert "nothing is learned of a sensor" in out
     assert json.loads(out_file.read_text())["runs"] == 2
-    assert "and 30 are asked for" in refused(*check, "--runs", 30)
+    assert "but 30 are needed" in refused(*check, "--runs", 30)
     assert "is a folder; name a file" in refused(*check, "--out", tmp_path)
     assert not list(tmp_path.glob("*.partial"))
     assert "--store: an empty text is no path" in refused(*given, 600, "--store", "")
@@ -115,7 +115,7 @@ def test_sample_is_repeatable_and_will_not_mix_two_plans(eahas, refused, tiny, t
     repeats = ("--repeats-train", 1, "--repeats-test", 1, "--repeat-seeds", 3)
     assert "12 runs planned" in eahas(*given, *repeats)[1]
     assert eahas(*given, *repeats)[0] == 0
-    assert "already holds another" in refused(*given, *repeats, "--seed", 1)
+    assert "already contains another" in refused(*given, *repeats, "--seed", 1)
 
 
 def test_no_run_is_started_after_the_budget(eahas, tiny, tmp_path):
@@ -140,7 +140,7 @@ def test_bad_input_is_one_line(refused, eahas, tiny, toy, tmp_path):
         assert named in refused("sweep", "sample", path, "--out", tmp_path / "s", "--configs", 1)
         assert not (tmp_path / "s").exists()
     for stage in ("launch", "collect", "report"):
-        assert "is no sweep folder" in refused("sweep", stage, tmp_path)
+        assert "is not a sweep folder" in refused("sweep", stage, tmp_path)
     eahas("sweep", "sample", tiny, "--out", tmp_path, "--configs", 1)
     assert "no finished run" in refused("sweep", "collect", tmp_path)
     assert "device 'tpu'" in refused("sweep", "launch", tmp_path, "--device", "tpu")
