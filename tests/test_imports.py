@@ -26,7 +26,9 @@ MAY_IMPORT = {
 }
 # The boxes inside `eahas`, each with the boxes that it may import. Single modules of the ground
 # (errors, checks, settings, ...) are boxes too; a box in no list is refused.
-GROUND = {"__init__", "errors", "checks", "settings", "files", "frozen", "pareto", "plugins"}
+GROUND = {
+    *("__init__", "arrays", "checks", "errors", "files", "frozen", "pareto", "plugins", "settings"),
+}
 SPACES = {*GROUND, "space"}
 SPECS = {*SPACES, "spec"}
 BENCHMARKS = {*SPECS, "energy", "records", "models", "report"}

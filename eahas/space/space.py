@@ -25,12 +25,13 @@ from eahas.space.architectures.family import ArchitectureFamily, Network
 from eahas.space.architectures.registry import family_of
 from eahas.space.constraints import Constraint, require
 from eahas.space.layouts import Layout, flatten, nest
-from eahas.space.parameters import Choice, Condition, Parameter, is_active
+from eahas.space.parameters import Choice, Condition, Parameter, is_active, tables_by_type
 from eahas.space.validation import examine
 
 Config = Mapping[str, Any]
 MAX_REJECTIONS = 100_000
 MAX_POINTS = 1_000_000  # a space with more is not listed
+LIST_BLOCK = 512  # configurations of a list that are read while they are in the processor's cache
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,10 @@ class Space:
     def _lookups(self) -> tuple[Any, ...]:
         return tuple(p.lookup for p in self.parameters)
 
+    @cached_property
+    def _tables(self) -> tuple[dict[type, dict[Any, Any]], ...]:
+        return tuple(map(tables_by_type, self._lookups))
+
     # Validation
 
     def check(self, config: Config) -> dict[str, Any]:
@@ -171,20 +176,33 @@ class Space:
         return columns
 
     def _columns_quickly(self, configs: Sequence[Any]) -> dict[str, np.ndarray] | None:
+        """The columns of plain, complete configurations; None where one of them is unusual."""
+        columns = {p.name: np.empty(len(configs), dtype=p.dtype) for p in self.parameters}
         for form in self._layouts:
-            given = form.columns(configs)
-            if given is not None:
-                try:
-                    return {
-                        p.name: np.array(
-                            [p.lookup[key] for key in zip(map(type, values), values, strict=True)],
-                            dtype=p.dtype,
-                        )
-                        for p, values in zip(self.parameters, given, strict=True)
-                    }
-                except (KeyError, TypeError, ValueError):  # unknown, or cannot be hashed
-                    return None
+            blocks = (slice(at, at + LIST_BLOCK) for at in range(0, len(configs), LIST_BLOCK))
+            if all(self._fill(columns, block, form.columns(configs[block])) for block in blocks):
+                return columns
         return None
+
+    def _fill(
+        self, columns: dict[str, np.ndarray], block: slice, given: Sequence[list[Any]] | None
+    ) -> bool:
+        """Write the canonical forms of one block into the columns, if all values are plain."""
+        if given is None:
+            return False
+        try:
+            for column, lookup, tables, values in zip(
+                columns.values(), self._lookups, self._tables, given, strict=True
+            ):
+                types = {*map(type, values)}
+                if tables and len(types) == 1:
+                    column[block] = list(map(tables[types.pop()].__getitem__, values))
+                else:
+                    keys = zip(map(type, values), values, strict=True)
+                    column[block] = [lookup[key] for key in keys]
+        except (KeyError, TypeError, ValueError):  # unknown, or cannot be hashed
+            return False
+        return True
 
     def contains(self, config: Config) -> bool:
         """Whether `check` accepts the configuration."""

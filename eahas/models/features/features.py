@@ -89,6 +89,15 @@ class Features:
             for number, name in self.crosses
         )
 
+    @cached_property
+    def _one_hots(self) -> dict[str, slice]:
+        """Where the encoding of each choice stands in an encoding: its values in order."""
+        ends = np.cumsum([p.width for p in self.space.parameters]).tolist()
+        return {
+            p.name: slice(end - p.width, end)
+            for p, end in zip(self.space.parameters, ends, strict=True)
+        }
+
     def one(self, flat: Mapping[str, Any]) -> np.ndarray:
         """The features of one checked configuration, shape (F,), float64."""
         encoding = self.space.encode_checked(flat)
@@ -109,9 +118,9 @@ class Features:
         encoding = self.space.encode_columns(columns)
         parts = [encoding if self._kept is None else encoding[:, self._kept]]
         parts += [np.log10(columns[name].astype(float))[:, None] for name in self.logs]
-        for number, choice, positions in self._crosses:
+        for number, choice, _ in self._crosses:
             log = np.log10(columns[number].astype(float))
-            parts.append(np.stack([log * (columns[choice] == v) for v in positions], axis=1))
+            parts.append(log[:, None] * encoding[:, self._one_hots[choice]])
         parts += [block.many(columns) for block in self._blocks]
         return np.concatenate(parts, axis=1)
 
