@@ -140,8 +140,9 @@ class NearestNeighbours:
 
     The distance is a sum over parameters. A parameter that has few different codes among the others
     contributes to a matrix product: the distance to each of these codes, times the one-hot of the
-    code that each of the others has. No difference is taken of large sums, so that the product is as
-    exact as the sum. Numbers with many values are subtracted directly.
+    code that each of the others has. Numbers with many values are subtracted directly. This finds
+    the nearest; their distances are then summed in the order of the codes, so that a result does
+    not depend on how they were found.
     """
 
     space: Space
@@ -178,12 +179,13 @@ class NearestNeighbours:
             return means
         step = max(MIN_ROWS, BLOCK_SIZE // len(self.codes))
         for start in range(0, len(codes), step):
-            apart = self._distances(codes[start : start + step])
+            block = codes[start : start + step]
+            apart = self._distances(block)
             if itself:
-                own = np.arange(len(apart))
-                apart[own, start + own] = np.inf
-            apart.partition(count - 1, axis=1)
-            means[start : start + step] = apart[:, :count].mean(axis=1)
+                apart[np.arange(len(block)), start + np.arange(len(block))] = np.inf
+            nearest = self.codes[_smallest(apart, count)]
+            exact = np.sort(np.abs(block[:, None] - nearest).sum(axis=2), axis=1)
+            means[start : start + step] = exact.mean(axis=1)
         return means
 
     def _distances(self, codes: Array) -> Array:
@@ -199,6 +201,16 @@ class NearestNeighbours:
             np.subtract(codes[:, column, None], self.codes[:, column], out=difference)
             apart += np.abs(difference, out=difference)
         return apart
+
+
+def _smallest(rows: Array, count: int) -> Array:
+    """Where the `count` smallest numbers of each row (n, m) stand: (n, count). `rows` changes."""
+    every = np.arange(len(rows))
+    places = np.empty((len(rows), count), dtype=np.intp)
+    for k in range(count):  # a few passes of argmin are faster than one of argpartition
+        places[:, k] = rows.argmin(axis=1)
+        rows[every, places[:, k]] = np.inf
+    return places
 
 
 def _different(codes: Array) -> tuple[Array, Array]:

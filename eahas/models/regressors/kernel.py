@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from eahas.errors import CheckpointError, shown
+from eahas.models.blocks import product
 
 KERNEL = "kernel"
 NDIM = {"center": 1, "rate": 1, "support": 2, "coefficient": 2, "intercept": 1}
@@ -61,9 +62,9 @@ class KernelMachine:
         for start in range(0, len(x), step):
             rows = slice(start, start + step)
             z = (x[rows] - self.center) * self.rate
-            distance = (z * z).sum(axis=1)[:, None] + self._squares - 2.0 * z @ self.support.T
+            distance = (z * z).sum(axis=1)[:, None] + self._squares - 2.0 * product(z, self.support.T)
             near = np.exp(-np.maximum(distance, 0.0))
-            out[0, rows] = near @ self.coefficient + self.intercept
+            out[0, rows] = product(near, self.coefficient) + self.intercept
         return out
 
     def described(self) -> dict[str, Any]:
