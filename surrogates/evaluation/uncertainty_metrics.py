@@ -83,7 +83,7 @@ def _crps(posterior: Distribution, observed: Array, width: int | None) -> Array:
 
 def _quantile_offset(posterior: Distribution, quantile: float) -> float:
     """The distance of a quantile from the median, in units of the scale."""
-    reach = posterior.law.reach(abs(2.0 * quantile - 1.0)) if quantile != 0.5 else 0.0
+    reach = posterior.error_quantiles.reach(abs(2.0 * quantile - 1.0)) if quantile != 0.5 else 0.0
     return reach if quantile > 0.5 else -reach
 
 
