@@ -10,10 +10,13 @@ from typing import Any, overload
 
 import numpy as np
 
+from eahas.benchmark.energies import require_comparable
 from eahas.benchmark.model_set import ModelSet
 from eahas.benchmark.optima import Point, best_points, front_points
 from eahas.benchmark.prediction import FloatArray, IntArray, Prediction
 from eahas.benchmark.reached import curve_of_total, reached_at, spent_at
+from eahas.benchmark.storage.benchmark_folder import NOTICE as NOTICE
+from eahas.benchmark.storage.benchmark_folder import RECORDS as RECORDS
 from eahas.benchmark.storage.folder import read_file
 from eahas.checks import is_whole
 from eahas.errors import (
@@ -35,10 +38,8 @@ from eahas.spec.fidelities import watched_epochs
 from eahas.spec.schedule import EVERY_EPOCH
 from eahas.spec.targets import Target
 
-RECORDS, NOTICE = "records.parquet", "NOTICE"
 
-
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Benchmark(ModelSet):
     """What `load_benchmark` returns: predictions, true optima of a table, and the records."""
 
@@ -170,10 +171,12 @@ class Benchmark(ModelSet):
     ) -> list[Point]:
         """The true Pareto front of a target against one cost or several, the cheapest first.
 
-        By the means over the seeds; `target` is by default the learning curve. Otherwise as `best`.
+        By the means over the seeds; `target` is by default the learning curve. Otherwise as `best`;
+        raises EahasError also for two energies that cover different things.
         """
-        costs = [cost] if isinstance(cost, str) else list(cost)
-        return front_points(self._table_of, costs, target or self.main_curve, at)
+        costs, target = [cost] if isinstance(cost, str) else list(cost), target or self.main_curve
+        require_comparable(self.energies, *costs, target)
+        return front_points(self._table_of, costs, target, at)
 
     def _table_of(self, target: str) -> Table:
         """The table that holds a target; EahasError for an unknown target and without a table."""

@@ -72,6 +72,12 @@ class Cumulative(PredictMixin):
         counts = [model.members for model in self.totals.values()]
         return max(self.shares.members, *counts, 0 if self.ends is None else self.ends.members)
 
+    @property
+    def parts(self) -> dict[str, Ensemble]:
+        """Its own ensembles: `shares`, and `ends` where there is one."""
+        ends = {} if self.ends is None else {"ends": self.ends}
+        return {"shares": self.shares, **ends}
+
     def total_of(self, curve: str) -> tuple[Model, str]:
         """The model that predicts the end of a curve, and the name of the target in it."""
         total = self.index[curve].total
@@ -158,7 +164,7 @@ class CumulativePosterior:
         end, shares = posterior.distribution(total), self._shares.distribution(target)
         share = rising_to_one(shares.value)
         moving = (share > 0.0) & (share < 1.0)
-        ratio = shares.law.std / max(end.law.std, 1e-12)
+        ratio = shares.error_quantiles.std / max(end.error_quantiles.std, 1e-12)
         relative = np.divide(shares.scale * ratio, share, out=np.zeros_like(share), where=moving)
         # A log-normal share with this relative deviation has it on the log scale:
         on_log = np.sqrt(np.log1p(relative * relative))
@@ -175,7 +181,7 @@ class CumulativePosterior:
             _per_run(end.location) + logs,
             combined(end.epistemic, shares.epistemic),
             combined(end.aleatoric, shares.aleatoric),
-            end.law,
+            end.error_quantiles,
         )
 
 

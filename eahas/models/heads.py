@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from eahas.models.curves.codecs import Codec
+from eahas.models.curves.codecs import EVERY, Codec
 from eahas.models.uncertainty.distribution import on_log_scale
 from eahas.spec.targets import Target
 
@@ -52,9 +52,12 @@ class CurveHead:
         """How many values the curves of runs of so many epochs have, an int or (n,)."""
         return self.curves[0].schedule.counts(epochs)
 
-    def locations(self, out: Array, length: int) -> Array:
-        """Curves of L values of outputs (..., outputs): shape (..., C, L)."""
-        return self.codec.curves(out[..., : self.codec.outputs], length)
+    def locations(self, out: Array, length: int, of: slice = EVERY) -> Array:
+        """Curves of L values of outputs (..., outputs): shape (..., C, L).
+
+        Only the curves `of`, where they are given.
+        """
+        return self.codec.curves(out[..., : self.codec.outputs], length, of)
 
     @cached_property
     def _bounds(self) -> tuple[Array, Array]:
@@ -62,11 +65,11 @@ class CurveHead:
         high = [math.inf if t.high is None else t.high for t in self.curves]
         return np.array(low)[:, None], np.array(high)[:, None]
 
-    def bounded(self, locations: Array) -> Array:
-        """Curves (..., C, L) inside their targets' bounds; in place."""
+    def bounded(self, locations: Array, of: slice = EVERY) -> Array:
+        """Curves (..., C, L), or those `of` them, inside their targets' bounds; in place."""
         low, high = self._bounds
-        np.maximum(locations, low, out=locations)
-        return np.minimum(locations, high, out=locations)
+        np.maximum(locations, low[of], out=locations)
+        return np.minimum(locations, high[of], out=locations)
 
     def of_target(self, values: Array, k: int) -> Array:
         """The part of values (..., C, L) that belongs to one target: (..., L)."""

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from eahas.errors import SpecError, shown
+from eahas.space.fields import text
 from eahas.space.parameters import Choice
 from eahas.space.space import Space
-from eahas.spec.fields import text
 from eahas.spec.schedule import Schedule, schedule_from_json
 
 EPOCHS, WATCHED, DATA_SHARE = "epochs", "watched", "data_share"

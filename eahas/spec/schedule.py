@@ -16,7 +16,7 @@ import numpy as np
 
 from eahas.checks import is_whole
 from eahas.errors import SpecError, shown
-from eahas.spec.fields import known_fields
+from eahas.space.fields import known_fields
 
 MAX_EPOCH = 1_000_000_000  # of a schedule; numpy's int64 and exact doubles hold far more
 SHOWN = 6  # epochs in a message

@@ -21,7 +21,7 @@ from surrogates import benchmark
 from surrogates.data.dataset import runs_from_records
 from surrogates.data.shares import ends, shares
 from surrogates.families import CURVES, SCALARS, configured, family
-from surrogates.fitting import Part, fit_parts, split_parts
+from surrogates.fitting import Component, fit_components, split_components
 from surrogates.tuning.study import score
 
 SOURCE: dict[str, Any] = {
@@ -101,8 +101,8 @@ def rows(spec: Spec) -> list[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def folder(spec: Spec, rows: list[dict[str, Any]], tmp_path_factory: Any) -> Path:
     settings = {"curves": configured(CURVES, QUICK), "scalars": configured(SCALARS, QUICK)}
-    parts = benchmark.default_parts(spec, settings)
-    fitted = benchmark.fit(spec, rows, parts=parts, folds=2, resamples=3)
+    components = benchmark.default_components(spec, settings)
+    fitted = benchmark.fit(spec, rows, components=components, folds=2, resamples=3)
     found: Path = tmp_path_factory.mktemp("scheduled") / "bench"
     benchmark.save(fitted, rows, found)
     return found
@@ -179,7 +179,7 @@ def test_only_the_epochs_watched_are_queried(bench: Benchmark) -> None:
         {"role": "data_share", "name": "share", "choices": [0.5, 1.0]},
     )
     whole, half = (bench.predict({**CONFIG, "share": share}) for share in (1.0, 0.5))
-    assert half.runtime_s < whole.runtime_s  # a share of the data is part of a configuration
+    assert half.runtime_s < whole.runtime_s  # a share of the data is component of a configuration
 
 
 def test_a_trajectory_returns_what_query_returns(bench: Benchmark) -> None:
@@ -324,25 +324,25 @@ def test_other_families_predict_shares_through_the_same_codec(
     chosen = family(name)
     few = {"members": 2}
     few |= {k: 5 for k in ("steps", "rounds", "trees") if hasattr(chosen.settings, k)}
-    part = Part(chosen, configured(chosen.settings, few), ("elapsed_s",))
-    model = part.fit(runs)
+    component = Component(chosen, configured(chosen.settings, few), ("elapsed_s",))
+    model = component.fit(runs)
     assert isinstance(model.head, CurveHead)
     assert isinstance(model.head.codec, MonotoneCodec)
     members = model.predict_members([CONFIG, SHORT])["elapsed_s"]
     assert (np.diff(members[:, 0]) >= 0).all()
     assert (members[:, 0, 11] == 1.0).all()
-    assert np.isfinite(score(model, part.view(runs)))
+    assert np.isfinite(score(model, component.view(runs)))
 
 
 def test_parts_are_split_into_groups(spec: Spec, rows: list[dict[str, Any]]) -> None:
-    part = Part(family("bezier_nn_STAR"))
-    groups = [split.targets for split in split_parts([part], spec)]
+    component = Component(family("bezier_nn_STAR"))
+    groups = [split.targets for split in split_components([component], spec)]
     assert groups == [("valid",), ("loss",), ("elapsed_s",), ("joules",)]
     runs = runs_from_records(rows, spec)
-    with pytest.raises(FitError, match="elapsed_s ends at runtime_s, which no model is to predict"):
-        fit_parts([part], runs)
+    with pytest.raises(FitError, match="elapsed_s ends at runtime_s, which no model predicts"):
+        fit_components([component], runs)
     with pytest.raises(FitError, match="fits all curves of one schedule together"):
-        fit_parts([replace(part, targets=("valid", "loss"))], runs)
+        fit_components([replace(component, targets=("valid", "loss"))], runs)
 
 
 def test_the_ends_are_fitted_by_the_part_of_the_scalars(bench: Benchmark) -> None:

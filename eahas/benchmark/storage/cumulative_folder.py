@@ -104,11 +104,9 @@ def contents(model: Cumulative) -> tuple[dict[str, Any], dict[str, bytes]]:
         "targets": [target.name for target in model.targets],
         "spec": dict(model.spec.source),
     }
-    parts = {SHARES: model.shares, ENDS: model.ends}
     files = {
         f"{part}/{name}": content
-        for part, ensemble in parts.items()
-        if ensemble is not None
+        for part, ensemble in model.parts.items()
         for name, content in with_manifest(*ensembles.contents(ensemble)).items()
     }
     return {"format": CUMULATIVE, **own}, files

@@ -17,6 +17,7 @@ import numpy as np
 from eahas.models.curves import bezier
 
 MONOTONE = "monotone"
+EVERY = slice(None)  # of the curves
 Array = np.ndarray
 
 
@@ -45,20 +46,23 @@ class MonotoneCodec:
         kept[np.array(self.from_zero), 0] = 0.0
         return kept
 
-    def control_points(self, out: Array) -> tuple[Array, Array]:
-        """x (..., n + 1) and y (..., C, n + 1) of outputs (..., outputs)."""
+    def control_points(self, out: Array, of: slice = EVERY) -> tuple[Array, Array]:
+        """x (..., n + 1) and y (..., C, n + 1) of outputs (..., outputs), for the curves `of`."""
         n = self.degree
         x = bezier.x_of_steps(out[..., :n].astype(np.float64))
         raw = out[..., n:].reshape(*out.shape[:-1], len(self.from_zero), n + 1).astype(np.float64)
-        raw = np.where(self._kept > 0.0, raw, -np.inf)
+        raw = np.where(self._kept[of] > 0.0, raw[..., of, :], -np.inf)
         steps = np.exp(raw - raw.max(axis=-1, keepdims=True))
         y = np.cumsum(steps, axis=-1)
         y /= y[..., -1:]
         return x, y
 
-    def curves(self, out: Array, length: int) -> Array:
-        """Curves (..., C, L) of outputs (..., outputs): none decreases, and the last value is 1."""
-        x, y = self.control_points(out)
+    def curves(self, out: Array, length: int, of: slice = EVERY) -> Array:
+        """Curves (..., C, L) of outputs (..., outputs), or only the curves `of`.
+
+        None decreases, and the last value is 1.
+        """
+        x, y = self.control_points(out, of)
         return rising_to_one(bezier.decode_shared(x, y, length))
 
     def described(self) -> dict[str, Any]:

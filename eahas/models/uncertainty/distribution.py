@@ -29,7 +29,7 @@ class Distribution:
     location: Any
     epistemic: Any
     aleatoric: Any
-    law: ErrorQuantiles
+    error_quantiles: ErrorQuantiles
 
     @property
     def log(self) -> bool:
@@ -50,7 +50,7 @@ class Distribution:
     @property
     def std(self) -> Any:
         """Calibrated standard deviation in the target's unit."""
-        return self._in_unit(self.scale * self.law.std)
+        return self._in_unit(self.scale * self.error_quantiles.std)
 
     @property
     def epistemic_std(self) -> Any:
@@ -68,7 +68,7 @@ class Distribution:
         Neither end of a cumulative curve's interval falls: where one is above a later one, it is
         lowered to it. A curve that never falls and stays below the later end was below it before.
         """
-        reach = self.law.reach(level) * self.scale
+        reach = self.error_quantiles.reach(level) * self.scale
         low = inverse_link(self.target, self.location - reach)
         high = inverse_link(self.target, self.location + reach)
         if self.target.kind == "curve" and self.target.cumulative:

@@ -78,7 +78,7 @@ def test_a_row_has_a_value_for_each_scheduled_epoch_that_was_finished(spec: Spec
             {"elapsed_s": [1.0, 3.0, 2.0, *range(4, 13)]},
             "elapsed_s: value 3 is 2, below value 2, 3; a cumulative curve never falls",
         ),
-        ({"elapsed_s": [-1.0, *range(2, 13)]}, "elapsed_s holds -1; allowed: 0..inf"),
+        ({"elapsed_s": [-1.0, *range(2, 13)]}, "elapsed_s contains -1; allowed: 0..inf"),
         ({"runtime_s": 12.1}, "elapsed_s ends at 12 and its total runtime_s is 12.1"),
     ],
 )
@@ -121,13 +121,13 @@ NAN = float("nan")
             },
             6,
             "diverged",
-            "valid is no finite number from epoch 8",
+            "valid is not a finite number from epoch 8 on",
         ),
         (
             {"valid": [1.0, NAN, NAN, NAN], "loss": [NAN] * 3, "elapsed_s": [NAN] * 12},
             0,
             "diverged",
-            "valid is no finite number from epoch 2",
+            "valid is not a finite number from epoch 2 on",
         ),
     ],
 )
@@ -141,7 +141,7 @@ def test_what_a_file_leaves_out_follows_from_the_curves(
 
 
 def test_a_curve_that_is_too_short_is_named_with_its_schedule(spec: Spec) -> None:
-    with pytest.raises(RecordError, match="loss has 2 of 3 values where max_epoch is 12"):
+    with pytest.raises(RecordError, match="loss has 2 of 3 values, but max_epoch is 12"):
         completed([plain(loss=[2.0, 1.0])], spec)
 
 

@@ -13,8 +13,8 @@ from eahas.models.cumulative import share_of
 from eahas.models.curves.monotone import MONOTONE, MonotoneCodec
 from eahas.spec.targets import Target
 from surrogates.data.dataset import Runs
-from surrogates.models.codecs import encode, started
-from surrogates.models.networks import drawing
+from surrogates.models.codecs import encode, initial_code
+from surrogates.models.networks import torch_decoder
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def test_codes_draw_the_shares_that_they_came_from(of_shares: Runs) -> None:
 def test_the_twin_for_fitting_draws_the_same(of_shares: Runs, length: int) -> None:
     encoded = encode(MONOTONE, of_shares)
     code = torch.from_numpy(encoded.codes[:20]).float().requires_grad_()
-    drawn = drawing(encoded.codec)(code, torch.linspace(0, 1, length))
+    drawn = torch_decoder(encoded.codec)(code, torch.linspace(0, 1, length))
     expected = encoded.codec.curves(encoded.codes[:20], length)
     np.testing.assert_allclose(drawn.detach().numpy(), expected, rtol=1e-3, atol=2e-3)
     drawn.square().sum().backward()
@@ -56,7 +56,7 @@ def test_the_twin_for_fitting_draws_the_same(of_shares: Runs, length: int) -> No
 
 def test_a_start_is_a_typical_share(of_shares: Runs) -> None:
     of_shares = of_shares.where(of_shares.epochs == 12)
-    start = started(MONOTONE, of_shares)
+    start = initial_code(MONOTONE, of_shares)
     assert (start.scale == 1).all()
     middle = start.codec.curves(start.shift, 12)
     typical = np.nanmedian(of_shares.curves, axis=0)
