@@ -11,9 +11,16 @@ the result depends only on which packages are installed.
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 from eahas.errors import PluginError
+
+
+def load_attribute(location: str) -> Any:
+    """The object at a location, `module:name`, as in an entry point."""
+    module, _, name = location.partition(":")
+    return getattr(import_module(module), name)
 
 
 def plugin_names(group: str) -> tuple[str, ...]:
