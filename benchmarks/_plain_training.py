@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch.utils.data import DataLoader, Dataset
 
-from eahas.space.architectures.regnet import stages_of
+from eahas.space.architectures.regnet import NetworkFacts, stages_of
 from eahas.spec.spec import Spec
 from regnet_hpo.augment import normalised
 from regnet_hpo.data import DataSet
@@ -96,7 +96,7 @@ class PlainTraining:
         device: str,
         workers: int,
     ) -> None:
-        assert spec.network is not None
+        assert isinstance(spec.network, NetworkFacts)
         self.config, self.settings = spec.space.check(config), run_settings(spec, config)
         self.device, self.data = torch.device(device), data
         # Apart: numpy's and torch's generators give the same numbers for the same seed.

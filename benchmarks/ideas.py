@@ -67,7 +67,7 @@ def variants(train: Runs, valid: Runs, seeds: int) -> Iterator[tuple[str, list[A
         ("no features of the network", _with_features(logs=True, crosses=True), fit_curves, CURVES),
         (
             "logarithms not crossed with choices",
-            _with_features(logs=True, regnet=True),
+            _with_features(logs=True, network=True),
             fit_curves,
             CURVES,
         ),
@@ -115,14 +115,14 @@ def _on_codes(runs: Runs, settings: FitSettings) -> Ensemble:
     return fit_curves_coded(runs, replace(of_codes, left_out=1), codec="bezier")
 
 
-def _with_features(*, logs: bool = False, crosses: bool = False, regnet: bool = False) -> Seen:
+def _with_features(*, logs: bool = False, crosses: bool = False, network: bool = False) -> Seen:
     def seen(runs: Runs) -> Runs:
         full = runs.features
         features = Features(
             full.space,
             full.logs if logs else (),
             full.crosses if crosses else (),
-            regnet,
+            full.families if network else (),
         )
         return replace(runs, features=features, x=features.many(runs.columns()))
 

@@ -125,7 +125,7 @@ def speed_row(spec: Spec, config: Mapping[str, Any], data: DataSet, arguments: A
     ours.capture()
     plain = PlainTraining(spec, config, 0, data, arguments.device, arguments.workers)
     found = speeds([ours.train_epoch, plain.train_epoch], arguments.device, arguments.epochs)
-    images = ours.train_pass.batches * ours.batch_size
+    images = ours.train_batches.count * ours.batch_size
     rates = [images / statistics.median(speed.epoch_s) for speed in found]
     cells = [label(config), f"{rates[0]:,.0f}", f"{rates[1]:,.0f}", f"{rates[0] / rates[1]:.2f}"]
     joules = [speed.epoch_j and statistics.median(speed.epoch_j) for speed in found]

@@ -8,16 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from eahas.benchmark.benchmark import NOTICE, RECORDS
-from eahas.benchmark.model_set import SUPPORT
-from eahas.benchmark.storage import ensemble_folder as ensembles
-from eahas.benchmark.storage.folder import BENCHMARK, save_folder, tensor_bytes, with_manifest
+from eahas.benchmark.storage.benchmark_folder import write_benchmark
 from eahas.errors import FitError
 from eahas.models.ensemble import Ensemble
 from eahas.models.support import support_of
-from eahas.records.parquet import records_bytes
 from eahas.records.schema import check_rows
-from eahas.records.summary import energy_facts, provenance
 from eahas.spec.spec import Spec
 from surrogates.data.dataset import Runs, controls_from_records, runs_from_records
 from surrogates.data.outliers import without_spikes
@@ -126,33 +121,17 @@ def save(
     space. Records that are others' to give away can stay behind; `notice` says whose they are.
     """
     spec = fitted.spec
-    records = check_rows(rows, spec)
-    content = records_bytes(records, spec)
-    encoded = spec.space.encode_columns(fitted.learned.columns())
-    support = support_of(spec.space, encoded)
-    files = {SUPPORT: tensor_bytes(support.tensors())}
-    if with_records:
-        files[RECORDS] = content
-    if notice is not None:
-        files[NOTICE] = notice.encode()
-    manifest = {
-        "format": BENCHMARK,
-        **({} if name is None else {"name": name}),
-        "version": spec.version if version is None else version,
-        "spec": dict(spec.source),
-        "targets": [
-            {"name": t.name, "kind": t.kind, "unit": t.unit, "direction": t.direction}
-            for t in spec.targets
-        ],
-        "fidelity": spec.space.fidelity,
-        "models": [model.name for model in fitted.models],
-        "noise": dict(fitted.noise),
-        "learned_from": sorted(set(fitted.learned.split.tolist())),
-        "energy": energy_facts(records),
-        "provenance": provenance(records, content),
-        "quality": fitted.quality,
-    }
-    for model in fitted.models:
-        whole = with_manifest(*ensembles.contents(model))
-        files |= {f"{model.name}/{name}": content for name, content in whole.items()}
-    save_folder(folder, manifest, files)
+    write_benchmark(
+        folder,
+        spec,
+        fitted.models,
+        rows,
+        noise=fitted.noise,
+        quality=fitted.quality,
+        entries={"learned_from": sorted(set(fitted.learned.split.tolist()))},
+        support=support_of(spec.space, spec.space.encode_columns(fitted.learned.columns())),
+        name=name,
+        version=version,
+        with_records=with_records,
+        notice=notice,
+    )

@@ -8,7 +8,6 @@ scalars that are not named go together. `about` is for people.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from eahas.errors import FitError, shown, unknown
@@ -71,7 +70,7 @@ def described_parts(parts: Sequence[Part], spec: Spec, about: Sequence[str]) -> 
 
 def written(part: Part, about: str) -> dict[str, Any]:
     """Settings as a file holds them: all but the seed, which is an argument of every fit."""
-    settings = asdict(_settings_of(part))
+    settings = _settings_of(part).to_dict()
     return {ABOUT: about, **{name: v for name, v in settings.items() if name != "seed"}}
 
 

@@ -10,15 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from eahas.benchmark.benchmark import RECORDS
-from eahas.benchmark.storage import table_folder as tables
-from eahas.benchmark.storage.folder import BENCHMARK, save_folder, with_manifest
+from eahas.benchmark.storage.benchmark_folder import write_benchmark
 from eahas.errors import FitError, shown
 from eahas.models.table import Table
 from eahas.models.uncertainty.distribution import on_log_scale
-from eahas.records.parquet import records_bytes
 from eahas.records.schema import check_rows
-from eahas.records.summary import energy_facts, provenance
 from eahas.spec.spec import Spec
 from eahas.spec.targets import Target
 from surrogates.data.dataset import Runs, runs_from_records
@@ -183,32 +179,21 @@ def save(
 
     `name` is the benchmark's own, by default that of its space; `version` by default the spec's.
     """
-    spec, table = made.spec, made.table
-    records = check_rows(rows, spec)
-    content = records_bytes(records, spec)
-    own = {} if name is None else {"name": name}
+    table = made.table
     runs_of = Counter(table.present.sum(axis=1).tolist())
-    manifest = {
-        "format": BENCHMARK,
-        "version": spec.version if version is None else version,
-        **own,
-        "spec": dict(spec.source),
-        "targets": [
-            {"name": t.name, "kind": t.kind, "unit": t.unit, "direction": t.direction}
-            for t in spec.targets
-        ],
-        "fidelity": spec.space.fidelity,
-        "models": [table.name],
-        "noise": dict.fromkeys(table.values, "repeats"),
-        "table": {
-            "configurations": table.points,
-            "seeds": list(table.seeds),
-            "configurations_with_runs": {str(k): runs_of[k] for k in sorted(runs_of)},
-        },
-        "energy": energy_facts(records),
-        "provenance": provenance(records, content),
-        "quality": made.quality,
+    facts = {
+        "configurations": table.points,
+        "seeds": list(table.seeds),
+        "configurations_with_runs": {str(k): runs_of[k] for k in sorted(runs_of)},
     }
-    whole = with_manifest(*tables.contents(table))
-    files = {RECORDS: content, **{f"{table.name}/{n}": c for n, c in whole.items()}}
-    save_folder(folder, manifest, files)
+    write_benchmark(
+        folder,
+        made.spec,
+        [table],
+        rows,
+        noise=dict.fromkeys(table.values, "repeats"),
+        quality=made.quality,
+        entries={"table": facts},
+        name=name,
+        version=version,
+    )

@@ -15,8 +15,9 @@ from typing import Any
 
 from eahas.errors import SpecError, SweepError
 from eahas.records.parquet import read_records
+from eahas.settings import number
 from eahas.spec.spec import Spec
-from regnet_hpo.settings import bounded, build
+from regnet_hpo.settings import SpecSettings
 from sweeps.collect import collect
 from sweeps.compatibility import record_in
 from sweeps.launch import finished_count, launch, require_budget
@@ -38,15 +39,17 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class SweepSettings:
+class SweepSettings(SpecSettings):
     """The section `sweep` of a spec: the number of configurations and the seed of their sampling.
 
     One of every `repeat_every` configurations is trained with a second seed (0: none).
     """
 
-    configs: int = bounded(1000, 1)
-    seed: int = bounded(0)
-    repeat_every: int = bounded(10)
+    section = "sweep"
+
+    configs: int = number(1000, 1)
+    seed: int = number(0)
+    repeat_every: int = number(10)
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ class Increment:
 
 def listed_runs(spec: Spec) -> list[PlannedRun]:
     """The fixed list of runs of a spec. Raises SpecError for a bad section `sweep`."""
-    settings = build("sweep", SweepSettings, spec.sweep)
+    settings = SweepSettings().changed(spec.sweep)
     count = settings.configs
     try:
         return plan_list(spec, count, seed=settings.seed, repeat_every=settings.repeat_every)

@@ -17,7 +17,8 @@ from eahas.checks import is_number, is_whole
 from eahas.energy import ESTIMATED, RAPL
 from eahas.errors import SweepError, shown
 from eahas.spec.spec import Spec
-from regnet_hpo.preflight import check_device, default_device, gpu_count, meter_for, preflight
+from regnet_hpo.preflight import check_device, default_device, gpu_count, preflight
+from regnet_hpo.run_meter import meter_for
 from regnet_hpo.settings import measure_settings
 from sweeps.compatibility import require_compatible
 from sweeps.executors.local import EXIT_CANNOT_WRITE, EXIT_RESTART, Slot, Worker

@@ -67,7 +67,8 @@ def make_runs(
     same reason; SpecError, DataError or MeterError if its runs cannot be made on this device;
     OSError if the folder cannot be written.
     """
-    from regnet_hpo.preflight import meter_for, preflight
+    from regnet_hpo.preflight import preflight
+    from regnet_hpo.run_meter import meter_for
     from regnet_hpo.settings import measure_settings
 
     spec, runs = load_plan(folder)

@@ -21,9 +21,10 @@ from eahas.errors import MeterError, SweepError
 from eahas.records.schema import config_of
 from eahas.spec.spec import Spec
 from regnet_hpo.data import DataSet
-from regnet_hpo.preflight import meter_for
-from regnet_hpo.run_meter import WINDOW, RunMeter
+from regnet_hpo.metering import WindowMetering
+from regnet_hpo.run_meter import RunMeter, meter_for
 from regnet_hpo.settings import measure_settings
+from regnet_hpo.torch_threads import torch_threads
 from regnet_hpo.train import Trainer
 
 Row = Mapping[str, Any]
@@ -125,7 +126,7 @@ def _scaled(spec: Spec, row: Row, data: DataSet, device: str) -> Scaled:
     config, seed = config_of(row, spec), int(row["seed"])
     trainer = Trainer(spec, config, seed, device=device, dataset=data)
     try:
-        with trainer.device_lock.exclusive():
+        with torch_threads(trainer.measure.threads), trainer.device_lock.exclusive():
             return _meter_both(trainer, str(row["config_id"]))
     finally:
         trainer.learner.release()
@@ -142,9 +143,10 @@ def _meter_both(trainer: Trainer, config_id: str) -> Scaled:
     run_meter.pause(epochs)
     if not math.isfinite(losses[-1]):
         raise MeterError(f"loss is {losses[-1]} after {epochs} epochs")
-    whole = _run_costs(run_meter, epochs)
-    trainer.measure_window()
-    window = _run_costs(run_meter, epochs)
+    whole = _time_and_energy(run_meter, epochs)
+    metering = WindowMetering(trainer.measure, trainer.device_lock)
+    metering.measure_window(run_meter, lambda: learner.train_epoch(epochs - 1))
+    window = _time_and_energy(run_meter, epochs)
     return Scaled(
         config_id=config_id,
         source=run_meter.meter.source,
@@ -156,8 +158,9 @@ def _meter_both(trainer: Trainer, config_id: str) -> Scaled:
     )
 
 
-def _run_costs(run_meter: RunMeter, epochs: int) -> dict[str, Any]:
-    return run_meter.times(epochs, WINDOW) | run_meter.training_energy(epochs, WINDOW)
+def _time_and_energy(run_meter: RunMeter, epochs: int) -> dict[str, Any]:
+    metered = run_meter.training.finish()
+    return run_meter.times(epochs) | run_meter.training_energy(metered, epochs)
 
 
 def summary(metered: Sequence[Scaled], skipped: Mapping[str, str]) -> dict[str, Any]:

@@ -15,6 +15,8 @@ from eahas.records.parquet import write_records
 from eahas.spec.spec import spec_from_dict
 from fit_model import main
 
+pytestmark = pytest.mark.integration
+
 pytest.importorskip("torch")
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -16,6 +16,8 @@ from eahas import api
 from fit_model import main
 from sweeps.specs import load_spec
 
+pytestmark = pytest.mark.integration
+
 pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 

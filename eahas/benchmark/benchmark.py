@@ -13,6 +13,8 @@ import numpy as np
 from eahas.benchmark.model_set import ModelSet
 from eahas.benchmark.optima import Point, best_points, front_points
 from eahas.benchmark.prediction import FloatArray, IntArray, Prediction
+from eahas.benchmark.storage.benchmark_folder import NOTICE as NOTICE
+from eahas.benchmark.storage.benchmark_folder import RECORDS as RECORDS
 from eahas.benchmark.storage.folder import read_file
 from eahas.checks import is_whole
 from eahas.errors import (
@@ -30,8 +32,6 @@ from eahas.models.table import Table
 from eahas.models.uncertainty.seed_noise import check_seed
 from eahas.records.parquet import mixed_columns, read_table
 from eahas.space.space import Config
-
-RECORDS, NOTICE = "records.parquet", "NOTICE"
 
 
 @dataclass(frozen=True, eq=False)

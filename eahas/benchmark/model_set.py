@@ -10,17 +10,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from eahas.benchmark.storage.folder import read_tensors
+from eahas.benchmark.storage.benchmark_folder import read_support
 from eahas.benchmark.storage.manifest import name_of
-from eahas.errors import CheckpointError, EahasError
+from eahas.errors import EahasError
 from eahas.models.protocol import Model
-from eahas.models.support import Everywhere, JointSupport, Support, support_from_tensors
+from eahas.models.support import Everywhere, JointSupport, Support
 from eahas.models.table import Table
 from eahas.space.space import Space
 from eahas.spec.spec import Spec
 from eahas.spec.targets import Target, main_curve
-
-SUPPORT = "support.safetensors"
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,8 +131,4 @@ class ModelSet:
             return JointSupport(tuple(part.support for part in self.parts))
         if self.table is not None:
             return Everywhere()
-        tensors = read_tensors(self.folder, SUPPORT, self.manifest)
-        try:
-            return support_from_tensors(self.space, tensors)
-        except CheckpointError as error:
-            raise CheckpointError(f"{self.folder / SUPPORT} {error}") from None
+        return read_support(self.folder, self.manifest, self.space)

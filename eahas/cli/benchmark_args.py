@@ -6,8 +6,8 @@ import re
 from argparse import Namespace
 from pathlib import Path
 
-from eahas.benchmark.parts import NAME
 from eahas.benchmark.storage.folder import replaceable
+from eahas.benchmark.storage.manifest import NAME
 from eahas.cli.arguments import Parser, UsageError, whole
 from eahas.errors import shown
 

@@ -108,11 +108,11 @@ class Layout:
         found: list[list[Any]] = []
         for section in self.sections:
             at = configs
-            for key in section.path:
-                at = [d.get(key) for d in at]
-            if {*map(type, at)} != {dict} or {*map(len, at)} != {section.size}:
-                return None
             try:
+                for key in section.path:
+                    at = list(map(itemgetter(key), at))
+                if {*map(type, at)} != {dict} or {*map(len, at)} != {section.size}:
+                    return None
                 found += [list(map(itemgetter(leaf), at)) for leaf in section.leaves]
             except KeyError:
                 return None

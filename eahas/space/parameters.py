@@ -49,6 +49,18 @@ class Computed:
 Lookup = dict[Any, Any] | Computed
 
 
+def tables_by_type(lookup: Lookup) -> dict[type, dict[Value, Value]]:
+    """From the type of a plain value to a table of canonical forms; empty where they are computed.
+
+    For a column of one type this is faster than `lookup`, which makes a key of each value.
+    """
+    tables: dict[type, dict[Value, Value]] = {}
+    if not isinstance(lookup, Computed):
+        for (kind, value), canonical in lookup.items():
+            tables.setdefault(kind, {})[value] = canonical
+    return tables
+
+
 @dataclass(frozen=True)
 class Numeric:
     """An integer or float in [low, high], on a grid of `quantum` where one is given.

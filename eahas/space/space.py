@@ -7,26 +7,31 @@ canonical dictionaries are what the functions here pass among themselves.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
 from math import prod
 from operator import getitem
-from typing import Any, overload
+from typing import Any, Literal, overload
 
 import numpy as np
 
 from eahas.checks import is_whole
 from eahas.errors import ConfigError, EahasError, SpecError, shown, unknown
+from eahas.space.architectures.family import ArchitectureFamily, Network
+from eahas.space.architectures.registry import family_of
 from eahas.space.constraints import Constraint, require
 from eahas.space.layouts import Layout, flatten, nest
-from eahas.space.parameters import Choice, Condition, Parameter, is_active
+from eahas.space.parameters import Choice, Condition, Parameter, is_active, tables_by_type
 from eahas.space.validation import examine
 
 Config = Mapping[str, Any]
 MAX_REJECTIONS = 100_000
 MAX_POINTS = 1_000_000  # a space with more is not listed
+LIST_BLOCK = 512  # configurations of a list that are read while they are in the processor's cache
 
 
 @dataclass(frozen=True)
@@ -34,13 +39,15 @@ class Space:
     """Parameters in encoding order, the constraints over them, and the name of the fidelity.
 
     `fidelity` names the parameter that holds the number of training epochs (MAX_EPOCH), or is None
-    for a space without learning curves.
+    for a space without learning curves. `network` is what the spec fixes about the network around
+    the architecture, or None.
     """
 
     name: str
     parameters: tuple[Parameter, ...]
     constraints: tuple[Constraint, ...] = ()
     fidelity: str | None = None
+    network: Network | None = None
 
     def __post_init__(self) -> None:
         if not self.parameters:
@@ -97,6 +104,11 @@ class Space:
         return nest({name: flat[name] for name in self.names if name in flat})
 
     @cached_property
+    def architecture(self) -> ArchitectureFamily | None:
+        """The architecture family that is searched, by the constraints or else the parameters."""
+        return family_of(self._by_name, self.constraints)
+
+    @cached_property
     def _layouts(self) -> tuple[Layout, ...]:
         """The forms that are read quickly; none where conditions can make a parameter absent."""
         if any(p.condition is not None for p in self.parameters):
@@ -106,6 +118,10 @@ class Space:
     @cached_property
     def _lookups(self) -> tuple[Any, ...]:
         return tuple(p.lookup for p in self.parameters)
+
+    @cached_property
+    def _tables(self) -> tuple[dict[type, dict[Any, Any]], ...]:
+        return tuple(map(tables_by_type, self._lookups))
 
     # Validation
 
@@ -160,20 +176,33 @@ class Space:
         return columns
 
     def _columns_quickly(self, configs: Sequence[Any]) -> dict[str, np.ndarray] | None:
+        """The columns of plain, complete configurations; None where one of them is unusual."""
+        columns = {p.name: np.empty(len(configs), dtype=p.dtype) for p in self.parameters}
         for form in self._layouts:
-            given = form.columns(configs)
-            if given is not None:
-                try:
-                    return {
-                        p.name: np.array(
-                            [p.lookup[key] for key in zip(map(type, values), values, strict=True)],
-                            dtype=p.dtype,
-                        )
-                        for p, values in zip(self.parameters, given, strict=True)
-                    }
-                except (KeyError, TypeError, ValueError):  # unknown, or cannot be hashed
-                    return None
+            blocks = (slice(at, at + LIST_BLOCK) for at in range(0, len(configs), LIST_BLOCK))
+            if all(self._fill(columns, block, form.columns(configs[block])) for block in blocks):
+                return columns
         return None
+
+    def _fill(
+        self, columns: dict[str, np.ndarray], block: slice, given: Sequence[list[Any]] | None
+    ) -> bool:
+        """Write the canonical forms of one block into the columns, if all values are plain."""
+        if given is None:
+            return False
+        try:
+            for column, lookup, tables, values in zip(
+                columns.values(), self._lookups, self._tables, given, strict=True
+            ):
+                types = {*map(type, values)}
+                if tables and len(types) == 1:
+                    column[block] = list(map(tables[types.pop()].__getitem__, values))
+                else:
+                    keys = zip(map(type, values), values, strict=True)
+                    column[block] = [lookup[key] for key in keys]
+        except (KeyError, TypeError, ValueError):  # unknown, or cannot be hashed
+            return False
+        return True
 
     def contains(self, config: Config) -> bool:
         """Whether `check` accepts the configuration."""
@@ -193,7 +222,7 @@ class Space:
         n: int,
         *,
         seed: int = 0,
-        distinct: bool = True,
+        distinct: bool | Literal["canonical"] = True,
         progress: Callable[[int, int], None] | None = None,
     ) -> list[dict[str, Any]]: ...
     def sample(
@@ -201,25 +230,33 @@ class Space:
         n: int | None = None,
         *,
         seed: int = 0,
-        distinct: bool = True,
+        distinct: bool | Literal["canonical"] = True,
         progress: Callable[[int, int], None] | None = None,
     ) -> dict[str, Any] | list[dict[str, Any]]:
         """A random nested configuration, or a list of `n` different ones (unless not `distinct`).
 
         Parameters are sampled independently; a configuration that violates a constraint is rejected
-        as a whole. For a list, `progress` is called with (sampled, n) after each one. Raises
-        SpecError where the constraints leave (almost) nothing.
+        as a whole. With `distinct="canonical"` the `canonical_hash` of the configurations in a list
+        is different too: no two describe the same network trained in the same way. For a list,
+        `progress` is called with (sampled, n) after each one. Raises SpecError where the
+        constraints leave (almost) nothing, or fewer than `n` different configurations.
         """
         rng = _generator(seed)
+        if not isinstance(distinct, bool) and distinct != "canonical":
+            raise ConfigError(f"distinct={shown(distinct)}: allowed are True, False, 'canonical'")
         if n is None:
             return self.nest(self.draw(rng))
         n = _whole("n", n, 1)
         if distinct and n > self.cardinality():
             raise SpecError(f"space {self.name} has fewer than n={n} different configurations")
-        drawn: dict[tuple[Any, ...], dict[str, Any]] = {}
+        drawn: dict[Any, dict[str, Any]] = {}
         for _ in range(MAX_REJECTIONS + 100 * n):
             flat = self.draw(rng)
-            drawn.setdefault(tuple(flat.items()) if distinct else (len(drawn),), flat)
+            if distinct == "canonical":
+                key: Any = self._canonical_hash(flat)
+            else:
+                key = tuple(flat.items()) if distinct else len(drawn)
+            drawn.setdefault(key, flat)
             if progress is not None:
                 progress(len(drawn), n)
             if len(drawn) == n:
@@ -270,27 +307,57 @@ class Space:
         """Every nested configuration one step away that the constraints allow.
 
         A step changes one parameter: to a neighbouring grid value (a twentieth of the range where
-        there is no grid), or to any other choice. A parameter that the step brings to life takes
-        the middle of its grid.
+        there is no grid), or to any other choice. A parameter that the step makes active takes the
+        middle of its grid. Where the architecture family has moves of its own (NAS-Bench-101: one
+        operation, edge or vertex), they replace the steps of its parameters: each leads to another
+        architecture, no two of them isomorphic.
         """
         flat = self.check(config)
-        found = []
-        for parameter in self.parameters:
-            if parameter.name not in flat:
-                continue
-            for value in parameter.neighbours(flat[parameter.name]):
-                moved = self._repaired({**flat, parameter.name: value})
-                if all(c.violation(moved) is None for c in self.constraints):
-                    found.append(self.nest(moved))
-        return found
+        own = self._moved_parameters
+        stepped = (
+            self._repaired({**flat, parameter.name: value})
+            for parameter in self.parameters
+            if parameter.name in flat and parameter.name not in own
+            for value in parameter.neighbours(flat[parameter.name])
+        )
+        allowed = (m for m in stepped if all(c.violation(m) is None for c in self.constraints))
+        return [self.nest(moved) for moved in chain(self._architecture_moves(flat), allowed)]
+
+    @cached_property
+    def _moved_parameters(self) -> tuple[str, ...]:
+        """The parameters that the architecture family moves together; none where it does not."""
+        family = self.architecture
+        return () if family is None or family.neighbours is None else family.parameters
+
+    def _architecture_moves(self, flat: Config) -> list[dict[str, Any]]:
+        """The flat configurations that the moves of the architecture family lead to."""
+        family = self.architecture
+        if family is None or family.neighbours is None:
+            return []
+        moved = (
+            self._repaired({**flat, **architecture}) for architecture in family.neighbours(flat)
+        )
+        return [m for m in moved if self.contains(m)]  # a space may offer fewer values
 
     def mutate(self, config: Config, *, seed: int) -> dict[str, Any]:
-        """A copy with one randomly chosen parameter drawn anew, constraints respected."""
+        """A copy with one randomly chosen parameter drawn anew, constraints respected.
+
+        Where the architecture family has moves of its own (see `neighbours`), a random one of them
+        is made instead when the parameter is one of the architecture's.
+        """
         flat = self.check(config)
         rng = _generator(seed)
-        movable = [p for p in self.parameters if p.name in flat and p.cardinality() > 1]
+        moves = self._architecture_moves(flat)
+        own = self._moved_parameters
+        movable = [
+            p
+            for p in self.parameters
+            if p.name in flat and p.cardinality() > 1 and (moves or p.name not in own)
+        ]
         for _ in range(MAX_REJECTIONS if movable else 0):
             parameter = movable[int(rng.integers(len(movable)))]
+            if parameter.name in own:
+                return self.nest(moves[int(rng.integers(len(moves)))])
             value = parameter.sample(rng)
             if value == flat[parameter.name]:
                 continue
@@ -334,6 +401,23 @@ class Space:
         return kept / draws
 
     # Codes
+
+    def canonical_hash(self, config: Config) -> str:
+        """A hash that configurations share if they describe the same network, trained the same way.
+
+        32 hexadecimal digits. Isomorphic architectures count as one where the architecture family
+        knows them (NAS-Bench-101, NAS-Bench-201); all other parameters must be equal. Where no two
+        architectures are isomorphic, only equal configurations share it.
+        """
+        return self._canonical_hash(self.check(config))
+
+    def _canonical_hash(self, flat: Config) -> str:
+        family, rest, architecture = self.architecture, dict(flat), None
+        if family is not None and family.architecture_hash is not None:
+            rest = {name: value for name, value in flat.items() if name not in family.domains}
+            architecture = family.architecture_hash(flat)
+        content = json.dumps([architecture, rest], sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()[:32]
 
     @cached_property
     def encoding_width(self) -> int:

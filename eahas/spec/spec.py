@@ -10,17 +10,18 @@ import math
 import numbers
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 from eahas.checks import is_whole
 from eahas.errors import SpecError, shown, unknown
 from eahas.frozen import frozen
-from eahas.space.architectures.regnet import STEM_STRIDES, NetworkFacts
+from eahas.space.architectures.family import Network
+from eahas.space.architectures.registry import read_network
 from eahas.space.constraints import constraint_from_dict
+from eahas.space.fields import known_fields, text
 from eahas.space.parameters import MAX_INTEGER, Choice, Condition, Numeric, Parameter
 from eahas.space.space import Space
-from eahas.spec.fields import known_fields, number, text
 from eahas.spec.targets import RESERVED, Target, main_curve, targets_from_dict
 
 MAX_DEPTH, MAX_VALUES = 20, 100_000  # levels and values of a spec; more is a loop or a mistake
@@ -50,7 +51,7 @@ class Spec:
     space: Space
     curves: tuple[Target, ...]
     scalars: tuple[Target, ...]
-    network: NetworkFacts | None
+    network: Network | None
     data: Mapping[str, Any] | None
     training: Mapping[str, Any]
     measurement: Mapping[str, Any]
@@ -91,16 +92,20 @@ def spec_from_dict(given: Any) -> Spec:
     if not described:
         raise SpecError("parameters: at least one is needed")
     parameters = tuple(parameter_from_dict(n, p) for n, p in described.items())
-    network = None if given.get("network") is None else _network(given["network"])
     constraints = [] if given.get("constraints") is None else given["constraints"]
     if not isinstance(constraints, list):
         raise SpecError(f"constraints: a list, got {shown(constraints)}")
+    network = None
+    if given.get("network") is not None:
+        kinds = [c.get("kind") for c in constraints if isinstance(c, Mapping)]
+        network = read_network(given["network"], kinds, {p.name: p for p in parameters})
     fidelity = given.get("fidelity")
     space = Space(
         name=name,
         parameters=parameters,
         constraints=tuple(constraint_from_dict(c, network, parameters) for c in constraints),
         fidelity=None if fidelity is None else text("fidelity", fidelity),
+        network=network,
     )
     _check_fidelity(space)
     curves, scalars = targets_from_dict(given.get("targets"))
@@ -175,34 +180,6 @@ def _check_targets(curves: tuple[Target, ...], scalars: tuple[Target, ...], spac
         if target.name in RESERVED:
             raise SpecError(f"targets: {target.name} is what a prediction has already; rename it")
         taken.add(target.name)
-
-
-def _network(given: Any) -> NetworkFacts:
-    if not isinstance(given, Mapping):
-        raise SpecError(f"network: a mapping, got {shown(given)}")
-    known_fields("network", given, [f.name for f in fields(NetworkFacts)])
-    required = ("image_size", "in_channels", "classes", "stem_width")
-    missing = [key for key in required if given.get(key) is None]
-    if missing:
-        raise SpecError(f"network: {', '.join(missing)} missing")
-    facts = NetworkFacts(**given)
-    for name in (*required, "stride"):
-        value = getattr(facts, name)
-        if not is_whole(value) or not 1 <= value <= 1_000_000:
-            raise SpecError(f"network: {name} is a whole number in 1..1000000, got {shown(value)}")
-    if not isinstance(facts.stem, str) or facts.stem not in STEM_STRIDES:
-        raise SpecError("network: " + unknown("stem", facts.stem, STEM_STRIDES))
-    se_ratio = number("network: se_ratio", facts.se_ratio)
-    if se_ratio is None or not 0 <= se_ratio <= 1:
-        raise SpecError(f"network: se_ratio is a number in 0..1, got {shown(se_ratio)}")
-    multiplier = number("network: bottleneck_multiplier", facts.bottleneck_multiplier)
-    whole = multiplier is not None and 1 <= multiplier <= 1_000 and multiplier % 1 == 0
-    if not whole and multiplier not in (0.5, 0.25, 0.125):
-        raise SpecError(
-            f"network: bottleneck_multiplier is 1/8, 1/4, 1/2 or a whole number in 1..1000, "
-            f"got {shown(multiplier)}"
-        )
-    return facts
 
 
 def _check_fidelity(space: Space) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from eahas.errors import SpecError, shown, unknown
-from eahas.spec.fields import known_fields, number, text
+from eahas.space.fields import known_fields, number, text
 
 Kind = Literal["curve", "scalar"]
 Direction = Literal["maximize", "minimize"]

@@ -5,7 +5,7 @@ How far members stray on the runs that they have not seen is the noise of the en
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -44,7 +44,7 @@ def fit_curves_coded(
         features=runs.features,
         regressor=_with_noise(regressor, noise),
         primary=spec.main_curve.name,
-        manifest={"settings": asdict(settings)},
+        manifest={"settings": settings.to_dict()},
     )
 
 
@@ -69,7 +69,7 @@ def fit_scalars_coded(
         features=runs.features,
         regressor=_with_noise(regressor, noise),
         primary=spec.scalars[0].name,
-        manifest={"settings": asdict(settings)},
+        manifest={"settings": settings.to_dict()},
     )
 
 

@@ -13,53 +13,53 @@ from typing import Any
 import numpy as np
 
 from eahas.models.regressors import KernelMachine
+from eahas.settings import number
 from surrogates.models.optional import imported
+from surrogates.settings import EnsembleSettings, fraction
 
 Array = np.ndarray
 AMPLITUDES, LENGTHS, NOISES = (1e-2, 1e3), (0.1, 1e4), (1e-5, 1e1)  # in deviations
 
 
 @dataclass(frozen=True)
-class SvrSettings:
-    """scikit-learn's names, beside members, seed and degree.
+class SupportVectorSettings(EnsembleSettings):
+    """Settings of support vector regression, with the names of scikit-learn.
 
-    `gamma` is in units of 1 / features, `epsilon` in deviations of an output.
+    `gamma` is in units of 1 / number of features.
     """
 
-    members: int = 3
-    seed: int = 0
-    degree: int = 5
-    C: float = 10.0
-    epsilon: float = 0.03
-    gamma: float = 0.2
+    members: int = number(3, 2)
+    C: float = number(10.0, open_low=True)
+    gamma: float = number(0.2, open_low=True)
 
 
 @dataclass(frozen=True)
-class NuSvrSettings:
-    """The same with `nu`, the least share of support vectors, in place of `epsilon`."""
+class SvrSettings(SupportVectorSettings):
+    """Settings of SVR; `epsilon` is in standard deviations of an output."""
 
-    members: int = 3
-    seed: int = 0
-    degree: int = 5
-    C: float = 5.0
-    nu: float = 0.5
-    gamma: float = 0.2
+    epsilon: float = number(0.03)
 
 
 @dataclass(frozen=True)
-class GpSettings:
-    """A Gaussian process on at most `largest` configurations, drawn with the seed.
+class NuSvrSettings(SupportVectorSettings):
+    """Settings of NuSVR; `nu` is a lower bound on the fraction of support vectors."""
 
-    Its length scales are the likeliest after `iterations` of L-BFGS on at most `likelihood` of
-    them: the cost of both grows with the cube of these numbers.
+    C: float = number(5.0, open_low=True)
+    nu: float = fraction(0.5)
+
+
+@dataclass(frozen=True)
+class GpSettings(EnsembleSettings):
+    """Settings of a Gaussian process on at most `largest` configurations, sampled with the seed.
+
+    `iterations` of L-BFGS maximise the likelihood of its hyperparameters on at most `likelihood` of
+    them. The cost of both grows with the cube of these numbers.
     """
 
-    members: int = 3
-    seed: int = 0
-    degree: int = 5
-    largest: int = 1500
-    likelihood: int = 500
-    iterations: int = 50
+    members: int = number(3, 2)
+    largest: int = number(1500, 2)
+    likelihood: int = number(500, 2)
+    iterations: int = number(50, 1)
 
 
 def fit_svr(x: Array, y: Array, weight: Array, settings: SvrSettings, seed: int) -> KernelMachine:

@@ -12,24 +12,24 @@ from typing import Any
 import numpy as np
 
 from eahas.models.regressors import TreeEnsemble
+from eahas.settings import number
 from surrogates.models.optional import imported
 from surrogates.models.trees import Tree, of_sklearn, together
+from surrogates.settings import EnsembleSettings, fraction
 
 Array = np.ndarray
 
 
 @dataclass(frozen=True)
-class NgbSettings:
-    """NGBoost's own names and `max_depth` of its trees, beside members, seed and degree."""
+class NgbSettings(EnsembleSettings):
+    """Settings of NGBoost, with its names; `max_depth` is that of its trees."""
 
-    members: int = 3
-    seed: int = 0
-    degree: int = 5
-    n_estimators: int = 200
-    learning_rate: float = 0.12
-    max_depth: int = 4
-    minibatch_frac: float = 0.4
-    col_sample: float = 0.5
+    members: int = number(3, 2)
+    n_estimators: int = number(200, 1)
+    learning_rate: float = number(0.12)
+    max_depth: int = number(4, 1)
+    minibatch_frac: float = fraction(0.4)
+    col_sample: float = fraction(0.5)
 
 
 def grow_ngboost(

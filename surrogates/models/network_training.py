@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -15,45 +14,48 @@ from eahas.errors import CheckpointError, EahasError, FitError
 from eahas.models.ensemble import Ensemble
 from eahas.models.heads import CurveHead, ScalarHead
 from eahas.models.regressors.mlp import MlpEnsemble, mlp_from_tensors
+from eahas.settings import number, whole_numbers
 from surrogates.data.dataset import Runs
 from surrogates.data.folds import folds
 from surrogates.data.transforms import linked_scalars
 from surrogates.models.codecs import curve_bounds, started
 from surrogates.models.networks import MemberMlp, drawing
+from surrogates.settings import EnsembleSettings
 
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class NetSettings:
-    """How an ensemble of networks is fitted. Every field is a hyperparameter of the fit."""
+class NetSettings(EnsembleSettings):
+    """Settings of an ensemble of networks.
 
-    members: int = 5
-    hidden: tuple[int, ...] = (96, 96)
-    degree: int = 5
-    steps: int = 2500
-    batch_size: int = 128
-    learning_rate: float = 3e-3
-    weight_decay: float = 1.0
-    dropout: float = 0.1
-    left_out: int = 1  # of the folds, by each member: 0 or 1
-    seed: int = 0
+    `left_out` is the number of folds of the runs that each member leaves out.
+    """
+
+    hidden: tuple[int, ...] = whole_numbers((96, 96))
+    steps: int = number(2500, 1)
+    batch_size: int = number(128, 1)
+    learning_rate: float = number(3e-3)
+    weight_decay: float = number(1.0)
+    dropout: float = number(0.1, 0, 1, open_high=True)
+    left_out: int = number(1, 0, 1)
 
     @property
     def leaves_out(self) -> bool:
         """Whether each member leaves a fold of the runs out."""
         return True
 
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
 
 @dataclass(frozen=True)
 class FitSettings(NetSettings):
-    """The same with the loss on what is drawn: at how many epochs, and how much the last counts."""
+    """Settings of networks whose loss is computed on the decoded curves.
 
-    positions: int = 24
-    last_epoch_weight: float = 0.5
+    The loss is computed at `positions` epochs; the last one has the additional weight
+    `last_epoch_weight`.
+    """
+
+    positions: int = number(24, 2)
+    last_epoch_weight: float = number(0.5)
 
     @property
     def leaves_out(self) -> bool:

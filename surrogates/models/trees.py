@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 
 from eahas.models.regressors import TreeEnsemble
+from eahas.settings import number
 from surrogates.models.optional import imported
+from surrogates.settings import EnsembleSettings, fraction
 
 Array = np.ndarray
 
@@ -32,51 +34,47 @@ class Tree:
 
 
 @dataclass(frozen=True)
-class XgbSettings:
-    """XGBoost's own names, and what every ensemble has: members, seed, degree of Bezier codes."""
+class BoostingSettings(EnsembleSettings):
+    """Settings of gradient boosting: `rounds` trees per output and member."""
 
-    members: int = 5
-    seed: int = 0
-    degree: int = 5
-    rounds: int = 500
-    learning_rate: float = 0.05
-    max_depth: int = 5
-    min_child_weight: float = 2.0
-    subsample: float = 0.8
-    colsample_bytree: float = 0.6
-    reg_lambda: float = 1.0
+    rounds: int = number(500, 1)
+    learning_rate: float = number(0.05)
 
 
 @dataclass(frozen=True)
-class LgbSettings:
-    """LightGBM's own names, beside members, seed and degree."""
+class XgbSettings(BoostingSettings):
+    """Settings of XGBoost, with its names."""
 
-    members: int = 5
-    seed: int = 0
-    degree: int = 5
-    rounds: int = 500
-    learning_rate: float = 0.05
-    num_leaves: int = 16
-    min_data_in_leaf: int = 5
-    bagging_fraction: float = 0.8
-    bagging_freq: int = 1
-    feature_fraction: float = 0.6
-    lambda_l2: float = 1.0
+    max_depth: int = number(5, 1)
+    min_child_weight: float = number(2.0)
+    subsample: float = fraction(0.8)
+    colsample_bytree: float = fraction(0.6)
+    reg_lambda: float = number(1.0)
 
 
 @dataclass(frozen=True)
-class ForestSettings:
-    """The names of scikit-learn's random forest, beside members, seed and degree."""
+class LgbSettings(BoostingSettings):
+    """Settings of LightGBM, with its names."""
 
-    members: int = 5
-    seed: int = 0
-    degree: int = 5
-    n_estimators: int = 40
-    min_samples_leaf: int = 1
-    max_features: float = 1.0
+    num_leaves: int = number(16, 2, 2**17)
+    min_data_in_leaf: int = number(5, 1)
+    bagging_fraction: float = fraction(0.8)
+    bagging_freq: int = number(1)
+    feature_fraction: float = fraction(0.6)
+    lambda_l2: float = number(1.0)
 
 
-COMMON = ("members", "seed", "degree", "rounds")  # what the libraries are not told by name
+@dataclass(frozen=True)
+class ForestSettings(EnsembleSettings):
+    """Settings of random forests, with the names of scikit-learn."""
+
+    n_estimators: int = number(40, 1)
+    min_samples_leaf: int = number(1, 1)
+    max_features: float = fraction(1.0)
+
+
+# Settings that a library does not get as options.
+COMMON = {*(field.name for field in fields(EnsembleSettings)), "rounds"}
 TreeSettings = XgbSettings | LgbSettings | ForestSettings
 
 
@@ -137,8 +135,8 @@ def grow_forest(
 
 
 def own_names(settings: TreeSettings) -> dict[str, Any]:
-    """What a library is told in its own words."""
-    return {name: value for name, value in asdict(settings).items() if name not in COMMON}
+    """The options of a library, by its own names."""
+    return {name: value for name, value in settings.to_dict().items() if name not in COMMON}
 
 
 def _each_output(

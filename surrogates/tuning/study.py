@@ -19,7 +19,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -157,7 +157,7 @@ def _try_one(
         trial = study.ask()
         changes = {name: drawn.suggested(trial, name) for name, drawn in ranges.items()}
         settings = configured(base, changes)
-    kept: dict[str, Any] = {SETTINGS: asdict(settings)}
+    kept: dict[str, Any] = {SETTINGS: settings.to_dict()}
     value = None
     try:
         value = _judged(replace(part, settings=settings), *sides)
@@ -264,7 +264,7 @@ def _best(study: Any, base: Settings, data: str) -> Tuned:
 
 def _identity(base: Settings, ranges: Ranges, runs: Runs) -> dict[str, Any]:
     """What must be the same for trials to be compared."""
-    kept = {name: value for name, value in asdict(base).items() if name not in ranges}
+    kept = {name: value for name, value in base.to_dict().items() if name not in ranges}
     return {
         "runs": _digest(runs),
         "ranges": {name: repr(drawn) for name, drawn in ranges.items()},

@@ -75,7 +75,7 @@ def test_a_file_of_the_parts_makes_these_parts(spec):
         ({"targets": {"runtime_s": {"model": "xgbb"}}}, "model 'xgbb' is unknown"),
         ({"targets": {"runtime_s": {"model": ["xgb"]}}}, "model .* is unknown"),
         ({"targets": {"runtime_s": {"model": "svd_lgb"}}}, "svd_lgb fits curves, and runtime_s"),
-        ({"targets": {"runtime_s": {"settings": {"rounds": 7}}}}, "fit setting 'rounds'"),
+        ({"targets": {"runtime_s": {"settings": {"rounds": 7}}}}, "fit settings: field 'rounds'"),
     ],
 )
 def test_what_does_not_belong_is_named(spec, described, named):

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
+from eahas.contract.model_family import ModelFamilyContract
 
-from eahas import api
-from eahas.benchmark.storage import ensemble_folder
 from eahas.errors import FitError, MissingExtraError
 from eahas.spec.spec import spec_from_dict
-from surrogates.evaluation.metrics import last_epoch, once, r2
+from surrogates.evaluation.metrics import once, r2
 from surrogates.families import FAMILIES, configured, family
 from surrogates.models.kernels import GpSettings, NuSvrSettings, SvrSettings
 from surrogates.models.natural_boosting import NgbSettings
 from surrogates.models.network_training import FitSettings, NetSettings
 from surrogates.models.trees import ForestSettings, LgbSettings, XgbSettings
 from surrogates.uncertainty.calibration import calibrated
+
+pytestmark = pytest.mark.integration
 
 
 def test_every_family_is_found_by_its_name():
@@ -45,39 +45,38 @@ QUICK = {
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_every_family_learns_what_it_is_for_and_comes_back_from_its_folder(
-    name, runs, as_crossed, tmp_path
-):
-    """Through one suite: fit, calibrate, predict, save, load, predict the same."""
-    chosen = family(name)
-    try:
-        fitted = chosen.fit(
-            runs.side("train"), configured(chosen.settings, QUICK[type(chosen.settings)])
-        )
-    except MissingExtraError as error:
-        pytest.skip(str(error))
-    assert fitted.targets == chosen.targets_of(runs.spec)
-    assert fitted.manifest["family"] == name
-    fitted, test = calibrated(as_crossed(fitted, runs.side("valid"))), runs.side("test")
-    belief = fitted.distribution(test.configs)
-    if chosen.kind(runs.spec) == "curves":
-        predicted = last_epoch(belief["valid"].value, test.epochs)
-        seen = last_epoch(test.curves[:, 0], test.epochs)
-    else:
-        predicted, seen = belief["runtime_s"].value, test.scalars[:, 0]
-    assert once(r2, predicted, seen) > 0.8
-    for found in belief.values():
-        assert (np.isnan(found.value) | (found.std > 0)).all()
-    ensemble_folder.save(fitted, tmp_path / name)
-    back = api.load_ensemble(tmp_path / name)
-    for target, found in back.distribution(test.configs).items():
-        np.testing.assert_allclose(found.value, belief[target].value, rtol=1e-6)
-        np.testing.assert_allclose(found.std, belief[target].std, rtol=1e-5)
-    one = fitted.distribution(test.configs[0])
-    for target, found in one.items():
-        length = np.size(found.value)
-        many = np.ravel(belief[target].value[0])[:length]
-        np.testing.assert_allclose(np.ravel(found.value), many, rtol=1e-4, atol=1e-4)
+class TestEveryFamily(ModelFamilyContract):
+    @pytest.fixture
+    def family(self, name):
+        return family(name)
+
+    @pytest.fixture
+    def settings(self, family):
+        return configured(family.settings, QUICK[type(family.settings)])
+
+    @pytest.fixture
+    def runs(self, runs):
+        return runs
+
+    @pytest.fixture
+    def fitted(self, family, settings, runs, as_crossed):
+        try:
+            fitted = family.fit(runs.side("train"), settings)
+        except MissingExtraError as error:
+            pytest.skip(str(error))
+        return calibrated(as_crossed(fitted, runs.side("valid")))
+
+
+class TestSyntheticRuns(ModelFamilyContract):
+    """The runs that a plug-in gets by default can be learned."""
+
+    @pytest.fixture
+    def family(self):
+        return family("bezier_nn_STAR")
+
+    @pytest.fixture
+    def settings(self, family):
+        return configured(family.settings, QUICK[type(family.settings)])
 
 
 @pytest.mark.parametrize("name", ["xgb", "svr", "gp", "sklearn_forest"])
@@ -109,15 +108,15 @@ def test_settings_change_by_name():
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ([], "JSON object"),
+        ([], "a mapping of names to values"),
         ({"stepz": 1}, "did you mean 'steps'"),
-        ({"steps": 0}, "steps: a whole number from 1, got 0"),
+        ({"steps": 0}, "fit settings: steps is a whole number from 1, got 0"),
         ({"steps": True}, "steps"),
-        ({"seed": -1}, "seed: a whole number in 0"),
-        ({"positions": 1}, "positions: a whole number from 2"),
-        ({"hidden": []}, "hidden: a list"),
-        ({"hidden": 64}, "hidden: a list"),
-        ({"learning_rate": "fast"}, "learning_rate: a number"),
+        ({"seed": -1}, "seed is a whole number in 0..9223372036854775807, got -1"),
+        ({"positions": 1}, "positions is a whole number from 2"),
+        ({"hidden": []}, "hidden is a list"),
+        ({"hidden": 64}, "hidden is a list"),
+        ({"learning_rate": "fast"}, "learning_rate is a number from 0, got"),
         ({"learning_rate": float("nan")}, "learning_rate"),
         ({"dropout": 1.0}, "below 1"),
     ],

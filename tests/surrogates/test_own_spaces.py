@@ -18,6 +18,8 @@ from surrogates.data.dataset import runs_from_records
 from surrogates.families import CURVES, SCALARS
 from surrogates.fitting import fit_parts
 
+pytestmark = pytest.mark.integration
+
 QUICK = {
     "curves": replace(CURVES, members=2, steps=20, hidden=(16,)),
     "scalars": replace(SCALARS, members=2, steps=20, hidden=(16,)),

@@ -18,6 +18,8 @@ from sweeps import incremental
 from sweeps.incremental import listed_runs, run_increment, work_folder
 from sweeps.plan import DONE, PLAN_FILE, SPEC_FILE, plan_list
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture
 def listed(tiny: dict[str, Any]) -> Spec:
@@ -251,7 +253,7 @@ def test_a_call_that_failed_does_not_stand_in_the_way_of_the_right_one(
     listed: Spec, tiny: dict[str, Any], store: Path
 ) -> None:
     wrong = tiny["data"] | {"train": 10_000_000}
-    with pytest.raises(DataError, match="images are asked for"):
+    with pytest.raises(DataError, match="images are requested"):
         run_increment(spec_from_dict(dict(listed.source) | {"data": wrong}), store, 60, workers=0)
     assert run_increment(listed, store, 60, workers=0).after == 5
 
@@ -390,7 +392,7 @@ def test_a_machine_without_an_anchor_does_not_stop_the_store(
     ("changed", "message"),
     [
         ({"data_fingerprint": "0" * 12}, "trained on other images .*digits, 000000000000"),
-        ({"energy_source": "nvml_counter"}, "energies from nvml_counter.* source here is estimated"),
+        ({"energy_source": "nvml_counter"}, "energies from nvml_counter.* here is estimated"),
         ({"energy_source": "rapl"}, "energies from rapl.* source here is estimated"),
     ],
 )

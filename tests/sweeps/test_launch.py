@@ -20,6 +20,8 @@ from sweeps.executors.local import Slot
 from sweeps.launch import finished_count, launch
 from sweeps.plan import DONE, WORK, load_plan, sample
 
+pytestmark = pytest.mark.integration
+
 ROOT = str(Path(__file__).parents[2])
 
 

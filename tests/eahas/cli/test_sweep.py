@@ -10,6 +10,8 @@ import pytest
 from eahas import api
 from eahas.cli import demo
 
+pytestmark = pytest.mark.integration
+
 pytest.importorskip("torch")
 
 

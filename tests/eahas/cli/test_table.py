@@ -12,6 +12,8 @@ from eahas import api
 from eahas.records.parquet import write_records
 from eahas.spec.spec import spec_from_dict
 
+pytestmark = pytest.mark.integration
+
 SPEC = {
     "name": "listed",
     "parameters": {

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from eahas.errors import SpecError
-from eahas.space.architectures.regnet import NetworkFacts
-from eahas.space.constraints import Forbidden, RegNetConstraint
+from eahas.space.architectures.regnet import NetworkFacts, RegNetConstraint
+from eahas.space.constraints import Forbidden
 from eahas.space.parameters import Choice, Condition, Numeric
 from eahas.spec.spec import parameter_from_dict, spec_from_dict
 from eahas.spec.targets import KNOWN_TARGETS, Target

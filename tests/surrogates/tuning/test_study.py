@@ -16,6 +16,8 @@ from surrogates.tuning import study as tuning
 from surrogates.tuning.search_spaces import SPACES, search_space
 from surrogates.tuning.study import score, tune
 
+pytestmark = pytest.mark.integration
+
 pytest.importorskip("optuna")
 
 SMALL = SvrSettings(members=2, C=0.3)

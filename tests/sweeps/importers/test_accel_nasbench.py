@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from eahas.contract.importer import ImporterContract
 
 from eahas.errors import DataError
 from eahas.records.parquet import read_records, write_records
@@ -17,7 +18,7 @@ from surrogates.data.dataset import runs_from_records
 from sweeps.importers.accel_nasbench import accel_nasbench_rows
 from sweeps.specs import load_spec
 
-REAL = Path(__file__).parents[3] / "shared/data/accel_nasbench/anb_dataset_jsons.tar.gz"
+REAL = Path(__file__).parents[4] / "shared/data/accel_nasbench/anb_dataset_jsons.tar.gz"
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +59,12 @@ def folder(spec: Spec, tmp_path: Path) -> Path:
         listed = [f"../somewhere/result_{number}.json" for number in part]
         (tmp_path / f"{name}_paths.json").write_text(json.dumps(listed))
     return tmp_path
+
+
+class TestContract(ImporterContract):
+    @pytest.fixture
+    def imported(self, folder: Path, spec: Spec):
+        return spec, accel_nasbench_rows(folder / "json", spec)
 
 
 def test_a_folder_becomes_records(folder: Path, spec: Spec) -> None:

@@ -1,0 +1,1 @@
+"""Suites that hold an implementation to its interface; installed as `eahas.contract`."""
