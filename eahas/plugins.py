@@ -11,7 +11,6 @@ the result depends only on which packages are installed.
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
 from typing import Any
 
 from eahas.errors import PluginError
@@ -19,6 +18,8 @@ from eahas.errors import PluginError
 
 def plugin_names(group: str) -> tuple[str, ...]:
     """The names that installed packages add to a group, in alphabetical order."""
+    from importlib.metadata import entry_points  # slow to import, and rarely needed
+
     return tuple(sorted(entry_points(group=group).names))
 
 
@@ -28,6 +29,8 @@ def load_plugin(group: str, name: str) -> Any:
     Raises PluginError where two packages add different objects under that name, and where the
     object cannot be imported.
     """
+    from importlib.metadata import entry_points
+
     named = set(entry_points(group=group, name=name))
     places = sorted({point.value for point in named})
     if len(places) > 1:

@@ -10,6 +10,7 @@ from typing import Any, overload
 
 import numpy as np
 
+from eahas.benchmark.energies import require_comparable
 from eahas.benchmark.model_set import ModelSet
 from eahas.benchmark.optima import Point, best_points, front_points
 from eahas.benchmark.prediction import FloatArray, IntArray, Prediction
@@ -34,7 +35,7 @@ from eahas.records.parquet import mixed_columns, read_table
 from eahas.space.space import Config
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Benchmark(ModelSet):
     """What `load_benchmark` returns: predictions, true optima of a table, and the records."""
 
@@ -132,10 +133,12 @@ class Benchmark(ModelSet):
     ) -> list[Point]:
         """The true Pareto front of a target against one cost or several, the cheapest first.
 
-        By the means over the seeds; `target` is by default the learning curve. Otherwise as `best`.
+        By the means over the seeds; `target` is by default the learning curve. Otherwise as `best`;
+        raises EahasError also for two energies that cover different things.
         """
-        costs = [cost] if isinstance(cost, str) else list(cost)
-        return front_points(self._table_of, costs, target or self.main_curve, at)
+        costs, target = [cost] if isinstance(cost, str) else list(cost), target or self.main_curve
+        require_comparable(self.energies, *costs, target)
+        return front_points(self._table_of, costs, target, at)
 
     def _table_of(self, target: str) -> Table:
         """The table that holds a target; EahasError for an unknown target and without a table."""

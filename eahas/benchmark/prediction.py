@@ -237,7 +237,7 @@ def prediction_view(prediction: Prediction[Any, Any], level: float = 0.9) -> Pre
             aleatoric_std=distribution.aleatoric_std,
             low=low,
             high=high,
-            source=models.energy_source if target.is_energy else None,
+            energy=models.energies.get(target.name),
             r2=held_out_r2(models.manifest, target),
         )
 

@@ -17,7 +17,10 @@ from typing import Any
 import numpy as np
 
 from eahas.checks import is_number
+from eahas.energy.energy_source import KNOWN_SOURCES, NO_SOURCE
+from eahas.energy.energy_source import MIXED as MIXED
 from eahas.errors import ConfigError, RecordError, shown, unknown
+from eahas.records.energies import check_energies
 from eahas.records.records import ASIDE, Records
 from eahas.spec.spec import Spec
 from eahas.spec.targets import Target
@@ -27,8 +30,8 @@ SPLITS = ("train", "valid", "test", "")
 ROLES = ("main", "repeat", "anchor", "control", "")
 CONTROL = "control"
 ENERGY_METHODS = ("whole", "window", "")
-ENERGY_SOURCES = ("nvml_counter", "nvml_sampled", "rapl", "estimated", "")
-MIXED, NO_ENERGY = "mixed", "none"  # the energy source of a benchmark with several, or with none
+ENERGY_SOURCES = (*KNOWN_SOURCES, "")  # a spec may declare others
+NO_ENERGY = NO_SOURCE
 MAX_INTEGER = 2**63 - 1  # an int64
 MAX_FLOAT = 3e38  # a single: curves are stored and surrogates are fitted in single precision
 SINGLE = 1e-7  # relative tolerance of a bound, because a file has curves in single precision
@@ -95,7 +98,8 @@ COLUMNS = (
         "energy_method", "text", "whole: all epochs were metered; window: some epochs, then scaled"
     ),
     Column("metered_epochs", "int", "number of epochs behind the training time and energy"),
-    Column("energy_source", "text", "nvml_counter, nvml_sampled, rapl or estimated"),
+    Column("energy_source", "text", "where the energies come from: a known or a declared source"),
+    Column("energy_boundary", "text", "what the energies cover: cpu, gpu, gpu+cpu, node or wall"),
     Column("energy_flags", "text", "flags of the training energy reading, comma-separated"),
     Column("test_energy_flags", "text", "flags of the inference energy reading, comma-separated"),
     Column("energy_formula", "text", "how the joules were computed"),
@@ -161,7 +165,6 @@ def _checked(row: Mapping[str, Any], spec: Spec) -> dict[str, Any]:
         ("status", STATUSES),
         ("split", SPLITS),
         ("role", ROLES),
-        ("energy_source", ENERGY_SOURCES),
         ("energy_method", ENERGY_METHODS),
     )
     for name, allowed in closed:
@@ -171,7 +174,7 @@ def _checked(row: Mapping[str, Any], spec: Spec) -> dict[str, Any]:
     config = spec.space.check(config_of(row, spec))
     _check_epochs(values, config, spec)
     _check_targets(values, spec)
-    _check_energy(values, spec)
+    check_energies(values, spec)
     ordered = {name: values[name] for name in KINDS if name in values and name not in targets}
     return ordered | config | {n: values[n] for n in (*targets, *spreads) if n in values}
 
@@ -205,14 +208,6 @@ def started_at(row: Mapping[str, Any]) -> datetime.datetime | None:
     """The start of a run, or None if its record does not contain it."""
     given = row.get("started_at")
     return datetime.datetime.fromisoformat(given.replace("Z", "+00:00")) if given else None
-
-
-def _check_energy(values: Mapping[str, Any], spec: Spec) -> None:
-    """Raise RecordError if a row has joules without an energy_source."""
-    joules = [t.name for t in spec.scalars if t.unit == "J" and t.name in values]
-    if joules and not values.get("energy_source"):
-        allowed = ", ".join(source for source in ENERGY_SOURCES if source)
-        raise RecordError(f"{joules[0]} is given without its energy_source; allowed: {allowed}")
 
 
 def _check_names(spec: Spec) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eahas.errors import EahasError, MissingExtraError
-from eahas.report.text import UNITS, energy_words, label, quantity, sourced, span, unit_of
+from eahas.report.text import energy_words, label, quantity, sourced, span, unit_of
 from eahas.report.view import FrontView, PredictionView
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def plot_prediction(
         _first_curves(axes, view)
     main = view.main_curve.target
     quantity_name = "accuracy" if "accuracy" in label(main) else main.name
-    _dress(axes, "epoch", f"{quantity_name} [{UNITS.get(main.unit, main.unit)}]")
+    _dress(axes, "epoch", f"{quantity_name} [{unit_of(main, view.main_curve.source or '')}]")
     axes.set_ylim(main.low, main.high)
     longest = int(np.max(_shown(view)))
     axes.set_xlim(1, longest if longest > 1 else 2)
@@ -131,7 +131,7 @@ def plot_fronts(view: FrontView) -> Figure:
     for axes in panels[count:]:
         axes.set_visible(False)
     for axes in panels[::columns]:
-        unit = UNITS.get(view.objective.unit, view.objective.unit)
+        unit = unit_of(view.objective, view.sources.get(view.objective.name, ""))
         axes.set_ylabel(f"{label(view.objective)} [{unit}]", color=INK)
     below = f"predicted for {len(objective):,} configurations drawn at random; fronts in colour"
     up = 1 - 0.35 * inch
@@ -179,7 +179,7 @@ def _curves(axes: Axes, view: PredictionView, seen: Mapping[str, Sequence[float]
             linestyle="-" if is_main else (0, (4, 1.5)),
             color=colour,
             linewidth=2.2 if is_main else 1.3,
-            label=label(curve.target),
+            label=sourced(curve.target, curve.source or ""),
         )
         if name in seen:
             at = np.arange(1, len(seen[name]) + 1)
@@ -187,7 +187,8 @@ def _curves(axes: Axes, view: PredictionView, seen: Mapping[str, Sequence[float]
     if any(name in seen for name in colours):
         axes.plot([], [], "o", color=GREY, markersize=3, label="a real run")
     handles, labels = axes.get_legend_handles_labels()
-    order = sorted(range(len(labels)), key=lambda i: labels[i] != label(main.target))
+    first = sourced(main.target, main.source or "")
+    order = sorted(range(len(labels)), key=lambda i: labels[i] != first)
     axes.legend(
         [handles[i] for i in order],
         [labels[i] for i in order],
@@ -239,8 +240,8 @@ def _side(figure: Figure, view: PredictionView) -> None:
         f"bands and ranges: {100 * view.level:g} % interval",
         f"{view.manifest['provenance']['runs']:,} real runs behind it",
     ]
-    if view.single and any(scalar.source is not None for scalar in view.scalars):
-        notes.append(energy_words(view.manifest))
+    if view.single and view.energies:
+        notes.append(energy_words(view.energies, view.manifest["energy"]["formula"]))
     lines = [line for note in notes for line in textwrap.wrap(note, 36)]
     figure.text(SIDE, 0.13, "\n".join(lines), fontsize=8, color=GREY, va="bottom", linespacing=1.4)
 
@@ -263,7 +264,8 @@ def _key(figure: Figure, view: PredictionView) -> None:
     """The configurations of a list by index and colour, with the end of the curve and the time."""
     main, y = view.main_curve, 0.84
     cost = next((scalar for scalar in view.scalars if scalar.source is None), None)
-    figure.text(SIDE, y, label(main.target), fontsize=10, fontweight="bold", color=INK, va="top")
+    title = sourced(main.target, main.source or "")
+    figure.text(SIDE, y, title, fontsize=10, fontweight="bold", color=INK, va="top")
     for i, length in enumerate(_shown(view)):
         y -= 0.06
         words = [f"[{i}]", quantity(main.value[i, length - 1], main.target.unit)]

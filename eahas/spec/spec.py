@@ -1,7 +1,7 @@
-"""The spec of a benchmark: its space, its targets, and the facts of the training behind it.
+"""The spec of a benchmark: its space, its targets, and the settings of the trainings.
 
-One plain dictionary (YAML while a sweep or a fit is set up, JSON inside a manifest) becomes one
-frozen `Spec`. The format is documented in docs/space-format.md.
+A `Spec` is made from one plain dictionary, which is a YAML file for a sweep or a fit, and JSON in a
+manifest. docs/space-format.md documents the format.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from eahas.space.parameters import MAX_INTEGER, Choice, Condition, Numeric, Para
 from eahas.space.space import Space
 from eahas.spec.targets import RESERVED, Target, main_curve, targets_from_dict
 
-MAX_DEPTH, MAX_VALUES = 20, 100_000  # levels and values of a spec; more is a loop or a mistake
+MAX_DEPTH, MAX_VALUES = 20, 100_000  # levels and values of a spec; more mean a loop or a mistake
 SECTIONS = (
     "name",
     "version",
@@ -43,7 +43,7 @@ SECTIONS = (
 
 @dataclass(frozen=True)
 class Spec:
-    """A parsed spec. `source` is the dictionary it came from, as it goes into a manifest."""
+    """A parsed spec; `source` is the dictionary from which it was made, for manifests."""
 
     name: str
     version: int
@@ -60,18 +60,26 @@ class Spec:
 
     @property
     def targets(self) -> tuple[Target, ...]:
+        """All targets: the curves, then the scalars."""
         return self.curves + self.scalars
 
     @property
+    def energies(self) -> tuple[Target, ...]:
+        """The targets that are energies."""
+        return tuple(target for target in self.targets if target.is_energy)
+
+    @property
     def main_curve(self) -> Target | None:
-        """What is called the learning curve: validation accuracy, of the EMA where there is one."""
+        """The learning curve: validation accuracy, that of the EMA weights if there is one."""
         return main_curve(self.curves)
 
 
 def spec_from_dict(given: Any) -> Spec:
     """The spec of a dictionary.
 
-    Raises SpecError naming the section, the value and what is allowed.
+    Raises:
+        SpecError: a section is missing, unknown or not valid. The message contains the section, the
+            value and what is allowed.
     """
     if not isinstance(given, Mapping):
         raise SpecError(f"a spec is a mapping of sections, got {shown(given)}")
@@ -127,7 +135,11 @@ def spec_from_dict(given: Any) -> Spec:
 
 
 def parameter_from_dict(name: str, given: Any) -> Parameter:
-    """A parameter from `{type: integer|float|choice|boolean, ...}`; SpecError where malformed."""
+    """A parameter from `{type: integer|float|choice|boolean, ...}`.
+
+    Raises:
+        SpecError: the description is not valid.
+    """
     if not isinstance(given, Mapping):
         raise SpecError(f"{name}: a mapping with a type, got {shown(given)}")
     kind = given.get("type")
@@ -144,7 +156,7 @@ def parameter_from_dict(name: str, given: Any) -> Parameter:
     if kind in ("integer", "float"):
         return Numeric(
             name=name,
-            low=given.get("low"),  # type: ignore[arg-type]  # Numeric says what is wrong with it
+            low=given.get("low"),  # type: ignore[arg-type]  # Numeric checks it
             high=given.get("high"),  # type: ignore[arg-type]
             integer=kind == "integer",
             log=given.get("log", False),
@@ -170,20 +182,22 @@ def _condition(name: str, when: Any) -> Condition:
 def _check_targets(curves: tuple[Target, ...], scalars: tuple[Target, ...], space: Space) -> None:
     if curves and space.fidelity is None:
         raise SpecError(
-            "targets: curves need a fidelity, the parameter that holds the epochs; if all runs "
-            "have 12, say, that is max_epoch: {type: choice, choices: [12]}"
+            "targets: curves need a fidelity, the parameter with the number of epochs; if all runs "
+            "have 12, for example, it is max_epoch: {type: choice, choices: [12]}"
         )
     taken = set(space.names)
     for target in curves + scalars:
         if target.name in taken:
             raise SpecError(f"targets: {target.name} is also another target or a parameter")
         if target.name in RESERVED:
-            raise SpecError(f"targets: {target.name} is what a prediction has already; rename it")
+            raise SpecError(
+                f"targets: {target.name} is already an attribute of a prediction; rename it"
+            )
         taken.add(target.name)
 
 
 def _check_fidelity(space: Space) -> None:
-    """Epoch counts must be whole numbers from 1, whatever kind of parameter holds them."""
+    """Check that the numbers of epochs are whole numbers from 1."""
     if space.fidelity is None:
         return
     parameter = space[space.fidelity]
@@ -198,14 +212,15 @@ def _check_fidelity(space: Space) -> None:
 
 
 def _plain(given: Mapping[Any, Any]) -> dict[str, Any]:
-    """A deep copy made of text, finite numbers, booleans, null, lists and mappings.
+    """A deep copy that consists of text, finite numbers, booleans, null, lists and mappings.
 
-    What JSON cannot hold, and what contains itself, is refused here once for all sections.
+    It raises SpecError for values that JSON cannot represent, and for containers that contain
+    themselves.
     """
-    left = iter(range(MAX_VALUES))
+    remaining = iter(range(MAX_VALUES))
 
-    def copied(value: Any, where: str, depth: int) -> Any:
-        if depth > MAX_DEPTH or next(left, None) is None:
+    def copy(value: Any, where: str, depth: int) -> Any:
+        if depth > MAX_DEPTH or next(remaining, None) is None:
             raise SpecError(
                 f"{where[:100]}: a spec has at most {MAX_DEPTH} levels and {MAX_VALUES} values"
             )
@@ -213,10 +228,10 @@ def _plain(given: Mapping[Any, Any]) -> dict[str, Any]:
             for key in value:
                 if not isinstance(key, str):
                     raise SpecError(f"{where}: a name is text (quoted in YAML), got {shown(key)}")
-            inside = f"{where}: " if depth else ""
-            return {key: copied(v, f"{inside}{key}", depth + 1) for key, v in value.items()}
+            prefix = f"{where}: " if depth else ""
+            return {key: copy(v, f"{prefix}{key}", depth + 1) for key, v in value.items()}
         if isinstance(value, (list, tuple)):
-            return [copied(v, where, depth + 1) for v in value]
+            return [copy(v, where, depth + 1) for v in value]
         if value is None or isinstance(value, (str, bool)):
             return value
         if isinstance(value, numbers.Integral) and abs(int(value)) <= MAX_INTEGER:
@@ -228,7 +243,7 @@ def _plain(given: Mapping[Any, Any]) -> dict[str, Any]:
             f"lists and mappings, got {shown(value)}"
         )
 
-    return copied(given, "spec", 0)
+    return copy(given, "spec", 0)
 
 
 def _section(given: Mapping[str, Any], name: str) -> Mapping[str, Any]:

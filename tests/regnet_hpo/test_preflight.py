@@ -165,3 +165,17 @@ def test_a_gpu_is_the_default_where_there_is_one(
 
     monkeypatch.setattr(module, "gpu_count", lambda: gpus)
     assert module.default_device(spec_with(measurement={"runtime": runtime})) == expected
+
+
+@pytest.mark.parametrize(
+    ("scalars", "message"),
+    [
+        ({"train_energy_j": {"unit": "kWh"}}, "train_energy_j is in kWh, .* records it in J"),
+        ({"runtime_s": {"unit": "ms"}}, "runtime_s is in ms, .* records it in s"),
+        ({"test_energy_j": {"unit": "J/image"}}, "test_energy_j is in J/image"),
+    ],
+)
+def test_what_the_trainer_records_has_its_unit(tiny: Any, scalars: Any, message: str) -> None:
+    tiny["targets"]["scalars"] = scalars
+    with pytest.raises(SpecError, match=message):
+        check_trainable(spec_from_dict(tiny))

@@ -9,13 +9,13 @@ from eahas.contract.model_family import ModelFamilyContract
 
 from eahas.errors import FitError, MissingExtraError
 from eahas.spec.spec import spec_from_dict
-from surrogates.evaluation.metrics import once, r2
+from surrogates.evaluation.metrics import r2, unweighted
 from surrogates.families import FAMILIES, configured, family
 from surrogates.models.kernels import GpSettings, NuSvrSettings, SvrSettings
 from surrogates.models.natural_boosting import NgbSettings
 from surrogates.models.network_training import FitSettings, NetSettings
 from surrogates.models.trees import ForestSettings, LgbSettings, XgbSettings
-from surrogates.uncertainty.calibration import calibrated
+from surrogates.uncertainty.calibration import calibrate
 
 pytestmark = pytest.mark.integration
 
@@ -64,7 +64,7 @@ class TestEveryFamily(ModelFamilyContract):
             fitted = family.fit(runs.side("train"), settings)
         except MissingExtraError as error:
             pytest.skip(str(error))
-        return calibrated(as_crossed(fitted, runs.side("valid")))
+        return calibrate(as_crossed(fitted, runs.side("valid")))
 
 
 class TestSyntheticRuns(ModelFamilyContract):
@@ -89,7 +89,7 @@ def test_some_families_take_curves_where_there_are_any_and_else_scalars(name, ru
     fitted = chosen.fit(bare.side("train"), quick)
     test = runs.side("test")
     predicted = fitted.distribution(test.configs)["runtime_s"].value
-    assert once(r2, predicted, test.scalars[:, 0]) > 0.9
+    assert unweighted(r2, predicted, test.scalars[:, 0]) > 0.9
 
 
 def test_a_spec_without_such_targets_is_refused(runs):

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from eahas.benchmark.energies import read_energies
 from eahas.benchmark.storage import ensemble_folder as ensembles
 from eahas.benchmark.storage import table_folder as tables
 from eahas.benchmark.storage.ensemble_folder import naming
@@ -34,12 +35,12 @@ from eahas.benchmark.storage.manifest import (
     read_manifest,
 )
 from eahas.checks import is_number
-from eahas.errors import shown, unknown
+from eahas.errors import shown
 from eahas.models.ensemble import Ensemble
 from eahas.models.protocol import Model
 from eahas.models.support import Support, support_from_tensors
 from eahas.models.table import Table
-from eahas.records.schema import ENERGY_SOURCES, MIXED, NO_ENERGY
+from eahas.records.records import Records
 from eahas.space.space import Space
 from eahas.spec.spec import Spec
 
@@ -68,7 +69,7 @@ def read_benchmark(folder: Path, manifest: Manifest | None = None) -> BenchmarkF
     folder = Path(folder).absolute()
     manifest = manifest or read_manifest(folder, BENCHMARK)
     spec = manifest.spec()
-    _check_facts(manifest)
+    _check_facts(manifest, spec)
     models: list[Model] = []
     for name in manifest.folders("models"):
         content = read_file(folder, f"{name}/{MANIFEST}", manifest.content)
@@ -121,13 +122,10 @@ def _sharing(model: Model, others: Sequence[Model]) -> Model:
     return model
 
 
-def _check_facts(manifest: Manifest) -> None:
+def _check_facts(manifest: Manifest, spec: Spec) -> None:
     """What is shown beside every answer must be there."""
     check_name(manifest)
-    source = manifest.text("energy.source")
-    known = (*filter(None, ENERGY_SOURCES), MIXED, NO_ENERGY)
-    if source not in known:
-        manifest.refuse(unknown("energy.source", source, known))
+    read_energies(manifest, spec)
     manifest.text("energy.formula")
     manifest.whole("provenance.runs", 0)
     manifest.whole("provenance.configurations", 0)
@@ -162,7 +160,7 @@ def write_benchmark(
     folder: Path,
     spec: Spec,
     models: Sequence[Model],
-    rows: Sequence[Mapping[str, Any]],
+    rows: Records,
     *,
     noise: Mapping[str, str],
     quality: Mapping[str, Any],
@@ -189,26 +187,30 @@ def write_benchmark(
     Raises CheckpointError where the folder holds something that would be lost.
     """
     from eahas.records.parquet import records_bytes  # here, so that reading does not wait for it
-    from eahas.records.schema import check_rows
     from eahas.records.summary import energy_facts, provenance
 
-    records = check_rows(rows, spec)
-    content = records_bytes(records, spec)
+    content = records_bytes(rows, spec)
     manifest = {
         "format": BENCHMARK,
         **({} if name is None else {"name": name}),
         "version": spec.version if version is None else version,
         "spec": dict(spec.source),
         "targets": [
-            {"name": t.name, "kind": t.kind, "unit": t.unit, "direction": t.direction}
+            {
+                "name": t.name,
+                "kind": t.kind,
+                "quantity": t.quantity,
+                "unit": t.unit,
+                "direction": t.direction,
+            }
             for t in spec.targets
         ],
         "fidelity": spec.space.fidelity,
         "models": [model.name for model in models],
         "noise": dict(noise),
         **entries,
-        "energy": energy_facts(records),
-        "provenance": provenance(records, content),
+        "energy": energy_facts(rows, spec),
+        "provenance": provenance(rows, content),
         "quality": quality,
     }
     files = {} if support is None else {SUPPORT: tensor_bytes(support.tensors())}

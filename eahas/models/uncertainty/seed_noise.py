@@ -18,7 +18,8 @@ import numpy as np
 from eahas.arrays import ArraySpec, Bounds, Dim, check_arrays
 from eahas.checks import is_whole
 from eahas.errors import EahasError, shown
-from eahas.models.curves.codecs import POSITIONS, between
+from eahas.models.blocks import product
+from eahas.models.curves.codecs import EVERY, POSITIONS, between
 from eahas.models.regressors import MlpEnsemble, mlp_from_tensors
 
 MAX_LOG = 10.0  # of a deviation
@@ -75,17 +76,21 @@ class SeedNoise:
     def factors(self) -> int:
         return self.loadings.shape[2]
 
-    def deviation(self, noise_outputs: Array, location: Array) -> Array:
-        """Standard deviations (..., S, E) from (..., U) and locations (..., S, E)."""
+    def deviation(self, noise_outputs: Array, location: Array, of: slice = EVERY) -> Array:
+        """Standard deviations (..., S, E) from (..., U) and locations (..., S, E).
+
+        Only those of the series `of`, where they are given.
+        """
         epochs = location.shape[-1]
         plain = epochs == len(self.positions) == 1  # scalars: nothing lies between positions
         there = location if plain else location[..., nearest(self._places, epochs)]
         x = np.concatenate([noise_outputs, there.reshape(*location.shape[:-2], -1)], axis=-1)
         x = np.minimum(np.maximum(x, -MAX_INPUT), MAX_INPUT)
         logs = self.network.many(x.reshape(-1, x.shape[-1]))[0].astype(float)
-        logs = logs.reshape(*x.shape[:-1], self.series, -1)
+        logs = logs.reshape(*x.shape[:-1], self.series, -1)[..., of, :]
         if not plain:
-            logs = logs @ self._between(epochs)
+            rows = product(logs.reshape(-1, logs.shape[-1]), self._between(epochs))
+            logs = rows.reshape(*logs.shape[:-1], epochs)
         deviation: Array = np.exp(np.minimum(np.maximum(logs, -2 * MAX_LOG), MAX_LOG))
         return deviation
 

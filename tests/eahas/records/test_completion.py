@@ -190,7 +190,7 @@ def test_curves_may_be_padded_to_one_length(read) -> None:
         ({"lr": "0.01"}, "record 'row-0': lr='0.01' is of type str"),
         ({"lr": 3.0}, "record 'row-0': lr=3.0 is out of range; allowed: number in 0.0001..1"),
         ({"lr": INF}, "record 'row-0': lr=inf"),
-        ({"wait": 3}, "record 'row-0': wait=3 is given, but it exists only where early is"),
+        ({"wait": 3}, "record 'row-0': wait=3 is given, but it exists only if early is"),
         ({"features": "sqr"}, "did you mean 'sqrt'?"),
         ({"fit_s": 1e39}, "fit_s is 1e+39; allowed: up to 3e+38"),
         ({"loss": [1e39] * 3}, "loss contains 1e+39; allowed: up to 3e+38"),
