@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from eahas.energy import KNOWN_SOURCES, EnergyReading, EpochMeter, Meter, open_meter
+from eahas.energy import EnergyReading, EpochMeter, Meter, open_meter
 from eahas.errors import MeterError
 from regnet_hpo.preflight import meter_for
 from regnet_hpo.settings import MeasureSettings
@@ -213,11 +213,7 @@ def collected(
                 raise
             missing.append(f"{name}: {error}")
     if any(value is not None for name, value in found.items() if name.endswith("_j")):
-        found |= {
-            "energy_source": meter.source,
-            "energy_boundary": KNOWN_SOURCES[meter.source].boundary,
-            "energy_formula": meter.formula,
-        }
+        found |= {"energy_source": meter.source, "energy_formula": meter.formula}
     return found | {"energy_missing": "; ".join(missing)}
 
 

@@ -53,7 +53,7 @@ def require_alike(done: Path, data: DataSet, source: str) -> None:
             )
         boundary = row.get("energy_boundary")
         if kind and _covered(kind, boundary) != _covered(source):
-            there = f"{kind} (boundary {boundary})" if boundary else kind
+            there = f"{kind} of the boundary {boundary}" if kind == source else kind
             raise SweepError(
                 f"{path.stem} has energies of {there}, and here they would be {source}; use "
                 "a --device like that of the sweep so far, or begin another sweep"
