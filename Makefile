@@ -9,17 +9,25 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 DESCRIPTION := pyproject.toml setup.py constraints.txt
 BENCHMARKS := $(subst /,.,$(basename $(sort $(filter-out benchmarks/_%,$(wildcard benchmarks/*.py)))))
 
-.PHONY: help demo test docs bench lint format clean
+TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+
+.PHONY: help demo test test-ci test-slow docs bench lint format clean
 .NOTPARALLEL:
 
 help:  ## this list
-	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile
 
 demo: $(VENV)/run.stamp  ## install and see it work: query, sweep, fit
 	$(BIN)/python -m eahas demo
 
-test: $(VENV)/dev.stamp  ## all tests, in parallel; one of them: make test ARGS="tests/eahas -k bezier"
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
+test: $(VENV)/dev.stamp  ## the fast tests, in parallel; some of them: make test ARGS="tests/eahas -k bezier"
+	$(TEST) -m "not integration and not slow" $(ARGS)
+
+test-ci: $(VENV)/dev.stamp  ## the fast tests and those that sweep, fit and run the documentation
+	$(TEST) -m "not slow" $(ARGS)
+
+test-slow: $(VENV)/dev.stamp  ## the tests that need an environment of their own
+	$(TEST) -m slow $(ARGS)
 
 docs: $(VENV)/dev.stamp  ## run every code block of the documentation
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/docs

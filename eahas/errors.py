@@ -44,6 +44,10 @@ class SweepError(EahasError):
     """A sweep folder is not in the state that the stage needs."""
 
 
+class PluginError(EahasError):
+    """An installed plug-in cannot be used."""
+
+
 class MissingExtraError(EahasError, ImportError):
     """An optional dependency is not installed; the message names the extra that brings it."""
 

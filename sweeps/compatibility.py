@@ -21,26 +21,26 @@ FIXED = ("network", "data", "training", "measurement")
 
 
 def recipe(spec: Spec) -> str:
-    """Twelve hex digits of the sections network, data, training and measurement."""
+    """A hash (12 hex digits) of the sections network, data, training and measurement."""
     fixed = {name: spec.source.get(name) for name in FIXED}
     return hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def require_recipe(spec: Spec, row: Mapping[str, Any], where: str) -> None:
-    """Raise SweepError where a record says that it was made by another recipe."""
+    """Raise SweepError if the record states another recipe than that of the spec."""
     given = row.get("recipe")
     if given and given != recipe(spec):
         raise SweepError(
             f"{where}: {row['run_id']} was made with other settings ({', '.join(FIXED)}) than "
-            f"those of {spec.name} now; take the spec that it was made with, or begin another store"
+            f"those of {spec.name} now; use the spec that it was made with, or start another store"
         )
 
 
-def require_alike(done: Path, data: DataSet, source: str) -> None:
-    """Raise SweepError where a folder's records are of other images or cover other energies.
+def require_compatible(done: Path, data: DataSet, source: str) -> None:
+    """Raise SweepError if a record in `done` has other images or energies of another boundary.
 
-    `source` is the energy source of the runs to come. Energies of different boundaries do not
-    belong together, nor do measured and estimated ones; two ways of metering a GPU do.
+    `source` is the energy source of the next runs. Energies of different boundaries must not be
+    mixed, nor measured and estimated ones; the two NVML sources of a GPU may be.
     """
     for path in sorted(done.glob("*.json")):
         row = record_in(path) or {}
@@ -48,15 +48,15 @@ def require_alike(done: Path, data: DataSet, source: str) -> None:
         if images and images != data.fingerprint:
             raise SweepError(
                 f"{path.stem} was trained on other images ({row.get('data_source')}, {images}) "
-                f"than those found here ({data.source}, {data.fingerprint}); give the former with "
-                "--data-dir, or begin another sweep"
+                f"than the ones here ({data.source}, {data.fingerprint}); select the former with "
+                "--data-dir, or start another sweep"
             )
         boundary = row.get("energy_boundary")
         if kind and _covered(kind, boundary) != _covered(source):
-            there = f"{kind} of the boundary {boundary}" if kind == source else kind
+            existing = f"{kind} (boundary {boundary})" if boundary else kind
             raise SweepError(
-                f"{path.stem} has energies of {there}, and here they would be {source}; use "
-                "a --device like that of the sweep so far, or begin another sweep"
+                f"{path.stem} has energies from {existing}, but the source here is {source}; use "
+                "a --device like that of the sweep so far, or start another sweep"
             )
 
 
@@ -102,7 +102,7 @@ def require_one_boundary(spec: Spec, rows: Sequence[Mapping[str, Any]]) -> dict[
 
 
 def record_in(path: Path) -> dict[str, Any] | None:
-    """What a record file holds; None for a damaged one, of which collect complains."""
+    """The content of a record file; None if it is damaged, which collect reports."""
     try:
         record = json.loads(path.read_bytes())
     except (OSError, ValueError):

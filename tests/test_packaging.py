@@ -21,13 +21,29 @@ import eahas
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("eahas", "regnet_hpo", "surrogates", "sweeps")
-SOURCES = (*ROOMS, "checkpoints", "pyproject.toml", "setup.py", "README.md", "LICENSE", "NOTICE")
-EXTRAS = ("train", "records", "plot", "configspace", "trees", "ngboost", "tune", "test", "dev")
-
-pytestmark = pytest.mark.skipif(
-    find_spec("build") is None or find_spec("setuptools") is None,
-    reason="building a wheel needs build and setuptools: pip install 'eahas[dev]' setuptools",
+CONTRACT = "tests/contract/suites"
+FILES = ("pyproject.toml", "setup.py", "README.md", "LICENSE", "NOTICE")
+SOURCES = (*ROOMS, "checkpoints", CONTRACT, *FILES)
+EXTRAS = (
+    "train",
+    "records",
+    "plot",
+    "configspace",
+    "moo",
+    "trees",
+    "ngboost",
+    "tune",
+    "test",
+    "dev",
 )
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(
+        find_spec("build") is None or find_spec("setuptools") is None,
+        reason="building a wheel needs build and setuptools: pip install 'eahas[dev]' setuptools",
+    ),
+]
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +94,12 @@ def test_the_wheel_holds_the_four_rooms_and_nothing_else(names: set[str]) -> Non
 def test_the_wheel_holds_every_module(names: set[str]) -> None:
     modules = {str(p.relative_to(ROOT)) for room in ROOMS for p in (ROOT / room).rglob("*.py")}
     assert modules - names == set()
+
+
+def test_the_wheel_holds_the_contract_suites(names: set[str]) -> None:
+    suites = {f"eahas/contract/{path.name}" for path in (ROOT / CONTRACT).glob("*.py")}
+    assert "eahas/contract/benchmark.py" in suites
+    assert suites - names == set()
 
 
 def test_the_wheel_holds_the_specs(names: set[str]) -> None:

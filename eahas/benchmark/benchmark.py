@@ -14,6 +14,8 @@ from eahas.benchmark.energies import require_comparable
 from eahas.benchmark.model_set import ModelSet
 from eahas.benchmark.optima import Point, best_points, front_points
 from eahas.benchmark.prediction import FloatArray, IntArray, Prediction
+from eahas.benchmark.storage.benchmark_folder import NOTICE as NOTICE
+from eahas.benchmark.storage.benchmark_folder import RECORDS as RECORDS
 from eahas.benchmark.storage.folder import read_file
 from eahas.checks import is_whole
 from eahas.errors import (
@@ -32,10 +34,8 @@ from eahas.models.uncertainty.seed_noise import check_seed
 from eahas.records.parquet import mixed_columns, read_table
 from eahas.space.space import Config
 
-RECORDS, NOTICE = "records.parquet", "NOTICE"
 
-
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Benchmark(ModelSet):
     """What `load_benchmark` returns: predictions, true optima of a table, and the records."""
 

@@ -11,22 +11,20 @@ from pathlib import Path
 from typing import Any
 
 from eahas.benchmark.energies import read_energies
-from eahas.benchmark.storage.folder import read_tensors
+from eahas.benchmark.storage.benchmark_folder import read_support
 from eahas.benchmark.storage.manifest import MANIFEST, Manifest, name_of
 from eahas.energy.energy_facts import EnergyFacts
 from eahas.energy.reading import ESTIMATED
-from eahas.errors import CheckpointError, EahasError, warn_estimated, warn_not_measured
+from eahas.errors import EahasError, warn_estimated, warn_not_measured
 from eahas.models.protocol import Model
-from eahas.models.support import Everywhere, JointSupport, Support, support_from_tensors
+from eahas.models.support import Everywhere, JointSupport, Support
 from eahas.models.table import Table
 from eahas.space.space import Space
 from eahas.spec.spec import Spec
 from eahas.spec.targets import Target, main_curve
 
-SUPPORT = "support.safetensors"
 
-
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ModelSet:
     """The models of a benchmark folder; each target is predicted by one of them at most.
 
@@ -47,6 +45,11 @@ class ModelSet:
     tasks: tuple[str, ...] = field(default=(), repr=False)
     devices: tuple[str, ...] = field(default=(), repr=False)
     parts: tuple[ModelSet, ...] = field(default=(), repr=False)
+
+    def __repr__(self) -> str:
+        shown = {"folder": self.folder, "task": self.task, "device": self.device}
+        given = [f"{name}={value!r}" for name, value in shown.items() if value is not None]
+        return f"{type(self).__name__}({', '.join(given)})"
 
     def __copy__(self) -> ModelSet:
         return self
@@ -165,8 +168,4 @@ class ModelSet:
             return JointSupport(tuple(part.support for part in self.parts))
         if self.table is not None:
             return Everywhere()
-        tensors = read_tensors(self.folder, SUPPORT, self.manifest)
-        try:
-            return support_from_tensors(self.space, tensors)
-        except CheckpointError as error:
-            raise CheckpointError(f"{self.folder / SUPPORT} {error}") from None
+        return read_support(self.folder, self.manifest, self.space)

@@ -1,4 +1,4 @@
-"""`eahas evaluate`: how good a benchmark is, computed anew from its own records."""
+"""`eahas evaluate`: compute the quality of a benchmark again from its records."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from eahas.benchmark.energies import without_sources
 from eahas.benchmark.storage.folder import read_file
 from eahas.cli.arguments import UsageError, add_benchmark, add_command, whole
 from eahas.cli.format_metrics import tables
-from eahas.cli.inputs import Rows, read_records_of
+from eahas.cli.inputs import read_records_of
 from eahas.cli.progress import Bars
 from eahas.errors import EahasError
 from eahas.records.energies import energies_of
+from eahas.records.records import Records
 
 
 def add_to(commands: Any) -> None:
@@ -23,7 +24,7 @@ def add_to(commands: Any) -> None:
         commands,
         "evaluate",
         run,
-        "how well a benchmark predicts the runs that its fit never saw",
+        "print how well a benchmark predicts runs that it was not fitted to",
         "eahas evaluate regnet-digits",
         "eahas evaluate my-benchmark --records new-sweep/records.parquet --json",
     )
@@ -31,17 +32,20 @@ def add_to(commands: Any) -> None:
     command.add_argument(
         "--records",
         metavar="RECORDS",
-        help="judge on these runs (Parquet file or sweep folder), not on the benchmark's own",
+        help="evaluate on these runs (Parquet file or sweep folder) instead of the benchmark's own",
     )
     command.add_argument(
-        "--resamples", type=whole(1), default=200, help="of the bootstrap; default: 200"
+        "--resamples",
+        type=whole(1),
+        default=200,
+        help="number of bootstrap resamples; default: 200",
     )
-    command.add_argument("--json", action="store_true", help="as JSON, for programs")
+    command.add_argument("--json", action="store_true", help="print JSON, for programs")
 
 
 def run(arguments: Namespace) -> None:
     bench = api.load_benchmark(arguments.benchmark, task=arguments.task, device=arguments.device)
-    found = judge(bench, arguments.records, arguments.resamples)
+    metrics = evaluate(bench, arguments.records, arguments.resamples)
     bench.warn_not_measured(bench.targets)
     if arguments.json:
         energies = {name: facts.to_dict() for name, facts in bench.energies.items()}
@@ -49,25 +53,25 @@ def run(arguments: Namespace) -> None:
             "benchmark": bench.id,
             "energy_source": bench.energy_source,
             "energies": energies,
-            **found,
+            **metrics,
         }
         print(json.dumps(facts, allow_nan=False))
     else:
         own = arguments.records is None
-        print(f"{bench.id}\n{tables(found, bench.targets, bench.energies, own=own)}")
+        print(f"{bench.id}\n{tables(metrics, bench.targets, bench.energies, own=own)}")
 
 
-def judge(bench: Benchmark, records: str | None, resamples: int) -> dict[str, Any]:
-    """The `quality` of a manifest, on a benchmark's own records or on others of its space.
+def evaluate(bench: Benchmark, records: str | None, resamples: int) -> dict[str, Any]:
+    """The `quality` of a manifest, for a benchmark's own records or for others of its space.
 
-    A table has seen all of its own: it is judged on them by leaving out one seed.
+    A table contains all of its records, so it is evaluated on them by leaving out one seed.
     """
     from surrogates import table
     from surrogates.data.dataset import runs_from_records
     from surrogates.evaluation import quality
 
     if records is None:
-        rows = own_records(bench)
+        rows = read_own_records(bench)
     else:
         rows = read_records_of(records, bench.spec)
         require_same_energies(bench, rows)
@@ -75,14 +79,14 @@ def judge(bench: Benchmark, records: str | None, resamples: int) -> dict[str, An
     models: Any = bench.models
     with Bars() as bars:
         if bench.table is not None and records is None:
-            return table.judged(runs, resamples=resamples, report=bars)
-        return quality.judged(models, runs, resamples=resamples, report=bars)
+            return table.table_quality(runs, resamples=resamples, report=bars)
+        return quality.benchmark_quality(models, runs, resamples=resamples, report=bars)
 
 
-def own_records(bench: Benchmark) -> Rows:
-    """The records in a benchmark's folder, held against its manifest first.
+def read_own_records(bench: Benchmark) -> Records:
+    """The records in a benchmark's folder, after a check against its manifest.
 
-    An older folder may have energies without a source; its records are read all the same.
+    The energies of an older folder may have no source; its records are read nevertheless.
     """
     try:
         bench.require_records()
@@ -96,7 +100,7 @@ def own_records(bench: Benchmark) -> Rows:
     return read_records_of(models.folder / RECORDS, without_sources(models.spec, models.energies))
 
 
-def require_same_energies(bench: Benchmark, rows: Rows) -> None:
+def require_same_energies(bench: Benchmark, rows: Records) -> None:
     """Raise EahasError where the energies of other records cover something else."""
     for name, facts in energies_of(rows, bench.spec).items():
         if name in bench.model_of and not facts.is_comparable(bench.energies[name]):

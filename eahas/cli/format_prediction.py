@@ -1,4 +1,4 @@
-"""A prediction as a person reads it: the curve, the costs, and the evidence."""
+"""Format a prediction as text: the learning curve, the costs, and the data that it is based on."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from eahas.report.text import energy_words, label, number, quantity, span, unit_
 from eahas.report.view import PredictionView, TargetView
 
 LABEL, VALUE, SPAN, R2, CELL = 34, 10, 20, 13, 28
-MIN_SUPPORT = 0.01  # one in a hundred configurations like the training ones is below
+MIN_SUPPORT = 0.01  # one in a hundred configurations like the training configurations is below
 
 
 def format_prediction(view: PredictionView, *, drawn: bool, columns: int) -> str:
-    """One configuration: its learning curve, a line for each target, the evidence."""
+    """One configuration: its learning curve, a line for each target, and the data.
+
+    `drawn` is whether the curve is drawn or listed as a table.
+    """
     lines = [f"{view.benchmark}: {_epochs(view)}", ""]
     interval = f"{_percent(view.level)} interval"
     if view.curves:
@@ -35,7 +38,7 @@ def format_prediction(view: PredictionView, *, drawn: bool, columns: int) -> str
 
 
 def format_list(view: PredictionView) -> str:
-    """A list of configurations: one line each, with the last epoch of the curve."""
+    """A list of configurations: one line for each, with the last epoch of the curve."""
     targets = [*([view.main_curve] if view.curves else []), *view.scalars]
     heads = "".join(f" {label(t.target):>{CELL - 1}}" for t in targets)
     units = "".join(f" {unit_of(t.target, t.source or ''):>{CELL - 1}}" for t in targets)
@@ -54,7 +57,7 @@ def format_list(view: PredictionView) -> str:
 
 
 def format_query(models: ModelSet, values: Mapping[str, float], epochs: int) -> str:
-    """The result of `Benchmark.query` for one epoch of a run of `epochs`."""
+    """The result of `Benchmark.query` for one epoch of a run of `epochs` epochs."""
     lines = [f"at the end of epoch {values['epoch']:g} of {epochs}"]
     for target in models.scalars + models.curves:
         value = quantity(values[target.name], target.unit)
@@ -69,9 +72,12 @@ def evidence(
 ) -> str:
     """The runs behind a benchmark, its quality, and the sources of these energies."""
     provenance, runs = manifest["provenance"], manifest["quality"]["held_out"]["runs"]
-    how = "R2 of one seed told by the others" if looked_up else f"R2 on {runs:,} held-out ones"
+    if looked_up:
+        how = "R2 of one seed predicted from the others"
+    else:
+        how = f"R2 on {runs:,} held-out configurations"
     lines = [
-        f"behind it: {provenance['runs']:,} real runs of "
+        f"based on {provenance['runs']:,} real runs of "
         f"{provenance['configurations']:,} configurations; {how}"
     ]
     if energies:
@@ -92,15 +98,15 @@ def _row(view: TargetView) -> str:
 
 
 def _notes(view: PredictionView) -> list[str]:
-    """What to keep in mind about one prediction; an empty list where there is nothing."""
+    """Warnings and remarks about one prediction."""
     lines = []
     if view.noise_seed is not None:
-        what = "measured" if view.looked_up else "plausible"
-        lines.append(f"one {what} run, drawn with noise seed {view.noise_seed}")
+        what = "measured" if view.looked_up else "sampled"
+        lines.append(f"one {what} run, with noise seed {view.noise_seed}")
     if view.support < MIN_SUPPORT or view.support <= view.min_support < 1.0:
         lines.append(
-            f"support {view.support:.2g}: hardly any training run was like this one; "
-            "trust neither value nor interval"
+            f"support {view.support:.2g}: hardly any training run is similar to this "
+            "configuration; do not trust the values or the intervals"
         )
     return lines
 

@@ -1,9 +1,10 @@
-"""The energy meter: how many joules a piece of work used, and how that is known.
+"""The energy meter: measures the joules that a computation uses, and records how it measured them.
 
-`open_meter` chooses a source and says why; `Meter` reads windows; `EpochMeter` reads the epochs of
-a training. Everything that a reading carries is explained in docs/energy.md.
+`open_meter` chooses an energy source and gives the reason. `Meter` measures the energy of a time
+window, `EpochMeter` that of each epoch of a training. docs/energy.md explains each field of a
+reading.
 
-The meters are imported at their first use: who reads a spec needs the names of sources alone.
+The meters are imported at their first use: a reader of a spec needs the names of sources alone.
 """
 
 from __future__ import annotations

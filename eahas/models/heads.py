@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from eahas.models.curves.codecs import Codec
+from eahas.models.curves.codecs import EVERY, Codec
 from eahas.models.uncertainty.distribution import on_log_scale
 from eahas.spec.targets import Target
 
@@ -46,9 +46,12 @@ class CurveHead:
         """How many of the outputs, the last ones, are log deviations."""
         return 2 * len(self.curves)
 
-    def locations(self, out: Array, epochs: int) -> Array:
-        """Curves at the epochs 1..E of outputs (..., outputs): shape (..., C, E)."""
-        return self.codec.curves(out[..., : self.codec.outputs], epochs)
+    def locations(self, out: Array, epochs: int, of: slice = EVERY) -> Array:
+        """Curves at the epochs 1..E of outputs (..., outputs): shape (..., C, E).
+
+        Only the curves `of`, where they are given.
+        """
+        return self.codec.curves(out[..., : self.codec.outputs], epochs, of)
 
     @cached_property
     def _bounds(self) -> tuple[Array, Array]:
@@ -56,11 +59,11 @@ class CurveHead:
         high = [math.inf if t.high is None else t.high for t in self.curves]
         return np.array(low)[:, None], np.array(high)[:, None]
 
-    def bounded(self, locations: Array) -> Array:
-        """Curves (..., C, E) inside their targets' bounds; in place."""
+    def bounded(self, locations: Array, of: slice = EVERY) -> Array:
+        """Curves (..., C, E), or those `of` them, inside their targets' bounds; in place."""
         low, high = self._bounds
-        np.maximum(locations, low, out=locations)
-        return np.minimum(locations, high, out=locations)
+        np.maximum(locations, low[of], out=locations)
+        return np.minimum(locations, high[of], out=locations)
 
     def of_target(self, values: Array, k: int) -> Array:
         """The part of values (..., C, E) that belongs to one target: (..., E)."""

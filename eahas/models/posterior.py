@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -20,11 +21,13 @@ from eahas.models.heads import CurveHead, Head
 from eahas.models.query import Query
 from eahas.models.uncertainty.distribution import Distribution, inverse_link
 from eahas.models.uncertainty.error_quantiles import ErrorQuantiles
+from eahas.models.uncertainty.list_distribution import CurveListDistribution
 from eahas.models.uncertainty.seed_noise import SeedNoise, generators
 from eahas.spec.targets import Target
 
 Array = np.ndarray
 CURVE_BLOCK = 256  # rows of a list: few enough for their work arrays to stay small
+MAX_KEPT = 8_000_000  # numbers in a part of a list of curves that is kept: 64 MB
 SHARED = "all of its targets"  # in the seed of what all models share; no model has this name
 
 
@@ -55,26 +58,44 @@ class MemberSummary:
     @cached_property
     def epistemic(self) -> Array:
         """Standard deviation of the members around their mean, inflated."""
-        spread = self.members - self.location
-        variance = np.add.reduce(spread * spread, axis=0) / len(self.members)
-        inflated: Array = np.sqrt(variance) * self.inflation
-        return inflated
+        return _inflated_spread(self.members, self.location, self.inflation)
 
     @cached_property
     def aleatoric(self) -> Array:
         """Standard deviation between runs of one configuration."""
-        raw = self.out[..., -self.head.num_noise_outputs :]
-        noise_outputs = np.add.reduce(raw, axis=0) / len(raw)
         if isinstance(self.head, CurveHead):
-            return self.seed_noise.deviation(noise_outputs, self.location)
-        return self.seed_noise.deviation(noise_outputs, self.location[..., None])[..., 0]
+            return self.seed_noise.deviation(self._noise_outputs, self.location)
+        return self.seed_noise.deviation(self._noise_outputs, self.location[..., None])[..., 0]
+
+    @cached_property
+    def _noise_outputs(self) -> Array:
+        raw = self.out[..., -self.head.num_noise_outputs :]
+        mean: Array = np.add.reduce(raw, axis=0) / len(raw)
+        return mean
+
+    def curve(self, k: int, target: Target, error_quantiles: ErrorQuantiles) -> Distribution:
+        """The distribution of one curve; deviations are computed of no other."""
+        of = slice(k, k + 1)
+        location = self.location[..., of, :]
+        epistemic = _inflated_spread(self.members[..., of, :], location, self.inflation[of])
+        aleatoric = self.seed_noise.deviation(self._noise_outputs, self.location, of)
+        parts = [part[..., 0, :] for part in (location, epistemic, aleatoric)]
+        return Distribution(target, parts[0], parts[1], parts[2], error_quantiles)
+
+
+def _inflated_spread(members: Array, location: Array, inflation: Array) -> Array:
+    spread = members - location
+    variance = np.add.reduce(spread * spread, axis=0) / len(members)
+    inflated: Array = np.sqrt(variance) * inflation
+    return inflated
 
 
 @dataclass(frozen=True, eq=False)
 class CurveListSummary:
     """The summary of a list of curves with different lengths, `epochs` (n,): NaN past each end.
 
-    Each part is computed in blocks of rows: the members of all rows are never in memory at once.
+    Each part is computed in blocks of rows: the members of all rows are never in memory at once. Of
+    a list that `is_long`, `mean` and `distribution` compute one curve, and keep nothing.
     """
 
     head: CurveHead
@@ -93,28 +114,67 @@ class CurveListSummary:
                 summary = MemberSummary(self.head, self.seed_noise, self.inflation, out, length)
                 yield block, length, summary
 
-    def _padded(self, part: str, *first: int) -> Array:
-        shape = (*first, len(self.epochs), len(self.head.curves), int(self.epochs.max()))
-        whole = np.full(shape, np.nan)
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(n, C, longest)"""
+        return len(self.epochs), len(self.head.curves), int(self.epochs.max())
+
+    @property
+    def is_long(self) -> bool:
+        """Whether one part of all curves has more than MAX_KEPT numbers."""
+        return prod(self.shape) > MAX_KEPT
+
+    def _padded(self, *parts: str, first: tuple[int, ...] = ()) -> list[Array]:
+        wholes = [np.full((*first, *self.shape), np.nan) for _ in parts]
         for rows, length, summary in self._blocks():
-            whole[..., rows, :, :length] = getattr(summary, part)
-        return whole
+            for part, whole in zip(parts, wholes, strict=True):
+                whole[..., rows, :, :length] = getattr(summary, part)
+        return wholes
 
     @property
     def members(self) -> Array:
-        return self._padded("members", len(self.out))
+        return self._padded("members", first=(len(self.out),))[0]
 
     @cached_property
     def location(self) -> Array:
-        return self._padded("location")
+        return self._padded("location")[0]
 
     @cached_property
+    def _deviations(self) -> list[Array]:
+        """Both deviations: together they cost little more than one of them."""
+        return self._padded("epistemic", "aleatoric")
+
+    @property
     def epistemic(self) -> Array:
-        return self._padded("epistemic")
+        return self._deviations[0]
 
-    @cached_property
+    @property
     def aleatoric(self) -> Array:
-        return self._padded("aleatoric")
+        return self._deviations[1]
+
+    def mean(self, k: int) -> Array:
+        """The location of one curve, (n, longest), as a new array."""
+        if not self.is_long or "location" in vars(self):
+            return self.head.of_target(self.location, k).copy()
+        of = slice(k, k + 1)
+        whole = np.full((self.shape[0], self.shape[2]), np.nan)
+        for rows, length, summary in self._blocks():
+            members = self.head.locations(summary.out, length, of)
+            mean = np.add.reduce(members, axis=0) / len(members)
+            whole[rows, :length] = self.head.bounded(mean, of)[..., 0, :]
+        return whole
+
+    def distribution(self, k: int, target: Target, error_quantiles: ErrorQuantiles) -> Distribution:
+        """The distribution of one curve: of a long list computed in blocks at each use."""
+        if not self.is_long:
+            parts = [part[:, k] for part in (self.location, self.epistemic, self.aleatoric)]
+            return Distribution(target, parts[0], parts[1], parts[2], error_quantiles)
+
+        def blocks() -> Iterator[tuple[Array, Distribution]]:
+            for rows, _, summary in self._blocks():
+                yield rows, summary.curve(k, target, error_quantiles)
+
+        return CurveListDistribution(target, error_quantiles, self.shape[::2], blocks)
 
 
 Summary = MemberSummary | CurveListSummary
@@ -153,6 +213,8 @@ class EnsemblePosterior:
         is (E,) or (n, longest), a scalar a float or (n,).
         """
         k, described = self.index[target]
+        if isinstance(self.summary, CurveListSummary):
+            return self.summary.mean(k)
         location = self.summary.head.of_target(self.summary.location, k)
         if described.kind == "curve":
             return location.copy()  # it lies inside the bounds already
@@ -161,6 +223,8 @@ class EnsemblePosterior:
     def distribution(self, target: str) -> Distribution:
         """The predictive distribution of a target."""
         (k, described), of_target = self.index[target], self.summary.head.of_target
+        if isinstance(self.summary, CurveListSummary):
+            return self.summary.distribution(k, described, self.error_quantiles[k])
         return Distribution(
             described,
             of_target(self.summary.location, k),

@@ -14,18 +14,35 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from eahas.errors import CheckpointError
+from eahas.arrays import ArraySpec, Bounds, check_arrays
+from eahas.models.neighbours import NearestNeighbours
 from eahas.models.query import Query
 from eahas.space.parameters import Choice
 from eahas.space.space import Space
 
 NEIGHBOURS = 5
-ROW_BLOCK = 4_000_000  # numbers in a block of distances
-SLACK = 1e-6  # what rounding may add to a code
+ARRAYS = (
+    ArraySpec(
+        "codes",
+        "float32",
+        ("configurations", "codes"),
+        "the encodings of the distinct configurations that the fit learned from; see below",
+        Bounds(0.0, 1.0, slack=1e-6),
+    ),
+    ArraySpec(
+        "distances",
+        "float32",
+        ("configurations",),
+        f"the mean distance of each of them to its {NEIGHBOURS} nearest others",
+        Bounds(0.0),
+        "rising",
+    ),
+)
 Array = np.ndarray
 
 
@@ -42,6 +59,10 @@ class Support:
         """The smallest score that there is."""
         return 1.0 / (len(self.distances) + 1.0)
 
+    @cached_property
+    def _nearest(self) -> NearestNeighbours:
+        return NearestNeighbours(_widths(self.space), self.codes)
+
     def score(self, query: Query) -> Any:
         """A float in 0..1 for one configuration, (n,) for a list."""
         if query.single:
@@ -49,7 +70,7 @@ class Support:
         return self._scores(self.space.encode_columns(query.values))
 
     def _scores(self, encoded: Array) -> Array:
-        far = _distances(placed(self.space, encoded), self.codes, NEIGHBOURS)
+        far = self._nearest.mean_distances(placed(self.space, encoded), NEIGHBOURS)
         nearer = np.searchsorted(self.distances, far * (1.0 - 1e-6), side="left")
         count = len(self.distances)
         scores: Array = (count - nearer + 1.0) / (count + 1.0)
@@ -90,22 +111,14 @@ class JointSupport:
 def support_of(space: Space, encoded: Array) -> Support:
     """The support that training configurations of these codes (n, W) give."""
     codes = np.unique(placed(space, encoded), axis=0)
-    far = _distances(codes, codes, NEIGHBOURS, itself=True)
+    far = NearestNeighbours(_widths(space), codes).mean_distances(codes, NEIGHBOURS, itself=True)
     return Support(space, codes, np.sort(far))
 
 
 def support_from_tensors(space: Space, tensors: Mapping[str, Array]) -> Support:
-    """The support of a checkpoint's arrays; CheckpointError where they are none."""
-    if sorted(tensors) != ["codes", "distances"]:
-        raise CheckpointError(f"holds the arrays {sorted(tensors)}; wanted codes and distances")
-    codes, distances = tensors["codes"], tensors["distances"]
-    sound = codes.dtype == distances.dtype == np.float32 and distances.shape == codes.shape[:1]
-    if not sound or not distances.size or codes.shape[1:] != (space.encoding_width,):
-        raise CheckpointError("holds a support that is not that of its space")
-    inside = (codes >= -SLACK).all() and (codes <= 1.0 + SLACK).all()
-    if not inside or not (distances >= 0).all() or not (np.diff(distances) >= 0).all():
-        raise CheckpointError("holds a support with codes outside 0..1, or distances out of order")
-    return Support(space, codes, distances)
+    """The support of a checkpoint's arrays; CheckpointError where they do not fit `ARRAYS`."""
+    check_arrays(tensors, ARRAYS, {"codes": space.encoding_width})
+    return Support(space, tensors["codes"], tensors["distances"])
 
 
 def placed(space: Space, encoded: Array) -> Array:
@@ -125,17 +138,5 @@ def placed(space: Space, encoded: Array) -> Array:
     return found.astype(np.float32)
 
 
-def _distances(codes: Array, others: Array, nearest: int, *, itself: bool = False) -> Array:
-    """The mean distance (n,) of codes to their nearest others; `itself`: not to their own row."""
-    count = min(nearest, len(others) - itself)
-    if count < 1:
-        return np.zeros(len(codes), dtype=np.float32)
-    found = np.empty(len(codes), dtype=np.float32)
-    step = max(1, ROW_BLOCK // others.size)
-    for start in range(0, len(codes), step):
-        block = codes[start : start + step]
-        apart = np.abs(block[:, None] - others[None]).sum(axis=2)
-        if itself:
-            apart[np.arange(len(block)), start + np.arange(len(block))] = np.inf
-        found[start : start + step] = np.partition(apart, count - 1, axis=1)[:, :count].mean(axis=1)
-    return found
+def _widths(space: Space) -> tuple[int, ...]:
+    return tuple(p.width for p in space.parameters)

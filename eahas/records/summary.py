@@ -5,12 +5,12 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import eahas
 from eahas.records.energies import energies_of
+from eahas.records.records import Records
 from eahas.records.schema import MIXED, NO_ENERGY
 from eahas.spec.spec import Spec
 
@@ -37,23 +37,23 @@ def energy_facts(rows: Sequence[Mapping[str, Any]], spec: Spec | None = None) ->
     return found
 
 
-def provenance(rows: Sequence[Mapping[str, Any]], records: bytes) -> dict[str, Any]:
-    """Where the records come from and what they are, enough to tell two fits apart."""
+def provenance(records: Records, content: bytes) -> dict[str, Any]:
+    """Counts, machines, software, dates and the SHA-256 of the file `content` of the records."""
     machines: dict[str, Any] = {}
-    for row in rows:
+    for row in records:
         if row.get("machine") and row["machine"] not in machines:
             machines[row["machine"]] = json.loads(row.get("machine_facts", "{}"))
-    starts = sorted(row["started_at"] for row in rows if row.get("started_at"))
+    starts = sorted(row["started_at"] for row in records if row.get("started_at"))
     return {
-        "runs": len(rows),
-        "configurations": len({row["config_id"] for row in rows}),
-        "status": dict(Counter(row["status"] for row in rows)),
-        "split": dict(Counter(row.get("split", "") for row in rows)),
+        "runs": len(records),
+        "configurations": len({row["config_id"] for row in records}),
+        "status": dict(records.counts("status")),
+        "split": dict(records.counts("split")),
         "machines": machines,
-        "software": sorted({row["software"] for row in rows if row.get("software")}),
+        "software": sorted({row["software"] for row in records if row.get("software")}),
         "first_run": starts[0] if starts else None,
         "last_run": starts[-1] if starts else None,
-        "records_sha256": hashlib.sha256(records).hexdigest(),
+        "records_sha256": hashlib.sha256(content).hexdigest(),
         "fitted_with": f"eahas {eahas.__version__}",
         "fitted_at": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
     }

@@ -15,7 +15,7 @@ from eahas.energy.energy_source import (
     EnergySource,
 )
 from eahas.errors import SpecError, shown, unknown
-from eahas.spec.fields import known_fields, text
+from eahas.space.fields import known_fields, text
 
 ENERGY_FIELDS = ("source", "boundary", "idle", "method", "composed")
 HOW_TO_DECLARE = (

@@ -1,7 +1,7 @@
-"""The spec of a benchmark: its space, its targets, and the facts of the training behind it.
+"""The spec of a benchmark: its space, its targets, and the settings of the trainings.
 
-One plain dictionary (YAML while a sweep or a fit is set up, JSON inside a manifest) becomes one
-frozen `Spec`. The format is documented in docs/space-format.md.
+A `Spec` is made from one plain dictionary, which is a YAML file for a sweep or a fit, and JSON in a
+manifest. docs/space-format.md documents the format.
 """
 
 from __future__ import annotations
@@ -10,20 +10,21 @@ import math
 import numbers
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 from eahas.checks import is_whole
 from eahas.errors import SpecError, shown, unknown
 from eahas.frozen import frozen
-from eahas.space.architectures.regnet import STEM_STRIDES, NetworkFacts
+from eahas.space.architectures.family import Network
+from eahas.space.architectures.registry import read_network
 from eahas.space.constraints import constraint_from_dict
+from eahas.space.fields import known_fields, text
 from eahas.space.parameters import MAX_INTEGER, Choice, Condition, Numeric, Parameter
 from eahas.space.space import Space
-from eahas.spec.fields import known_fields, number, text
 from eahas.spec.targets import RESERVED, Target, main_curve, targets_from_dict
 
-MAX_DEPTH, MAX_VALUES = 20, 100_000  # levels and values of a spec; more is a loop or a mistake
+MAX_DEPTH, MAX_VALUES = 20, 100_000  # levels and values of a spec; more mean a loop or a mistake
 SECTIONS = (
     "name",
     "version",
@@ -42,7 +43,7 @@ SECTIONS = (
 
 @dataclass(frozen=True)
 class Spec:
-    """A parsed spec. `source` is the dictionary it came from, as it goes into a manifest."""
+    """A parsed spec; `source` is the dictionary from which it was made, for manifests."""
 
     name: str
     version: int
@@ -50,7 +51,7 @@ class Spec:
     space: Space
     curves: tuple[Target, ...]
     scalars: tuple[Target, ...]
-    network: NetworkFacts | None
+    network: Network | None
     data: Mapping[str, Any] | None
     training: Mapping[str, Any]
     measurement: Mapping[str, Any]
@@ -59,6 +60,7 @@ class Spec:
 
     @property
     def targets(self) -> tuple[Target, ...]:
+        """All targets: the curves, then the scalars."""
         return self.curves + self.scalars
 
     @property
@@ -68,14 +70,16 @@ class Spec:
 
     @property
     def main_curve(self) -> Target | None:
-        """What is called the learning curve: validation accuracy, of the EMA where there is one."""
+        """The learning curve: validation accuracy, that of the EMA weights if there is one."""
         return main_curve(self.curves)
 
 
 def spec_from_dict(given: Any) -> Spec:
     """The spec of a dictionary.
 
-    Raises SpecError naming the section, the value and what is allowed.
+    Raises:
+        SpecError: a section is missing, unknown or not valid. The message contains the section, the
+            value and what is allowed.
     """
     if not isinstance(given, Mapping):
         raise SpecError(f"a spec is a mapping of sections, got {shown(given)}")
@@ -96,16 +100,20 @@ def spec_from_dict(given: Any) -> Spec:
     if not described:
         raise SpecError("parameters: at least one is needed")
     parameters = tuple(parameter_from_dict(n, p) for n, p in described.items())
-    network = None if given.get("network") is None else _network(given["network"])
     constraints = [] if given.get("constraints") is None else given["constraints"]
     if not isinstance(constraints, list):
         raise SpecError(f"constraints: a list, got {shown(constraints)}")
+    network = None
+    if given.get("network") is not None:
+        kinds = [c.get("kind") for c in constraints if isinstance(c, Mapping)]
+        network = read_network(given["network"], kinds, {p.name: p for p in parameters})
     fidelity = given.get("fidelity")
     space = Space(
         name=name,
         parameters=parameters,
         constraints=tuple(constraint_from_dict(c, network, parameters) for c in constraints),
         fidelity=None if fidelity is None else text("fidelity", fidelity),
+        network=network,
     )
     _check_fidelity(space)
     curves, scalars = targets_from_dict(given.get("targets"))
@@ -127,7 +135,11 @@ def spec_from_dict(given: Any) -> Spec:
 
 
 def parameter_from_dict(name: str, given: Any) -> Parameter:
-    """A parameter from `{type: integer|float|choice|boolean, ...}`; SpecError where malformed."""
+    """A parameter from `{type: integer|float|choice|boolean, ...}`.
+
+    Raises:
+        SpecError: the description is not valid.
+    """
     if not isinstance(given, Mapping):
         raise SpecError(f"{name}: a mapping with a type, got {shown(given)}")
     kind = given.get("type")
@@ -144,7 +156,7 @@ def parameter_from_dict(name: str, given: Any) -> Parameter:
     if kind in ("integer", "float"):
         return Numeric(
             name=name,
-            low=given.get("low"),  # type: ignore[arg-type]  # Numeric says what is wrong with it
+            low=given.get("low"),  # type: ignore[arg-type]  # Numeric checks it
             high=given.get("high"),  # type: ignore[arg-type]
             integer=kind == "integer",
             log=given.get("log", False),
@@ -170,48 +182,22 @@ def _condition(name: str, when: Any) -> Condition:
 def _check_targets(curves: tuple[Target, ...], scalars: tuple[Target, ...], space: Space) -> None:
     if curves and space.fidelity is None:
         raise SpecError(
-            "targets: curves need a fidelity, the parameter that holds the epochs; if all runs "
-            "have 12, say, that is max_epoch: {type: choice, choices: [12]}"
+            "targets: curves need a fidelity, the parameter with the number of epochs; if all runs "
+            "have 12, for example, it is max_epoch: {type: choice, choices: [12]}"
         )
     taken = set(space.names)
     for target in curves + scalars:
         if target.name in taken:
             raise SpecError(f"targets: {target.name} is also another target or a parameter")
         if target.name in RESERVED:
-            raise SpecError(f"targets: {target.name} is what a prediction has already; rename it")
+            raise SpecError(
+                f"targets: {target.name} is already an attribute of a prediction; rename it"
+            )
         taken.add(target.name)
 
 
-def _network(given: Any) -> NetworkFacts:
-    if not isinstance(given, Mapping):
-        raise SpecError(f"network: a mapping, got {shown(given)}")
-    known_fields("network", given, [f.name for f in fields(NetworkFacts)])
-    required = ("image_size", "in_channels", "classes", "stem_width")
-    missing = [key for key in required if given.get(key) is None]
-    if missing:
-        raise SpecError(f"network: {', '.join(missing)} missing")
-    facts = NetworkFacts(**given)
-    for name in (*required, "stride"):
-        value = getattr(facts, name)
-        if not is_whole(value) or not 1 <= value <= 1_000_000:
-            raise SpecError(f"network: {name} is a whole number in 1..1000000, got {shown(value)}")
-    if not isinstance(facts.stem, str) or facts.stem not in STEM_STRIDES:
-        raise SpecError("network: " + unknown("stem", facts.stem, STEM_STRIDES))
-    se_ratio = number("network: se_ratio", facts.se_ratio)
-    if se_ratio is None or not 0 <= se_ratio <= 1:
-        raise SpecError(f"network: se_ratio is a number in 0..1, got {shown(se_ratio)}")
-    multiplier = number("network: bottleneck_multiplier", facts.bottleneck_multiplier)
-    whole = multiplier is not None and 1 <= multiplier <= 1_000 and multiplier % 1 == 0
-    if not whole and multiplier not in (0.5, 0.25, 0.125):
-        raise SpecError(
-            f"network: bottleneck_multiplier is 1/8, 1/4, 1/2 or a whole number in 1..1000, "
-            f"got {shown(multiplier)}"
-        )
-    return facts
-
-
 def _check_fidelity(space: Space) -> None:
-    """Epoch counts must be whole numbers from 1, whatever kind of parameter holds them."""
+    """Check that the numbers of epochs are whole numbers from 1."""
     if space.fidelity is None:
         return
     parameter = space[space.fidelity]
@@ -226,14 +212,15 @@ def _check_fidelity(space: Space) -> None:
 
 
 def _plain(given: Mapping[Any, Any]) -> dict[str, Any]:
-    """A deep copy made of text, finite numbers, booleans, null, lists and mappings.
+    """A deep copy that consists of text, finite numbers, booleans, null, lists and mappings.
 
-    What JSON cannot hold, and what contains itself, is refused here once for all sections.
+    It raises SpecError for values that JSON cannot represent, and for containers that contain
+    themselves.
     """
-    left = iter(range(MAX_VALUES))
+    remaining = iter(range(MAX_VALUES))
 
-    def copied(value: Any, where: str, depth: int) -> Any:
-        if depth > MAX_DEPTH or next(left, None) is None:
+    def copy(value: Any, where: str, depth: int) -> Any:
+        if depth > MAX_DEPTH or next(remaining, None) is None:
             raise SpecError(
                 f"{where[:100]}: a spec has at most {MAX_DEPTH} levels and {MAX_VALUES} values"
             )
@@ -241,10 +228,10 @@ def _plain(given: Mapping[Any, Any]) -> dict[str, Any]:
             for key in value:
                 if not isinstance(key, str):
                     raise SpecError(f"{where}: a name is text (quoted in YAML), got {shown(key)}")
-            inside = f"{where}: " if depth else ""
-            return {key: copied(v, f"{inside}{key}", depth + 1) for key, v in value.items()}
+            prefix = f"{where}: " if depth else ""
+            return {key: copy(v, f"{prefix}{key}", depth + 1) for key, v in value.items()}
         if isinstance(value, (list, tuple)):
-            return [copied(v, where, depth + 1) for v in value]
+            return [copy(v, where, depth + 1) for v in value]
         if value is None or isinstance(value, (str, bool)):
             return value
         if isinstance(value, numbers.Integral) and abs(int(value)) <= MAX_INTEGER:
@@ -256,7 +243,7 @@ def _plain(given: Mapping[Any, Any]) -> dict[str, Any]:
             f"lists and mappings, got {shown(value)}"
         )
 
-    return copied(given, "spec", 0)
+    return copy(given, "spec", 0)
 
 
 def _section(given: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from eahas.energy.energy_facts import EnergyFacts
 from eahas.errors import SpecError, shown, unknown
+from eahas.space.fields import known_fields, number, text
 from eahas.spec.energies import ENERGY_FIELDS, declared_sources, energy_from_dict
-from eahas.spec.fields import known_fields, number, text
 from eahas.spec.quantities import (
     ENERGY,
     QUANTITIES,

@@ -12,6 +12,8 @@ import pytest
 
 from eahas.api import EstimatedEnergyWarning
 
+pytestmark = pytest.mark.integration
+
 ROOT = Path(__file__).resolve().parents[2]
 _found = importlib.util.spec_from_file_location("docs_blocks", ROOT / "docs" / "blocks.py")
 docs = importlib.util.module_from_spec(_found)

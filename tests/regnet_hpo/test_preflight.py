@@ -39,7 +39,7 @@ def test_preflight_gives_the_data(spec: Spec) -> None:
         ({"OPTIM.LR_POLICY": None}, "training needs the parameter OPTIM.LR_POLICY;"),
         (
             {"OPTIM.LR_POLICY": None, "TRAIN.CUTOUT_LENGTH": None},
-            "needs the parameters TRAIN.CUTOUT_LENGTH, OPTIM.LR_POLICY; one",
+            "needs the parameters TRAIN.CUTOUT_LENGTH, OPTIM.LR_POLICY; declare",
         ),
         (
             {"OPTIM.LR_POLICY": {"type": "choice", "choices": ["cos", "step"]}},
@@ -51,11 +51,11 @@ def test_preflight_gives_the_data(spec: Spec) -> None:
         ),
         (
             {"OPTIM.BASE_LR": {"type": "float", "low": -1.0, "high": 1.0}},
-            "OPTIM.BASE_LR: numbers in 0..inf can be trained, got -1.0",
+            "OPTIM.BASE_LR is -1.0; allowed: numbers in 0..inf",
         ),
         (
             {"TRAIN.CUTOUT_LENGTH": {"type": "float", "low": 0.0, "high": 2.0}},
-            "TRAIN.CUTOUT_LENGTH: whole numbers in 0..10,000 can be trained",
+            "TRAIN.CUTOUT_LENGTH is 0.0; allowed: whole numbers in 0..10,000",
         ),
         (
             {
@@ -117,9 +117,9 @@ def test_unknown_devices_are_refused(name: Any) -> None:
     ("name", "seen", "built", "message"),
     [
         ("cuda", 0, None, r"'cuda': torch .* was built without CUDA; install a CUDA build"),
-        ("cuda", 0, "13.0", r"'cuda': torch sees no CUDA device; look at nvidia-smi"),
-        ("cuda:1", 1, "13.0", r"'cuda:1': torch sees cuda:0 alone"),
-        ("cuda:9999", 8, "13.0", r"torch sees cuda:0, cuda:1, .*, cuda:7 alone"),
+        ("cuda", 0, "13.0", r"'cuda': torch sees no CUDA device; check nvidia-smi"),
+        ("cuda:1", 1, "13.0", r"'cuda:1': torch sees cuda:0 only"),
+        ("cuda:9999", 8, "13.0", r"torch sees cuda:0, cuda:1, .*, cuda:7 only"),
     ],
 )
 def test_a_gpu_that_is_not_there_is_refused(
@@ -146,7 +146,7 @@ def test_data_must_be_what_the_network_section_says(
 def test_cpu_time_is_a_runtime_for_one_pinned_thread_alone(device: str, threads: int) -> None:
     check_runtime(MeasureSettings(runtime="cpu_time", threads=1), "cpu")
     check_runtime(MeasureSettings(runtime="wall", threads=threads), device)
-    with pytest.raises(SpecError, match="cpu_time is of one pinned thread"):
+    with pytest.raises(SpecError, match="cpu_time needs device cpu and threads: 1"):
         check_runtime(MeasureSettings(runtime="cpu_time", threads=threads), device)
 
 

@@ -18,6 +18,8 @@ from sweeps.executors import local as worker
 from sweeps.launch import launch
 from sweeps.plan import WORK
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,8 @@ import pytest
 from sweeps.launch import launch
 from sweeps.plan import WORK
 
+pytestmark = pytest.mark.integration
+
 ROOT = str(Path(__file__).parents[2])
 LAUNCHER = """
 import sys

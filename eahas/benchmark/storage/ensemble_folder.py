@@ -27,6 +27,7 @@ WEIGHTS = "weights.safetensors"
 MAX_EPOCHS = 100_000  # of a curve; more is a mistake, and would not fit into memory
 MAX_BOUND = 1e30  # of y control points
 MAX_FACTOR = 1e6  # of inflations and reaches
+FAMILY_FLAGS = ("regnet", "mnasnet")  # entries of `features` that older manifests have
 CODEC, NOISE = "codec.", "noise."  # before the names of a codec's and of the noise's arrays
 
 
@@ -44,12 +45,10 @@ def load(folder: Path, manifest: Manifest | None = None) -> Ensemble:
     described = manifest.section("regressor")
     with naming(folder / WEIGHTS):
         regressor = regressor_from_tensors(described, tensors)
-        codec = grid_codec(of_codec) if of_codec else None
+        codec = grid_codec(of_codec, prefix=CODEC) if of_codec else None
     head = _head(manifest, spec, codec)
     names = [target.name for target in head.targets]
-    primary = manifest.text("primary")
-    if primary not in names:
-        manifest.refuse(unknown("primary", primary, names))
+    primary = manifest.choice("primary", names)
     if (regressor.inputs, regressor.outputs) != (len(features.names), head.outputs):
         raise CheckpointError(
             f"{folder / WEIGHTS} maps {regressor.inputs} features to {regressor.outputs} outputs; "
@@ -57,7 +56,11 @@ def load(folder: Path, manifest: Manifest | None = None) -> Ensemble:
         )
     with naming(folder / WEIGHTS):
         noise = seed_noise_from_tensors(
-            of_noise, head.num_noise_outputs, len(names), curves=isinstance(head, CurveHead)
+            of_noise,
+            head.num_noise_outputs,
+            len(names),
+            curves=isinstance(head, CurveHead),
+            prefix=NOISE,
         )
     if manifest.whole("members", 1) != regressor.members:
         manifest.refuse(
@@ -104,11 +107,11 @@ def describe_error_quantiles(error_quantiles: Mapping[str, ErrorQuantiles]) -> d
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Whatever is wrong with arrays is wrong with this file."""
+    """A CheckpointError about arrays also names the file that they come from."""
     try:
         yield
     except CheckpointError as error:
-        raise CheckpointError(f"{path} {error}") from None
+        raise CheckpointError(f"{path}: {error}") from None
 
 
 def _features(manifest: Manifest, space: Space) -> Features:
@@ -122,22 +125,21 @@ def _features(manifest: Manifest, space: Space) -> Features:
         space,
         manifest.texts("features.logs"),
         tuple((number, choice) for number, choice in crosses),
-        manifest.flag("features.regnet"),
-        manifest.flag("features.mnasnet"),
+        _families(manifest),
     )
 
 
+def _families(manifest: Manifest) -> tuple[str, ...]:
+    """The architecture families whose features follow; older manifests have a flag for each."""
+    if "families" in manifest.section("features"):
+        return manifest.texts("features.families")
+    return tuple(name for name in FAMILY_FLAGS if manifest.flag(f"features.{name}"))
+
+
 def _head(manifest: Manifest, spec: Spec, grid: GridCodec | None) -> Head:
-    kind, names = manifest.text("head.kind"), manifest.texts("head.targets")
-    if kind not in ("curves", "scalars"):
-        manifest.refuse(unknown("head.kind", kind, ("curves", "scalars")))
+    kind = manifest.choice("head.kind", ("curves", "scalars"))
     known = {t.name: t for t in (spec.curves if kind == "curves" else spec.scalars)}
-    for name in names:
-        if name not in known:
-            manifest.refuse(f"head.targets: {unknown(kind[:-1], name, known)}")
-    if not names:
-        manifest.refuse("head.targets is empty; at least one is needed")
-    targets = tuple(known[name] for name in names)
+    targets = tuple(known[name] for name in manifest.choices("head.targets", kind[:-1], known))
     if kind == "scalars":
         return ScalarHead(targets)
     check_epochs(manifest, spec.space)
@@ -145,13 +147,12 @@ def _head(manifest: Manifest, spec: Spec, grid: GridCodec | None) -> Head:
 
 
 def _codec(manifest: Manifest, count: int, grid: GridCodec | None) -> Codec:
-    kind = manifest.text("head.codec")
-    if kind == GRID and grid is not None and grid.count == count:
+    if manifest.choice("head.codec", (BEZIER, GRID)) == GRID:
+        if grid is None or grid.count != count:
+            manifest.refuse(
+                f"head.codec is {GRID} of {count} curves, and the weights have none such"
+            )
         return grid
-    if kind == GRID:
-        manifest.refuse(f"head.codec is {GRID} of {count} curves, and the weights have none such")
-    if kind != BEZIER:
-        manifest.refuse(unknown("head.codec", kind, (BEZIER, GRID)))
     degree = manifest.whole("head.degree", 1)
     if degree not in bezier.DEGREES:
         manifest.refuse(unknown("head.degree", degree, bezier.DEGREES))
@@ -193,8 +194,7 @@ def contents(ensemble: Ensemble) -> tuple[dict[str, Any], dict[str, bytes]]:
         "features": {
             "logs": list(ensemble.features.logs),
             "crosses": [list(cross) for cross in ensemble.features.crosses],
-            "regnet": ensemble.features.regnet,
-            "mnasnet": ensemble.features.mnasnet,
+            "families": list(ensemble.features.families),
         },
         "regressor": ensemble.regressor.described(),
         "head": described,

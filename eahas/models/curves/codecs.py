@@ -16,13 +16,29 @@ from typing import Any
 
 import numpy as np
 
-from eahas.errors import CheckpointError, shown
+from eahas.arrays import FROM_0_TO_1, ArraySpec, Bounds, Dim, check_arrays
+from eahas.models.blocks import product
 from eahas.models.curves import bezier
 from eahas.models.regressors import MlpEnsemble, mlp_from_tensors
 
 BEZIER, GRID = "bezier", "grid"
 DECODER = "decoder."  # before the names of its arrays
 MAX_CURVES = 1000
+POSITIONS = ArraySpec(
+    "positions",
+    "float64",
+    (Dim("positions", low=2),),
+    "where on a curve the values are: 0 is epoch 1, 1 is the last epoch",
+    Bounds(0.0, 1.0),
+    FROM_0_TO_1,
+)
+ARRAYS = (
+    POSITIONS,
+    ArraySpec(
+        "count", "int32", (1,), "the number of curves", Bounds(1, MAX_CURVES), binds="curves"
+    ),
+)
+EVERY = slice(None)  # of the curves
 Array = np.ndarray
 
 
@@ -47,17 +63,17 @@ class BezierCodec:
         low = np.array(self.low)[:, None]
         return low, np.array(self.high)[:, None] - low
 
-    def control_points(self, out: Array) -> tuple[Array, Array]:
-        """x (..., n + 1) and y (..., C, n + 1) of outputs (..., outputs)."""
+    def control_points(self, out: Array, of: slice = EVERY) -> tuple[Array, Array]:
+        """x (..., n + 1) and y (..., C, n + 1) of outputs (..., outputs), for the curves `of`."""
         n = self.degree
         x = bezier.x_of_steps(out[..., :n].astype(np.float64))
         raw = out[..., n:].reshape(*out.shape[:-1], len(self.low), n + 1)
         low, span = self._range
-        return x, low + span * sigmoid(raw)
+        return x, low[of] + span[of] * sigmoid(raw[..., of, :])
 
-    def curves(self, out: Array, epochs: int) -> Array:
-        """Curves (..., C, E) of outputs (..., outputs)."""
-        x, y = self.control_points(out)
+    def curves(self, out: Array, epochs: int, of: slice = EVERY) -> Array:
+        """Curves (..., C, E) of outputs (..., outputs), or only the curves `of`."""
+        x, y = self.control_points(out, of)
         return bezier.decode_shared(x, y, epochs)
 
     def described(self) -> dict[str, Any]:
@@ -88,14 +104,14 @@ class GridCodec:
         values = self.count * len(self.positions)
         return values if self.decoder is None else self.decoder.inputs
 
-    def curves(self, out: Array, epochs: int) -> Array:
-        """Curves (..., C, E) of outputs (..., outputs)."""
+    def curves(self, out: Array, epochs: int, of: slice = EVERY) -> Array:
+        """Curves (..., C, E) of outputs (..., outputs), or only the curves `of`."""
         lead = out.shape[:-1]
         if self.decoder is not None:
             out = self.decoder.many(out.reshape(-1, out.shape[-1]))[0]
-        values = out.reshape(*lead, self.count, len(self.positions)).astype(float)
-        drawn: Array = values @ self._drawing(epochs)
-        return drawn
+        values = out.reshape(*lead, self.count, -1)[..., of, :].astype(float)
+        drawn = product(values.reshape(-1, len(self.positions)), self._drawing(epochs))
+        return drawn.reshape(*values.shape[:-1], epochs)
 
     def _drawing(self, epochs: int) -> Array:
         return between(tuple(self.positions.tolist()), epochs)
@@ -112,23 +128,19 @@ class GridCodec:
 Codec = BezierCodec | GridCodec
 
 
-def grid_codec(arrays: Mapping[str, Array]) -> GridCodec:
-    """The codec of a checkpoint's arrays; CheckpointError where they do not fit together."""
-    rest = dict(arrays)
-    positions, count = rest.pop("positions", None), rest.pop("count", None)
-    of_decoder = {n[len(DECODER) :]: rest.pop(n) for n in sorted(rest) if n.startswith(DECODER)}
-    if positions is None or count is None or rest:
-        raise CheckpointError(f"holds a codec of the arrays {shown(sorted(arrays))}")
-    placed = positions.dtype == np.float64 and positions.ndim == 1 and len(positions) > 1
-    if not placed or positions[0] != 0 or positions[-1] != 1 or not (np.diff(positions) > 0).all():
-        raise CheckpointError("holds codec positions that do not rise from 0 to 1")
-    if count.dtype != np.int32 or count.shape != (1,) or not 0 < count[0] <= MAX_CURVES:
-        raise CheckpointError(f"holds a codec of {shown(count)} curves")
-    decoder = mlp_from_tensors(of_decoder) if of_decoder else None
-    values = int(count[0]) * len(positions)
-    if decoder is not None and (decoder.members, decoder.outputs) != (1, values):
-        raise CheckpointError("holds a decoder that does not fit its codec")
-    return GridCodec(int(count[0]), positions, decoder)
+def grid_codec(arrays: Mapping[str, Array], *, prefix: str = "") -> GridCodec:
+    """The codec of a checkpoint's arrays; `prefix` stands before their names in the file.
+
+    Raises CheckpointError where they do not fit `ARRAYS`, or the decoder does not fit them.
+    """
+    of_decoder = {n[len(DECODER) :]: a for n, a in arrays.items() if n.startswith(DECODER)}
+    own = {n: a for n, a in arrays.items() if not n.startswith(DECODER)}
+    sizes = check_arrays(own, ARRAYS, prefix=prefix)
+    needed = {"members": 1, "outputs": sizes["curves"] * sizes["positions"]}
+    decoder = None
+    if of_decoder:
+        decoder = mlp_from_tensors(of_decoder, dims=needed, prefix=prefix + DECODER)
+    return GridCodec(sizes["curves"], own["positions"], decoder)
 
 
 @lru_cache(maxsize=64)

@@ -27,7 +27,7 @@ class Distribution:
     location: Any
     epistemic: Any
     aleatoric: Any
-    law: ErrorQuantiles
+    error_quantiles: ErrorQuantiles
 
     @property
     def log(self) -> bool:
@@ -48,7 +48,7 @@ class Distribution:
     @property
     def std(self) -> Any:
         """Calibrated standard deviation in the target's unit."""
-        return self._in_unit(self.scale * self.law.std)
+        return self._in_unit(self.scale * self.error_quantiles.std)
 
     @property
     def epistemic_std(self) -> Any:
@@ -62,7 +62,7 @@ class Distribution:
 
     def interval(self, level: float) -> tuple[Any, Any]:
         """The central interval that holds `level` of the probability; EahasError outside (0, 1)."""
-        reach = self.law.reach(level) * self.scale
+        reach = self.error_quantiles.reach(level) * self.scale
         return (
             inverse_link(self.target, self.location - reach),
             inverse_link(self.target, self.location + reach),

@@ -15,9 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from eahas.arrays import ArraySpec, Bounds, Dim, check_arrays
 from eahas.checks import is_whole
-from eahas.errors import CheckpointError, EahasError, shown
-from eahas.models.curves.codecs import between
+from eahas.errors import EahasError, shown
+from eahas.models.blocks import product
+from eahas.models.curves.codecs import EVERY, POSITIONS, between
 from eahas.models.regressors import MlpEnsemble, mlp_from_tensors
 
 MAX_LOG = 10.0  # of a deviation
@@ -25,6 +27,27 @@ MAX_INPUT = 1e20  # of its network; whatever a head says, no sum overflows
 MAX_SEED = 2**63 - 1  # more is more than JSON and other languages hold
 MAX_FACTORS = 32
 NETWORK = "network."  # before the names of its arrays
+SHARE = Bounds(-1.0, 1.0, slack=1e-6)
+SINGLE_POSITION = ArraySpec(
+    "positions", "float64", (1,), "of scalars: their single position", Bounds(0.0, 0.0)
+)
+ARRAYS = (
+    POSITIONS,  # of scalars SINGLE_POSITION
+    ArraySpec(
+        "loadings",
+        "float64",
+        ("targets", "positions", Dim("factors", 0, MAX_FACTORS)),
+        "how the factors, which all targets of a run share, enter",
+        SHARE,
+    ),
+    ArraySpec(
+        "own",
+        "float64",
+        ("targets", "positions", "targets"),
+        "how each target takes part in what is drawn anew at each epoch",
+        SHARE,
+    ),
+)
 Array = np.ndarray
 
 
@@ -53,17 +76,21 @@ class SeedNoise:
     def factors(self) -> int:
         return self.loadings.shape[2]
 
-    def deviation(self, noise_outputs: Array, location: Array) -> Array:
-        """Standard deviations (..., S, E) from (..., U) and locations (..., S, E)."""
+    def deviation(self, noise_outputs: Array, location: Array, of: slice = EVERY) -> Array:
+        """Standard deviations (..., S, E) from (..., U) and locations (..., S, E).
+
+        Only those of the series `of`, where they are given.
+        """
         epochs = location.shape[-1]
         plain = epochs == len(self.positions) == 1  # scalars: nothing lies between positions
         there = location if plain else location[..., nearest(self._places, epochs)]
         x = np.concatenate([noise_outputs, there.reshape(*location.shape[:-2], -1)], axis=-1)
         x = np.minimum(np.maximum(x, -MAX_INPUT), MAX_INPUT)
         logs = self.network.many(x.reshape(-1, x.shape[-1]))[0].astype(float)
-        logs = logs.reshape(*x.shape[:-1], self.series, -1)
+        logs = logs.reshape(*x.shape[:-1], self.series, -1)[..., of, :]
         if not plain:
-            logs = logs @ self._between(epochs)
+            rows = product(logs.reshape(-1, logs.shape[-1]), self._between(epochs))
+            logs = rows.reshape(*logs.shape[:-1], epochs)
         deviation: Array = np.exp(np.minimum(np.maximum(logs, -2 * MAX_LOG), MAX_LOG))
         return deviation
 
@@ -123,36 +150,26 @@ def head_seed_noise(series: int, *, curves: bool) -> SeedNoise:
 
 
 def seed_noise_from_tensors(
-    arrays: Mapping[str, Array], num_noise_outputs: int, series: int, *, curves: bool
+    arrays: Mapping[str, Array],
+    num_noise_outputs: int,
+    series: int,
+    *,
+    curves: bool,
+    prefix: str = "",
 ) -> SeedNoise:
     """The seed noise of a checkpoint's arrays, for a head of `series` targets.
 
-    Raises CheckpointError where they do not fit together.
+    `prefix` stands before the arrays' names in the file. Raises CheckpointError where they do not
+    fit `ARRAYS`, the head, or each other.
     """
-    rest = dict(arrays)
-    of_network = {n[len(NETWORK) :]: rest.pop(n) for n in sorted(rest) if n.startswith(NETWORK)}
-    wanted = ("loadings", "own", "positions")
-    if sorted(rest) != sorted(wanted) or not of_network:
-        raise CheckpointError(f"holds noise of the arrays {shown(sorted(arrays))}")
-    for name in wanted:
-        if rest[name].dtype != np.float64 or not np.isfinite(rest[name]).all():
-            raise CheckpointError(f"noise.{name} must be of finite float64")
-    positions, loadings, own = rest["positions"], rest["loadings"], rest["own"]
-    count = positions.size
-    single = positions.shape == (1,) and positions[0] == 0
-    rising = positions.ndim == 1 and count > 1 and positions[0] == 0 and positions[-1] == 1
-    if not ((rising and (np.diff(positions) > 0).all()) if curves else single):
-        raise CheckpointError("holds noise positions that do not fit its targets")
-    fits = loadings.ndim == 3 and loadings.shape[:2] == (series, count)
-    if not fits or loadings.shape[2] > MAX_FACTORS or own.shape != (series, count, series):
-        raise CheckpointError("holds noise of another number of targets or positions")
-    if max(np.abs(loadings).max(initial=0.0), np.abs(own).max()) > 1.0 + 1e-6:
-        raise CheckpointError("holds noise whose parts are larger than 1")
-    network = mlp_from_tensors(of_network, MAX_INPUT)
-    size = (network.members, network.inputs, network.outputs)
-    if size != (1, num_noise_outputs + series * count, series * count):
-        raise CheckpointError("holds a noise network that does not fit its targets")
-    return SeedNoise(network, positions, loadings, own)
+    of_network = {n[len(NETWORK) :]: a for n, a in arrays.items() if n.startswith(NETWORK)}
+    own = {n: a for n, a in arrays.items() if not n.startswith(NETWORK)}
+    dims = {"targets": series} if curves else {"targets": series, "positions": 1}
+    specs = ARRAYS if curves else (SINGLE_POSITION, *ARRAYS[1:])
+    size = series * check_arrays(own, specs, dims, prefix)["positions"]
+    needed = {"members": 1, "inputs": num_noise_outputs + size, "outputs": size}
+    network = mlp_from_tensors(of_network, MAX_INPUT, dims=needed, prefix=prefix + NETWORK)
+    return SeedNoise(network, **own)
 
 
 def generators(

@@ -15,6 +15,7 @@ from eahas.benchmark.assembly import Source, assemble
 from eahas.benchmark.energies import without_sources
 from eahas.benchmark.fronts import predicted_fronts
 from eahas.benchmark.prediction import prediction_view
+from eahas.benchmark.storage.manifest import read_manifest
 from eahas.benchmark.storage.registry import describe
 from eahas.cli.format_prediction import format_list, format_prediction, format_query
 from eahas.energy.energy_facts import NOT_STATED, EnergyFacts
@@ -325,4 +326,6 @@ def test_parts_of_several_devices_keep_their_facts(make, tmp_path) -> None:
         found = bench.predict(bench.space.sample(seed=0)).to_dict()["targets"]["test_energy_j"]
         assert (found["source"], found["boundary"]) == (label, boundary)
         assert (found["device"], found["unit"]) == (device, "J")
-    assert describe(tmp_path / "many")["energies"] == {"test_energy_j": "external_meter or rapl"}
+    assert describe(read_manifest(tmp_path / "many"))["energies"] == {
+        "test_energy_j": "external_meter or rapl"
+    }

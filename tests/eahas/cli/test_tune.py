@@ -8,6 +8,8 @@ import pytest
 
 from eahas import api
 
+pytestmark = pytest.mark.integration
+
 pytest.importorskip("optuna")
 pytest.importorskip("sklearn")
 QUICK = ("--model", "svr", "--model", "svr_accel", "--members", 2, "--resamples", 20)
