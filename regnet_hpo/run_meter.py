@@ -8,14 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from eahas.energy import (
-    KNOWN_SOURCES,
-    EnergyReading,
-    EpochEnergies,
-    EpochMeter,
-    Meter,
-    open_meter,
-)
+from eahas.energy import EnergyReading, EpochEnergies, EpochMeter, Meter, open_meter
 from eahas.errors import MeterError
 from regnet_hpo.settings import MeasureSettings
 
@@ -228,11 +221,7 @@ def collect_energies(
                 raise
             missing.append(f"{name}: {error}")
     if any(value is not None for name, value in fields.items() if name.endswith("_j")):
-        fields |= {
-            "energy_source": meter.source,
-            "energy_boundary": KNOWN_SOURCES[meter.source].boundary,
-            "energy_formula": meter.formula,
-        }
+        fields |= {"energy_source": meter.source, "energy_formula": meter.formula}
     return fields | {"energy_missing": "; ".join(missing)}
 
 

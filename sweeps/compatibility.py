@@ -53,10 +53,10 @@ def require_compatible(done: Path, data: DataSet, source: str) -> None:
             )
         boundary = row.get("energy_boundary")
         if kind and _covered(kind, boundary) != _covered(source):
-            there = f"{kind} (boundary {boundary})" if boundary else kind
+            existing = f"{kind} (boundary {boundary})" if boundary else kind
             raise SweepError(
-                f"{path.stem} has energies of {there}, and here they would be {source}; use "
-                "a --device like that of the sweep so far, or begin another sweep"
+                f"{path.stem} has energies from {existing}, but the source here is {source}; use "
+                "a --device like that of the sweep so far, or start another sweep"
             )
 
 

@@ -49,7 +49,7 @@ def test_a_folder_takes_energies_that_cover_the_same(
     if fits:
         require_alike(tmp_path, images, source)
     else:
-        with pytest.raises(SweepError, match=f"r has energies of .*would be {source}"):
+        with pytest.raises(SweepError, match=f"r has energies from .*source here is {source}"):
             require_alike(tmp_path, images, source)
 
 
