@@ -70,9 +70,10 @@ class Metering(ABC):
     def measurement(
         self, run_meter: RunMeter, save: Callable[[], None], train: TrainEpoch
     ) -> AbstractContextManager[None]:
-        """Measure what is left to measure after the last epoch; the rest happens inside.
+        """Measure training after the last epoch, if the method does so.
 
-        `save` saves the state of the run, `train` repeats the last epoch.
+        Inference is measured in the block, with the same lock on the device. `save` saves the state
+        of the run, `train` repeats the last epoch.
         """
 
     @abstractmethod

@@ -12,6 +12,7 @@ from eahas.errors import DataError, SpecError, shown, unknown
 from eahas.space.architectures.regnet import REGNET_DOMAIN, NetworkFacts
 from eahas.space.parameters import Numeric, Parameter
 from eahas.spec.spec import Spec
+from eahas.spec.targets import Target
 from regnet_hpo.data import DataSet, load_dataset
 from regnet_hpo.metering import metering_class
 from regnet_hpo.settings import (
@@ -87,10 +88,26 @@ def check_trainable(spec: Spec) -> None:
         ("scalar", spec.scalars, scalars),
     ):
         for target in targets:
+            if not target.schedule.is_every_epoch or (kind == "curve" and target.cumulative):
+                raise SpecError(
+                    f"{spec.name}: the trainer evaluates after every epoch and records no running "
+                    f"totals; {target.name} must be a curve of every epoch that is not cumulative"
+                )
             if target.name in EMA_CURVES and not ema:
                 raise SpecError(f"{spec.name}: the target {target.name} needs training: ema")
             if target.name not in recorded:
                 raise SpecError(f"{spec.name}: {unknown(f'{kind} target', target.name, recorded)}")
+            _check_unit(target)
+
+
+def _check_unit(target: Target) -> None:
+    """Raise SpecError where a spec gives a unit to what the trainer records in another one."""
+    made = {"_s": "s", "_j": "J"}.get(target.name[-2:])
+    if made and target.unit and (target.si_factor, target.si_unit) != (1.0, made):
+        raise SpecError(
+            f"targets: {target.name} is in {target.unit}, but the trainer records it in {made}; "
+            f"write unit: {made}"
+        )
 
 
 def _check_parameter(parameter: Parameter) -> None:

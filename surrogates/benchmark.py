@@ -10,17 +10,17 @@ from typing import Any
 
 from eahas.benchmark.storage.benchmark_folder import write_benchmark
 from eahas.errors import FitError
-from eahas.models.ensemble import Ensemble
 from eahas.models.support import support_of
 from eahas.records.schema import check_rows
 from eahas.spec.spec import Spec
 from surrogates.data.dataset import Runs, controls_from_records, runs_from_records
+from surrogates.data.energies import checked_energies
 from surrogates.data.outliers import without_outliers
 from surrogates.data.progress import Report
 from surrogates.data.transforms import check_positive
 from surrogates.evaluation.quality import benchmark_quality
 from surrogates.families import Family, Settings, family
-from surrogates.fitting import Component, fit_components
+from surrogates.fitting import Component, FittedModel, fit_components
 from surrogates.uncertainty.crossfit import FOLDS
 
 MODELS = ("bezier_nn_STAR", "nn_E")  # the default families
@@ -43,7 +43,7 @@ class Fitted:
     spec: Spec
     runs: Runs
     learned: Runs
-    models: tuple[Ensemble, ...]
+    models: tuple[FittedModel, ...]
     noise: Mapping[str, str]
     quality: Mapping[str, Any]
 
@@ -73,10 +73,12 @@ def fit(
         report: called with the progress.
 
     Raises:
-        FitError: there are no runs to fit to, or as in `surrogates.fitting.fit_components`.
+        FitError: there are no runs to fit to, an energy has no source, the energies of the runs
+            have different boundaries, or as in `surrogates.fitting.fit_components`.
         RecordError: as in `check_rows`.
     """
     records = check_rows(rows, spec)
+    checked_energies(records, spec)
     runs = runs_from_records(records, spec)
     check_positive(runs, spec.scalars)
     learned = learnable(runs, learn_from)
@@ -149,7 +151,7 @@ def save(
         folder,
         spec,
         fitted.models,
-        rows,
+        check_rows(rows, spec),
         noise=fitted.noise,
         quality=fitted.quality,
         entries={"learned_from": sorted(set(fitted.learned.split.tolist()))},

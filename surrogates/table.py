@@ -13,11 +13,12 @@ import numpy as np
 from eahas.benchmark.storage.benchmark_folder import write_benchmark
 from eahas.errors import FitError, shown
 from eahas.models.table import Table
-from eahas.models.uncertainty.distribution import on_log_scale
+from eahas.models.uncertainty.distribution import LOG_OF_ZERO, on_log_scale, to_log_scale
 from eahas.records.schema import check_rows
 from eahas.spec.spec import Spec
 from eahas.spec.targets import Target
 from surrogates.data.dataset import Runs, runs_from_records
+from surrogates.data.energies import checked_energies
 from surrogates.data.progress import Report
 from surrogates.evaluation.quality import on_repeated, quality, references
 from surrogates.uncertainty.seed_variance import at_positions, fit_seed_variance
@@ -60,11 +61,14 @@ def make(
     Raises:
         FitError: configurations have no run and the table is not `partial`, a configuration has two
             runs with the same seed, a target has no value, or a target on a log scale has a value
-            that is not positive.
+            that is not positive, an energy has no source, or the energies of the runs have
+            different boundaries.
         RecordError: as in `check_rows`.
         SpecError: the space cannot be listed.
     """
-    runs = runs_from_records(check_rows(rows, spec), spec)
+    records = check_rows(rows, spec)
+    checked_energies(records, spec)
+    runs = runs_from_records(records, spec)
     table = build_table(runs)
     missing = table.points - len(table.flats)
     if missing and not partial:
@@ -100,13 +104,20 @@ def build_table(runs: Runs) -> Table:
     epochs[row] = runs.epochs
     values, seed_variance, error_quantiles = {}, {}, {}
     for target in runs.spec.targets:
-        name, observed = target.name, _bounded(runs.values_of(target), target)
+        name, lengths = target.name, target.schedule.counts(epochs)
+        observed = _bounded(runs.only([name]).values_of(target), target)
         entries = np.full((*present.shape, *observed.shape[1:]), np.nan, dtype=observed.dtype)
         entries[row, column] = observed
-        scaled = np.log(entries) if on_log_scale(target) else entries.astype(float)
-        sampled = at_positions(scaled, epochs) if target.kind == "curve" else scaled[..., None]
+        scaled = to_log_scale(target, entries)
+        sampled = at_positions(scaled, lengths) if target.kind == "curve" else scaled[..., None]
         values[name] = entries
         seed_variance[name], error_quantiles[name] = fit_seed_variance(sampled)
+        if target.kind == "curve" and target.cumulative:  # values of 0 do not vary
+            varies = (np.nan_to_num(sampled, nan=LOG_OF_ZERO) > LOG_OF_ZERO).any(axis=(0, 1))
+            _, error_quantiles[name] = fit_seed_variance(sampled[..., varies])
+    for target in runs.spec.curves:
+        if target.total is not None:
+            error_quantiles[target.name] = error_quantiles[target.total]
     return Table(
         spec=runs.spec,
         name=NAME,
@@ -134,9 +145,11 @@ def _bounded(observed: Array, target: Target) -> Array:
     """
     if not np.isfinite(observed).any():
         raise FitError(f"no run has a value of {target.name}")
-    if on_log_scale(target) and (observed <= 0).any():
+    cumulative = target.kind == "curve" and target.cumulative
+    if on_log_scale(target) and ((observed < 0) if cumulative else (observed <= 0)).any():
         raise FitError(f"{target.name} is on a log scale and has a value that is not positive")
-    stored = observed.astype(np.float32 if target.kind == "curve" else np.float64)
+    single = target.kind == "curve" and not cumulative
+    stored = observed.astype(np.float32 if single else np.float64)
     bounded: Array = np.clip(stored, target.low, target.high)
     return bounded
 
@@ -207,7 +220,7 @@ def save(
         folder,
         made.spec,
         [table],
-        rows,
+        check_rows(rows, made.spec),
         noise=dict.fromkeys(table.values, "repeats"),
         quality=made.quality,
         entries={"table": facts},

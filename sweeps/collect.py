@@ -10,6 +10,7 @@ from eahas.records.parquet import write_records
 from eahas.records.records import Records
 from eahas.records.schema import check_rows, with_machine_factors
 from eahas.spec.spec import Spec
+from sweeps.compatibility import require_one_boundary
 from sweeps.machine_speed import machine_factors, require_related
 from sweeps.plan import DONE, PlannedRun, extra_anchor, load_plan, require_planned
 
@@ -31,6 +32,7 @@ def finished(folder: Path, *, related: bool = True) -> tuple[Spec, Records]:
     """The spec and the records of the finished runs of a sweep folder. Nothing is written.
 
     Raises SweepError if no run is finished, if a record file is damaged or belongs to another run,
+    if the energies of the runs have different boundaries,
     or, with `related`, if the times of the machines cannot be related; RecordError if a record does
     not follow the schema.
     """
@@ -46,6 +48,7 @@ def finished(folder: Path, *, related: bool = True) -> tuple[Spec, Records]:
     if not rows:
         raise SweepError(f"{folder} holds no finished run yet; make some with: eahas sweep launch")
     records = check_rows(rows, spec)
+    require_one_boundary(spec, records)
     if related:
         require_related(records)
     # From the rows as read: the records lose a runtime that is not a target of the spec.

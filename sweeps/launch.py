@@ -20,7 +20,7 @@ from eahas.spec.spec import Spec
 from regnet_hpo.preflight import check_device, default_device, gpu_count, preflight
 from regnet_hpo.run_meter import meter_for
 from regnet_hpo.settings import measure_settings
-from sweeps.compatibility import require_compatible
+from sweeps.compatibility import require_compatible, require_stated_sources
 from sweeps.executors.local import EXIT_CANNOT_WRITE, EXIT_RESTART, Slot, Worker
 from sweeps.machine import fingerprint, machine_facts
 from sweeps.plan import DONE, WORK, PlannedRun, load_plan
@@ -76,6 +76,7 @@ def launch(
         return len(runs)
     data = preflight(spec, device, data_dir)
     with meter_for(device, measure_settings(spec)) as meter:
+        require_stated_sources(spec, meter.source)
         require_compatible(folder / DONE, data, meter.source)
     slots = _slots(spec, device, workers)
     if device != "cpu" and not allow_company:

@@ -9,10 +9,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from eahas.energy.energy_facts import EnergyFacts
 from eahas.pareto import pareto_rows
+from eahas.records.energies import known_sources, sources_of
 from eahas.report.text import UNITS
+from eahas.spec.quantities import PERCENT, TIME
 from eahas.spec.spec import Spec
-from eahas.spec.targets import Target
+from eahas.spec.targets import KNOWN_TARGETS, Target
+from sweeps.compatibility import require_one_boundary
 
 Row = Mapping[str, Any]
 MIN_POWER_COVERED = 0.25  # share of a device's power range below which the report warns
@@ -21,8 +25,10 @@ MIN_POWER_COVERED = 0.25  # share of a device's power range below which the repo
 def facts(spec: Spec, rows: Sequence[Row]) -> dict[str, Any]:
     """Counts, ranges, the front of error and cost, seed noise and machine-speed drift; JSON-ready.
 
-    `rows` are checked rows of the spec.
+    `rows` are checked rows of the spec. Raises SweepError if their energies have different
+    boundaries.
     """
+    energies = require_one_boundary(spec, rows)
     ok = [row for row in rows if row["status"] == "ok" and row.get("role") != "anchor"]
     anchors = [row for row in rows if row["status"] == "ok" and row.get("role") == "anchor"]
     summary: dict[str, Any] = {
@@ -32,6 +38,8 @@ def facts(spec: Spec, rows: Sequence[Row]) -> dict[str, Any]:
         "status": dict(Counter(row["status"] for row in rows)),
         "split": dict(Counter(row.get("split", "") for row in ok)),
         "energy_source": dict(Counter(row.get("energy_source", "") for row in ok)),
+        "energies": {name: facts.to_dict() for name, facts in energies.items()},
+        "sources": {name: facts.label for name, facts in energies.items()},
         "units": {target.name: target.unit for target in spec.targets},
         "ranges": {},
     }
@@ -49,8 +57,8 @@ def facts(spec: Spec, rows: Sequence[Row]) -> dict[str, Any]:
                 "max": max(values),
             }
     curve = spec.main_curve
-    if curve is not None and spec.scalars and ok:
-        cost = next((s for s in spec.scalars if s.direction == "minimize"), spec.scalars[0])
+    cost = None if curve is None else _cost(spec, curve, energies)
+    if curve is not None and cost is not None and ok:
         points = [(row[cost.name], shortfall(curve, row)) for row in ok]
         summary["front"] = {
             "error": shortfall_name(curve),
@@ -58,17 +66,19 @@ def facts(spec: Spec, rows: Sequence[Row]) -> dict[str, Any]:
             "cost": cost.name,
             "points": [points[i] for i in pareto_rows(points)],
         }
-    power = _power(ok)
+    power = _power(spec, ok)
     if power is not None:
         summary["power"] = power
     noise = _noise(spec, ok)
     if noise["configurations"]:
         summary["repeats"] = noise
     if len(anchors) > 1 and spec.scalars:
-        times = [row[spec.scalars[0].name] for row in anchors]
+        timed = next((t for t in spec.scalars if t.quantity == TIME), spec.scalars[0])
+        times = [row[timed.name] for row in anchors]
         factors = [row.get("machine_factor", 1.0) for row in ok]
         summary["anchor"] = {
             "runs": len(times),
+            "unit": timed.unit,
             "median": statistics.median(times),
             "relative_std": statistics.stdev(times) / statistics.fmean(times),
             "least_factor": min(factors, default=1.0),
@@ -77,24 +87,44 @@ def facts(spec: Spec, rows: Sequence[Row]) -> dict[str, Any]:
     return summary
 
 
-def _power(rows: Sequence[Row]) -> dict[str, Any] | None:
-    """The range of mean power of the metered runs, and its share of the device's power range.
+def _cost(spec: Spec, curve: Target, energies: Mapping[str, EnergyFacts]) -> Target | None:
+    """The first scalar that is minimised, else the first one.
+
+    An energy of another boundary than that of the curve is never chosen.
+    """
+    of_curve = energies.get(curve.name)
+    scalars = [
+        scalar
+        for scalar in spec.scalars
+        if of_curve is None
+        or scalar.name not in energies
+        or energies[scalar.name].is_comparable(of_curve)
+    ]
+    return next((s for s in scalars if s.direction == "minimize"), next(iter(scalars), None))
+
+
+def _power(spec: Spec, rows: Sequence[Row]) -> dict[str, Any] | None:
+    """Of measured runs the range of mean power, and what of the device's range that covers.
 
     If all runs draw the same power, energy contains no information beyond time. None if fewer than
     two runs were metered; the power of an estimate is only the stated one.
     """
+    named = {target.name: target for target in spec.scalars}
+    target = named.get("train_energy_j", KNOWN_TARGETS["train_energy_j"])
+    known = known_sources(spec)
+
+    def is_measured(row: Row) -> bool:
+        sources = sources_of(row, target, known)
+        return bool(sources) and all(source.measured for source in sources)
+
     measured = [
-        row
-        for row in rows
-        if row.get("energy_source") not in (None, "", "estimated")
-        and row.get("train_energy_j")
-        and row.get("wall_s")
+        row for row in rows if row.get("train_energy_j") and row.get("wall_s") and is_measured(row)
     ]
-    if len(measured) < 2:
+    if len(measured) < 2 or target.si_factor is None:
         return None
     from scipy.stats import kendalltau
 
-    energies = [row["train_energy_j"] for row in measured]
+    energies = [row["train_energy_j"] * target.si_factor for row in measured]
     times = [row["wall_s"] for row in measured]
     powers = [energy / time for energy, time in zip(energies, times, strict=True)]
     quantiles = statistics.quantiles(powers, n=20, method="inclusive")
@@ -182,14 +212,14 @@ def shortfall(curve: Target, row: Row) -> float:
     last = final(row[curve.name])
     if curve.direction == "minimize":
         return last
-    return 100.0 - last if curve.unit == "percent" else -last
+    return 100.0 - last if curve.unit in PERCENT else -last
 
 
 def shortfall_name(curve: Target) -> str:
     """The formula of `shortfall`, as text."""
     if curve.direction == "minimize":
         return curve.name
-    return f"100 - {curve.name}" if curve.unit == "percent" else f"-{curve.name}"
+    return f"100 - {curve.name}" if curve.unit in PERCENT else f"-{curve.name}"
 
 
 def page(summary: Mapping[str, Any]) -> str:
@@ -206,12 +236,16 @@ def page(summary: Mapping[str, Any]) -> str:
     for name, r in summary["ranges"].items():
         cells = "".join(f"{r[key]:10.4g}" for key in ("min", "p5", "median", "p95", "max"))
         unit = summary["units"][name]
-        lines.append(f"{name:16}{UNITS.get(unit, unit):>8}{cells}")
+        source = summary["sources"].get(name)
+        suffix = "" if source is None else f"  {source}"
+        lines.append(f"{name:16}{UNITS.get(unit, unit):>8}{cells}{suffix}")
     if "front" in summary:
         front = summary["front"]
         share = f"{len(front['points'])} of {sum(summary['split'].values())} runs"
-        lines += ["", f"front of {front['error']} against {front['cost']}: {share}"]
-        lines += [f"  {cost:10.4g}  {error:6.2f}" for cost, error in front["points"]]
+        source = summary["sources"].get(front["cost"])
+        cost = front["cost"] if source is None else f"{front['cost']} ({source})"
+        lines += ["", f"front of {front['error']} against {cost}: {share}"]
+        lines += [f"  {spent:10.4g}  {error:6.2f}" for spent, error in front["points"]]
     if "power" in summary:
         lines += _power_lines(summary["power"])
     elif summary["energy_source"]:
@@ -227,7 +261,8 @@ def page(summary: Mapping[str, Any]) -> str:
         anchor = summary["anchor"]
         lines += [
             "",
-            f"machine-speed reference: {anchor['runs']} runs, median {anchor['median']:.4g} s, "
+            f"machine-speed reference: {anchor['runs']} runs, "
+            f"median {anchor['median']:.4g} {anchor['unit']}, "
             f"standard deviation {100 * anchor['relative_std']:.1f} %; "
             f"factors {anchor['least_factor']:.2f} to {anchor['largest_factor']:.2f}",
         ]

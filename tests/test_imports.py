@@ -30,16 +30,16 @@ GROUND = {
     *("__init__", "arrays", "checks", "errors", "files", "frozen", "pareto", "plugins", "settings"),
 }
 SPACES = {*GROUND, "space"}
-SPECS = {*SPACES, "spec"}
-BENCHMARKS = {*SPECS, "energy", "records", "models", "report"}
+SPECS = {*SPACES, "energy", "spec"}
+BENCHMARKS = {*SPECS, "records", "models", "report"}
 BOXES = {
     **{module: {"errors", "checks"} - {module} for module in GROUND},
     "errors": set(),
     "checks": set(),
     "energy": GROUND,
     "space": GROUND,
-    "spec": SPACES,
-    "records": {*SPECS, "energy"},
+    "spec": {*SPACES, "energy"},
+    "records": SPECS,
     "models": SPECS,
     "report": SPECS,
     "benchmark": BENCHMARKS,

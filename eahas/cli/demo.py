@@ -92,7 +92,7 @@ def make(shipped: Benchmark, out: Path, configs: int) -> None:
     bench = api.load_benchmark(folder)
     say(f"load     {bench.id}; its predictions for configurations that it was not fitted to:\n")
     say(side_by_side(bench, rows))
-    say("\n" + summary(fitted.quality["held_out"], spec.targets, bench.energy_source))
+    say("\n" + summary(fitted.quality["held_out"], spec.targets, bench.energies))
     say(
         f"\nWith {configs} configurations, these values only show that the pipeline works. For the "
         f"quality of a\nreal benchmark, run: eahas evaluate {shipped.name}"
@@ -140,7 +140,7 @@ def side_by_side(bench: Benchmark, rows: Records) -> str:
     """Predicted and observed values of the held-out runs, one line each."""
     main = next(t for t in bench.curves if t.name == bench.main_curve)
     targets = [main, *bench.scalars]
-    units = [unit_of(t, bench.energy_source) for t in targets]
+    units = [unit_of(t, bench.energy_source_of(t) or "") for t in targets]
     lines = [
         f"{'':8}" + "".join(f"{label(t):>28}" for t in targets),
         f"{'':8}" + "".join(f"{unit:>28}" for unit in units),

@@ -8,12 +8,14 @@ from typing import Any
 
 from eahas import api
 from eahas.benchmark.benchmark import RECORDS, Benchmark
+from eahas.benchmark.energies import without_sources
 from eahas.benchmark.storage.folder import read_file
 from eahas.cli.arguments import UsageError, add_benchmark, add_command, whole
 from eahas.cli.format_metrics import tables
 from eahas.cli.inputs import read_records_of
 from eahas.cli.progress import Bars
-from eahas.errors import EahasError, warn_estimated
+from eahas.errors import EahasError
+from eahas.records.energies import energies_of
 from eahas.records.records import Records
 
 
@@ -44,14 +46,19 @@ def add_to(commands: Any) -> None:
 def run(arguments: Namespace) -> None:
     bench = api.load_benchmark(arguments.benchmark, task=arguments.task, device=arguments.device)
     metrics = evaluate(bench, arguments.records, arguments.resamples)
-    if bench.energy_source == "estimated" and any(target.is_energy for target in bench.targets):
-        warn_estimated(bench.id, bench.manifest["energy"]["formula"])
+    bench.warn_not_measured(bench.targets)
     if arguments.json:
-        facts = {"benchmark": bench.id, "energy_source": bench.energy_source, **metrics}
+        energies = {name: facts.to_dict() for name, facts in bench.energies.items()}
+        facts = {
+            "benchmark": bench.id,
+            "energy_source": bench.energy_source,
+            "energies": energies,
+            **metrics,
+        }
         print(json.dumps(facts, allow_nan=False))
     else:
         own = arguments.records is None
-        print(f"{bench.id}\n{tables(metrics, bench.targets, bench.energy_source, own=own)}")
+        print(f"{bench.id}\n{tables(metrics, bench.targets, bench.energies, own=own)}")
 
 
 def evaluate(bench: Benchmark, records: str | None, resamples: int) -> dict[str, Any]:
@@ -63,7 +70,11 @@ def evaluate(bench: Benchmark, records: str | None, resamples: int) -> dict[str,
     from surrogates.data.dataset import runs_from_records
     from surrogates.evaluation import quality
 
-    rows = read_own_records(bench) if records is None else read_records_of(records, bench.spec)
+    if records is None:
+        rows = read_own_records(bench)
+    else:
+        rows = read_records_of(records, bench.spec)
+        require_same_energies(bench, rows)
     runs = runs_from_records(rows, bench.spec)
     models: Any = bench.models
     with Bars() as bars:
@@ -73,7 +84,10 @@ def evaluate(bench: Benchmark, records: str | None, resamples: int) -> dict[str,
 
 
 def read_own_records(bench: Benchmark) -> Records:
-    """The records in a benchmark's folder, after a check against its manifest."""
+    """The records in a benchmark's folder, after a check against its manifest.
+
+    The energies of an older folder may have no source; its records are read nevertheless.
+    """
     try:
         bench.require_records()
     except EahasError as error:
@@ -83,4 +97,14 @@ def read_own_records(bench: Benchmark) -> Records:
         raise UsageError(f"{bench.id} has several parts; evaluate one of {folders}")
     models = bench.parts[0] if bench.parts else bench
     read_file(models.folder, RECORDS, models.manifest)
-    return read_records_of(models.folder / RECORDS, models.spec)
+    return read_records_of(models.folder / RECORDS, without_sources(models.spec, models.energies))
+
+
+def require_same_energies(bench: Benchmark, rows: Records) -> None:
+    """Raise EahasError where the energies of other records cover something else."""
+    for name, facts in energies_of(rows, bench.spec).items():
+        if name in bench.model_of and not facts.is_comparable(bench.energies[name]):
+            raise EahasError(
+                f"{name} of {bench.id} ({bench.energies[name].scope}) and of the records "
+                f"({facts.scope}) cover different things and are never compared"
+            )

@@ -12,7 +12,6 @@ from eahas.cli.format_metrics import describe_records, summary
 from eahas.cli.inputs import read_json, read_records_of
 from eahas.cli.progress import Bars
 from eahas.cli.tuning import add_tuning_options, tune_components, write_settings
-from eahas.records.summary import energy_facts
 
 SETTINGS = ("members", "steps", "seed", "degree")
 FOLDS = 5  # the default of surrogates.uncertainty.crossfit
@@ -106,12 +105,14 @@ def run(arguments: Namespace) -> None:
     from surrogates.benchmark import fit, save
     from surrogates.components import components_from_settings, settings_from_components
     from surrogates.data.dataset import runs_from_records, unvaried
+    from surrogates.data.energies import checked_energies
     from surrogates.data.outliers import find_outliers
     from sweeps.specs import load_spec
 
     common, spec = given_settings(arguments), load_spec(arguments.spec)
     components = components_from_settings(spec, arguments.model or (), described, common)
     rows = read_records_of(arguments.records, spec)
+    energies = checked_energies(rows, spec)
     runs = runs_from_records(rows, spec)
     components, comments = tune_components(
         components,
@@ -148,8 +149,7 @@ def run(arguments: Namespace) -> None:
     for note in (*find_outliers(learned), *unvaried(learned)):
         print(f"note: {note}")
     print()
-    source = energy_facts(rows)["source"]
-    print(summary(fitted.quality["held_out"], spec.targets, source))
+    print(summary(fitted.quality["held_out"], spec.targets, energies))
     print(f"\nwrote {folder}; next: eahas predict {as_argument(folder)} --sample 0")
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from eahas.energy.energy_facts import EnergyFacts
 from eahas.records.records import Records
-from eahas.report.text import UNITS, number, quantity, sourced
+from eahas.report.text import UNITS, label, number, quantity, sourced
 from eahas.spec.targets import Target
 
 METRICS = {"r2": "R2", "kendall_tau": "Kendall tau", "spearman": "Spearman", "rmse": "RMSE"}
@@ -37,8 +38,13 @@ def describe_records(records: Records, fitted: int, evaluated: int) -> str:
     )
 
 
-def summary(held_out: Mapping[str, Any], targets: Sequence[Target], source: str) -> str:
-    """One line per target: R2, Kendall tau, RMSE, coverage of the 90 % interval."""
+def summary(
+    held_out: Mapping[str, Any], targets: Sequence[Target], energies: Mapping[str, EnergyFacts]
+) -> str:
+    """One line per target: R2, Kendall tau, RMSE, coverage of the 90 % interval.
+
+    `energies` are the facts of each energy by the name of its target.
+    """
     if not held_out["targets"]:
         return f"{held_out['runs']} held-out configurations: too few to evaluate the fit"
     head = f"{'R2':>8}{'Kendall tau':>13}{'RMSE':>12}{'90 % coverage':>15}"
@@ -48,7 +54,7 @@ def summary(held_out: Mapping[str, Any], targets: Sequence[Target], source: str)
         values = _values(metrics["last" if target.kind == "curve" else "value"])
         coverage = metrics["coverage"]["0.9"]["value"]
         lines.append(
-            f"{_name(target, source):{LABEL - 1}} {number(values['r2']):>8}"
+            f"{_name(target, energies):{LABEL - 1}} {number(values['r2']):>8}"
             f"{number(values['kendall_tau']):>13} {quantity(values['rmse'], target.unit):>11}"
             f"{'-' if coverage is None else f'{100 * coverage:.0f} %':>15}"
         )
@@ -56,7 +62,11 @@ def summary(held_out: Mapping[str, Any], targets: Sequence[Target], source: str)
 
 
 def tables(
-    quality: Mapping[str, Any], targets: Sequence[Target], source: str, *, own: bool = True
+    quality: Mapping[str, Any],
+    targets: Sequence[Target],
+    energies: Mapping[str, EnergyFacts],
+    *,
+    own: bool = True,
 ) -> str:
     """All metrics of each target with intervals: overall, by length, and of the references.
 
@@ -76,7 +86,9 @@ def tables(
     for target in targets:
         unit = f" [{UNITS.get(target.unit, target.unit)}]" if target.unit else ""
         head = "".join(f"{name:>{CELL}}" for name in METRICS.values())
-        lines = [f"{sourced(target, source) + unit:{LABEL}}{head}{'best-quarter tau':>{CELL}}"]
+        lines = [
+            f"{_with_source(target, energies) + unit:{LABEL}}{head}{'best-quarter tau':>{CELL}}"
+        ]
         lines += _target_lines(held_out["targets"][target.name], target)
         if target.name in references:
             rows = {"surrogate": repeated["targets"][target.name], **references[target.name]}
@@ -151,8 +163,12 @@ def _values(metrics: Mapping[str, Any]) -> dict[str, float | None]:
     return {key: metrics[key]["value"] for key in METRICS}
 
 
-def _name(target: Target, source: str) -> str:
-    return sourced(target, source) + (", last epoch" if target.kind == "curve" else "")
+def _name(target: Target, energies: Mapping[str, EnergyFacts]) -> str:
+    return _with_source(target, energies) + (", last epoch" if target.kind == "curve" else "")
+
+
+def _with_source(target: Target, energies: Mapping[str, EnergyFacts]) -> str:
+    return sourced(target, energies[target.name].label) if target.is_energy else label(target)
 
 
 def _on(configurations: int) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from eahas.benchmark.model_set import ModelSet
 from eahas.cli import terminal
+from eahas.energy.energy_facts import EnergyFacts
 from eahas.report.text import energy_words, label, number, quantity, span, unit_of
 from eahas.report.view import PredictionView, TargetView
 
@@ -23,16 +24,18 @@ def format_prediction(view: PredictionView, *, drawn: bool, columns: int) -> str
     interval = f"{_percent(view.level)} interval"
     if view.curves:
         main = view.main_curve
-        unit = main.target.unit or "its unit"
+        unit = unit_of(main.target, main.source or "") or "its own unit"
         lines += [
             f"{label(main.target)} in {unit}, with its {interval}",
-            terminal.curve(main.value, main.low, main.high, columns=columns, drawn=drawn),
+            terminal.curve(
+                main.value, main.low, main.high, main.epochs, columns=columns, drawn=drawn
+            ),
             "",
         ]
     lines.append(f"{'':{LABEL}}{'predicted':>{VALUE}}{interval:>{SPAN}}{'held-out R2':>{R2}}")
     lines += [_row(target) for target in (*view.scalars, *view.curves)]
     return "\n".join(
-        [*lines, "", *_notes(view), evidence(view.manifest, view.looked_up, _energy(view))]
+        [*lines, "", *_notes(view), evidence(view.manifest, view.looked_up, view.energies)]
     )
 
 
@@ -46,12 +49,13 @@ def format_list(view: PredictionView) -> str:
     for i, epochs in enumerate(view.epochs):
         cells = ""
         for t in targets:
-            at = (i, epochs - 1) if t.target.kind == "curve" else i
+            at = (i, t.lengths(epochs) - 1) if t.target.kind == "curve" else i
             low, high = number(t.low[at]), number(t.high[at])
             cells += " " + f"{number(t.value[at])} [{low}, {high}]".rjust(CELL - 1)
         lines.append(f"{i:<4}{epochs:>6}{cells}")
     brackets = f"brackets: {_percent(view.level)} interval"
-    return "\n".join([*lines, "", brackets, evidence(view.manifest, view.looked_up, _energy(view))])
+    behind = evidence(view.manifest, view.looked_up, view.energies)
+    return "\n".join([*lines, "", brackets, behind])
 
 
 def format_query(models: ModelSet, values: Mapping[str, float], epochs: int) -> str:
@@ -59,14 +63,16 @@ def format_query(models: ModelSet, values: Mapping[str, float], epochs: int) -> 
     lines = [f"at the end of epoch {values['epoch']:g} of {epochs}"]
     for target in models.scalars + models.curves:
         value = quantity(values[target.name], target.unit)
-        source = f"  {models.energy_source}" if target.is_energy else ""
+        source = f"  {models.energies[target.name].label}" if target.is_energy else ""
         lines.append(f"{label(target):{LABEL - 1}} {value:>{VALUE}}{source}")
-    energy = any(target.is_energy for target in models.scalars)
-    return "\n".join([*lines, "", evidence(models.manifest, models.table is not None, energy)])
+    energies = {name: facts for name, facts in models.energies.items() if name in models.model_of}
+    return "\n".join([*lines, "", evidence(models.manifest, models.table is not None, energies)])
 
 
-def evidence(manifest: Mapping[str, Any], looked_up: bool, energy: bool) -> str:
-    """The runs on which a benchmark is based, its quality, and the source of its energies."""
+def evidence(
+    manifest: Mapping[str, Any], looked_up: bool, energies: Mapping[str, EnergyFacts]
+) -> str:
+    """The runs behind a benchmark, its quality, and the sources of these energies."""
     provenance, runs = manifest["provenance"], manifest["quality"]["held_out"]["runs"]
     if looked_up:
         how = "R2 of one seed predicted from the others"
@@ -76,8 +82,8 @@ def evidence(manifest: Mapping[str, Any], looked_up: bool, energy: bool) -> str:
         f"based on {provenance['runs']:,} real runs of "
         f"{provenance['configurations']:,} configurations; {how}"
     ]
-    if energy:
-        lines.append(energy_words(manifest))
+    if energies:
+        lines.append(energy_words(energies, manifest["energy"]["formula"]))
     return "\n".join(lines)
 
 
@@ -105,10 +111,6 @@ def _notes(view: PredictionView) -> list[str]:
             "configuration; do not trust the values or the intervals"
         )
     return lines
-
-
-def _energy(view: PredictionView) -> bool:
-    return any(scalar.source is not None for scalar in view.scalars)
 
 
 def _epochs(view: PredictionView) -> str:

@@ -31,7 +31,11 @@ def run(arguments: Namespace) -> None:
     if not benchmarks:
         print("this installation contains no benchmark")
     for bench in benchmarks:
-        targets = (f"{name} [{UNITS.get(u, u)}]" for name, u in bench["targets"].items())
+        energies = bench["energies"]
+        targets = (
+            f"{name} [{', '.join(filter(None, (UNITS.get(u, u), energies.get(name))))}]"
+            for name, u in bench["targets"].items()
+        )
         print(f"{bench['name']}@{bench['version']}")
         if bench["description"]:
             print(f"  about    {bench['description']}")

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from eahas.cli.arguments import add_command, path
 from eahas.cli.inputs import add_records_args, read_with_spec
-from eahas.errors import SweepError, warn_estimated
+from eahas.energy.energy_source import KNOWN_SOURCES
+from eahas.energy.reading import ESTIMATED
+from eahas.errors import SweepError, warn_estimated, warn_not_measured
 from eahas.report.text import UNITS, label
 
 if TYPE_CHECKING:
@@ -37,10 +39,8 @@ def report(arguments: Namespace) -> None:
 
     spec, rows = read_with_spec(arguments.records, arguments.spec)
     summary = facts(spec, rows)
-    if "front" in summary and "estimated" in summary["energy_source"]:
-        cost = next(t for t in spec.targets if t.name == summary["front"]["cost"])
-        if cost.is_energy:
-            warn_estimated(summary["space"], "CPU time x stated power")
+    if "front" in summary:
+        _warn(summary, summary["front"]["cost"])
     image = None
     if arguments.plot is not None:
         from eahas.report.plotting import save_figure
@@ -49,6 +49,15 @@ def report(arguments: Namespace) -> None:
     print(json.dumps(summary, allow_nan=False) if arguments.json else page(summary))
     if image is not None and not arguments.json:
         print(f"\nwrote {image}")
+
+
+def _warn(summary: dict[str, Any], cost: str) -> None:
+    """Warn if the cost of a front is an energy that was not measured."""
+    source = summary["sources"].get(cost)
+    if source == ESTIMATED:
+        warn_estimated(summary["space"], KNOWN_SOURCES[ESTIMATED].description)
+    elif source is not None and not summary["energies"][cost]["measured"]:
+        warn_not_measured(summary["space"], f"{cost} {source}")
 
 
 def front_figure(spec: Spec, rows: Records, summary: dict[str, Any]) -> Any:
@@ -64,7 +73,7 @@ def front_figure(spec: Spec, rows: Records, summary: dict[str, Any]) -> Any:
     error = label(curve).replace("accuracy", "error")
     unit = UNITS.get(curve.unit, curve.unit)
     finished = [row for row in rows if row["status"] == "ok" and row.get("role") != "anchor"]
-    source = f" ({', '.join(summary['energy_source'])})" if cost.is_energy else ""
+    source = f" ({summary['sources'][cost.name]})" if cost.is_energy else ""
     return plot_front(
         [(row[cost.name], shortfall(curve, row)) for row in finished],
         front["points"],

@@ -10,7 +10,6 @@ from eahas.cli.benchmark_args import add_benchmark_args, as_argument, output_fol
 from eahas.cli.format_metrics import summary
 from eahas.cli.inputs import read_records_of
 from eahas.cli.progress import Bars
-from eahas.records.summary import energy_facts
 
 
 def add_to(commands: Any) -> None:
@@ -33,6 +32,7 @@ def add_to(commands: Any) -> None:
 def run(arguments: Namespace) -> None:
     folder = output_folder(arguments)
 
+    from surrogates.data.energies import checked_energies
     from surrogates.table import make, save
     from sweeps.specs import load_spec
 
@@ -43,12 +43,11 @@ def run(arguments: Namespace) -> None:
             spec, rows, partial=arguments.partial, resamples=arguments.resamples, report=bars
         )
     save(made, rows, folder, name=arguments.name, version=arguments.version)
-    table, quality = made.table, made.quality
-    source = energy_facts(rows)["source"]
+    table, found = made.table, made.quality
     print(
         f"{len(table.flats):,} of {table.points:,} configurations, {table.present.sum():,} runs "
-        f"with {table.members} seeds\n\n{quality['judged']}\n"
-        f"{summary(quality['held_out'], spec.targets, source)}"
+        f"with {table.members} seeds\n\n{found['judged']}\n"
+        f"{summary(found['held_out'], spec.targets, checked_energies(rows, spec))}"
     )
     which = "--sample 0" if len(table.flats) == table.points else "--config CONFIG.json"
     print(f"\nwrote {folder}; next: eahas predict {as_argument(folder)} {which}")

@@ -45,6 +45,22 @@ def product(rows: Array, matrix: Array, out: Array | None = None) -> Array:
     return out
 
 
+def stacked_product(rows: Array, matrices: Array) -> Array:
+    """A stack of products (S, n, K) times (S, K, N): (S, n, N); one `matmul` where they are small.
+
+    The same as `rows @ matrices`, up to rounding.
+    """
+    _, count, inner = rows.shape
+    width = matrices.shape[2]
+    size, columns = block_shape(count, inner, width)
+    if count <= size and width <= columns:
+        return np.matmul(rows, matrices)
+    out = np.empty((len(rows), count, width), dtype=np.result_type(rows, matrices))
+    for of_rows, matrix, of_out in zip(rows, matrices, out, strict=True):
+        product(of_rows, matrix, of_out)
+    return out
+
+
 def block_shape(count: int, inner: int, width: int) -> tuple[int, int]:
     """How many rows and columns of (count, inner) times (inner, width) one block has."""
     if count == 1:

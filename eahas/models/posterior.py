@@ -3,7 +3,7 @@
 The summary of the members has three parts on the transformed scale (see
 `eahas.models.uncertainty.distribution`): their mean (`location`), their disagreement (`epistemic`)
 and the deviation between runs with different seeds (`aleatoric`). With M members, n configurations,
-C curves of E epochs and T scalars, members have the shape (M, C, E) or (M, T) for one configuration
+C curves of L values and T scalars, members have the shape (M, C, L) or (M, T) for one configuration
 and (M, n, C, longest) or (M, n, T) for a list. The parts have the same shapes without the M.
 """
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -20,17 +21,21 @@ from eahas.models.heads import CurveHead, Head
 from eahas.models.query import Query
 from eahas.models.uncertainty.distribution import Distribution, inverse_link
 from eahas.models.uncertainty.error_quantiles import ErrorQuantiles
+from eahas.models.uncertainty.list_distribution import CurveListDistribution
 from eahas.models.uncertainty.seed_noise import SeedNoise, generators
 from eahas.spec.targets import Target
 
 Array = np.ndarray
 CURVE_BLOCK = 256  # rows of a list: few enough for their work arrays to stay small
+MAX_KEPT = 8_000_000  # numbers in a part of a list of curves that is kept: 64 MB
 SHARED = "all of its targets"  # in the seed of what all models share; no model has this name
 
 
 @dataclass(frozen=True, eq=False)
 class MemberSummary:
-    """The summary of the outputs `out` of every member, (M, ..., outputs), for runs of `epochs`.
+    """The summary of the outputs `out` of every member, (M, ..., outputs), for runs of `lengths`.
+
+    `lengths` are those of `Head.lengths`: of curves the number of values, of scalars the epochs.
 
     Each part is computed at its first use: the deviations cost more than the mean.
     """
@@ -39,12 +44,12 @@ class MemberSummary:
     seed_noise: SeedNoise
     inflation: Array  # of the members' disagreement on each target: (C, 1) or (T,)
     out: Array
-    epochs: Any
+    lengths: Any
 
     @cached_property
     def members(self) -> Array:
         """The location that each member predicts."""
-        return self.head.locations(self.out, self.epochs)
+        return self.head.locations(self.out, self.lengths)
 
     @cached_property
     def location(self) -> Array:
@@ -55,78 +60,135 @@ class MemberSummary:
     @cached_property
     def epistemic(self) -> Array:
         """Standard deviation of the members around their mean, inflated."""
-        spread = self.members - self.location
-        variance = np.add.reduce(spread * spread, axis=0) / len(self.members)
-        inflated: Array = np.sqrt(variance) * self.inflation
-        return inflated
+        return _inflated_spread(self.members, self.location, self.inflation)
 
     @cached_property
     def aleatoric(self) -> Array:
         """Standard deviation between runs of one configuration."""
-        raw = self.out[..., -self.head.num_noise_outputs :]
-        noise_outputs = np.add.reduce(raw, axis=0) / len(raw)
         if isinstance(self.head, CurveHead):
-            return self.seed_noise.deviation(noise_outputs, self.location)
-        return self.seed_noise.deviation(noise_outputs, self.location[..., None])[..., 0]
+            return self.seed_noise.deviation(self._noise_outputs, self.location)
+        return self.seed_noise.deviation(self._noise_outputs, self.location[..., None])[..., 0]
+
+    @cached_property
+    def _noise_outputs(self) -> Array:
+        raw = self.out[..., -self.head.num_noise_outputs :]
+        mean: Array = np.add.reduce(raw, axis=0) / len(raw)
+        return mean
+
+    def curve(self, k: int, target: Target, error_quantiles: ErrorQuantiles) -> Distribution:
+        """The distribution of one curve; deviations are computed of no other."""
+        of = slice(k, k + 1)
+        location = self.location[..., of, :]
+        epistemic = _inflated_spread(self.members[..., of, :], location, self.inflation[of])
+        aleatoric = self.seed_noise.deviation(self._noise_outputs, self.location, of)
+        parts = [part[..., 0, :] for part in (location, epistemic, aleatoric)]
+        return Distribution(target, parts[0], parts[1], parts[2], error_quantiles)
+
+
+def _inflated_spread(members: Array, location: Array, inflation: Array) -> Array:
+    spread = members - location
+    variance = np.add.reduce(spread * spread, axis=0) / len(members)
+    inflated: Array = np.sqrt(variance) * inflation
+    return inflated
 
 
 @dataclass(frozen=True, eq=False)
 class CurveListSummary:
-    """The summary of a list of curves with different lengths, `epochs` (n,): NaN past each end.
+    """The summary of a list of curves of different `lengths` (n,): NaN past each end.
 
-    Each part is computed in blocks of rows: the members of all rows are never in memory at once.
+    Each part is computed in blocks of rows: the members of all rows are never in memory at once. Of
+    a list that `is_long`, `mean` and `distribution` compute one curve, and keep nothing.
     """
 
     head: CurveHead
     seed_noise: SeedNoise
     inflation: Array
     out: Array
-    epochs: Array
+    lengths: Array
 
     def _blocks(self) -> Iterator[tuple[Array, int, MemberSummary]]:
         """Rows of one length, that length, and their summary, which is not kept."""
-        for length in np.unique(self.epochs).tolist():
-            rows = np.flatnonzero(self.epochs == length)
+        for length in np.unique(self.lengths).tolist():
+            rows = np.flatnonzero(self.lengths == length)
             for start in range(0, len(rows), CURVE_BLOCK):
                 block = rows[start : start + CURVE_BLOCK]
                 out = self.out[:, block]
                 summary = MemberSummary(self.head, self.seed_noise, self.inflation, out, length)
                 yield block, length, summary
 
-    def _padded(self, part: str, *first: int) -> Array:
-        shape = (*first, len(self.epochs), len(self.head.curves), int(self.epochs.max()))
-        whole = np.full(shape, np.nan)
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(n, C, longest)"""
+        return len(self.lengths), len(self.head.curves), int(self.lengths.max())
+
+    @property
+    def is_long(self) -> bool:
+        """Whether one part of all curves has more than MAX_KEPT numbers."""
+        return prod(self.shape) > MAX_KEPT
+
+    def _padded(self, *parts: str, first: tuple[int, ...] = ()) -> list[Array]:
+        wholes = [np.full((*first, *self.shape), np.nan) for _ in parts]
         for rows, length, summary in self._blocks():
-            whole[..., rows, :, :length] = getattr(summary, part)
-        return whole
+            for part, whole in zip(parts, wholes, strict=True):
+                whole[..., rows, :, :length] = getattr(summary, part)
+        return wholes
 
     @property
     def members(self) -> Array:
-        return self._padded("members", len(self.out))
+        return self._padded("members", first=(len(self.out),))[0]
 
     @cached_property
     def location(self) -> Array:
-        return self._padded("location")
+        return self._padded("location")[0]
 
     @cached_property
+    def _deviations(self) -> list[Array]:
+        """Both deviations: together they cost little more than one of them."""
+        return self._padded("epistemic", "aleatoric")
+
+    @property
     def epistemic(self) -> Array:
-        return self._padded("epistemic")
+        return self._deviations[0]
 
-    @cached_property
+    @property
     def aleatoric(self) -> Array:
-        return self._padded("aleatoric")
+        return self._deviations[1]
+
+    def mean(self, k: int) -> Array:
+        """The location of one curve, (n, longest), as a new array."""
+        if not self.is_long or "location" in vars(self):
+            return self.head.of_target(self.location, k).copy()
+        of = slice(k, k + 1)
+        whole = np.full((self.shape[0], self.shape[2]), np.nan)
+        for rows, length, summary in self._blocks():
+            members = self.head.locations(summary.out, length, of)
+            mean = np.add.reduce(members, axis=0) / len(members)
+            whole[rows, :length] = self.head.bounded(mean, of)[..., 0, :]
+        return whole
+
+    def distribution(self, k: int, target: Target, error_quantiles: ErrorQuantiles) -> Distribution:
+        """The distribution of one curve: of a long list computed in blocks at each use."""
+        if not self.is_long:
+            parts = [part[:, k] for part in (self.location, self.epistemic, self.aleatoric)]
+            return Distribution(target, parts[0], parts[1], parts[2], error_quantiles)
+
+        def blocks() -> Iterator[tuple[Array, Distribution]]:
+            for rows, _, summary in self._blocks():
+                yield rows, summary.curve(k, target, error_quantiles)
+
+        return CurveListDistribution(target, error_quantiles, self.shape[::2], blocks)
 
 
 Summary = MemberSummary | CurveListSummary
 
 
 def summarise(
-    head: Head, seed_noise: SeedNoise, inflation: Array, out: Array, epochs: Any
+    head: Head, seed_noise: SeedNoise, inflation: Array, out: Array, lengths: Any
 ) -> Summary:
-    """The summary of outputs (M, outputs) and an int, or of (M, n, outputs) and epochs (n,)."""
+    """The summary of outputs (M, outputs) and an int, or of (M, n, outputs) and lengths (n,)."""
     if isinstance(head, CurveHead) and out.ndim > 2:
-        return CurveListSummary(head, seed_noise, inflation, out, epochs)
-    return MemberSummary(head, seed_noise, inflation, out, epochs)
+        return CurveListSummary(head, seed_noise, inflation, out, lengths)
+    return MemberSummary(head, seed_noise, inflation, out, lengths)
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,9 +212,11 @@ class EnsemblePosterior:
         """The prediction in the target's unit: the mean of the members.
 
         On a log scale it is the mean of the logarithms, hence the median of the posterior. A curve
-        is (E,) or (n, longest), a scalar a float or (n,).
+        is (L,) or (n, longest), a scalar a float or (n,).
         """
         k, described = self.index[target]
+        if isinstance(self.summary, CurveListSummary):
+            return self.summary.mean(k)
         location = self.summary.head.of_target(self.summary.location, k)
         if described.kind == "curve":
             return location.copy()  # it lies inside the bounds already
@@ -161,6 +225,8 @@ class EnsemblePosterior:
     def distribution(self, target: str) -> Distribution:
         """The predictive distribution of a target."""
         (k, described), of_target = self.index[target], self.summary.head.of_target
+        if isinstance(self.summary, CurveListSummary):
+            return self.summary.distribution(k, described, self.error_quantiles[k])
         return Distribution(
             described,
             of_target(self.summary.location, k),
@@ -186,14 +252,14 @@ class EnsemblePosterior:
         curves = isinstance(self.summary.head, CurveHead)
         runs = np.array(self.summary.location)
         rows = [runs] if query.single else runs
-        lengths = [query.epochs] if query.single else query.epochs
+        lengths = [self.summary.lengths] if query.single else self.summary.lengths
         aleatoric = self.summary.aleatoric
         deviations = [aleatoric] if query.single else aleatoric
-        for flat, row, deviation, epochs in zip(
+        for flat, row, deviation, length in zip(
             query.flats, rows, deviations, lengths, strict=True
         ):
             shared, fresh = generators(seed, flat, SHARED, self.name)
-            shape = (seed_noise.series, int(epochs) if curves else 1)
+            shape = (seed_noise.series, int(length) if curves else 1)
             noise = seed_noise.draw(
                 shared.standard_normal(seed_noise.factors), fresh.standard_normal(shape)
             )

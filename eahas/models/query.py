@@ -13,6 +13,8 @@ from eahas.errors import ConfigError, shown
 from eahas.models.features.features import Features
 from eahas.space.space import Space
 
+ROW_BLOCK = 2048  # configurations whose features are computed at once
+
 
 @dataclass(frozen=True, eq=False)
 class Query:
@@ -33,8 +35,19 @@ class Query:
         for known, x in self._features:
             if known is features:
                 return x
-        x = features.one(self.values) if self.single else features.many(self.values)
+        x = features.one(self.values) if self.single else self._features_of_list(features)
         self._features.append((features, x))
+        return x
+
+    def _features_of_list(self, features: Features) -> np.ndarray:
+        """`features.many` in blocks of rows: the intermediate columns of a long list stay small."""
+        count = len(self.epochs)
+        if count <= ROW_BLOCK:
+            return features.many(self.values)
+        x = np.empty((count, len(features.names)))
+        for start in range(0, count, ROW_BLOCK):
+            rows = slice(start, start + ROW_BLOCK)
+            x[rows] = features.many({name: column[rows] for name, column in self.values.items()})
         return x
 
     @cached_property

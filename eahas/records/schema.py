@@ -17,7 +17,10 @@ from typing import Any
 import numpy as np
 
 from eahas.checks import is_number
+from eahas.energy.energy_source import KNOWN_SOURCES, NO_SOURCE
+from eahas.energy.energy_source import MIXED as MIXED
 from eahas.errors import ConfigError, RecordError, shown, unknown
+from eahas.records.energies import check_energies
 from eahas.records.records import ASIDE, Records
 from eahas.spec.spec import Spec
 from eahas.spec.targets import Target
@@ -27,11 +30,12 @@ SPLITS = ("train", "valid", "test", "")
 ROLES = ("main", "repeat", "anchor", "control", "")
 CONTROL = "control"
 ENERGY_METHODS = ("whole", "window", "")
-ENERGY_SOURCES = ("nvml_counter", "nvml_sampled", "rapl", "estimated", "")
-MIXED, NO_ENERGY = "mixed", "none"  # the energy source of a benchmark with several, or with none
+ENERGY_SOURCES = (*KNOWN_SOURCES, "")  # a spec may declare others
+NO_ENERGY = NO_SOURCE
 MAX_INTEGER = 2**63 - 1  # an int64
 MAX_FLOAT = 3e38  # a single: curves are stored and surrogates are fitted in single precision
 SINGLE = 1e-7  # relative tolerance of a bound, because a file has curves in single precision
+TOTAL = 1e-6  # relative tolerance between the end of a cumulative curve and its total
 NO_RECORDS = "no records; a sweep's collect stage writes them"
 ALLOWED = {
     "text": "text",
@@ -87,7 +91,7 @@ COLUMNS = (
     Column(
         "train_energy_total_j",
         "float",
-        "training energy of the node: its parts and a constant",
+        "training energy of the node, all parts",
         "J",
     ),
     Column("energy_parts", "text", "energy source of each part, as JSON"),
@@ -95,7 +99,8 @@ COLUMNS = (
         "energy_method", "text", "whole: all epochs were metered; window: some epochs, then scaled"
     ),
     Column("metered_epochs", "int", "number of epochs behind the training time and energy"),
-    Column("energy_source", "text", "nvml_counter, nvml_sampled, rapl or estimated"),
+    Column("energy_source", "text", "where the energies come from: a known or a declared source"),
+    Column("energy_boundary", "text", "what the energies cover: cpu, gpu, gpu+cpu, node or wall"),
     Column("energy_flags", "text", "flags of the training energy reading, comma-separated"),
     Column("test_energy_flags", "text", "flags of the inference energy reading, comma-separated"),
     Column("energy_formula", "text", "how the joules were computed"),
@@ -161,7 +166,6 @@ def _checked(row: Mapping[str, Any], spec: Spec) -> dict[str, Any]:
         ("status", STATUSES),
         ("split", SPLITS),
         ("role", ROLES),
-        ("energy_source", ENERGY_SOURCES),
         ("energy_method", ENERGY_METHODS),
     )
     for name, allowed in closed:
@@ -171,7 +175,7 @@ def _checked(row: Mapping[str, Any], spec: Spec) -> dict[str, Any]:
     config = spec.space.check(config_of(row, spec))
     _check_epochs(values, config, spec)
     _check_targets(values, spec)
-    _check_energy(values, spec)
+    check_energies(values, spec)
     ordered = {name: values[name] for name in KINDS if name in values and name not in targets}
     return ordered | config | {n: values[n] for n in (*targets, *spreads) if n in values}
 
@@ -205,14 +209,6 @@ def started_at(row: Mapping[str, Any]) -> datetime.datetime | None:
     """The start of a run, or None if its record does not contain it."""
     given = row.get("started_at")
     return datetime.datetime.fromisoformat(given.replace("Z", "+00:00")) if given else None
-
-
-def _check_energy(values: Mapping[str, Any], spec: Spec) -> None:
-    """Raise RecordError if a row has joules without an energy_source."""
-    joules = [t.name for t in spec.scalars if t.unit == "J" and t.name in values]
-    if joules and not values.get("energy_source"):
-        allowed = ", ".join(source for source in ENERGY_SOURCES if source)
-        raise RecordError(f"{joules[0]} is given without its energy_source; allowed: {allowed}")
 
 
 def _check_names(spec: Spec) -> None:
@@ -274,7 +270,7 @@ def _numbers(name: str, given: Sequence[Any] | np.ndarray) -> np.ndarray:
 
 
 def _check_epochs(values: Mapping[str, Any], config: Mapping[str, Any], spec: Spec) -> None:
-    epochs, status = values["epochs"], values["status"]
+    epochs, status, planned = values["epochs"], values["status"], values["epochs"]
     if epochs < 0:
         raise RecordError(f"epochs is {epochs}; allowed: whole numbers from 0")
     if status != "ok" and not values.get("reason"):
@@ -288,9 +284,24 @@ def _check_epochs(values: Mapping[str, Any], config: Mapping[str, Any], spec: Sp
                 f"status ok with {epochs} of {planned} epochs; "
                 "a run that ended early is diverged or failed"
             )
+    curves = {target.name: target for target in spec.curves}
     for name, value in values.items():
-        if isinstance(value, list) and len(value) != epochs:
+        if name in curves and not curves[name].schedule.is_every_epoch:
+            _check_schedule(curves[name], value, epochs, planned)
+        elif isinstance(value, list) and len(value) != epochs:
             raise RecordError(f"{name} has {len(value)} values for {epochs} epochs")
+
+
+def _check_schedule(curve: Target, value: list[float], epochs: int, planned: int) -> None:
+    """One value for each scheduled epoch that was finished; a run of 0 epochs may have none."""
+    wanted = curve.schedule.reached(epochs, planned)
+    if len(value) == wanted or (epochs == 0 and not value):
+        return
+    scheduled = shown(curve.schedule.epochs_of(planned)[:wanted].tolist())
+    raise RecordError(
+        f"{curve.name} has {len(value)} values; after {epochs} of {planned} epochs it has "
+        f"{wanted}, at the epochs {scheduled}"
+    )
 
 
 def _check_targets(values: Mapping[str, Any], spec: Spec) -> None:
@@ -307,6 +318,28 @@ def _check_targets(values: Mapping[str, Any], spec: Spec) -> None:
             raise RecordError(
                 f"{target.name} contains {given[outside][0]:g}; allowed: {low:g}..{high:g}"
             )
+        if target.kind == "curve" and target.cumulative:
+            _check_cumulative(target, values)
+
+
+def _check_cumulative(curve: Target, values: Mapping[str, Any]) -> None:
+    """A cumulative curve never falls, and that of a whole run ends at its total."""
+    value = values[curve.name]
+    falls = np.flatnonzero(np.diff(value) < 0)
+    if len(falls):
+        at = int(falls[0])
+        raise RecordError(
+            f"{curve.name}: value {at + 2} is {value[at + 1]:g}, below value {at + 1}, "
+            f"{value[at]:g}; a cumulative curve never falls"
+        )
+    total = values.get(curve.total) if curve.total else None
+    if total is None or values["status"] != "ok" or not value:
+        return
+    if abs(value[-1] - total) > TOTAL * abs(total):
+        raise RecordError(
+            f"{curve.name} ends at {value[-1]:.9g} and its total {curve.total} is {total:.9g}; "
+            "they must be equal, or the curve must have no total in the spec"
+        )
 
 
 def config_of(row: Mapping[str, Any], spec: Spec) -> dict[str, Any]:

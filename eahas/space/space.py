@@ -44,6 +44,8 @@ class Space:
         constraints: the constraints over the parameters.
         fidelity: the name of the parameter with the number of training epochs (MAX_EPOCH); None for
             a space without learning curves.
+        fidelities: pairs of a role and a parameter, that of the role `epochs` included; see
+            `eahas.spec.fidelities`.
         network: the properties of the network that the spec fixes, or None.
 
     Raises:
@@ -56,6 +58,7 @@ class Space:
     constraints: tuple[Constraint, ...] = ()
     fidelity: str | None = None
     network: Network | None = None
+    fidelities: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         if not self.parameters:
@@ -80,6 +83,12 @@ class Space:
                 raise SpecError(unknown("fidelity", self.fidelity, known))
             if known[self.fidelity].condition is not None:
                 raise SpecError(f"fidelity {self.fidelity}: the epochs cannot have a condition")
+            if ("epochs", self.fidelity) not in self.fidelities:
+                roles = (("epochs", self.fidelity), *self.fidelities)
+                object.__setattr__(self, "fidelities", roles)
+        for role, name in self.fidelities:
+            if name not in known:
+                raise SpecError(f"fidelities: {role}: {unknown('parameter', name, known)}")
         object.__setattr__(self, "parameters", tuple(known.values()))
 
     # Names and layouts

@@ -19,8 +19,10 @@ import numpy as np
 
 from eahas.errors import FitError
 from eahas.models.features.features import Features, default_features
+from eahas.records.energies import known_sources, sources_of
 from eahas.records.records import ASIDE, Record, Records
 from eahas.records.schema import CONTROL, config_of, spread_of
+from eahas.spec.quantities import ACCURACY, LATENCY, PERCENT, TIME
 from eahas.spec.spec import Spec
 from eahas.spec.targets import Target
 
@@ -31,9 +33,9 @@ SPLIT_SHARES = (("test", 0.25), ("valid", 0.15))  # for records whose sweep defi
 class Runs:
     """n runs of one space as arrays.
 
-    x (n, F) float64; epochs (n,); curves (n, C, longest) padded with NaN; scalars (n, T), NaN if a
-    run has no value; spreads (n, T), the reported standard deviations of the scalars; split and
-    config_id (n,) of str; seed (n,).
+    x (n, F) float64; epochs (n,); curves (n, C, longest), each with one value for each epoch of its
+    schedule and padded with NaN; scalars (n, T), NaN if a run has no value; spreads (n, T), the
+    reported standard deviations of the scalars; split and config_id (n,) of str; seed (n,).
     """
 
     spec: Spec
@@ -75,11 +77,27 @@ class Runs:
         return self.where(mask)
 
     def only(self, targets: Sequence[str]) -> Runs:
-        """The same runs with only these scalars as targets."""
+        """The same runs with only these targets."""
+        drawn = [k for k, t in enumerate(self.spec.curves) if t.name in targets]
         kept = [k for k, t in enumerate(self.spec.scalars) if t.name in targets]
-        spec = replace(self.spec, curves=(), scalars=tuple(self.spec.scalars[k] for k in kept))
-        scalars, spreads = self.scalars[:, kept], self.spreads[:, kept]
-        return replace(self, spec=spec, curves=self.curves[:, :0], scalars=scalars, spreads=spreads)
+        curves = tuple(self.spec.curves[k] for k in drawn)
+        spec = replace(self.spec, curves=curves, scalars=tuple(self.spec.scalars[k] for k in kept))
+        longest = longest_curve(curves, self.epochs)
+        return replace(
+            self,
+            spec=spec,
+            curves=self.curves[:, drawn, :longest],
+            scalars=self.scalars[:, kept],
+            spreads=self.spreads[:, kept],
+        )
+
+    @cached_property
+    def lengths(self) -> np.ndarray:
+        """(n,): how many values the curves of each run have, where all have one schedule."""
+        schedules = {target.schedule for target in self.spec.curves}
+        assert len(schedules) == 1, "curves of several schedules are fitted apart"
+        lengths: np.ndarray = schedules.pop().counts(self.epochs)
+        return lengths
 
     def values_of(self, target: Target) -> np.ndarray:
         """The values of a target: (n, longest) for a curve, (n,) for a scalar."""
@@ -185,7 +203,7 @@ def chance_percent(spec: Spec) -> float | None:
 
 def is_accuracy(target: Target) -> bool:
     """Whether the target is an accuracy, for which guessing has a known value."""
-    return target.unit == "percent" and target.direction == "maximize"
+    return target.quantity == ACCURACY and target.unit in PERCENT and not target.cumulative
 
 
 def _usable(row: Record, spec: Spec) -> bool:
@@ -198,20 +216,43 @@ def _usable(row: Record, spec: Spec) -> bool:
     )
 
 
+def longest_curve(curves: Sequence[Target], epochs: np.ndarray) -> int:
+    """The largest number of values that one of these curves has in runs of so many epochs (n,)."""
+    most = int(epochs.max())
+    return max((int(target.schedule.counts(most)) for target in curves), default=most)
+
+
 def _curves(rows: Sequence[Record], spec: Spec, epochs: np.ndarray) -> np.ndarray:
-    curves = np.full((len(rows), len(spec.curves), int(epochs.max())), np.nan)
-    for i, row in enumerate(rows):
-        for k, target in enumerate(spec.curves):
+    longest = longest_curve(spec.curves, epochs)
+    curves = np.full((len(rows), len(spec.curves), longest), np.nan)
+    for k, target in enumerate(spec.curves):
+        lengths = target.schedule.counts(epochs)
+        for i, row in enumerate(rows):
             values = np.asarray(row.get(target.name, ()), dtype=float)
+            if target.cumulative:
+                values = _cumulative(values, row, target, spec)
             curves[i, k, : len(values)] = values
-            if len(values) < epochs[i] and is_accuracy(target):
-                curves[i, k, len(values) : epochs[i]] = chance_percent(spec)
+            if len(values) < lengths[i] and is_accuracy(target):
+                curves[i, k, len(values) : lengths[i]] = chance_percent(spec)
     return curves
+
+
+def _cumulative(values: np.ndarray, row: Record, target: Target, spec: Spec) -> np.ndarray:
+    """The values on the reference machine; those of a run that ended well end at its total.
+
+    A record has a curve in single precision and its total in double: the end is the total itself.
+    """
+    total = next((scalar for scalar in spec.scalars if scalar.name == target.total), None)
+    if row["status"] == "ok" and total is not None and total.name in row:
+        values = np.minimum(values, row[total.name])
+        values[-1:] = row[total.name]
+    return values / _factor(row, total or target, spec)
 
 
 def _spreads(rows: Sequence[Record], spec: Spec) -> np.ndarray:
     found = [
-        [row.get(spread_of(t), np.nan) / _factor(row, t) for t in spec.scalars] for row in rows
+        [row.get(spread_of(t), np.nan) / _factor(row, t, spec) for t in spec.scalars]
+        for row in rows
     ]
     return np.array(found, dtype=float).reshape(len(rows), len(spec.scalars))
 
@@ -222,14 +263,19 @@ def _scalars(rows: Sequence[Record], spec: Spec) -> np.ndarray:
         if row["status"] != "ok":
             continue
         for k, target in enumerate(spec.scalars):
-            scalars[i, k] = row.get(target.name, np.nan) / _factor(row, target)
+            scalars[i, k] = row.get(target.name, np.nan) / _factor(row, target, spec)
     return scalars
 
 
-def _factor(row: Record, target: Target) -> float:
+def _factor(row: Mapping[str, Any], target: Target, spec: Spec) -> float:
     """The factor by which times of another machine, and energies estimated from time, are divided.
 
     Measured energies are not changed, because half the speed does not mean twice the energy.
     """
-    timed = target.unit == "s" or (target.unit == "J" and row.get("energy_source") == "estimated")
-    return row.get("machine_factor", 1.0) if timed else 1.0
+    factor: float = row.get("machine_factor", 1.0)
+    if factor == 1.0 or target.quantity in (TIME, LATENCY):
+        return factor
+    if not target.is_energy:
+        return 1.0
+    sources = sources_of(row, target, known_sources(spec))
+    return factor if sources and all(source.from_time for source in sources) else 1.0

@@ -85,6 +85,8 @@ def test_parameters_that_the_trainer_would_not_read_are_refused(
         ({"curves": ["valid_ema"]}, "the target valid_ema needs training: ema"),
         ({"curves": {"loss": {}}}, "curve target 'loss' is unknown; allowed: train, valid, test"),
         ({"scalars": {"latency_s": {}}}, "scalar target 'latency_s' is unknown"),
+        ({"curves": {"valid": {"epochs": [1, 2]}}}, "valid must be a curve of every epoch"),
+        ({"curves": {"test": {"cumulative": True}}}, "test must be a curve of every epoch"),
     ],
 )
 def test_targets_that_no_record_would_have_are_refused(
@@ -165,3 +167,17 @@ def test_a_gpu_is_the_default_where_there_is_one(
 
     monkeypatch.setattr(module, "gpu_count", lambda: gpus)
     assert module.default_device(spec_with(measurement={"runtime": runtime})) == expected
+
+
+@pytest.mark.parametrize(
+    ("scalars", "message"),
+    [
+        ({"train_energy_j": {"unit": "kWh"}}, "train_energy_j is in kWh, .* records it in J"),
+        ({"runtime_s": {"unit": "ms"}}, "runtime_s is in ms, .* records it in s"),
+        ({"test_energy_j": {"unit": "J/image"}}, "test_energy_j is in J/image"),
+    ],
+)
+def test_what_the_trainer_records_has_its_unit(tiny: Any, scalars: Any, message: str) -> None:
+    tiny["targets"]["scalars"] = scalars
+    with pytest.raises(SpecError, match=message):
+        check_trainable(spec_from_dict(tiny))

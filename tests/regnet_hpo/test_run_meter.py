@@ -211,7 +211,7 @@ def test_the_meter_is_closed_whatever_happens(
 
 @pytest.fixture
 def window(spec_with: Callable[..., Spec], clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Spec:
-    """Epochs of 2 s, alone for at least 5 s after 3 s of rising power."""
+    """Epochs of 2 s, measured for at least 5 s after a ramp of 3 s."""
     monkeypatch.setattr(metering.time, "perf_counter", clock)
     return spec_with(measurement={"window_s": 5.0, "ramp_s": 3.0})
 
@@ -252,7 +252,7 @@ def test_the_way_of_metering_changes_no_curve(
     assert other["energy_method"] == "whole"
 
 
-def test_the_window_is_alone_and_the_curves_are_together(
+def test_a_window_is_measured_exclusively_after_shared_training(
     window: Spec,
     config: dict[str, Any],
     digits: DataSet,
@@ -262,26 +262,26 @@ def test_the_window_is_alone_and_the_curves_are_together(
     trainer = Trainer(window, config, 0, dataset=digits)
     seen: list[str] = []
 
-    class Watched:
-        def _way(self, name: str) -> Any:
+    class Recorded:
+        def _recorded(self, name: str) -> Any:
             @contextlib.contextmanager
-            def way() -> Any:
+            def lock() -> Any:
                 seen.append(f"{name} at {clock():g} s")
                 yield
-                seen.append(f"left at {clock():g} s")
+                seen.append(f"released at {clock():g} s")
 
-            return way
+            return lock
 
-        shared = property(lambda self: self._way("together"))
-        exclusive = property(lambda self: self._way("alone"))
+        shared = property(lambda self: self._recorded("shared"))
+        exclusive = property(lambda self: self._recorded("exclusive"))
 
-    trainer.metering = dataclasses.replace(trainer.metering, device_lock=Watched())
+    trainer.metering = dataclasses.replace(trainer.metering, device_lock=Recorded())
     trainer.run()
-    # made ready; three epochs of 2 + 20 s; then 5 s of rest, 4 s of ramp, 6 s of window, two passes
+    # capture; three epochs of 2 + 20 s; 5 s idle, 4 s ramp, 6 s window, inference twice
     assert seen == [
-        *("together at 0 s", "left at 0 s"),
-        *("together at 0 s", "left at 22 s", "together at 22 s", "left at 44 s"),
-        *("together at 44 s", "left at 66 s", "alone at 66 s", "left at 101 s"),
+        *("shared at 0 s", "released at 0 s"),
+        *("shared at 0 s", "released at 22 s", "shared at 22 s", "released at 44 s"),
+        *("shared at 44 s", "released at 66 s", "exclusive at 66 s", "released at 101 s"),
     ]
 
 

@@ -20,6 +20,8 @@ from surrogates.benchmark import default_parts, fit, save
 from surrogates.data.dataset import runs_from_records
 from surrogates.families import SCALARS, family
 
+pytestmark = pytest.mark.integration
+
 QUICK = {"scalars": replace(SCALARS, members=2, steps=100, hidden=(32,))}
 ADDED = {
     "eahas.architectures": {"stack": "toy_family:FAMILY"},

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from eahas.benchmark.energies import read_energies
 from eahas.benchmark.storage.manifest import (
     BENCHMARK,
+    CUMULATIVE,
     ENSEMBLE,
     MANIFEST,
     MODELS,
@@ -171,14 +173,26 @@ def describe(manifest: Manifest) -> dict[str, Any]:
             target.name: target.unit for target in spec.targets if target.name in predicted
         },
         "energy_source": named[0] if len(named) == 1 else "mixed",
+        "energies": _energies(wholes),
         "runs": sum(whole.whole("provenance.runs", 0) for _, whole in wholes),
         **{axis: values for axis, values in axes.items() if values},
     }
 
 
+def _energies(wholes: Iterable[tuple[Any, Manifest]]) -> dict[str, str]:
+    """The source of each predicted energy, of one with several parts those of all."""
+    labels: dict[str, dict[str, None]] = {}
+    for _, whole in wholes:
+        predicted = _predicted(whole)
+        for name, facts in read_energies(whole, whole.spec()).items():
+            if name in predicted:
+                labels.setdefault(name, {})[facts.label] = None
+    return {name: " or ".join(found) for name, found in labels.items()}
+
+
 def _predicted(manifest: Manifest) -> list[str]:
     """The names of the targets that the models of a folder predict."""
-    entry = {ENSEMBLE: "head.targets", TABLE: "targets"}
+    entry = {ENSEMBLE: "head.targets", TABLE: "targets", CUMULATIVE: "targets"}
     models = [
         read_manifest(manifest.path.parent / name, MODELS) for name in manifest.folders("models")
     ]

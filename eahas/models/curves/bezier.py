@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from eahas.errors import EahasError
+from eahas.models.blocks import stacked_product
 
 DEGREES = (3, 4, 5, 6)
 """The degrees that are allowed."""
@@ -170,7 +171,7 @@ def _values_of_block(x: Floats, y: Floats, positions: Floats, out: Floats) -> No
     rows = np.empty((count, 2 + 3 * channels, size))
     rows[:, :2] = (x @ to_x).reshape(count, 2, size)
     rows[:, 2:] = (y @ to_y).reshape(count, -1, size)
-    at = rows @ _powers(t, size - 1)
+    at = stacked_product(rows, _powers(t, size - 1))
     step = _newton_step(positions, at[:, 0], at[:, 1])[:, None]
     of_y = at[:, 2:].reshape(count, channels, 3, positions.size)
     np.multiply(of_y[:, :, 2], step, out=out)

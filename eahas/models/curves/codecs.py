@@ -3,8 +3,10 @@
 A codec turns the first `outputs` numbers of a regressor into the C curves of a run at the epochs
 1..E of any length E. `BezierCodec` reads them as control points; `GridCodec` as values at fixed
 positions between the first epoch and the last, or as what a decoder turns into such values: one
-layer is a singular value decomposition, several are the decoder of a variational autoencoder.
-`surrogates.models.codecs` fits them.
+layer is a singular value decomposition, several are the decoder of a variational autoencoder;
+`eahas.models.curves.monotone.MonotoneCodec` reads them as the steps of a curve that never falls.
+`surrogates.models.codecs` fits them. A codec knows the L values of a curve by their order alone:
+they stand at even steps from 0 to 1, whatever the epochs of the curve's schedule.
 """
 
 from __future__ import annotations
@@ -17,7 +19,10 @@ from typing import Any
 import numpy as np
 
 from eahas.arrays import FROM_0_TO_1, ArraySpec, Bounds, Dim, check_arrays
+from eahas.models.blocks import product
 from eahas.models.curves import bezier
+from eahas.models.curves.monotone import EVERY as EVERY
+from eahas.models.curves.monotone import MonotoneCodec
 from eahas.models.regressors import MlpEnsemble, mlp_from_tensors
 
 BEZIER, GRID = "bezier", "grid"
@@ -61,17 +66,17 @@ class BezierCodec:
         low = np.array(self.low)[:, None]
         return low, np.array(self.high)[:, None] - low
 
-    def control_points(self, out: Array) -> tuple[Array, Array]:
-        """x (..., n + 1) and y (..., C, n + 1) of outputs (..., outputs)."""
+    def control_points(self, out: Array, of: slice = EVERY) -> tuple[Array, Array]:
+        """x (..., n + 1) and y (..., C, n + 1) of outputs (..., outputs), for the curves `of`."""
         n = self.degree
         x = bezier.x_of_steps(out[..., :n].astype(np.float64))
         raw = out[..., n:].reshape(*out.shape[:-1], len(self.low), n + 1)
         low, span = self._range
-        return x, low + span * sigmoid(raw)
+        return x, low[of] + span[of] * sigmoid(raw[..., of, :])
 
-    def curves(self, out: Array, epochs: int) -> Array:
-        """Curves (..., C, E) of outputs (..., outputs)."""
-        x, y = self.control_points(out)
+    def curves(self, out: Array, epochs: int, of: slice = EVERY) -> Array:
+        """Curves (..., C, E) of outputs (..., outputs), or only the curves `of`."""
+        x, y = self.control_points(out, of)
         return bezier.decode_shared(x, y, epochs)
 
     def described(self) -> dict[str, Any]:
@@ -102,14 +107,14 @@ class GridCodec:
         values = self.count * len(self.positions)
         return values if self.decoder is None else self.decoder.inputs
 
-    def curves(self, out: Array, epochs: int) -> Array:
-        """Curves (..., C, E) of outputs (..., outputs)."""
+    def curves(self, out: Array, epochs: int, of: slice = EVERY) -> Array:
+        """Curves (..., C, E) of outputs (..., outputs), or only the curves `of`."""
         lead = out.shape[:-1]
         if self.decoder is not None:
             out = self.decoder.many(out.reshape(-1, out.shape[-1]))[0]
-        values = out.reshape(*lead, self.count, len(self.positions)).astype(float)
-        drawn: Array = values @ self._drawing(epochs)
-        return drawn
+        values = out.reshape(*lead, self.count, -1)[..., of, :].astype(float)
+        drawn = product(values.reshape(-1, len(self.positions)), self._drawing(epochs))
+        return drawn.reshape(*values.shape[:-1], epochs)
 
     def _drawing(self, epochs: int) -> Array:
         return between(tuple(self.positions.tolist()), epochs)
@@ -123,7 +128,7 @@ class GridCodec:
         return own | {f"{DECODER}{name}": array for name, array in decoder.items()}
 
 
-Codec = BezierCodec | GridCodec
+Codec = BezierCodec | GridCodec | MonotoneCodec
 
 
 def grid_codec(arrays: Mapping[str, Array], *, prefix: str = "") -> GridCodec:

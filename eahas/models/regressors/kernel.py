@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from eahas.arrays import ArraySpec, Bounds, check_arrays
+from eahas.models.blocks import product
 from eahas.models.regressors.single_row import SingleRowMixin
 
 KERNEL = "kernel"
@@ -66,9 +67,11 @@ class KernelMachine(SingleRowMixin):
         for start in range(0, len(x), step):
             rows = slice(start, start + step)
             z = (x[rows] - self.center) * self.rate
-            distance = (z * z).sum(axis=1)[:, None] + self._squares - 2.0 * z @ self.support.T
+            distance = (
+                (z * z).sum(axis=1)[:, None] + self._squares - 2.0 * product(z, self.support.T)
+            )
             near = np.exp(-np.maximum(distance, 0.0))
-            out[0, rows] = near @ self.coefficient + self.intercept
+            out[0, rows] = product(near, self.coefficient) + self.intercept
         return out
 
     def described(self) -> dict[str, Any]:

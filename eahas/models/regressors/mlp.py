@@ -76,14 +76,14 @@ class MlpEnsemble:
 
     def many(self, x: np.ndarray) -> np.ndarray:
         """Outputs of every member for n rows of features (n, F): shape (M, n, outputs)."""
-        x = x.astype(np.float32)
         if len(x) <= ROW_BLOCK and self.members == 1:
-            return self._layers(x, 0)[None]
+            return self._layers(x.astype(np.float32), 0)[None]
         out = np.empty((self.members, len(x), self.outputs), dtype=np.float32)
         for start in range(0, len(x), ROW_BLOCK):
             rows = slice(start, start + ROW_BLOCK)
+            block = x[rows].astype(np.float32)
             for member in range(self.members):
-                out[member, rows] = self._layers(x[rows], member)
+                out[member, rows] = self._layers(block, member)
         return out
 
     def _layers(self, h: np.ndarray, member: int) -> np.ndarray:

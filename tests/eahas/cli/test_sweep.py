@@ -60,7 +60,7 @@ def test_the_four_stages_in_a_row(eahas, refused, tiny, tmp_path):
     assert json.loads(from_folder) == json.loads(from_file)
 
 
-def test_slices_add_to_a_store_that_is_validated(eahas, refused, tiny, tmp_path):
+def test_increments_add_to_a_store_that_is_validated(eahas, refused, tiny, tmp_path):
     spec = json.loads(tiny.read_text()) | {"sweep": {"configs": 2, "repeat_every": 0}}
     spec["measurement"] |= {"ramp_s": 0.0}
     path, store, out_file = (tmp_path / name for name in ("s.json", "r.parquet", "v.json"))
@@ -77,8 +77,8 @@ def test_slices_add_to_a_store_that_is_validated(eahas, refused, tiny, tmp_path)
     check = ("sweep", "validate-energy", store, "--spec", path, "--window-s", 0.01)
     status, out, _ = eahas(*check, "--out", out_file)
     assert status == 0
-    assert "(estimated), whole and scaled" in out
-    assert "nothing is learned of a sensor" in out
+    assert "(estimated); error of the scaled window" in out
+    assert "this validates no sensor" in out
     assert json.loads(out_file.read_text())["runs"] == 2
     assert "but 30 are needed" in refused(*check, "--runs", 30)
     assert "is a folder; name a file" in refused(*check, "--out", tmp_path)
@@ -87,7 +87,7 @@ def test_slices_add_to_a_store_that_is_validated(eahas, refused, tiny, tmp_path)
 
 
 def test_runs_that_failed_are_told(eahas, tiny, tmp_path, monkeypatch):
-    """The first of three: its row says why, the slice how many, and how to make it again."""
+    """The first of three: its row says why, the summary how many, and how to make it again."""
     import regnet_hpo.train as training
 
     spec = json.loads(tiny.read_text()) | {"sweep": {"configs": 2, "repeat_every": 0}}

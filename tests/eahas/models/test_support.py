@@ -130,7 +130,8 @@ def test_the_score_counts_who_is_as_far_from_the_nearest_others(space) -> None:
 def test_many_configurations_are_compared_in_blocks(space, support, monkeypatch) -> None:
     configs = space.sample(30, seed=5)
     whole = support.score(make_query(space, configs))
-    monkeypatch.setattr("eahas.models.support.ROW_BLOCK", 1)
+    monkeypatch.setattr("eahas.models.neighbours.BLOCK_SIZE", 1)
+    monkeypatch.setattr("eahas.models.neighbours.MIN_ROWS", 1)
     np.testing.assert_array_equal(support.score(make_query(space, configs)), whole)
     few = supported(space, configs)
     monkeypatch.undo()

@@ -15,6 +15,7 @@ from eahas.benchmark.storage.manifest import read_manifest
 from eahas.errors import CheckpointError
 from eahas.models.support import support_of
 from eahas.records import parquet
+from eahas.records.records import Records
 
 COMMON = {
     *("format", "format_version", "version", "spec", "targets", "fidelity", "models", "noise"),
@@ -45,7 +46,8 @@ def written(own_spec, handmade, tmp_path):
             "entries": {"learned_from": ["train"]},
             "support": support_of(spec.space, encoded),
         }
-        write_benchmark(tmp_path / "b", spec, models, ROWS, **{**given, **changes})
+        rows = Records._of_checked(ROWS, spec)
+        write_benchmark(tmp_path / "b", spec, models, rows, **{**given, **changes})
         return tmp_path / "b"
 
     return write
@@ -82,6 +84,7 @@ def test_the_manifest_has_the_entries_of_every_benchmark_and_its_own(written) ->
     assert manifest["targets"][1] == {
         "name": "loss",
         "kind": "curve",
+        "quantity": "other",
         "unit": "nat",
         "direction": "minimize",
     }
@@ -112,7 +115,7 @@ def test_a_table_goes_the_same_way(tabled, tmp_path) -> None:
         tmp_path / "b",
         table.spec,
         [table],
-        ROWS,
+        Records._of_checked(ROWS, table.spec),
         noise=dict.fromkeys(table.values, "repeats"),
         quality=QUALITY,
         entries={"table": {"configurations": 16}},

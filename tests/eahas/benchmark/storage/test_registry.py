@@ -204,5 +204,6 @@ def test_a_benchmark_in_a_few_facts(toy) -> None:
             "drift": "K",
         },
         "energy_source": "estimated",
+        "energies": {"test_energy_j": "estimated"},
         "runs": 30,
     }
