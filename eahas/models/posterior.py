@@ -79,8 +79,9 @@ class MemberSummary:
         location = self.location[..., of, :]
         epistemic = _inflated_spread(self.members[..., of, :], location, self.inflation[of])
         aleatoric = self.seed_noise.deviation(self._noise_outputs, self.location, of)
-        parts = (part[..., 0, :] for part in (location, epistemic, aleatoric))
-        return Distribution(target, *parts, error_quantiles)
+        return Distribution(
+            target, location[..., 0, :], epistemic[..., 0, :], aleatoric[..., 0, :], error_quantiles
+        )
 
 
 def _inflated_spread(members: Array, location: Array, inflation: Array) -> Array:
@@ -164,13 +165,11 @@ class CurveListSummary:
             whole[rows, :length] = self.head.bounded(mean, of)[..., 0, :]
         return whole
 
-    def distribution(
-        self, k: int, target: Target, error_quantiles: ErrorQuantiles
-    ) -> Distribution:
+    def distribution(self, k: int, target: Target, error_quantiles: ErrorQuantiles) -> Distribution:
         """The distribution of one curve: of a long list computed in blocks at each use."""
         if not self.is_long:
-            parts = (self.location, self.epistemic, self.aleatoric)
-            return Distribution(target, *(part[:, k] for part in parts), error_quantiles)
+            location, epistemic = self.location[:, k], self.epistemic[:, k]
+            return Distribution(target, location, epistemic, self.aleatoric[:, k], error_quantiles)
 
         def blocks() -> Iterator[tuple[Array, Distribution]]:
             for rows, _, summary in self._blocks():

@@ -62,7 +62,9 @@ class KernelMachine:
         for start in range(0, len(x), step):
             rows = slice(start, start + step)
             z = (x[rows] - self.center) * self.rate
-            distance = (z * z).sum(axis=1)[:, None] + self._squares - 2.0 * product(z, self.support.T)
+            distance = (
+                (z * z).sum(axis=1)[:, None] + self._squares - 2.0 * product(z, self.support.T)
+            )
             near = np.exp(-np.maximum(distance, 0.0))
             out[0, rows] = product(near, self.coefficient) + self.intercept
         return out
