@@ -1,8 +1,8 @@
-"""Accel-NASBench's XGBoost surrogates, restated: their tuned settings on their encoding.
+"""Accel-NASBench's XGBoost surrogates, reimplemented with their tuned settings and their encoding.
 
-The numbers are the defaults of `configs/model_configs/gradient_boosting/*` in
+The settings are the defaults of `configs/model_configs/gradient_boosting/*` in
 github.com/afzalxo/Accel-NASBench (Apache-2.0): at most 20,000 rounds, stopped when the validation
-error has not improved for 100. The code here is our own.
+error has not improved for 100 rounds. The code here is ours.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ NAMES = (
 
 
 def fit_and_predict(train: Runs, valid: Runs, test: Runs, target: str, seed: int) -> Array:
-    """What the surrogate says of the test runs, (n,)."""
+    """Fit to the train runs, stop early on the valid runs, and predict the test runs (n,)."""
     import xgboost
 
     def data(runs: Runs) -> tuple[Array, Array]:
-        (wanted,) = (t for t in runs.spec.scalars if t.name == target)
-        return _ordinal(runs), runs.values_of(wanted)
+        (scalar,) = (t for t in runs.spec.scalars if t.name == target)
+        return _ordinal(runs), runs.values_of(scalar)
 
     matrices = []
     for runs in (train, valid):
@@ -54,14 +54,14 @@ def fit_and_predict(train: Runs, valid: Runs, test: Runs, target: str, seed: int
         early_stopping_rounds=PATIENCE,
         verbose_eval=False,
     )
-    found: Array = model.predict(
+    predicted: Array = model.predict(
         xgboost.DMatrix(_ordinal(test)), iteration_range=(0, model.best_iteration + 1)
     )
-    return found.astype(float)
+    return predicted.astype(float)
 
 
 def _ordinal(runs: Runs) -> Array:
-    """Each choice by its place in the list of choices, as ConfigSpace numbers them."""
+    """The index of each choice in the list of choices, as ConfigSpace numbers them."""
     columns = runs.columns()
     return np.stack(
         [

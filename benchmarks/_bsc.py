@@ -1,11 +1,11 @@
-"""EA-HAS-Bench's Bezier surrogate (BSC), restated: its network, loss and training settings.
+"""EA-HAS-Bench's Bezier surrogate (BSC), reimplemented: its network, loss and training settings.
 
-Facts from its paper (Dou et al., "EA-HAS-Bench", 2023) and its public code: architecture and
-hyperparameters are encoded by one layer each and joined; three more layers with ReLU; dropout; one
-head for the two end values (a sigmoid times 100) and one for the inner control points, which are
-predicted raw: x in epochs, y in percent. Adam on the mean squared error of the control points,
-unscaled. The code here is our own; the control points that it learns from are our least-squares
-fits, which are closer to the curves than those of the published code.
+The settings are from its paper (Dou et al., "EA-HAS-Bench", 2023) and its public code. Architecture
+and hyperparameters are encoded by one layer each and concatenated. Three more layers with ReLU
+follow, then dropout, one head for the two end values (a sigmoid times 100), and one for the inner
+control points, which are predicted unscaled: x in epochs, y in percent. Adam minimises the mean
+squared error of the unscaled control points. The code here is ours. It is fitted to our
+least-squares control points, which are closer to the curves than those of the published code.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from surrogates.models.bezier_fit import fit
 
 Array = np.ndarray
 DEGREE = 5
-FINE = 2001  # points of a curve between which an epoch is looked for
+FINE = 2001  # points of a curve among which the crossing of an epoch is searched
 
 
 @dataclass(frozen=True)
 class BscSettings:
-    """The settings of its quintic surrogate for TinyImageNet, the last that its code assigns."""
+    """The settings of its quintic surrogate for TinyImageNet, which its code assigns last."""
 
     hidden: int = 175
     dropout: float = 0.1
     learning_rate: float = 0.00026741326506786136
     epochs: int = 120
     batch_size: int = 64
-    scaled: bool = False  # targets standardised, and both heads plain: not its recipe
+    scaled: bool = False  # standardised targets and two linear heads: differs from the paper
 
 
 class _Network(nn.Module):
@@ -43,8 +43,8 @@ class _Network(nn.Module):
         hidden, outputs = settings.hidden, 2 * DEGREE
         self.architecture = architecture
         self.scaled = settings.scaled
-        self.of_architecture = nn.Sequential(nn.Linear(architecture, hidden), nn.ReLU())
-        self.of_others = nn.Sequential(nn.Linear(others, hidden), nn.ReLU())
+        self.encode_architecture = nn.Sequential(nn.Linear(architecture, hidden), nn.ReLU())
+        self.encode_others = nn.Sequential(nn.Linear(others, hidden), nn.ReLU())
         self.trunk = nn.Sequential(
             *(nn.Linear(2 * hidden, hidden), nn.ReLU()),
             *(nn.Linear(hidden, hidden), nn.ReLU()),
@@ -55,7 +55,8 @@ class _Network(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         first, rest = x[:, : self.architecture], x[:, self.architecture :]
-        h = self.trunk(torch.cat([self.of_architecture(first), self.of_others(rest)], dim=1))
+        encoded = [self.encode_architecture(first), self.encode_others(rest)]
+        h = self.trunk(torch.cat(encoded, dim=1))
         ends = self.ends(h)
         return torch.cat([ends if self.scaled else 100.0 * torch.sigmoid(ends), self.inner(h)], 1)
 
@@ -63,7 +64,7 @@ class _Network(nn.Module):
 def fit_and_predict(
     train: Runs, test: Runs, curve: int, seed: int, settings: BscSettings | None = None
 ) -> Array:
-    """Curves (n, longest) of the test runs, NaN past their ends, from one network."""
+    """Fit one network, and predict the curves of the test runs (n, longest), padded with NaN."""
     settings = settings or BscSettings()
     encoded = [runs.spec.space.encode_columns(runs.columns()) for runs in (train, test)]
     labels = _control_points(train, curve)
@@ -87,22 +88,22 @@ def fit_and_predict(
     network.eval()
     with torch.no_grad():
         out = network(torch.from_numpy(encoded[1]).float()).double().numpy()
-    return _drawn(out * scale + shift, test.epochs)
+    return _decode(out * scale + shift, test.epochs)
 
 
 def _control_points(runs: Runs, curve: int) -> Array:
-    """(n, 10): both end values, the inner x in epochs, the inner y."""
+    """Control points (n, 10): both end values, the inner x in epochs, the inner y."""
     labels = np.empty((len(runs), 2 * DEGREE))
     for length in np.unique(runs.epochs):
         rows = np.flatnonzero(runs.epochs == length)
-        found = fit(runs.curves[rows, curve, :length], DEGREE)
-        x, y = 1.0 + found.x_ctrl * (length - 1), found.y_ctrl
+        fitted = fit(runs.curves[rows, curve, :length], DEGREE)
+        x, y = 1.0 + fitted.x_ctrl * (length - 1), fitted.y_ctrl
         labels[rows] = np.concatenate([y[:, [0, -1]], x[:, 1:-1], y[:, 1:-1]], axis=1)
     return labels
 
 
-def _drawn(points: Array, epochs: Array) -> Array:
-    """At each epoch the first point of the curve there: it leads from epoch 1 to the last one."""
+def _decode(points: Array, epochs: Array) -> Array:
+    """The values at each epoch: those of the first point of the curve with that x."""
     t = np.linspace(0.0, 1.0, FINE)
     basis = bezier.bernstein(DEGREE, t)
     curves = np.full((len(points), int(epochs.max())), np.nan)

@@ -1,9 +1,9 @@
-"""EA-HAS-Bench's own Bezier code, to be measured beside ours; read from a clone, never copied.
+"""EA-HAS-Bench's own Bezier code, loaded from a clone, for the comparison with ours.
 
     git clone https://github.com/microsoft/EA-HAS-Bench && pip install bezier
 
-Its file `BSC/bezier_vis.py` imports much that its Bezier functions do not use; empty modules stand
-in for the heaviest of it.
+Its file `BSC/bezier_vis.py` imports large packages that its Bezier functions do not use. Empty
+modules replace these.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ UNUSED = {
 
 
 class Original:
-    """The two functions of a clone."""
+    """The fit and decode functions of a clone."""
 
     def __init__(self, clone: Path, degree: int) -> None:
-        self.module, self.name = _imported(clone / "BSC" / "bezier_vis.py"), NAMES[degree]
+        self.module, self.name = _load_module(clone / "BSC" / "bezier_vis.py"), NAMES[degree]
 
     def fit(self, curve: Floats) -> Floats:
         """Control points (n + 1, 2) in epochs and the curve's unit."""
@@ -41,13 +41,13 @@ class Original:
         return np.vstack(([1, curve[0]], inner, [len(curve), curve[-1]]))
 
     def decode(self, control: Floats, epochs: int) -> Floats:
-        """The curve at 1..epochs of control points (n + 1, 2)."""
+        """The curve of control points (n + 1, 2) at the epochs 1..epochs."""
         inner = control[1:-1]
         given = np.concatenate((control[[0, -1], 1], inner[:, 0], inner[:, 1]))
         return np.array(self.module.get_points(given, epochs, self.name), dtype=np.float64)
 
 
-def _imported(path: Path) -> Any:
+def _load_module(path: Path) -> Any:
     if not path.is_file():
         raise SystemExit(f"{path} is missing: --peer is a clone of microsoft/EA-HAS-Bench")
     for name, members in UNUSED.items():

@@ -1,8 +1,8 @@
-"""Training as pycls does it, restated: the loop that ours is measured against.
+"""A reimplementation of pycls' training loop, with which ours is compared.
 
-One image at a time is flipped, cropped and normalised by worker processes on the CPU; the network
-runs eagerly, in the usual memory format, under fp16 autocast with a gradient scaler on a GPU; the
-optimiser is not fused; loss and error of every step are read back by the host.
+Worker processes flip, crop and normalise one image at a time on the CPU. The network runs eagerly,
+in the contiguous memory format, on a GPU with fp16 autocast and a gradient scaler. The optimiser is
+not fused. The host reads the loss and the error of every step.
 (Radosavovic et al., "Designing Network Design Spaces", 2020; github.com/facebookresearch/pycls.)
 """
 
@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch.utils.data import DataLoader, Dataset
 
-from eahas.space.architectures.regnet import stages_of
+from eahas.space.architectures.regnet import NetworkFacts, stages_of
 from eahas.spec.spec import Spec
 from regnet_hpo.augment import normalised
 from regnet_hpo.data import DataSet
@@ -29,7 +29,7 @@ Array = np.ndarray
 
 
 class Images(Dataset[tuple[Array, int]]):
-    """Training images, augmented one by one when they are asked for."""
+    """Training images; each is augmented when it is loaded."""
 
     def __init__(self, data: DataSet, *, flip: float, crop_padding: int, cutout: int) -> None:
         self._split, self._table = data.train, data.table
@@ -39,7 +39,7 @@ class Images(Dataset[tuple[Array, int]]):
         return len(self._split)
 
     def __getitem__(self, position: int) -> tuple[Array, int]:
-        side, draw = self._split.images.shape[1], np.random  # as pycls: seeded in each worker
+        side, draw = self._split.images.shape[1], np.random  # seeded in each worker, as in pycls
         image = augmented_alone(
             self._split.images[position],
             self._table,
@@ -62,7 +62,7 @@ def augmented_alone(
     crop_padding: int,
     cutout: int,
 ) -> Array:
-    """One image, (channels, side, side), from its bytes and what was drawn for it."""
+    """One augmented image (channels, side, side), from its bytes and the random choices."""
     planes = pixels.transpose(2, 0, 1)
     image = np.stack([table[channel][plane] for channel, plane in enumerate(planes)])
     side = image.shape[1]
@@ -85,7 +85,7 @@ def _seed_worker(worker: int) -> None:
 
 
 class PlainTraining:
-    """One run, epoch by epoch."""
+    """One training run, epoch by epoch."""
 
     def __init__(
         self,
@@ -96,10 +96,10 @@ class PlainTraining:
         device: str,
         workers: int,
     ) -> None:
-        assert spec.network is not None
+        assert isinstance(spec.network, NetworkFacts)
         self.config, self.settings = spec.space.check(config), run_settings(spec, config)
         self.device, self.data = torch.device(device), data
-        # Apart: numpy's and torch's generators give the same numbers for the same seed.
+        # Separate seeds, because numpy and torch give the same numbers for the same seed.
         order, images, weights = (int(s) for s in np.random.SeedSequence(seed).generate_state(3))
         torch.manual_seed(order)
         np.random.seed(images)  # noqa: NPY002  for a loader without workers
@@ -122,7 +122,7 @@ class PlainTraining:
             num_workers=workers,
             pin_memory=on_gpu,
             drop_last=True,
-            persistent_workers=workers > 0,  # kinder than pycls, which starts them anew each epoch
+            persistent_workers=workers > 0,  # faster than in pycls, which restarts them each epoch
             worker_init_fn=_seed_worker,
         )
         table = torch.from_numpy(data.table)
@@ -135,26 +135,26 @@ class PlainTraining:
         ]
 
     def train_epoch(self, epoch: int) -> float:
-        """The accuracy of its batches in percent."""
+        """Train one epoch, and return the accuracy on its batches in percent."""
         rate = learning_rate(epoch, self.config, self.settings)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self.network.train()
-        right, seen, losses = 0, 0, 0.0
+        correct_count, count, losses = 0, 0, 0.0
         for batch, given in self.loader:
             inputs = batch.to(self.device)
             labels = given.to(self.device, non_blocking=True)
-            # pycls searches for the fastest convolutions. In fp32 it would take TF32, torch's
-            # default, where ours is fp32.
+            # pycls searches for the fastest convolutions. TF32, torch's default for convolutions in
+            # fp32, is off, because ours computes in fp32.
             with torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=False):
                 logits, loss = self.step(inputs, labels)
-            right += int((logits.argmax(1) == labels).sum().item())
+            correct_count += int((logits.argmax(1) == labels).sum().item())
             losses += loss.item()
-            seen += len(labels)
-        return 100.0 * right / seen
+            count += len(labels)
+        return 100.0 * correct_count / count
 
     def step(self, inputs: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Learn from a batch; its logits and its loss."""
+        """Train on one batch, and return its logits and its loss."""
         with torch.autocast(self.device.type, enabled=self.half, dtype=torch.float16):
             logits = self.network(inputs)
             loss = F.cross_entropy(logits, labels, label_smoothing=self.settings.label_smoothing)
@@ -165,7 +165,7 @@ class PlainTraining:
         return logits, loss
 
     def accuracies(self) -> list[float]:
-        """Of valid and test, after precise batch norm, as ours."""
+        """Accuracies on valid and test after precise batch norm, as in our loop."""
         batches = min(self.settings.precise_bn_samples, len(self.data.train)) // min(
             self.settings.batch_size, len(self.data.train)
         )

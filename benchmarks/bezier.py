@@ -1,17 +1,17 @@
-"""Bezier learning curves: our decode and fit beside EA-HAS-Bench's, in time and in quality.
+"""Compare our Bezier fit and decode with those of EA-HAS-Bench, in time and in quality.
 
     python -m benchmarks.bezier [--records runs.parquet] [--peer CLONE] [--degree 5] [--brute 30]
 
 Times are CPU seconds of this process, the best of several runs. With `--peer`, a clone of
-EA-HAS-Bench, its own code is timed (see `_ea_has_bench.py`). Else its two algorithms are,
-written anew here after its paper and code (Li et al., ICLR 2023; `BSC/bezier_vis.py`):
+EA-HAS-Bench, its own code is timed (see `_ea_has_bench.py`). Otherwise its two algorithms are timed
+as reimplemented here from its paper and code (Li et al., ICLR 2023; `BSC/bezier_vis.py`):
 
-- its fit gives each epoch a t by the chord lengths of the observed curve, and takes the control
-  points from the pseudo-inverse of the Bernstein matrix at these t;
-- its decode intersects the curve with a vertical line, epoch by epoch; an epoch without a crossing
-  gets the curve's mid-point.
+- The fit computes t for each epoch from the chord lengths of the observed curve, and the control
+  points by the pseudo-inverse of the Bernstein matrix at these t.
+- The decoder intersects the curve with a vertical line for each epoch. An epoch without a crossing
+  gets the mid-point of the curve.
 
-Without --records the curves are synthetic, and every line of quality says so.
+Without --records the curves are synthetic, and the output states this.
 """
 
 from __future__ import annotations
@@ -43,13 +43,15 @@ Floats = NDArray[np.float64]
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--records", help="a records file (Parquet) to take the curves from")
+    parser.add_argument("--records", help="a records file (Parquet) with the curves")
     parser.add_argument("--peer", type=Path, help="a clone of microsoft/EA-HAS-Bench")
-    parser.add_argument("--column", default="valid", help="its column of curves (list<float>)")
+    parser.add_argument("--column", default="valid", help="the column of the curves (list<float>)")
     parser.add_argument("--degree", type=int, default=5)
-    parser.add_argument("--epochs", type=int, default=200, help="the length of curve to take")
-    parser.add_argument("--curves", type=int, default=1000, help="how many at most")
-    parser.add_argument("--brute", type=int, default=30, help="curves of the brute-force search")
+    parser.add_argument("--epochs", type=int, default=200, help="length of the curves to use")
+    parser.add_argument("--curves", type=int, default=1000, help="maximum number of curves")
+    parser.add_argument(
+        "--brute", type=int, default=30, help="number of curves for the brute-force search"
+    )
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(argv)
 
@@ -85,12 +87,14 @@ def report_times(curves: Floats, degree: int, clone: Path | None) -> None:
     three_us = cpu_us(lambda: [decode(x[:3], y[:3], epochs) for _ in range(100)]) / 100
     shared_us = cpu_us(lambda: [decode(x[:1], y[:3], epochs) for _ in range(100)]) / 100
 
-    whose = "restated" if clone is None else "original"
-    print(f"{'us of CPU a curve':<34}{'ours':>10}{'EA-HAS':>10}{'ratio':>10}  (EA-HAS: {whose})")
+    code = "reimplemented" if clone is None else "original"
+    print(
+        f"{'CPU time per curve, us':<34}{'ours':>10}{'EA-HAS':>10}{'ratio':>10}  (EA-HAS: {code})"
+    )
     for name, ours, their in (
-        (f"fit, a batch of {len(curves)}", fit_us, their_fit_us),
+        (f"fit, batch of {len(curves)}", fit_us, their_fit_us),
         ("the same without refinement", search_us, their_fit_us),
-        (f"decode, a batch of {len(curves)}", decode_us, their_decode_us),
+        (f"decode, batch of {len(curves)}", decode_us, their_decode_us),
         ("decode, 3 curves in one call", three_us / 3, their_decode_us),
     ):
         print(f"{name:<34}{ours:>10.1f}{their:>10.1f}{their / ours:>9.0f}x")
@@ -110,21 +114,21 @@ def report_quality(curves: Floats, degree: int, seed: int, source: str) -> None:
         "ours, without refinement": fit(curves, degree, iterations=0).rmse,
         "ours, 3 starts, 8 steps": fit(curves, degree, starts=3, iterations=8).rmse,
         "brute force": brute,
-        "even spacing of x": np.array([even_spacing_rmse(c, degree) for c in curves]),
-        "EA-HAS pseudo-inverse, restated": theirs,
+        "evenly spaced x": np.array([even_spacing_rmse(c, degree) for c in curves]),
+        "EA-HAS pseudo-inverse, reimpl.": theirs,
     }
     print(f"RMSE on {len(curves)} curves ({source})")
-    print(f"{'':<34}{'median':>10}{'mean of ratio to brute force':>32}")
+    print(f"{'':<34}{'median':>10}{'mean ratio to brute force':>32}")
     floor = np.maximum(brute, 1e-9)
     for name, values in rows.items():
         print(f"{name:<34}{np.median(values):>10.4f}{np.mean(values / floor):>32.3f}")
 
 
 def brute_force_fit(curve: Floats, degree: int, seed: int, restarts: int = 25) -> float:
-    """The least RMSE that scipy finds over the spacings from many random starts.
+    """The lowest RMSE that scipy finds for any spacing, from many random starts.
 
-    Slow and independent of our search: its derivatives are finite differences. The steps between x
-    control points have the same lower bound as in `fit`.
+    This is slow and independent of our search; the derivatives are finite differences. The steps
+    between x control points have the same lower bound as in `fit`.
     """
     rng = np.random.default_rng(seed)
     positions = epoch_positions(len(curve))
@@ -148,13 +152,13 @@ def brute_force_fit(curve: Floats, degree: int, seed: int, restarts: int = 25) -
 
 
 def even_spacing_rmse(curve: Floats, degree: int) -> float:
-    """With evenly spaced x control points x(t) = t: a polynomial of the epoch."""
+    """The RMSE with evenly spaced x control points, where x(t) = t: a polynomial of the epoch."""
     span = np.linalg.qr(basis_at(np.linspace(0, 1, degree + 1), epoch_positions(len(curve))).T).Q
     return rmse(curve, span @ (span.T @ curve))
 
 
 def reference_fit(curve: Floats, degree: int) -> Floats:
-    """EA-HAS-Bench's fit, restated: control points (n + 1, 2) in epochs and the curve's unit."""
+    """EA-HAS-Bench's fit: control points (n + 1, 2) in epochs and the unit of the curve."""
     points = np.column_stack((np.arange(1, len(curve) + 1), curve))
     chords = np.sqrt((np.diff(points, axis=0) ** 2).sum(axis=1))
     t = np.concatenate(([0.0], np.cumsum(chords / chords.sum())))
@@ -167,7 +171,7 @@ def reference_fit(curve: Floats, degree: int) -> Floats:
 
 
 def reference_decode(control: Floats, epochs: int) -> Floats:
-    """EA-HAS-Bench's decode, restated: for each epoch one search for a crossing."""
+    """EA-HAS-Bench's decoder: it searches a crossing for each epoch."""
     t = np.linspace(0.0, 1.0, 1001)
     dense_x = bernstein(len(control) - 1, t) @ control[:, 0]
     values = [control[0, 1]]
@@ -183,22 +187,22 @@ def reference_decode(control: Floats, epochs: int) -> Floats:
 
 
 def _point(control: Floats, t: float) -> Floats:
-    """The point (x, y) at t by de Casteljau's scheme."""
+    """The point (x, y) at t, by de Casteljau's algorithm."""
     while len(control) > 1:
         control = (1.0 - t) * control[:-1] + t * control[1:]
     return np.asarray(control[0], dtype=np.float64)
 
 
 def synthetic_curves(count: int, epochs: int, rng: np.random.Generator) -> Floats:
-    """Accuracies in percent (count, epochs) that look like those of small networks on CIFAR-10."""
+    """Accuracies in percent (count, epochs), similar to those of small networks on CIFAR-10."""
     curves = np.array([_synthetic_curve(epochs, rng) for _ in range(count)])
     return curves.clip(0.0, 100.0).round(2)
 
 
 def _synthetic_curve(epochs: int, rng: np.random.Generator) -> Floats:
-    """A power law in the summed learning rate, with noise and dips that the learning rate scales.
+    """A power law of the summed learning rate; noise and dips are proportional to the rate.
 
-    35 % are smoothed as an average of weights is, 5 % stay at chance, 5 % fall back to it.
+    35 % are smoothed like a moving average of weights, 5 % stay at chance, 5 % fall back to chance.
     """
     epoch = np.arange(epochs)
     share = epoch / epochs
@@ -226,7 +230,7 @@ def _synthetic_curve(epochs: int, rng: np.random.Generator) -> Floats:
 
 
 def recorded_curves(path: str, column: str, length: int, count: int) -> Floats:
-    """The first complete curves of one length in a records file."""
+    """The first complete curves of one length in a records file, at most `count`."""
     import pyarrow.parquet as pq
 
     present = pq.read_schema(path).names
@@ -235,10 +239,10 @@ def recorded_curves(path: str, column: str, length: int, count: int) -> Floats:
     rows = pq.read_table(path, columns=[column])[column].to_pylist()
     whole = [c for c in rows if c and None not in c and np.isfinite(c).all()]
     if not whole:
-        raise SystemExit(f"{path} holds no complete {column} curve")
+        raise SystemExit(f"{path} contains no complete {column} curve")
     lengths = Counter(map(len, whole))
     if length not in lengths:
-        raise SystemExit(f"{path} holds no curve of {length} epochs; it has {sorted(lengths)}")
+        raise SystemExit(f"{path} contains no curve of {length} epochs; it has {sorted(lengths)}")
     chosen = [c for c in whole if len(c) == length][:count]
     print(f"{len(rows)} records, {len(whole)} complete curves, {len(chosen)} used")
     return np.array(chosen, dtype=np.float64)
@@ -249,7 +253,7 @@ def rmse(curve: Floats, other: Floats) -> float:
 
 
 def cpu_us(work: Callable[[], object], runs: int = 7) -> float:
-    """Microseconds of CPU time of one call, the best of several, after one to warm up."""
+    """Microseconds of CPU time of one call: the best of several, after a warm-up call."""
     work()
     best = np.inf
     for _ in range(runs):

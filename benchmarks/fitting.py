@@ -1,10 +1,10 @@
-"""What a fit costs: time and memory of `fit_model.py` on 1,000 runs, calibration and all.
+"""Measure the time and the memory of `fit_model.py` for 1,000 runs, including calibration.
 
     python -m benchmarks.fitting [--model NAME ...] [--runs 1000] [--accel-nasbench PATH]
 
-The runs are the first of those that `regnet-digits` ships, of which a fit learns from train and
-valid; with `--accel-nasbench` the model `xgb` is also fitted to the accuracies of that data set's
-4,100 networks. Each fit is a process of its own, on two threads.
+The runs are the first train and valid runs that ship with `regnet-digits`. With `--accel-nasbench`,
+the model `xgb` is also fitted to the accuracies of the 4,100 networks of that data set. Each fit is
+a separate process with two threads.
 """
 
 from __future__ import annotations
@@ -21,12 +21,11 @@ from pathlib import Path
 from eahas import api
 from eahas.benchmark.benchmark import RECORDS
 from eahas.records.parquet import read_records, records_bytes
-from eahas.records.schema import ASIDE
 
 ROOT = Path(__file__).parents[1]
 MODELS = ("bezier_nn_STAR", "lc_nn_STAR", "svd_lgb", "xgb", "nn_E")
 THREADS = 2
-BARS = {"bezier_nn_STAR": "180 s", "xgb": "30 s"}
+REQUIREMENTS = {"bezier_nn_STAR": "180 s", "xgb": "30 s"}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -37,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--accel-nasbench", metavar="PATH")
     arguments = parser.parse_args(argv)
-    print("| model | learns from | wall | CPU | peak memory | bar |")
+    print("| model | fitted to | wall time | CPU time | peak memory | requirement |")
     print("| --- | --- | --- | --- | --- | --- |")
     with tempfile.TemporaryDirectory() as folder:
         records = Path(folder) / "records.parquet"
@@ -51,16 +50,12 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _write_runs(path: Path, count: int) -> int:
-    """So many runs to learn from, and the held-out ones; how many there are to learn from."""
+    """Write the first `count` runs to fit to and all held-out runs; return the number of former."""
     bench = api.load_benchmark("regnet-digits")
-    rows = [
-        row
-        for row in read_records(bench.folder / RECORDS, bench.spec)
-        if row.get("role") not in ASIDE
-    ]
-    learned = [row for row in rows if row["split"] != "test"][:count]
-    held_out = [row for row in rows if row["split"] == "test"]
-    path.write_bytes(records_bytes(learned + held_out, bench.spec))
+    records = read_records(bench.folder / RECORDS, bench.spec).in_splits
+    learned = records.where(lambda row: row["split"] != "test")[:count]
+    held_out = records.where(lambda row: row["split"] == "test")
+    path.write_bytes(records_bytes([*learned, *held_out], bench.spec))
     return len(learned)
 
 
@@ -71,14 +66,14 @@ def _row(name: str, what: str, words: Sequence[str], out: Path) -> None:
     with log_file.open("wb") as file:
         start = time.perf_counter()
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=file, stderr=file)
-        _, status, used = os.wait4(process.pid, 0)  # of this process alone
+        _, status, used = os.wait4(process.pid, 0)  # the resources of this process only
         wall = time.perf_counter() - start
     if status:
         raise SystemExit(log_file.read_text(encoding="utf-8", errors="replace")[-2000:])
     cpu, memory_mb = used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
     print(
         f"| `{name}` | {what} | {wall:.0f} s | {cpu:.0f} s | {memory_mb:,.0f} MB | "
-        f"{BARS.get(name, '')} |",
+        f"{REQUIREMENTS.get(name, '')} |",
         flush=True,
     )
 

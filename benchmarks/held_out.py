@@ -1,8 +1,8 @@
-"""The held-out figures of a benchmark as Markdown tables, read from its manifest.
+"""Print the held-out metrics of a benchmark as Markdown tables, from its manifest.
 
     python -m benchmarks.held_out [regnet-digits]
 
-The figures were computed when the benchmark was fitted; `eahas evaluate` computes them anew from
+The metrics were computed when the benchmark was fitted. `eahas evaluate` computes them again from
 the records that ship, and prints more.
 """
 
@@ -23,8 +23,8 @@ def main(name: str = "regnet-digits") -> None:
     held_out = quality["held_out"]
     print(
         f"`{bench.id}`: {provenance['runs']} runs of {provenance['configurations']} "
-        f"configurations, judged on {held_out['runs']} held-out configurations. In brackets the "
-        "95 % bootstrap interval.\n"
+        f"configurations, evaluated on {held_out['runs']} held-out configurations. Brackets "
+        "contain the 95 % bootstrap interval.\n"
     )
     _header("target", *METRICS.values(), "tau in the best quarter")
     for target, facts in held_out["targets"].items():
@@ -42,30 +42,36 @@ def main(name: str = "regnet-digits") -> None:
         for part, of in (("last", "last epoch"), ("mean", "mean over epochs")):
             _row(f"{length} | {facts['runs']} | {of}", facts[part])
     _references(quality, units)
-    print("\nShare of held-out values inside the central interval:\n")
+    print("\nCoverage of the central interval (share of held-out values inside it):\n")
     levels = next(iter(held_out["targets"].values()))["coverage"]
     _header("target", *(f"{float(level):.0%}" for level in levels))
     for target, facts in held_out["targets"].items():
-        cells = " | ".join(share(found) for found in facts["coverage"].values())
+        cells = " | ".join(share(value) for value in facts["coverage"].values())
         print(f"| {target} | {cells} |")
-    print("\nCRPS, and the part of the runs that the 90 % interval serves worst:\n")
+    print(
+        "\nCRPS, and the group of runs for which the coverage of the 90 % interval is worst "
+        '("worst part"), with its runs and its coverage:\n'
+    )
     _header("target", "CRPS", "CRPS at the last epoch", "worst part", "its runs", "inside")
     for target, facts in held_out["targets"].items():
         scores = " | ".join(
             cell(facts[key]) if key in facts else "" for key in ("crps", "crps_last")
         )
         worst = facts["worst"]
-        where = (
+        worst_cells = (
             f"{worst['stratum']} | {worst['runs']} | {share(worst['coverage'])}"
             if worst
             else "- | |"
         )
-        print(f"| {target} [{units[target]}] | {scores} | {where} |")
+        print(f"| {target} [{units[target]}] | {scores} | {worst_cells} |")
 
 
 def _references(quality: Mapping[str, Any], units: Mapping[str, str]) -> None:
     count = quality["references"]["configurations"]
-    print(f"\nOn the {count} held-out configurations that were run with three seeds:\n")
+    print(
+        f"\nOn the {count} held-out configurations that were run with three seeds (predictors of "
+        "the run of one seed):\n"
+    )
     _header("target", "predictor", *METRICS.values(), "tau in the best quarter")
     for target, predictors in quality["references"]["targets"].items():
         ours = quality["repeated"]["targets"][target]
@@ -86,8 +92,8 @@ def _row(label: str, facts: Mapping[str, Any]) -> None:
     print(f"| {label} | " + " | ".join(cells) + " |")
 
 
-def trust_cells(facts: Mapping[str, Any]) -> list[str]:
-    """Uncertainty metrics of a target: coverage at each level, CRPS, the worst part."""
+def uncertainty_cells(facts: Mapping[str, Any]) -> list[str]:
+    """Table cells of a target's uncertainty metrics: coverages, CRPS, and the worst part."""
     worst = facts["worst"]
     return [
         *map(share, facts["coverage"].values()),
@@ -97,7 +103,7 @@ def trust_cells(facts: Mapping[str, Any]) -> list[str]:
 
 
 def cell(metric: Mapping[str, float | None]) -> str:
-    """A metric with its interval."""
+    """A table cell with a metric and its interval."""
     value, low, high = (_plain(metric[part]) for part in ("value", "low", "high"))
     return f"{value} [{low}, {high}]"
 

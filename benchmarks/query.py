@@ -1,14 +1,14 @@
-"""Query speed: ours beside YAHPO Gym's lcbench surrogate, both in this run, and their ratios.
+"""Compare the query speed of ours and of YAHPO Gym's lcbench surrogate in one run.
 
     python -m benchmarks.query --peer-python VENV/bin/python --peer-data DATA/yahpo
 
-YAHPO Gym wants numpy < 2, so it runs under its own interpreter: a virtual environment with
-`pip install yahpo-gym "numpy<2"`. Without --peer-python ours is printed alone. A round is a fresh
-interpreter a side, in turns, and its figure the median of many queries. Printed is the best round
-of each side: a shared host takes time away, for whole rounds, and gives none. The ratio of the
-medians over the rounds stands beside it.
+YAHPO Gym needs numpy < 2, so it has its own interpreter: a virtual environment with
+`pip install yahpo-gym "numpy<2"`. Without --peer-python only ours is measured. A round starts a
+fresh interpreter for each of the two in turn; its figure is the median of many queries. The output
+contains the best round of each, because other work on a shared host can only make a round slower,
+and the ratio of the medians over the rounds.
 
-Below that table stand the long lists, each with its bar and their ratio:
+A second table has the long lists, each with what is required and the ratio of the two:
 
 - how much four processes that share two cores predict together, as a share of what two processes
   predict, without any variable that sets a number of threads (median of five);
@@ -166,7 +166,7 @@ print(json.dumps({"first_s": first_s, "single_s": single_s, "list_per_s": list_p
 
 
 def run(python: str, code: str, *arguments: str) -> dict[str, float]:
-    """The JSON that a fresh interpreter prints last."""
+    """Run code in a fresh interpreter, and return the JSON that it prints last."""
     done = subprocess.run(
         [python, "-W", "ignore", "-c", textwrap.dedent(code), *arguments],
         capture_output=True,
@@ -212,10 +212,11 @@ def together(processes: int) -> float:
 
 def long_lists() -> None:
     """Print the rows of the long lists."""
-    print(f"\n{'long lists':44}{'ours':>15}{'bar':>12}{'ours / bar':>12}")
+    print(f"\n{'long lists':44}{'ours':>15}{'required':>12}{'ratio':>12}")
 
-    def line(name: str, value: float, unit: str, sign: str, bar: float) -> None:
-        print(f"{name:44}{value:12.2f} {unit:2}{f'{sign} {bar:g}':>12}{value / bar:12.2f}")
+    def line(name: str, value: float, unit: str, sign: str, required: float) -> None:
+        limit = f"{sign} {required:g}"
+        print(f"{name:44}{value:12.2f} {unit:2}{limit:>12}{value / required:12.2f}")
 
     rates = [(together(2), together(4)) for _ in range(LOADED_ROUNDS)]
     for processes, of_rounds in zip((2, 4), zip(*rates, strict=True), strict=True):
@@ -231,14 +232,14 @@ def long_lists() -> None:
 
 
 def best(key: str, values: list[float]) -> float:
-    """The least time, the highest rate."""
+    """The shortest time, or the highest rate."""
     return max(values) if key.endswith("per_s") else min(values)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--peer-python", help="interpreter of an environment with yahpo-gym")
-    parser.add_argument("--peer-data", help="folder that holds lcbench/")
+    parser.add_argument("--peer-data", help="folder that contains lcbench/")
     arguments = parser.parse_args()
     if bool(arguments.peer_python) != bool(arguments.peer_data):
         parser.error("--peer-python and --peer-data go together")
@@ -248,24 +249,31 @@ def main() -> None:
         if arguments.peer_python:
             peers.append(run(arguments.peer_python, PEER, arguments.peer_data))
 
-    def line(name: str, key: str, unit: str, factor: float, theirs: str, bar: str) -> None:
+    def line(name: str, key: str, unit: str, factor: float, theirs: str, requirement: str) -> None:
         mine = [factor * r[key] for r in ours]
         text = f"{name:32}{best(key, mine):12.1f} {unit}"
         if theirs and peers:
             other = [factor * r[theirs] for r in peers]
             ratio = best(key, mine) / best(key, other)
-            of_medians = statistics.median(mine) / statistics.median(other)
-            text += f"{best(key, other):12.1f} {unit}{ratio:9.2f}{of_medians:9.2f}"
-        print(f"{text}   ({bar})")
+            median_ratio = statistics.median(mine) / statistics.median(other)
+            text += f"{best(key, other):12.1f} {unit}{ratio:9.2f}{median_ratio:9.2f}"
+        print(f"{text}   ({requirement})")
 
     heads = f"{'YAHPO lcbench':>15}{'ratio':>9}{'medians':>9}" if peers else ""
     print(f"{f'best of {ROUNDS} rounds':32}{'ours':>15}{heads}")
-    line("import, load, first predict", "first_s", "ms", 1e3, "first_s", "bar: ours <= 250 ms")
-    line("one predict, scalars with std", "single_s", "us", 1e6, "single_s", "bar: <= 0.5")
-    line("one predict, and all curves", "curves_s", "us", 1e6, "single_s", "bar: <= 1")
-    line("list of 10,000, scalars", "list_per_s", "/s", 1, "list_per_s", "bar: >= 10")
-    line("list of 10,000, and curves", "list_with_curves_per_s", "/s", 1, "list_per_s", "no bar")
-    line("resident memory, one at a time", "memory_mb", "MB", 1, "", "bar: <= 120")
+    line("import, load, first predict", "first_s", "ms", 1e3, "first_s", "required: ours <= 250 ms")
+    line("one predict, scalars with std", "single_s", "us", 1e6, "single_s", "required: <= 0.5")
+    line("one predict, and all curves", "curves_s", "us", 1e6, "single_s", "required: <= 1")
+    line("list of 10,000, scalars", "list_per_s", "/s", 1, "list_per_s", "required: >= 10")
+    line(
+        "list of 10,000, and curves",
+        "list_with_curves_per_s",
+        "/s",
+        1,
+        "list_per_s",
+        "no requirement",
+    )
+    line("resident memory, one at a time", "memory_mb", "MB", 1, "", "required: <= 120")
     print(f"torch loaded: {any(r['torch_loaded'] for r in ours)}")
     long_lists()
 

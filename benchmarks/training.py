@@ -1,10 +1,11 @@
-"""How fast a network trains: our trainer beside a plain loop, in turns, on the same network.
+"""Compare the training speed of our trainer with that of a plain loop, on the same network.
 
     python -m benchmarks.training --data-dir DATA [--device cuda] [--spec NAME] [--config JSON] ...
 
-Prints images per second and joules per epoch of both and their ratio, of medians over epochs; with
-`--seeds N` also the curves of N runs a side, and whether they differ by more than seeds do. On a
-CPU the plain loop trains in fp32 whatever the configuration says: pycls halves on GPUs only.
+The two train in turns. The output has the images per second and the joules per epoch of both (the
+medians over epochs) and their ratios. With `--seeds N` it also has the differences of the learning
+curves of N runs of each, with standard errors. On a CPU the plain loop always trains in fp32,
+because pycls uses half precision on GPUs only.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ SPEC = "regnet-cifar10-16px"
 
 @dataclasses.dataclass(frozen=True)
 class Speed:
-    """Of one side: seconds of each epoch that counts, and joules, None where none are metered."""
+    """Seconds and joules of each timed epoch of one loop; None if no energy was metered."""
 
     epoch_s: list[float]
     epoch_j: list[float] | None
@@ -51,57 +52,57 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--spec", default=SPEC, help=f"default: {SPEC}")
     parser.add_argument(
-        "--draw", type=whole(1), default=1, help="so many configurations of the space; default: 1"
+        "--draw", type=whole(1), default=1, help="number of sampled configurations; default: 1"
     )
     parser.add_argument(
-        "--config", type=_settings, action="append", help="JSON of what else each of them has"
+        "--config", type=_settings, action="append", help="JSON of values to change in each of them"
     )
-    parser.add_argument("--data-dir", help=f"where data sets lie; default: ${DATA_ENV}")
+    parser.add_argument("--data-dir", help=f"folder of the data sets; default: ${DATA_ENV}")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:0, ...; default: cpu")
     parser.add_argument(
-        "--workers", type=int, help="of the plain loop's loader; default: 2, on cuda 8"
+        "--workers", type=int, help="loader processes of the plain loop; default: 2, on cuda 8"
     )
     parser.add_argument(
-        "--epochs", type=whole(1), default=3, help="timed, of each side; default: 3"
+        "--epochs", type=whole(1), default=3, help="number of timed epochs of each; default: 3"
     )
     parser.add_argument(
-        "--images", type=whole(10), help="train and judge on no more images than so many"
+        "--images", type=whole(10), help="maximum number of images for training and evaluation"
     )
     parser.add_argument(
-        "--seeds", type=whole(0), default=0, help="compare curves over so many seeds; default: 0"
+        "--seeds", type=whole(0), default=0, help="number of seeds to compare curves; default: 0"
     )
     arguments = parser.parse_args(argv)
     if arguments.seeds == 1:
-        parser.error("argument --seeds: two or more have a spread; 0: no curves")
+        parser.error("argument --seeds: allowed are 0 (no curves) and whole numbers from 2")
     check_device(arguments.device)
     if arguments.workers is None:
         arguments.workers = 2 if arguments.device == "cpu" else 8
     spec = load_spec(arguments.spec)
     if arguments.images:
         source = dict(spec.source)
-        few = {split: min(arguments.images, source["data"][split]) for split in SPLITS}
-        source["data"] = dict(source["data"]) | few
+        limited = {split: min(arguments.images, source["data"][split]) for split in SPLITS}
+        source["data"] = dict(source["data"]) | limited
         spec = spec_from_dict(source)
     data = load_dataset(spec.data, arguments.data_dir)
-    where = platform.processor() or platform.machine()
+    device = platform.processor() or platform.machine()
     if arguments.device != "cpu":
-        where = torch.cuda.get_device_name(arguments.device)
+        device = torch.cuda.get_device_name(arguments.device)
     print(
-        f"{spec.name} on {where}, torch {torch.__version__}, {len(data.train)} images "
+        f"{spec.name} on {device}, torch {torch.__version__}, {len(data.train)} images "
         f"({data.source}), {arguments.workers} workers for the plain loop\n"
     )
     configs = [
-        spec.space.check(drawn) | more
-        for drawn in spec.space.sample(arguments.draw, seed=0)
-        for more in arguments.config or [{}]
+        spec.space.check(sampled) | changes
+        for sampled in spec.space.sample(arguments.draw, seed=0)
+        for changes in arguments.config or [{}]
     ]
-    print("| configuration | ours, images/s | plain | ratio | ours, J an epoch | plain | ratio |")
+    print("| configuration | ours, images/s | plain | ratio | ours, J/epoch | plain | ratio |")
     print("|" + " --- |" * 7)
     for config in configs:
         print(speed_row(spec, config, data, arguments), flush=True)
     if arguments.seeds:
         heads = [f"{name}, {what}" for name in SPLITS for what in ("all epochs", "last")]
-        print(f"\nours - plain, {arguments.seeds} runs each\n")
+        print(f"\naccuracy of ours minus that of the plain loop, {arguments.seeds} runs of each\n")
         print(f"| configuration | {' | '.join(heads)} |")
         print("|" + " --- |" * (1 + len(heads)))
         for config in configs:
@@ -110,25 +111,25 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _settings(text: str) -> dict[str, Any]:
     try:
-        found = json.loads(text)
+        settings = json.loads(text)
     except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        raise argparse.ArgumentTypeError(f"{text!r}; allowed is a JSON object, a flat one")
-    return found
+        settings = None
+    if not isinstance(settings, dict):
+        raise argparse.ArgumentTypeError(f"{text!r}; allowed is a flat JSON object")
+    return settings
 
 
 def speed_row(spec: Spec, config: Mapping[str, Any], data: DataSet, arguments: Any) -> str:
-    """A row of the table of speeds."""
+    """A row of the table of speeds: images per second, joules per epoch, and ratios."""
     config = spec.space.check(config)
     ours = Learner(spec, config, 0, data, arguments.device)
     ours.capture()
     plain = PlainTraining(spec, config, 0, data, arguments.device, arguments.workers)
-    found = speeds([ours.train_epoch, plain.train_epoch], arguments.device, arguments.epochs)
-    images = ours.train_pass.batches * ours.batch_size
-    rates = [images / statistics.median(speed.epoch_s) for speed in found]
+    both = speeds([ours.train_epoch, plain.train_epoch], arguments.device, arguments.epochs)
+    images = ours.train_batches.count * ours.batch_size
+    rates = [images / statistics.median(speed.epoch_s) for speed in both]
     cells = [label(config), f"{rates[0]:,.0f}", f"{rates[1]:,.0f}", f"{rates[0] / rates[1]:.2f}"]
-    joules = [speed.epoch_j and statistics.median(speed.epoch_j) for speed in found]
+    joules = [speed.epoch_j and statistics.median(speed.epoch_j) for speed in both]
     if joules[0] and joules[1]:
         cells += [f"{joules[0]:.3g}", f"{joules[1]:.3g}", f"{joules[1] / joules[0]:.2f}"]
     else:
@@ -137,7 +138,7 @@ def speed_row(spec: Spec, config: Mapping[str, Any], data: DataSet, arguments: A
 
 
 def _measuring_meter(device: str) -> Meter | None:
-    """A meter of real joules; None on a processor that has no RAPL."""
+    """A meter that measures energy; None on a processor without RAPL."""
     if device != "cpu":
         return open_meter(device)
     try:
@@ -147,35 +148,37 @@ def _measuring_meter(device: str) -> Meter | None:
 
 
 def speeds(sides: Sequence[Callable[[int], object]], device: str, epochs: int) -> list[Speed]:
-    """Time and energy of epochs of each side, in turns; the first of each is not counted."""
+    """Time and energy of the epochs of each loop, in turns; the first of each is not counted."""
     meter = _measuring_meter(device)
-    taken: list[list[float]] = [[] for _ in sides]
+    times_s: list[list[float]] = [[] for _ in sides]
     joules: list[list[float]] = [[] for _ in sides]
     for epoch in range(epochs + 1):
         for side, train_epoch in enumerate(sides):
-            train_epoch(epoch)  # the ramp, and caches that the other side used
+            train_epoch(epoch)  # warm-up, after the other loop has used the caches
             repeats = 0
             window = None if meter is None else meter.start()
-            began = time.perf_counter()
+            start = time.perf_counter()
             while repeats == 0 or (
-                meter is not None and time.perf_counter() - began < meter.min_window_s
+                meter is not None and time.perf_counter() - start < meter.min_window_s
             ):
                 train_epoch(epoch)
                 repeats += 1
-            seconds = (time.perf_counter() - began) / repeats
+            seconds = (time.perf_counter() - start) / repeats
             reading = None if window is None else window.stop()
             if epoch:
-                taken[side].append(seconds)
+                times_s[side].append(seconds)
                 if reading is not None:
                     joules[side].append(reading.energy_j / repeats)
     if meter is not None:
         meter.close()
-    return [Speed(s, j if meter is not None else None) for s, j in zip(taken, joules, strict=True)]
+    return [
+        Speed(s, j if meter is not None else None) for s, j in zip(times_s, joules, strict=True)
+    ]
 
 
 @dataclasses.dataclass(frozen=True)
 class Gap:
-    """How far ours lies above plain, in points, and the standard error of that."""
+    """The accuracy of ours minus that of the plain loop in points, and its standard error."""
 
     mean: float
     error: float
@@ -185,7 +188,7 @@ class Gap:
 
 
 def gap(ours: Array, plain: Array) -> Gap:
-    """Of two samples with one value a run."""
+    """The gap of two samples with one value per run."""
     error = np.sqrt(ours.var(ddof=1) / len(ours) + plain.var(ddof=1) / len(plain))
     return Gap(float(ours.mean() - plain.mean()), float(error))
 
@@ -199,20 +202,20 @@ def curves_of(
     device: str = "cpu",
     workers: int = 0,
 ) -> tuple[Array, Array]:
-    """Accuracies (seeds, 3, epochs) of train, valid and test: of ours, and of the plain loop."""
-    found: dict[str, list[Array]] = {name: [] for name in NAMES}
+    """Accuracies on train, valid and test (seeds, 3, epochs), of ours and of the plain loop."""
+    curves: dict[str, list[Array]] = {name: [] for name in NAMES}
     for seed in range(seeds):
         ours = Learner(spec, config, seed, data, device)
         ours.capture()
-        found["ours"].append(np.array([_learned(ours, e) for e in range(ours.max_epoch)]).T)
+        curves["ours"].append(np.array([_accuracies(ours, e) for e in range(ours.max_epoch)]).T)
         plain = PlainTraining(spec, config, 1000 + seed, data, device, workers)
         rows = [[plain.train_epoch(epoch), *plain.accuracies()] for epoch in range(ours.max_epoch)]
-        found["plain"].append(np.array(rows).T)
-    return np.stack(found["ours"]), np.stack(found["plain"])
+        curves["plain"].append(np.array(rows).T)
+    return np.stack(curves["ours"]), np.stack(curves["plain"])
 
 
 def curves_row(spec: Spec, config: Mapping[str, Any], data: DataSet, arguments: Any) -> str:
-    """Whether the curves of the two sides lie further apart than their seeds explain."""
+    """A row of the gaps between the curves of the two loops."""
     ours, plain = curves_of(
         spec,
         spec.space.check(config),
@@ -223,26 +226,26 @@ def curves_row(spec: Spec, config: Mapping[str, Any], data: DataSet, arguments: 
     )
     cells = []
     for curve in range(len(SPLITS)):
-        # Neighbouring epochs are no independent witnesses: their mean is one value a run.
+        # Neighbouring epochs are not independent, so their mean is one value per run.
         whole = gap(ours[:, curve].mean(axis=1), plain[:, curve].mean(axis=1))
         last = gap(ours[:, curve, -1], plain[:, curve, -1])
         cells += [str(whole), str(last)]
     return f"| {label(config)}, {config['OPTIM.MAX_EPOCH']} epochs | {' | '.join(cells)} |"
 
 
-def _learned(ours: Learner, epoch: int) -> list[float]:
-    """Accuracies of an epoch on the training batches, valid and test."""
+def _accuracies(ours: Learner, epoch: int) -> list[float]:
+    """Train one epoch; return the accuracies on the training batches, valid and test."""
     _, train = ours.train_epoch(epoch)
-    judged = ours.evaluate(epoch)
-    return [train, judged["valid"], judged["test"]]
+    accuracies = ours.evaluate(epoch)
+    return [train, accuracies["valid"], accuracies["test"]]
 
 
 def label(config: Mapping[str, Any]) -> str:
-    """What of a configuration moves its speed."""
+    """The values of a configuration that affect its speed."""
     names = [n for n in config if n.startswith("REGNET.")]
     shape = "/".join(f"{config[n]:g}" for n in names)
-    more = [str(config[n]) for n in ("TRAIN.BATCH_SIZE", "TRAIN.PRECISION") if n in config]
-    return ", ".join([f"RegNet {shape}", *more, config["OPTIM.OPTIMIZER"]])
+    others = [str(config[n]) for n in ("TRAIN.BATCH_SIZE", "TRAIN.PRECISION") if n in config]
+    return ", ".join([f"RegNet {shape}", *others, config["OPTIM.OPTIMIZER"]])
 
 
 if __name__ == "__main__":

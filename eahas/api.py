@@ -14,9 +14,11 @@ from eahas.benchmark import loading as _loading
 from eahas.benchmark.benchmark import Benchmark as Benchmark
 from eahas.benchmark.prediction import Prediction as Prediction
 from eahas.benchmark.storage import registry as _registry
+from eahas.benchmark.storage.benchmark_folder import read_model as _read_model
 from eahas.benchmark.storage.manifest import BENCHMARK as _BENCHMARK
 from eahas.benchmark.storage.manifest import ENSEMBLE as _ENSEMBLE
 from eahas.benchmark.storage.manifest import MODELS as _MODELS
+from eahas.benchmark.storage.manifest import TABLE as _TABLE
 from eahas.benchmark.storage.registry import EA_HAS_BENCH_NAMES as EA_HAS_BENCH_NAMES
 from eahas.errors import CheckpointError as CheckpointError
 from eahas.errors import ConfigError as ConfigError
@@ -34,7 +36,7 @@ from eahas.spec.spec import spec_from_dict as spec_from_dict
 
 def list_benchmarks() -> list[dict[str, Any]]:
     """The benchmarks that ship: name, version, targets with their units, energy source."""
-    return [_registry.describe(folder) for folder in _registry.shipped().values()]
+    return [_registry.describe(manifest) for manifest in _registry.shipped_manifests().values()]
 
 
 def load_benchmark(
@@ -61,9 +63,10 @@ def load_ensemble(name_or_path: str | os.PathLike[str]) -> Model:
     place = _registry.locate(name_or_path)
     if place.manifest.kind in _MODELS:
         if place.model is not None:
-            what = "an ensemble" if place.manifest.kind == _ENSEMBLE else "a table"
+            what = "a table" if place.manifest.kind == _TABLE else "a model"
+            what = "an ensemble" if place.manifest.kind == _ENSEMBLE else what
             raise CheckpointError(f"{place.folder} is {what}: {place.model} is nothing in it")
-        return _loading.load_model(place.folder, place.manifest)
+        return _read_model(place.folder, place.manifest)
     if place.model is None:
         raise CheckpointError(
             f"{name_or_path} is a benchmark: name one of its models, as "

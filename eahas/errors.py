@@ -44,6 +44,10 @@ class SweepError(EahasError):
     """A sweep folder is not in the state that the stage needs."""
 
 
+class PluginError(EahasError):
+    """An installed plug-in cannot be used."""
+
+
 class MissingExtraError(EahasError, ImportError):
     """An optional dependency is not installed; the message names the extra that brings it."""
 
@@ -58,16 +62,25 @@ class MissingExtraError(EahasError, ImportError):
 
 
 class EstimatedEnergyWarning(UserWarning):
-    """Joules that are a formula of CPU time were used to rank or to budget."""
+    """An energy that no sensor measured was used to rank or to budget."""
 
 
-def warn_estimated(what: str, formula: str) -> None:
-    """Say once a process that an energy is estimated, not measured."""
+def warn_estimated(what: str, formula: str, *, stacklevel: int = 3) -> None:
+    """Say once a process that an energy is estimated from CPU time, not measured."""
     warnings.warn(
         f"{what}: the energy is estimated ({formula}), not measured; rankings by it repeat the "
         "rankings by time",
         EstimatedEnergyWarning,
-        stacklevel=3,
+        stacklevel=stacklevel,
+    )
+
+
+def warn_not_measured(what: str, sources: str, *, stacklevel: int = 3) -> None:
+    """Say once a process that an energy comes from `sources`, which are no measurement."""
+    warnings.warn(
+        f"{what}: the energy is not a measurement: {sources}",
+        EstimatedEnergyWarning,
+        stacklevel=stacklevel,
     )
 
 

@@ -1,8 +1,8 @@
-"""A pass over the training images: all its randomness drawn first, then applied batch by batch.
+"""Data augmentation: the random choices of an epoch are sampled first, then applied per batch.
 
-What is random about a pass (order, flips, crops, cutouts) is drawn on the CPU, as one table of
-whole numbers that goes to the device once. So a seed means the same batches on every device, and
-a step needs nothing from the host.
+All random choices of an epoch (order, flips, crops, cutouts) are sampled on the CPU as one integer
+table, which is copied to the device once. A seed therefore gives the same batches on every device,
+and a step needs nothing from the host.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 POSITION, FLIP, TOP, LEFT, ROW, COLUMN = range(6)
-"""Columns of a table of draws: which image, whether it is mirrored, where the window of its crop
-begins in the padded frame, and the centre of its cutout."""
+"""Columns of a sample table: the position of the image, whether it is flipped, the top left corner
+of its crop in the padded image, and the centre of its cutout."""
 
 
-def draw_pass(
+def sample_epoch(
     images: int,
     side: int,
     batch_size: int,
@@ -26,10 +26,21 @@ def draw_pass(
     crop_padding: int,
     cutout: int,
 ) -> Tensor:
-    """A table of draws (batches, batch_size, 6), int64, for a pass over shuffled images.
+    """Sample the random choices of an epoch over shuffled images.
 
-    Each image is mirrored with probability `flip`, and its window lies anywhere in a frame that is
-    `crop_padding` wider on all sides. Nothing is drawn for what is not asked for.
+    Args:
+        images: the number of images.
+        side: their side length in pixels.
+        batch_size: the number of images per batch.
+        batches: the number of batches.
+        generator: advanced only for choices that are not fixed by the other arguments.
+        flip: the probability of flipping an image horizontally.
+        crop_padding: a crop lies anywhere in the image padded by so many pixels on each side.
+        cutout: the side length of the cutout; 0: none.
+
+    Returns:
+        a table (batches, batch_size, 6), int64, with the columns POSITION, FLIP, TOP, LEFT, ROW and
+        COLUMN.
     """
     order = torch.randperm(images, generator=generator)[: batches * batch_size]
     table = torch.zeros(batches, batch_size, 6, dtype=torch.int64)
@@ -50,45 +61,46 @@ def draw_pass(
 
 
 def augmented(
-    images: Tensor, values: Tensor, drawn: Tensor, *, crop_padding: int, cutout: int
+    images: Tensor, values: Tensor, samples: Tensor, *, crop_padding: int, cutout: int
 ) -> Tensor:
-    """One batch: picked, mirrored, cropped from a zero-padded frame, normalised and cut out.
+    """One batch of images: selected, flipped, cropped, normalised and cut out.
 
     Args:
         images: all images (n, side, side, channels), uint8.
-        values: what each byte of a channel is normalised to, (channels, 256).
-        drawn: a batch of a table of draws, (batch, 6).
-        crop_padding: as it was drawn.
-        cutout: side of the square that is set to zero around the centre that was drawn (DeVries
-            and Taylor, 2017). The centre lies on a pixel, so the square may reach over the border.
+        values: the normalised value of each byte of a channel, (channels, 256).
+        samples: one batch of a sample table, (batch, 6).
+        crop_padding: the padding with which the table was sampled.
+        cutout: the side length of the square that is set to zero (DeVries and Taylor, 2017). Its
+            centre is a pixel of the image, so the square may extend over the border.
 
     Returns:
         (batch, channels, side, side) in the type of `values`, in the memory format channels_last.
-        Padding and cutout are zero after normalisation: the mean colour.
+        Padding and cutout are zero after normalisation, which is the mean colour.
     """
     side, channels = images.shape[1], images.shape[3]
-    at = torch.arange(side, device=images.device)
-    row = at + drawn[:, TOP, None] - crop_padding
-    column = at + drawn[:, LEFT, None] - crop_padding
+    pixel = torch.arange(side, device=images.device)
+    row = pixel + samples[:, TOP, None] - crop_padding
+    column = pixel + samples[:, LEFT, None] - crop_padding
     inside = _within(row, side)[:, :, None] & _within(column, side)[:, None, :]
     if cutout:
         cut_row, cut_column = (
-            _within(at - (drawn[:, centre, None] - cutout // 2), cutout) for centre in (ROW, COLUMN)
+            _within(pixel - (samples[:, centre, None] - cutout // 2), cutout)
+            for centre in (ROW, COLUMN)
         )
         inside = inside & ~(cut_row[:, :, None] & cut_column[:, None, :])
-    column = torch.where(drawn[:, FLIP, None] != 0, side - 1 - column, column)
+    column = torch.where(samples[:, FLIP, None] != 0, side - 1 - column, column)
     pixels = images[
-        drawn[:, POSITION, None, None],
+        samples[:, POSITION, None, None],
         row.clamp(0, side - 1)[:, :, None],
         column.clamp(0, side - 1)[:, None, :],
     ]
     offset = 256 * torch.arange(channels, device=images.device)
-    found = values.flatten()[pixels + offset].masked_fill(~inside[:, :, :, None], 0.0)
-    return found.permute(0, 3, 1, 2)
+    normal = values.flatten()[pixels + offset].masked_fill(~inside[:, :, :, None], 0.0)
+    return normal.permute(0, 3, 1, 2)
 
 
 def normalised(images: Tensor, values: Tensor) -> Tensor:
-    """Images (n, side, side, channels), uint8, as they are evaluated; laid out as `augmented`."""
+    """Images (n, side, side, channels), uint8, as they are evaluated; the result as `augmented`."""
     offset = 256 * torch.arange(images.shape[3], device=images.device)
     return values.flatten()[images + offset].permute(0, 3, 1, 2)
 

@@ -1,4 +1,4 @@
-"""A pass over drawn batches that needs nothing from the host between them."""
+"""The batches of one epoch, made on the device without the host."""
 
 from __future__ import annotations
 
@@ -8,17 +8,20 @@ from torch import Tensor
 from regnet_hpo.augment import POSITION, augmented
 
 
-class Pass:
-    """Batches in the order of a table of draws, which lies on the device with a counter.
+class EpochBatches:
+    """The batches of an epoch in the order of a sample table, which lies on the device.
+
+    A counter on the device says which batch is next, so that a captured step moves on by itself.
 
     Args:
         images: all training images (n, side, side, channels), uint8.
         labels: (n,), int64.
-        values: what each byte of a channel is normalised to, (channels, 256).
-        batches: the number of batches in a pass.
-        batch_size: images in each.
-        crop_padding: as it is drawn.
-        cutout: as it is drawn.
+        values: the normalised value of each byte of a channel, (channels, 256).
+        count: the number of batches in an epoch.
+        batch_size: the number of images per batch.
+        crop_padding: as for `sample_epoch`.
+        cutout: as for `augmented`.
+        memory_format: of the batches.
     """
 
     def __init__(
@@ -27,7 +30,7 @@ class Pass:
         labels: Tensor,
         values: Tensor,
         *,
-        batches: int,
+        count: int,
         batch_size: int,
         crop_padding: int,
         cutout: int,
@@ -36,25 +39,25 @@ class Pass:
         self._images, self._labels, self._values = images, labels, values
         self._crop_padding, self._cutout = crop_padding, cutout
         self._format = memory_format
-        self.batches = batches
-        self._drawn = torch.zeros(batches, batch_size, 6, dtype=torch.int64, device=images.device)
-        self.at = torch.zeros(1, dtype=torch.int64, device=images.device)
+        self.count = count
+        self._samples = torch.zeros(count, batch_size, 6, dtype=torch.int64, device=images.device)
+        self.index = torch.zeros(1, dtype=torch.int64, device=images.device)
 
-    def begin(self, drawn: Tensor) -> None:
-        """Take the draws of a pass (see `draw_pass`) and stand before its first batch."""
-        self._drawn.copy_(drawn, non_blocking=True)
-        self.at.zero_()
+    def start(self, samples: Tensor) -> None:
+        """Start an epoch with a sample table (see `sample_epoch`)."""
+        self._samples.copy_(samples, non_blocking=True)
+        self.index.zero_()
 
-    def batch(self) -> tuple[Tensor, Tensor]:
-        """The next batch, augmented and in the memory format; and its labels."""
-        drawn = self._drawn.index_select(0, self.at)[0]
-        self.at += 1
+    def next(self) -> tuple[Tensor, Tensor]:
+        """The next batch: augmented images in the memory format, and their labels."""
+        samples = self._samples.index_select(0, self.index)[0]
+        self.index += 1
         inputs = augmented(
             self._images,
             self._values,
-            drawn,
+            samples,
             crop_padding=self._crop_padding,
             cutout=self._cutout,
         )
-        labels = self._labels[drawn[:, POSITION]]
+        labels = self._labels[samples[:, POSITION]]
         return inputs.contiguous(memory_format=self._format), labels

@@ -1,7 +1,7 @@
-"""Work that is done again and again without the host: on a GPU captured once as a CUDA graph.
+"""A repeated function, captured once as a CUDA graph on a GPU.
 
-A small network's step is a thousand short kernels, and launching them one by one takes longer than
-running them. A graph is launched at once.
+The training step of a small network consists of about a thousand short kernels, and launching them
+one by one takes longer than running them. A CUDA graph is launched as a whole.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-WARM_UPS = 3  # cuDNN and the allocator settle in the first runs; torch's notes ask for as many
+WARM_UPS = 3  # torch's notes recommend so many: cuDNN and the allocator adapt in the first calls
 
 
 class CudaGraph:
-    """A function of no arguments that reads and writes tensors which stay where they are.
+    """A function without arguments that reads and writes tensors at fixed addresses.
 
-    Until `capture` it runs as it stands; afterwards each call replays the graph.
+    Until `capture` a call runs the function eagerly; afterwards it replays the graph.
 
     Args:
-        body: the work. It must not wait for the device, and must take what changes between calls
-            from tensors (a counter that it moves on itself, say).
+        body: the function. It must not wait for the device, and must read everything that changes
+            between calls from tensors, such as a counter that it increments itself.
     """
 
     def __init__(self, body: Callable[[], None]) -> None:
@@ -35,11 +35,11 @@ class CudaGraph:
         else:
             self._graph.replay()
 
-    def rehearse(self, state: Callable[[], Mapping[str, Tensor]]) -> None:
-        """Run the work a few times and leave `state` as it was.
+    def warm_up(self, state: Callable[[], Mapping[str, Tensor]]) -> None:
+        """Run the function a few times and restore `state`.
 
-        `state` names the tensors that the work changes. What the work adds to them (an optimiser's
-        moments) is set to zero, from where it would have started.
+        `state` returns the tensors that the function changes, by name. Tensors that the function
+        adds to them (the moments of an optimiser) are set to zero, their initial value.
         """
         before = {name: tensor.clone() for name, tensor in state().items()}
         for _ in range(WARM_UPS):
@@ -52,14 +52,14 @@ class CudaGraph:
                         tensor.zero_()
 
     def capture(self, state: Callable[[], Mapping[str, Tensor]], device: torch.device) -> None:
-        """Capture the work on a GPU, leaving `state` as it was; see `rehearse`."""
+        """Capture the function on a GPU and restore `state`; see `warm_up`."""
         assert device.type == "cuda", device
         stream = torch.cuda.Stream(device)
         stream.wait_stream(torch.cuda.current_stream(device))
         with torch.cuda.stream(stream), warnings.catch_warnings():
-            # A capturable optimiser complains of every step that is not captured, these too.
+            # A capturable optimiser warns about each step that is not captured.
             warnings.filterwarnings("ignore", "This instance was constructed with capturable")
-            self.rehearse(state)
+            self.warm_up(state)
         torch.cuda.current_stream(device).wait_stream(stream)
         graph = torch.cuda.CUDAGraph()
         with (
@@ -70,5 +70,5 @@ class CudaGraph:
         self._graph = graph
 
     def release(self) -> None:
-        """Let the graph go, and its memory with it; the work goes on as it stands."""
+        """Free the graph and its memory; later calls run the function eagerly."""
         self._graph = None

@@ -1,7 +1,7 @@
-"""One device among several runs: many may train on it at once, and one may measure alone.
+"""A lock on a device: shared by runs that train, exclusive for a run that measures.
 
-A measurement of a window of a run says what the run costs only if nothing else is on the device.
-The processes agree by locks on two files, which the system drops when a process dies.
+The measurement of a window is that of one run only if no other run uses the device. The lock
+consists of two locked files, which the operating system releases when a process dies.
 """
 
 from __future__ import annotations
@@ -11,42 +11,40 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 
 class DeviceLock:
-    """The device called `name` on this machine; processes of one user share it.
+    """The lock of the device called `name` on this machine, for the processes of one user.
 
-    Whoever wants to be alone first shuts the door, so that no newcomer keeps it waiting, and then
-    waits until those inside have left.
+    A process that wants the lock exclusively first takes the entry file, so that no further process
+    can enter, and then waits until all holders of the shared lock have left.
     """
 
     def __init__(self, name: str, folder: Path | None = None) -> None:
-        place = Path(tempfile.gettempdir()) if folder is None else folder
+        folder = Path(tempfile.gettempdir()) if folder is None else folder
         stem = f"eahas-{os.getuid()}-{re.sub(r'[^A-Za-z0-9]+', '-', name)}"
-        self._door, self._room = place / f"{stem}.door", place / f"{stem}.room"
+        # The suffixes stay: processes of older versions take the same locks.
+        self._entry, self._use = folder / f"{stem}.door", folder / f"{stem}.room"
 
     @contextmanager
     def shared(self) -> Iterator[None]:
-        """With others who are together too."""
-        with _held(self._door, fcntl.LOCK_EX):
-            inside = _held(self._room, fcntl.LOCK_SH)
-            inside.__enter__()
-        try:
+        """Hold the lock together with other holders of the shared lock."""
+        with ExitStack() as held:
+            with _locked(self._entry, fcntl.LOCK_EX):
+                held.enter_context(_locked(self._use, fcntl.LOCK_SH))
             yield
-        finally:
-            inside.__exit__(None, None, None)
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
-        """With nobody else."""
-        with _held(self._door, fcntl.LOCK_EX), _held(self._room, fcntl.LOCK_EX):
+        """Hold the lock alone."""
+        with _locked(self._entry, fcntl.LOCK_EX), _locked(self._use, fcntl.LOCK_EX):
             yield
 
 
 @contextmanager
-def _held(path: Path, kind: int) -> Iterator[None]:
+def _locked(path: Path, kind: int) -> Iterator[None]:
     with open(path, "ab") as file:
         fcntl.flock(file, kind)
         yield

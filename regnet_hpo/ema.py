@@ -1,4 +1,4 @@
-"""The exponential moving average of a network's weights, on pycls' schedule."""
+"""Exponential moving average of the weights of a network, with the schedule of pycls."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from regnet_hpo.settings import EmaSettings
 
 
 class Ema:
-    """A copy of the network that follows its weights.
+    """A copy of a network whose weights are the moving average of the network's weights.
 
-    Every `update_period` steps the copy moves by alpha * batch_size / max_epoch * update_period,
-    capped at 1; during the warm-up it equals the weights.
+    Every `update_period` steps the average moves towards the weights by the fraction
+    alpha * batch_size / max_epoch * update_period, at most 1. During the warm-up it equals the
+    weights.
     """
 
     def __init__(
@@ -33,13 +34,13 @@ class Ema:
 
     @torch.no_grad()
     def update(self, network: nn.Module, epoch: int, step: int) -> None:
-        """Follow the network after step `step` of epoch `epoch`, both counted from 0."""
+        """Update the average after step `step` of epoch `epoch`, both counted from 0."""
         if step % self._period:
             return
         rate = 1.0 if epoch < self._warmup_epochs else self._rate
-        theirs = network.state_dict()
-        for name, mine in self.network.state_dict().items():
-            if mine.is_floating_point():
-                mine.lerp_(theirs[name], rate)
+        current = network.state_dict()
+        for name, average in self.network.state_dict().items():
+            if average.is_floating_point():
+                average.lerp_(current[name], rate)
             else:
-                mine.copy_(theirs[name])
+                average.copy_(current[name])

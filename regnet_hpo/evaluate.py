@@ -1,4 +1,4 @@
-"""Precise batch-norm statistics and accuracy."""
+"""Precise batch-norm statistics, and accuracy."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from regnet_hpo.cuda_graph import CudaGraph
 
 
 class PreciseNorm:
-    """Batch-norm statistics of a network as the mean over batches of each batch's own.
+    """Batch-norm statistics of a network: the mean over batches of the statistics of each batch.
 
     Wu and Johnson, "Rethinking 'Batch' in BatchNorm", 2021; pycls computes the same before each
     evaluation. The forward passes are in fp32.
 
     Args:
         network: its running statistics are replaced.
-        next_batch: gives the inputs of one batch after the other.
+        next_batch: returns the inputs of the next batch.
     """
 
     def __init__(self, network: nn.Module, next_batch: Callable[[], Tensor]) -> None:
@@ -35,23 +35,23 @@ class PreciseNorm:
         self._forward = CudaGraph(self._one_batch)
 
     def __call__(self, batches: int) -> None:
-        """Take the statistics of so many batches. Leaves the network in training mode."""
+        """Compute the statistics over `batches` batches. Leaves the network in training mode."""
         for tensor in (*self._sums, *self._running):
             tensor.zero_()
-        with self._own_statistics():
+        with self._batch_statistics():
             for _ in range(batches):
                 self._forward()
         for buffer, total in zip(self._running, self._sums, strict=True):
             torch.div(total, batches, out=buffer)
 
-    def rehearse(self, state: Callable[[], Mapping[str, Tensor]]) -> None:
-        """As `CudaGraph.rehearse`."""
-        with self._own_statistics():
-            self._forward.rehearse(lambda: {**state(), **self._totals()})
+    def warm_up(self, state: Callable[[], Mapping[str, Tensor]]) -> None:
+        """As `CudaGraph.warm_up`."""
+        with self._batch_statistics():
+            self._forward.warm_up(lambda: {**state(), **self._totals()})
 
     def capture(self, state: Callable[[], Mapping[str, Tensor]], device: torch.device) -> None:
         """As `CudaGraph.capture`."""
-        with self._own_statistics():
+        with self._batch_statistics():
             self._forward.capture(lambda: {**state(), **self._totals()}, device)
 
     def release(self) -> None:
@@ -59,7 +59,7 @@ class PreciseNorm:
         self._forward.release()
 
     def _totals(self) -> dict[str, Tensor]:
-        return {f"sum {place}": total for place, total in enumerate(self._sums)}
+        return {f"sum {index}": total for index, total in enumerate(self._sums)}
 
     @torch.no_grad()
     def _one_batch(self) -> None:
@@ -69,8 +69,8 @@ class PreciseNorm:
             total.add_(buffer)
 
     @contextmanager
-    def _own_statistics(self) -> Iterator[None]:
-        """With a momentum of 1 the running statistics are those of the last batch alone."""
+    def _batch_statistics(self) -> Iterator[None]:
+        """Set the momentum to 1: the running statistics are then those of the last batch."""
         self._network.train()
         momenta = [norm.momentum for norm in self._norms]
         for norm in self._norms:
@@ -84,16 +84,16 @@ class PreciseNorm:
 
 @torch.inference_mode()
 def correct(network: nn.Module, images: Tensor, labels: Tensor, batch_size: int) -> Tensor:
-    """Whether each image is classified correctly: bool (n,). Sets evaluation mode; fp32."""
+    """Whether each image is classified correctly, bool (n,), in fp32. Sets evaluation mode."""
     network.eval()
     with full_precision():
-        parts = [network(part).argmax(1) for part in images.split(batch_size)]
-    return torch.cat(parts) == labels
+        predicted = [network(batch).argmax(1) for batch in images.split(batch_size)]
+    return torch.cat(predicted) == labels
 
 
 @contextmanager
 def full_precision() -> Iterator[None]:
-    """Convolutions on a GPU in fp32, where torch's default is the shorter TF32."""
+    """Compute convolutions on a GPU in fp32 instead of TF32, torch's default."""
     before = torch.backends.cudnn.allow_tf32
     torch.backends.cudnn.allow_tf32 = False
     try:
@@ -102,6 +102,6 @@ def full_precision() -> Iterator[None]:
         torch.backends.cudnn.allow_tf32 = before
 
 
-def percent(right: Tensor) -> float:
-    """The share of true entries in percent."""
-    return 100.0 * right.sum().item() / len(right)
+def percent(is_correct: Tensor) -> float:
+    """The fraction of true entries in percent."""
+    return 100.0 * is_correct.sum().item() / len(is_correct)

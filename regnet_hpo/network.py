@@ -1,4 +1,4 @@
-"""RegNet with squeeze-and-excitation as a torch module, built from the stages of a RegNet."""
+"""RegNet with squeeze-and-excitation as a torch module, built from its stages."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from eahas.space.architectures.regnet import STEM_STRIDES, NetworkFacts, Stages
 
 
 class ConvNorm(nn.Module):
-    """A convolution without bias, then batch norm.
+    """A convolution without bias, followed by batch norm.
 
-    In evaluation the norm is folded into the convolution: at these image sizes the norm alone
-    would cost as much as the convolution.
+    In evaluation the norm is folded into the convolution, because at these image sizes the norm
+    takes as long as the convolution.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class ConvNorm(nn.Module):
 
 
 class SqueezeExcite(nn.Module):
-    """Channel weights from the global average: pool, linear, ReLU, linear, sigmoid."""
+    """Channel weights: global average pool, linear, ReLU, linear, sigmoid."""
 
     def __init__(self, width: int, squeezed: int) -> None:
         super().__init__()
@@ -49,14 +49,14 @@ class SqueezeExcite(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """Residual bottleneck: 1x1, grouped 3x3, SE, 1x1; the shortcut is projected where needed."""
+    """Residual bottleneck: 1x1, grouped 3x3, SE, 1x1; a projection shortcut where shapes differ."""
 
     def __init__(self, w_in: int, width: int, stride: int, group: int, facts: NetworkFacts) -> None:
         super().__init__()
         inner = round(width * facts.bottleneck_multiplier)
         squeezed = round(w_in * facts.se_ratio)
-        reshaped = w_in != width or stride != 1
-        self.shortcut = ConvNorm(w_in, width, 1, stride) if reshaped else None
+        project = w_in != width or stride != 1
+        self.shortcut = ConvNorm(w_in, width, 1, stride) if project else None
         self.a = ConvNorm(w_in, inner, 1)
         self.b = ConvNorm(inner, inner, 3, stride, groups=inner // group)
         self.se = SqueezeExcite(inner, squeezed) if squeezed else None
@@ -72,7 +72,7 @@ class Bottleneck(nn.Module):
 class RegNet(nn.Module):
     """Stem, stages of bottlenecks, global average pool and a linear head.
 
-    Input (batch, in_channels, image_size, image_size), output logits (batch, classes).
+    The input is (batch, in_channels, image_size, image_size), the output logits (batch, classes).
     """
 
     def __init__(self, stages: Stages, facts: NetworkFacts) -> None:
@@ -95,10 +95,10 @@ class RegNet(nn.Module):
 
 
 def initialise(network: RegNet, generator: torch.Generator) -> None:
-    """Draw the weights in place, as pycls does (He et al., 2015, fan-out; BN at identity).
+    """Initialise the weights in place, as pycls does (He et al., 2015, fan-out; BN as identity).
 
-    Convolutions, the SE's among them, N(0, 2/fan_out); the head N(0, 0.01^2) with zero bias. The
-    SE's biases keep torch's uniform law.
+    Convolutions and the layers of SE are N(0, 2/fan_out), the head is N(0, 0.01^2) with zero bias.
+    The biases of SE have torch's default uniform distribution.
     """
     with torch.no_grad():
         for module in network.modules():

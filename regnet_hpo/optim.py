@@ -13,31 +13,33 @@ from regnet_hpo.settings import LR_POLICIES, OPTIMISERS, TrainSettings
 
 
 def learning_rate(epoch: int, config: Mapping[str, Any], settings: TrainSettings) -> float:
-    """The learning rate of an epoch, counted from 0 (pycls' schedules).
+    """The learning rate of epoch `epoch`, counted from 0, with the schedules of pycls.
 
-    cos 0.5(1 + cos(pi e/E)), lin 1 - e/E, both scaled to end at `min_lr` times BASE_LR; exp
-    min_lr^(e/E). The first `warmup_epochs` rise linearly from `warmup_factor`.
+    BASE_LR is multiplied, for epoch e of E, by 0.5(1 + cos(pi e/E)) (cos) or 1 - e/E (lin), both
+    scaled to end at `min_lr`, or by min_lr^(e/E) (exp). During the first `warmup_epochs` epochs
+    the rate is also multiplied by a factor that rises linearly from `warmup_factor` to 1.
     """
     done = epoch / config["OPTIM.MAX_EPOCH"]
-    policy, least = config["OPTIM.LR_POLICY"], settings.min_lr
+    policy, lowest = config["OPTIM.LR_POLICY"], settings.min_lr
     assert policy in LR_POLICIES, policy
     if policy == "exp":
-        factor = least**done
+        factor = lowest**done
     else:
         shape = 0.5 * (1 + math.cos(math.pi * done)) if policy == "cos" else 1 - done
-        factor = (1 - least) * shape + least
+        factor = (1 - lowest) * shape + lowest
     if epoch < settings.warmup_epochs:
-        risen = epoch / settings.warmup_epochs
-        factor *= settings.warmup_factor * (1 - risen) + risen
+        warm = epoch / settings.warmup_epochs
+        factor *= settings.warmup_factor * (1 - warm) + warm
     return config["OPTIM.BASE_LR"] * factor
 
 
 def build_optimiser(
     network: nn.Module, config: Mapping[str, Any], settings: TrainSettings
 ) -> torch.optim.Optimizer:
-    """SGD with Nesterov momentum, Adam or AdamW. Everything but batch norm decays, biases too.
+    """SGD with Nesterov momentum, Adam or AdamW.
 
-    On a GPU the learning rate is a tensor there, so that a captured step follows it.
+    Weight decay applies to all parameters, biases included, except those of batch norm. On a GPU
+    the learning rate is a tensor on the device, so that a captured step uses its current value.
     """
     norms = [p for m in network.modules() if isinstance(m, nn.BatchNorm2d) for p in m.parameters()]
     in_norm = {id(p) for p in norms}
@@ -59,6 +61,7 @@ def build_optimiser(
 
 
 def set_learning_rate(optimiser: torch.optim.Optimizer, lr: float) -> None:
+    """Set the learning rate of all parameter groups."""
     for group in optimiser.param_groups:
         if isinstance(group["lr"], torch.Tensor):
             group["lr"].fill_(lr)
@@ -67,7 +70,7 @@ def set_learning_rate(optimiser: torch.optim.Optimizer, lr: float) -> None:
 
 
 def load_optimiser(optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> None:
-    """Take moments from a saved state; the learning rate stays where it is."""
+    """Load the moments of a saved state; the learning rate is not changed."""
     rates = [group["lr"] for group in optimiser.param_groups]
     optimiser.load_state_dict(state)
     for group, rate in zip(optimiser.param_groups, rates, strict=True):

@@ -1,4 +1,4 @@
-"""The state of an unfinished run: everything that the next epoch depends on, in one file."""
+"""The state of an unfinished run in one file: everything that the next epoch depends on."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from eahas.files import write_bytes
 
 
 def save_state(path: Path, state: dict[str, Any]) -> None:
-    """Write the state aside and move it into place.
+    """Write the state to a temporary file and move it into place.
 
-    Without fsync: this guards against the death of the process, once an epoch. The death of the
-    machine may leave a damaged file, which `load_state` refuses.
+    It is not synced to disk, so it survives a crash of the process but not always one of the
+    machine. `load_state` refuses a damaged file.
     """
     buffer = io.BytesIO()
     torch.save(state, buffer)
@@ -24,10 +24,10 @@ def save_state(path: Path, state: dict[str, Any]) -> None:
 
 
 def load_state(path: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
-    """The saved state, or None where there is none.
+    """The saved state, or None if there is no file.
 
-    Raises RecordError where the file is damaged or belongs to another run: `identity` is the
-    configuration, the seed and all that is fixed around them when the state was saved.
+    `identity` describes the run: configuration, seed and all fixed settings. Raises RecordError if
+    the file is damaged or belongs to a run with another identity.
     """
     try:
         content = path.read_bytes()
@@ -35,10 +35,12 @@ def load_state(path: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
         return None
     try:
         state = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
-    except Exception as error:  # noqa: BLE001  torch raises many kinds for a damaged file
+    except Exception as error:  # noqa: BLE001  torch raises many types for a damaged file
         raise RecordError(
-            f"{path} is damaged ({type(error).__name__}); remove it to begin anew"
+            f"{path} is damaged ({type(error).__name__}); remove it to restart the run"
         ) from None
     if not isinstance(state, dict) or state.get("identity") != identity:
-        raise RecordError(f"{path} is the resume file of another run; remove it or name another")
+        raise RecordError(
+            f"{path} is the resume file of another run; remove it or choose another file"
+        )
     return state

@@ -1,8 +1,7 @@
-"""Training one configuration: from a spec, a configuration and a seed to one record."""
+"""Train one configuration: a spec, a configuration and a seed give one record."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import math
 import time
@@ -13,32 +12,35 @@ from typing import Any
 import torch
 
 from eahas.checks import is_whole
-from eahas.energy import ESTIMATED
 from eahas.errors import ConfigError, MeterError, RecordError, shown
-from eahas.space.architectures.regnet import complexity
+from eahas.space.architectures.regnet import NetworkFacts, complexity
 from eahas.spec.spec import Spec
 from regnet_hpo.data import DataSet, load_dataset
 from regnet_hpo.device_lock import DeviceLock
 from regnet_hpo.evaluate import correct
 from regnet_hpo.learner import Learner
+from regnet_hpo.metering import metering_class
 from regnet_hpo.preflight import check_device, check_fit, check_trainable
 from regnet_hpo.resume import load_state, save_state
-from regnet_hpo.run_meter import WHOLE, WINDOW, RunMeter, collected
+from regnet_hpo.run_meter import RunMeter, collect_energies
 from regnet_hpo.settings import MeasureSettings, measure_settings
-
-SETTLE_S = 0.5  # after training, before a device counts as idle: its clocks and its sensor lag
+from regnet_hpo.torch_threads import torch_threads
 
 
 @dataclasses.dataclass
 class Progress:
-    """What a run has produced so far; plain lists, so that a resume file can hold it."""
+    """The results of a run so far, as plain lists, so that a resume file can hold them.
+
+    `curves` has the accuracies of the finished epochs in percent. `diverged` is empty, or the
+    reason why the run ended early.
+    """
 
     curves: dict[str, list[float]]
     diverged: str = ""
 
     @property
     def epochs(self) -> int:
-        """Epochs that were finished."""
+        """The number of finished epochs."""
         return len(self.curves["train"])
 
 
@@ -56,25 +58,39 @@ def train(
 ) -> dict[str, Any]:
     """Train `config` and return its record, without the fields that only a sweep knows.
 
-    The images are those of `dataset`, or are loaded from `data_dir` as `load_dataset` does.
-    With `resume_file` the state is saved there after each epoch and continued from there: on a CPU
-    the result equals an unbroken run's bit for bit, the times apart. Where `save_every_s` is given
-    it is saved no more often than that: a state of many megabytes takes as long as a short epoch.
-    `on_epoch` is told the progress after each epoch that was saved. A run whose loss is no longer
-    finite ends early with status `diverged`; what its finished epochs cost is recorded as far as it
-    can be metered.
+    Args:
+        spec: a spec with a network section.
+        config: a configuration of its space, flat or nested.
+        seed: the seed of the initial weights and of the random choices of every epoch.
+        resume_file: the state is saved there after each epoch and continued from there. On a CPU
+            the result is bit for bit that of an uninterrupted run, except for the times.
+        device: "cpu", "cuda", "cuda:0", ...
+        dataset: the images; without it, `load_dataset` loads them from `data_dir`.
+        data_dir: as for `load_dataset`.
+        on_epoch: called with the progress after each epoch that was saved.
+        save_every_s: save no more often than this. On a GPU, saving many megabytes can take as
+            long as a short epoch.
 
-    Raises ConfigError for a configuration outside the space or a seed that is none, SpecError for a
-    spec that cannot be trained, DataError for data or a device that is not there, RecordError for a
-    resume file that cannot be continued, MeterError where an energy that the spec predicts cannot
-    be metered.
+    Returns:
+        the record. A run whose loss is no longer finite ends early with the status `diverged`; the
+        cost of its finished epochs is recorded as far as it could be metered.
+
+    torch's global settings (the number of threads, TF32, the random state) are unchanged when
+    `train` returns or raises.
+
+    Raises:
+        ConfigError: the configuration is outside the space, or the seed is not allowed.
+        SpecError: the spec cannot be trained.
+        DataError: the images or the device are missing.
+        RecordError: the resume file cannot be continued.
+        MeterError: an energy that the spec predicts cannot be metered.
     """
     trainer = Trainer(spec, config, seed, device=device, dataset=dataset, data_dir=data_dir)
     return trainer.run(resume_file, on_epoch, save_every_s)
 
 
 class Trainer:
-    """One run in the making. `run` drives it; the methods are its steps."""
+    """One run. `run` makes its record; the other methods are its steps."""
 
     def __init__(
         self,
@@ -93,11 +109,9 @@ class Trainer:
         self.measure: MeasureSettings = measure_settings(spec)
         self.data = dataset if dataset is not None else load_dataset(spec.data, data_dir)
         check_fit(self.data, spec)
-        if self.measure.threads:
-            torch.set_num_threads(self.measure.threads)
-        self.method = WINDOW if self.measure.window_s else WHOLE
         self.device_lock = DeviceLock(_device_name(device))
-        with self._metered_or_together():
+        self.metering = metering_class(self.measure)(self.measure, self.device_lock)
+        with torch_threads(self.measure.threads), self.metering.training_lock():
             self.learner = Learner(spec, self.config, self.seed, self.data, device)
         self.progress = Progress({name: [] for name in self.learner.curves})
         self.run_meter = RunMeter(device, self.measure)
@@ -110,96 +124,66 @@ class Trainer:
     ) -> dict[str, Any]:
         """The record; the arguments are those of `train`."""
 
-        def saved() -> None:
+        def save() -> None:
             if resume_file is not None:
                 save_state(resume_file, self._state())
             if on_epoch is not None:
                 on_epoch(self.progress)
 
         try:
-            with self._metered_or_together():
-                if resume_file is not None:
-                    self._resume(resume_file)
-            if self.measure.idle_s and self.method == WHOLE:
-                self._measure_idle()
-            with self._metered_or_together():
-                self.learner.capture()
-            self._train(saved, save_every_s)
-            if self.progress.diverged or self.method == WHOLE:
-                return self._record() | self._run_costs()
-            with self.device_lock.exclusive():
-                saved()  # the time may have run out while others were alone
-                if self.measure.idle_s:
-                    self._measure_idle()
-                self.measure_window()
-                return self._record() | self._run_costs()
+            with torch_threads(self.measure.threads):
+                return self._run(resume_file, save, save_every_s)
         finally:
             self.learner.release()
             self.run_meter.close()
 
-    def _train(self, saved: Callable[[], None], save_every_s: float) -> None:
-        """The epochs that are missing; after each, but no more often than asked, it is `saved`."""
+    def _run(
+        self, resume_file: Path | None, save: Callable[[], None], save_every_s: float
+    ) -> dict[str, Any]:
+        if resume_file is not None:
+            with self.metering.training_lock():
+                self._resume(resume_file)
+        self.metering.before_training(self.run_meter)
+        with self.metering.training_lock():
+            self.learner.capture()
+        self._train(save, save_every_s)
+        if self.progress.diverged:
+            return self._record() | self._times_and_energies()
+        with self.metering.measurement(self.run_meter, save, self._repeat_last_epoch):
+            return self._record() | self._times_and_energies()
+
+    def _train(self, save: Callable[[], None], save_every_s: float) -> None:
+        """Train the missing epochs and `save` after each, but at most every `save_every_s`."""
         last_s = time.monotonic()
         while self.progress.epochs < self.learner.max_epoch:
-            with self._metered_or_together():
+            with self.metering.training_lock():
                 self._epoch()
                 if self.progress.diverged:
                     return
                 if time.monotonic() - last_s >= save_every_s:
-                    saved()
+                    save()
                     last_s = time.monotonic()
 
-    def _metered_or_together(self) -> contextlib.AbstractContextManager[None]:
-        """A run that is metered whole has the device to itself; others share it until they are."""
-        return contextlib.nullcontext() if self.method == WHOLE else self.device_lock.shared()
-
-    def _measure_idle(self) -> None:
-        meter = self.run_meter.meter
-        if self.method == WINDOW and meter.source != ESTIMATED:  # training has just ended
-            time.sleep(SETTLE_S)
-        meter.measure_idle(max(self.measure.idle_s, meter.min_window_s))
-
     def _epoch(self) -> None:
-        """Train one epoch and evaluate; metered where the run is metered whole."""
+        """Train and evaluate one epoch."""
         epoch = self.progress.epochs
-        if self.method == WHOLE:
-            self.run_meter.start()
-        loss, accuracy = self.learner.train_epoch(epoch)
+        loss, accuracy = self.metering.train_epoch(
+            self.run_meter, lambda: self.learner.train_epoch(epoch)
+        )
         if not math.isfinite(loss):
-            self.run_meter.drop()
             self.progress.diverged = f"loss is {loss} in epoch {epoch + 1}"
             return
-        if self.method == WHOLE:
-            self.run_meter.pause()
-        metered = self.method == WHOLE
-        with self.run_meter.evaluation.epoch() if metered else contextlib.nullcontext():
-            found = {"train": accuracy} | self.learner.evaluate(epoch)
-        for name, value in found.items():
+        accuracies = self.metering.evaluate(self.run_meter, lambda: self.learner.evaluate(epoch))
+        for name, value in {"train": accuracy, **accuracies}.items():
             self.progress.curves[name].append(value)
 
-    def measure_window(self) -> None:
-        """Whole epochs of the trained network, alone on the device, after the power has risen.
-
-        They are what `run_meter.times` and `run_meter.training_energy` then tell of. They are
-        metered as one, so that however short an epoch is, the window has two ends.
-        """
-        last, clock = self.learner.max_epoch - 1, time.perf_counter
-        began_s = clock()
-        while clock() - began_s < self.measure.ramp_s:
-            self.learner.train_epoch(last)
-        need_s, epochs = max(self.measure.window_s, self.run_meter.meter.min_window_s), 0
-        self.run_meter.begin_anew()
-        self.run_meter.start()
-        began_s = clock()
-        while clock() - began_s < need_s:
-            self.learner.train_epoch(last)
-            epochs += 1
-        self.run_meter.pause(epochs)
+    def _repeat_last_epoch(self) -> tuple[float, float]:
+        return self.learner.train_epoch(self.learner.max_epoch - 1)
 
     # State and record
 
     def _identity(self) -> dict[str, Any]:
-        assert self.spec.network is not None
+        assert isinstance(self.spec.network, NetworkFacts)
         return {
             "space": f"{self.spec.name}@{self.spec.version}",
             "config": dict(self.config),
@@ -208,7 +192,7 @@ class Trainer:
             "network": dataclasses.asdict(self.spec.network),
             "data": None if self.spec.data is None else dict(self.spec.data),
             "images": self.data.fingerprint,
-            "method": self.method,
+            "method": self.metering.name,
         }
 
     def _state(self) -> dict[str, Any]:
@@ -231,7 +215,7 @@ class Trainer:
         self.progress = Progress(**state["progress"])
 
     def _record(self) -> dict[str, Any]:
-        assert self.spec.network is not None
+        assert isinstance(self.spec.network, NetworkFacts)
         cx = complexity(self.learner.stages, self.spec.network)
         return {
             "space": self.spec.name,
@@ -250,51 +234,48 @@ class Trainer:
             "data_fingerprint": self.data.fingerprint,
         }
 
-    def _run_costs(self) -> dict[str, Any]:
-        """Times and energies. A run that ends well has every energy that the spec predicts."""
-        if not self.run_meter.metered_epochs:
-            times: dict[str, Any] = {}
-        else:
-            times = self.run_meter.times(self.progress.epochs, self.method)
-        measured: list[tuple[str, Callable[[], dict[str, Any]]]] = [
-            (
-                "train_energy_j",
-                lambda: self.run_meter.training_energy(self.progress.epochs, self.method),
-            )
-        ]
-        if self.method == WHOLE:
-            measured.append(("eval_energy_j", self.run_meter.evaluation_energy))
-        needed: set[str] = set()
+    def _times_and_energies(self) -> dict[str, Any]:
+        """Times and energies; all that the spec predicts unless the run diverged."""
+        epochs = self.progress.epochs
+        times: dict[str, Any] = {}
+        if self.run_meter.metered_epochs:
+            times = self.metering.times(self.run_meter, epochs)
+        energies = self.metering.energies(self.run_meter, epochs)
+        required: set[str] = set()
         if not self.progress.diverged:
-            needed = {target.name for target in self.spec.scalars}
-            measured.append(("test_energy_j", lambda: self.run_meter.test_pass(self._test_pass)))
+            required = {target.name for target in self.spec.scalars}
+            energies["test_energy_j"] = self._test_inference
             if self.measure.inference_s:
-                measured.append(("single_image_j", lambda: self.run_meter.images(self._passes())))
-        return times | collected(measured, needed, self.run_meter.meter)
+                energies["single_image_j"] = self._image_inference
+        return times | collect_energies(energies, required, self.run_meter.meter)
 
-    def _test_pass(self) -> None:
+    def _test_inference(self) -> dict[str, Any]:
         images, labels = self.learner.splits["test"]
         size = self.learner.settings.eval_batch_size
-        correct(self.learner.network, images, labels, size).sum().item()
 
-    def _passes(self) -> dict[int, Callable[[], None]]:
+        def predict() -> None:
+            correct(self.learner.network, images, labels, size).sum().item()
+
+        return self.run_meter.test_inference(predict)
+
+    def _image_inference(self) -> dict[str, Any]:
         """Inference on a single image, and on the largest batch of test images that fits."""
         network, images = self.learner.network, self.learner.splits["test"][0]
-        size = largest_batch(network, images)
 
-        def of(batch: torch.Tensor) -> Callable[[], None]:
+        def predictor(batch: torch.Tensor) -> Callable[[], None]:
             labels = torch.zeros(len(batch), dtype=torch.long, device=batch.device)
 
-            def one_pass() -> None:
+            def predict() -> None:
                 correct(network, batch, labels, len(batch)).sum().item()
 
-            return one_pass
+            return predict
 
-        return {n: of(images[:n]) for n in (1, size)}
+        sizes = (1, largest_batch(network, images))
+        return self.run_meter.image_inference({n: predictor(images[:n]) for n in sizes})
 
 
 def largest_batch(network: torch.nn.Module, images: torch.Tensor) -> int:
-    """The largest power of two of these images that goes through the network at once."""
+    """The largest power of two of these images that fits in one batch on their device."""
     size = 1 << (len(images).bit_length() - 1)
     labels = torch.zeros(len(images), dtype=torch.long, device=images.device)
     while size > 1:
@@ -309,7 +290,7 @@ def largest_batch(network: torch.nn.Module, images: torch.Tensor) -> int:
 
 
 def _device_name(device: str) -> str:
-    """What the device is called by everyone on this machine."""
+    """A name of the device that all processes on this machine agree on."""
     if device == "cpu":
         return device
     return str(getattr(torch.cuda.get_device_properties(device), "uuid", device))

@@ -1,4 +1,4 @@
-"""From checked records to a benchmark folder: fit, calibrate, judge, save."""
+"""From checked records to a benchmark folder: fit, calibrate, evaluate, save."""
 
 from __future__ import annotations
 
@@ -8,41 +8,42 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from eahas.benchmark.benchmark import NOTICE, RECORDS
-from eahas.benchmark.model_set import SUPPORT
-from eahas.benchmark.storage import ensemble_folder as ensembles
-from eahas.benchmark.storage.folder import BENCHMARK, save_folder, tensor_bytes, with_manifest
+from eahas.benchmark.storage.benchmark_folder import write_benchmark
 from eahas.errors import FitError
-from eahas.models.ensemble import Ensemble
 from eahas.models.support import support_of
-from eahas.records.parquet import records_bytes
-from eahas.records.summary import energy_facts, provenance
+from eahas.records.schema import check_rows
 from eahas.spec.spec import Spec
 from surrogates.data.dataset import Runs, controls_from_records, runs_from_records
-from surrogates.data.outliers import without_spikes
+from surrogates.data.energies import checked_energies
+from surrogates.data.outliers import without_outliers
 from surrogates.data.progress import Report
 from surrogates.data.transforms import check_positive
-from surrogates.evaluation.quality import judged
+from surrogates.evaluation.quality import benchmark_quality
 from surrogates.families import Family, Settings, family
-from surrogates.fitting import Part, fit_parts
+from surrogates.fitting import Component, FittedModel, fit_components
 from surrogates.uncertainty.crossfit import FOLDS
 
-MODELS = ("bezier_nn_STAR", "nn_E")  # what a benchmark is made of unless told otherwise
-LEARN_FROM = ("train", "valid")  # choices have been made on valid; now it is there to learn from
+MODELS = ("bezier_nn_STAR", "nn_E")  # the default families
+LEARN_FROM = ("train", "valid")  # valid too, because the settings have been chosen before
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """The ensembles of a benchmark, the runs they came from, and how good they are.
+    """The ensembles of a benchmark, their runs and their quality.
 
-    `learned` are the runs that the ensembles were fitted to, `noise` is the source of each target's
-    (see `surrogates.uncertainty.seed_noise`).
+    Attributes:
+        spec: the spec of the benchmark.
+        runs: all usable runs.
+        learned: the runs to which the ensembles were fitted.
+        models: the calibrated ensembles.
+        noise: the source of the seed noise of each target (`surrogates.uncertainty.seed_noise`).
+        quality: metrics on held-out runs (`surrogates.evaluation.quality`).
     """
 
     spec: Spec
     runs: Runs
     learned: Runs
-    models: tuple[Ensemble, ...]
+    models: tuple[FittedModel, ...]
     noise: Mapping[str, str]
     quality: Mapping[str, Any]
 
@@ -51,59 +52,82 @@ def fit(
     spec: Spec,
     rows: Sequence[Mapping[str, Any]],
     *,
-    parts: Sequence[Part] | None = None,
+    components: Sequence[Component] | None = None,
     learn_from: Sequence[str] = LEARN_FROM,
     folds: int = FOLDS,
     resamples: int = 200,
     report: Report | None = None,
 ) -> Fitted:
-    """Fit the parts of a benchmark (None: `default_parts`) to checked records.
+    """Fit the components of a benchmark to records.
 
-    Fitted to the sides `learn_from`, calibrated there by cross-fitting, judged on `test`. Raises
-    FitError where there is nothing to learn from, and as `surrogates.fitting.fit_parts`.
+    They are fitted to the parts `learn_from` of the split, calibrated there by cross-fitting, and
+    evaluated on `test`.
+
+    Args:
+        spec: the spec of the records.
+        rows: the records; rows that are not `Records` are checked first.
+        components: by default those of `default_components`.
+        learn_from: parts of the split.
+        folds: number of folds of the cross-fitting.
+        resamples: number of bootstrap resamples for the intervals of the metrics.
+        report: called with the progress.
+
+    Raises:
+        FitError: there are no runs to fit to, an energy has no source, the energies of the runs
+            have different boundaries, or as in `surrogates.fitting.fit_components`.
+        RecordError: as in `check_rows`.
     """
-    runs = runs_from_records(rows, spec)
+    records = check_rows(rows, spec)
+    checked_energies(records, spec)
+    runs = runs_from_records(records, spec)
     check_positive(runs, spec.scalars)
     learned = learnable(runs, learn_from)
-    chosen = default_parts(spec) if parts is None else parts
-    controls = controls_from_records(rows, spec)
-    models, noise = fit_parts(chosen, learned, report, folds=folds, controls=controls)
-    found = judged(models, runs, resamples=resamples, report=report)
-    return Fitted(spec, runs, learned, models, noise, found)
+    chosen = default_components(spec) if components is None else components
+    controls = controls_from_records(records, spec)
+    models, noise = fit_components(chosen, learned, report, folds=folds, controls=controls)
+    metrics = benchmark_quality(models, runs, resamples=resamples, report=report)
+    return Fitted(spec, runs, learned, models, noise, metrics)
 
 
 def learnable(runs: Runs, sides: Sequence[str] = LEARN_FROM) -> Runs:
-    """The runs of the sides to learn from, without spikes; FitError where there are none."""
+    """The runs of these parts of the split, with outliers clipped.
+
+    Raises:
+        FitError: there are no such runs.
+    """
     learned = runs.side(*sides)
     if not len(learned):
-        found = ", ".join(f"{n} {s}" for s, n in Counter(runs.split.tolist()).items())
-        raise FitError(f"no {' or '.join(sides)} runs among the usable ones ({found})")
-    return without_spikes(learned)
+        counts = ", ".join(f"{n} {s}" for s, n in Counter(runs.split.tolist()).items())
+        raise FitError(f"no {' or '.join(sides)} runs among the usable ones ({counts})")
+    return without_outliers(learned)
 
 
-def default_parts(spec: Spec, settings: Mapping[str, Settings] | None = None) -> list[Part]:
-    """One part for the curves of a spec and one for its scalars, where it has such.
+def default_components(
+    spec: Spec, settings: Mapping[str, Settings] | None = None
+) -> list[Component]:
+    """One component for the curves of a spec and one for its scalars, if the spec has these.
 
-    `settings` may have some for curves and scalars.
+    `settings` may contain settings for "curves" and for "scalars".
     """
     given = settings or {}
     return [
-        Part(family_for(kind, spec), given.get(kind))
+        Component(family_for(kind, spec), given.get(kind))
         for kind in ("curves", "scalars")
         if getattr(spec, kind)
     ]
 
 
 def family_for(kind: str, spec: Spec, models: Sequence[str] = ()) -> Family:
-    """The family among these that fits a spec's curves, or its scalars; our own where none does.
+    """The family among `models` for the curves or the scalars of a spec; else the default family.
 
-    Raises FitError where several do.
+    Raises:
+        FitError: several of `models` are for this kind of target.
     """
     named = [chosen.name for chosen in map(family, models) if chosen.kind(spec) == kind]
     if len(named) > 1:
         raise FitError(f"{' and '.join(named)} are all for {kind} of {spec.name}; choose one")
-    ours = [name for name in MODELS if family(name).kind(spec) == kind]
-    return family((named or ours)[0])
+    defaults = [name for name in MODELS if family(name).kind(spec) == kind]
+    return family((named or defaults)[0])
 
 
 def save(
@@ -123,32 +147,17 @@ def save(
     space. Records that are others' to give away can stay behind; `notice` says whose they are.
     """
     spec = fitted.spec
-    records = records_bytes(rows, spec)
-    encoded = spec.space.encode_columns(fitted.learned.columns())
-    support = support_of(spec.space, encoded)
-    files = {SUPPORT: tensor_bytes(support.tensors())}
-    if with_records:
-        files[RECORDS] = records
-    if notice is not None:
-        files[NOTICE] = notice.encode()
-    manifest = {
-        "format": BENCHMARK,
-        **({} if name is None else {"name": name}),
-        "version": spec.version if version is None else version,
-        "spec": dict(spec.source),
-        "targets": [
-            {"name": t.name, "kind": t.kind, "unit": t.unit, "direction": t.direction}
-            for t in spec.targets
-        ],
-        "fidelity": spec.space.fidelity,
-        "models": [model.name for model in fitted.models],
-        "noise": dict(fitted.noise),
-        "learned_from": sorted(set(fitted.learned.split.tolist())),
-        "energy": energy_facts(rows),
-        "provenance": provenance(rows, records),
-        "quality": fitted.quality,
-    }
-    for model in fitted.models:
-        whole = with_manifest(*ensembles.contents(model))
-        files |= {f"{model.name}/{name}": content for name, content in whole.items()}
-    save_folder(folder, manifest, files)
+    write_benchmark(
+        folder,
+        spec,
+        fitted.models,
+        check_rows(rows, spec),
+        noise=fitted.noise,
+        quality=fitted.quality,
+        entries={"learned_from": sorted(set(fitted.learned.split.tolist()))},
+        support=support_of(spec.space, spec.space.encode_columns(fitted.learned.columns())),
+        name=name,
+        version=version,
+        with_records=with_records,
+        notice=notice,
+    )

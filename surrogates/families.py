@@ -1,8 +1,8 @@
-"""Model families by name: what they fit, and with which settings.
+"""The registry of model families: their targets, codecs and settings.
 
-The names are those of EA-HAS-Bench, NAS-Bench-X11, NAS-Bench-301 and Accel-NASBench. `_STAR` takes
-the loss on the drawn curve; `_hpo` is the same composition with tuned settings; `_accel` is for
-what networks cost on accelerators.
+The names are those of EA-HAS-Bench, NAS-Bench-X11, NAS-Bench-301 and Accel-NASBench. The loss of a
+`_STAR` family is the error of the decoded curve. A `_hpo` family is the same combination with tuned
+settings. An `_accel` family predicts the costs of networks on accelerators.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from eahas.models.ensemble import Ensemble
 from eahas.spec.spec import Spec
 from eahas.spec.targets import Target
 from surrogates.data.dataset import Runs
-from surrogates.models.codec_ensembles import fit_curves_coded, fit_scalars_coded
+from surrogates.models.codec_ensembles import fit_curve_codes, fit_scalar_codes
 from surrogates.models.kernels import GpSettings, NuSvrSettings, SvrSettings
 from surrogates.models.member_fits import CodeSettings
 from surrogates.models.natural_boosting import NgbSettings
@@ -33,7 +33,7 @@ from surrogates.settings import shipped
 CURVES = FitSettings(weight_decay=0.3, left_out=0)
 SCALARS = FitSettings(hidden=(64, 64), steps=2000, weight_decay=0.3, dropout=0.05)
 CODES = NetSettings(weight_decay=0.3)
-# One number a run: smaller trees; a fifth member would add nothing.
+# For one number per run, smaller trees and four members are enough.
 XGB_ONE = XgbSettings(members=4, rounds=500, learning_rate=0.09, max_depth=4, colsample_bytree=0.5)
 LGB_ONE = LgbSettings(members=4, rounds=800, learning_rate=0.06, num_leaves=8, feature_fraction=0.6)
 Settings = FitSettings | CodeSettings
@@ -42,26 +42,33 @@ EITHER = "either"
 
 @dataclass(frozen=True)
 class Family:
-    """A kind of surrogate: what it predicts, through which codec, by which regressor.
+    """A kind of surrogate: a combination of targets, a codec and a regressor.
 
-    `targets` is "curves", "scalars", or "either": the curves of a spec, and the scalars of one that
-    has no curves. The type of the settings says by which regressor.
+    Attributes:
+        name: the name of the family.
+        targets: "curves", "scalars", or "either", which means the curves of a spec, and the scalars
+            of a spec without curves.
+        defaults: the default settings; their type selects the regressor.
+        about: a description for people.
+        codec: the codec of curves.
+        tuned: whether the package contains a file of tuned settings.
     """
 
     name: str
     targets: str
     defaults: Settings
     about: str
-    codec: str = ""  # of curves
-    tuned: bool = False  # its settings ship as a file
+    codec: str = ""
+    tuned: bool = False
 
     @property
     def settings(self) -> Settings:
+        """The tuned settings if there are any; otherwise the defaults."""
         return configured(self.defaults, shipped(self.name)) if self.tuned else self.defaults
 
     @property
-    def knobs(self) -> frozenset[str]:
-        """The names of the settings that change what it fits."""
+    def setting_names(self) -> frozenset[str]:
+        """The names of the settings that affect a fit of this family."""
         names = {field.name for field in fields(self.defaults)}
         if self.codec != "bezier":
             names -= {"degree"}
@@ -70,41 +77,49 @@ class Family:
         return frozenset(names)
 
     def kind(self, spec: Spec) -> str:
-        """What it predicts of this spec: "curves" or "scalars"."""
+        """The kind of targets that it predicts for this spec: "curves" or "scalars"."""
         if self.targets != EITHER:
             return self.targets
         return "curves" if spec.curves else "scalars"
 
     def targets_of(self, spec: Spec) -> tuple[Target, ...]:
-        """The targets of this spec that it predicts; FitError where there is none."""
-        found: tuple[Target, ...] = getattr(spec, self.kind(spec))
-        if not found:
+        """The targets of this spec that it predicts.
+
+        Raises:
+            FitError: there is no such target.
+        """
+        targets: tuple[Target, ...] = getattr(spec, self.kind(spec))
+        if not targets:
             raise FitError(f"model {self.name} fits {self.kind(spec)}; {spec.name} has none")
-        return found
+        return targets
 
     def fit(
         self, runs: Runs, settings: Settings | None = None, progress: Progress | None = None
     ) -> Ensemble:
-        """An uncalibrated ensemble of these runs; FitError where the spec has no target for it."""
+        """Fit an uncalibrated ensemble to these runs.
+
+        Raises:
+            FitError: the spec has no target for this family, or the fit fails.
+        """
         self.targets_of(runs.spec)
         with one_thread():
-            fitted = self._fitted(runs, self.settings if settings is None else settings, progress)
+            fitted = self._fit(runs, self.settings if settings is None else settings, progress)
         return replace(fitted, manifest={**fitted.manifest, "family": self.name})
 
-    def _fitted(self, runs: Runs, settings: Settings, progress: Progress | None) -> Ensemble:
+    def _fit(self, runs: Runs, settings: Settings, progress: Progress | None) -> Ensemble:
         curves = self.kind(runs.spec) == "curves"
         if isinstance(settings, FitSettings):
             if curves:
                 return fit_curves(runs, settings, progress, codec=self.codec)
             return fit_scalars(runs, settings, progress)
         if curves:
-            return fit_curves_coded(runs, settings, progress, codec=self.codec)
-        return fit_scalars_coded(runs, settings, progress)
+            return fit_curve_codes(runs, settings, progress, codec=self.codec)
+        return fit_scalar_codes(runs, settings, progress)
 
 
-BEZIER, GRID, SVD = "Bezier control points", "values on a grid", "singular values of the curves"
+BEZIER, GRID, SVD = "Bezier control points", "values on a grid", "SVD coefficients of the curves"
 VAE = "codes of a variational autoencoder"
-LAST = "the last epoch, or scalars; before the last epoch a typical curve, moved: crude"
+LAST = "the last epoch, or scalars; before the last epoch only a shifted mean curve"
 COSTS, ACCEL = "time and energy", "throughput and latency of accelerators"
 NETWORKS, XGB, LGB = "networks", "XGBoost", "LightGBM"
 FOREST, SVR, NU_SVR = "random forest", "support vectors", "nu support vectors"
@@ -122,7 +137,7 @@ FAMILIES = _named(
     Family("svd_lgb", "curves", LgbSettings(), f"{LGB} for {SVD} (NAS-Bench-X11)", "svd"),
     Family("svd_lgb_hpo", "curves", LgbSettings(), "svd_lgb, tuned", "svd", tuned=True),
     Family("svd_xgb", "curves", XgbSettings(), f"{XGB} for {SVD} (NAS-Bench-X11)", "svd"),
-    Family("svd_nn", "curves", CODES, f"{NETWORKS} for {SVD}, loss on these", "svd"),
+    Family("svd_nn", "curves", CODES, f"{NETWORKS} for {SVD}, loss on the coefficients", "svd"),
     Family("svd_nn_STAR", "curves", CURVES, f"{NETWORKS} for {SVD}, loss on the curve", "svd"),
     Family("svd_nn_hpo", "curves", CODES, "svd_nn, tuned", "svd", tuned=True),
     Family("vae_nn", "curves", CODES, f"{NETWORKS} for {VAE}", "vae"),
@@ -148,7 +163,11 @@ FAMILIES = _named(
 
 
 def family(name: str) -> Family:
-    """The family of a name; FitError listing those that there are."""
+    """The family with this name.
+
+    Raises:
+        FitError: the name is unknown; the message lists the known ones.
+    """
     if not isinstance(name, str) or name not in FAMILIES:
         raise FitError(unknown("model", name, FAMILIES))
     return FAMILIES[name]

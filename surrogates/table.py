@@ -1,4 +1,4 @@
-"""From the records of a space that was trained whole to the folder of a tabular benchmark."""
+"""From the records of a completely trained space to the folder of a tabular benchmark."""
 
 from __future__ import annotations
 
@@ -10,20 +10,18 @@ from typing import Any
 
 import numpy as np
 
-from eahas.benchmark.benchmark import RECORDS
-from eahas.benchmark.storage import table_folder as tables
-from eahas.benchmark.storage.folder import BENCHMARK, save_folder, with_manifest
+from eahas.benchmark.storage.benchmark_folder import write_benchmark
 from eahas.errors import FitError, shown
 from eahas.models.table import Table
-from eahas.models.uncertainty.distribution import on_log_scale
-from eahas.records.parquet import records_bytes
-from eahas.records.summary import energy_facts, provenance
+from eahas.models.uncertainty.distribution import LOG_OF_ZERO, on_log_scale, to_log_scale
+from eahas.records.schema import check_rows
 from eahas.spec.spec import Spec
 from eahas.spec.targets import Target
 from surrogates.data.dataset import Runs, runs_from_records
+from surrogates.data.energies import checked_energies
 from surrogates.data.progress import Report
 from surrogates.evaluation.quality import on_repeated, quality, references
-from surrogates.uncertainty.seed_variance import at_positions, studied
+from surrogates.uncertainty.seed_variance import at_positions, fit_seed_variance
 
 Array = np.ndarray
 NAME = "table"
@@ -35,7 +33,7 @@ JUDGED = (
 
 @dataclass(frozen=True)
 class Made:
-    """The table of a benchmark, the runs in it, and how well one seed tells another."""
+    """The table of a benchmark, its runs, and how well the other seeds predict a run."""
 
     spec: Spec
     runs: Runs
@@ -51,14 +49,27 @@ def make(
     resamples: int = 200,
     report: Report | None = None,
 ) -> Made:
-    """The table of checked records, judged by leaving out one seed.
+    """Make a table of records, and evaluate it by leaving out one seed.
 
-    Raises FitError where configurations have no run, unless it is to be `partial`; where a
-    configuration has two runs of one seed; where a target has no value, or on a log scale one that
-    is not positive. SpecError for a space that cannot be listed.
+    Args:
+        spec: the spec of the records.
+        rows: the records; rows that are not `Records` are checked first.
+        partial: whether configurations without a run are allowed.
+        resamples: number of bootstrap resamples for the intervals of the metrics.
+        report: called with the progress.
+
+    Raises:
+        FitError: configurations have no run and the table is not `partial`, a configuration has two
+            runs with the same seed, a target has no value, or a target on a log scale has a value
+            that is not positive, an energy has no source, or the energies of the runs have
+            different boundaries.
+        RecordError: as in `check_rows`.
+        SpecError: the space cannot be listed.
     """
-    runs = runs_from_records(rows, spec)
-    table = tabled(runs)
+    records = check_rows(rows, spec)
+    checked_energies(records, spec)
+    runs = runs_from_records(records, spec)
+    table = build_table(runs)
     missing = table.points - len(table.flats)
     if missing and not partial:
         first = next(p for p in spec.space.points() if spec.space.check(p) not in table.flats)
@@ -66,17 +77,21 @@ def make(
             f"{missing:,} of the {table.points:,} configurations of space {spec.name} have no run, "
             f"the first of them {shown(first)}; finish the sweep, or leave them out with --partial"
         )
-    found = judged(runs, resamples=resamples, report=report)
-    return Made(spec, runs, table, found)
+    metrics = table_quality(runs, resamples=resamples, report=report)
+    return Made(spec, runs, table, metrics)
 
 
-def tabled(runs: Runs) -> Table:
-    """The table of runs; configurations without one are left out. Raises as `make`."""
+def build_table(runs: Runs) -> Table:
+    """The table of runs, without configurations that have no run.
+
+    Raises:
+        FitError: as in `make`.
+    """
     space = runs.spec.space
     listed = [space.check(point) for point in space.points()]
-    placed = {_key(flat): k for k, flat in enumerate(listed)}
-    of_run = np.array([placed[_key(space.check(config))] for config in runs.configs])
-    kept, row = np.unique(of_run, return_inverse=True)
+    index = {_key(flat): k for k, flat in enumerate(listed)}
+    run_index = np.array([index[_key(space.check(config))] for config in runs.configs])
+    kept, row = np.unique(run_index, return_inverse=True)
     seeds, column = np.unique(runs.seed, return_inverse=True)
     present = np.zeros((len(kept), len(seeds)), dtype=bool)
     present[row, column] = True
@@ -89,13 +104,20 @@ def tabled(runs: Runs) -> Table:
     epochs[row] = runs.epochs
     values, seed_variance, error_quantiles = {}, {}, {}
     for target in runs.spec.targets:
-        name, seen = target.name, _bounded(runs.values_of(target), target)
-        found = np.full((*present.shape, *seen.shape[1:]), np.nan, dtype=seen.dtype)
-        found[row, column] = seen
-        linked = np.log(found) if on_log_scale(target) else found.astype(float)
-        few = at_positions(linked, epochs) if target.kind == "curve" else linked[..., None]
-        values[name] = found
-        seed_variance[name], error_quantiles[name] = studied(few)
+        name, lengths = target.name, target.schedule.counts(epochs)
+        observed = _bounded(runs.only([name]).values_of(target), target)
+        entries = np.full((*present.shape, *observed.shape[1:]), np.nan, dtype=observed.dtype)
+        entries[row, column] = observed
+        scaled = to_log_scale(target, entries)
+        sampled = at_positions(scaled, lengths) if target.kind == "curve" else scaled[..., None]
+        values[name] = entries
+        seed_variance[name], error_quantiles[name] = fit_seed_variance(sampled)
+        if target.kind == "curve" and target.cumulative:  # values of 0 do not vary
+            varies = (np.nan_to_num(sampled, nan=LOG_OF_ZERO) > LOG_OF_ZERO).any(axis=(0, 1))
+            _, error_quantiles[name] = fit_seed_variance(sampled[..., varies])
+    for target in runs.spec.curves:
+        if target.total is not None:
+            error_quantiles[target.name] = error_quantiles[target.total]
     return Table(
         spec=runs.spec,
         name=NAME,
@@ -115,24 +137,30 @@ def _key(flat: Mapping[str, Any]) -> tuple[Any, ...]:
     return tuple(flat.items())
 
 
-def _bounded(seen: Array, target: Target) -> Array:
-    """What is seen of a target, inside its bounds, which single precision may leave by a digit.
+def _bounded(observed: Array, target: Target) -> Array:
+    """The values of a target, clipped to its bounds after rounding to single precision.
 
-    Raises FitError where no run has a value, or one on a log scale is not positive.
+    Raises:
+        FitError: no run has a value, or a value of a target on a log scale is not positive.
     """
-    if not np.isfinite(seen).any():
+    if not np.isfinite(observed).any():
         raise FitError(f"no run has a value of {target.name}")
-    if on_log_scale(target) and (seen <= 0).any():
-        raise FitError(f"{target.name} is on a log scale and holds a value that is not positive")
-    stored = seen.astype(np.float32 if target.kind == "curve" else np.float64)
+    cumulative = target.kind == "curve" and target.cumulative
+    if on_log_scale(target) and ((observed < 0) if cumulative else (observed <= 0)).any():
+        raise FitError(f"{target.name} is on a log scale and has a value that is not positive")
+    single = target.kind == "curve" and not cumulative
+    stored = observed.astype(np.float32 if single else np.float64)
     bounded: Array = np.clip(stored, target.low, target.high)
     return bounded
 
 
-def judged(runs: Runs, *, resamples: int = 200, report: Report | None = None) -> dict[str, Any]:
-    """The `quality` of a table's manifest: see JUDGED, which stands in it too.
+def table_quality(
+    runs: Runs, *, resamples: int = 200, report: Report | None = None
+) -> dict[str, Any]:
+    """The `quality` of a table's manifest, which contains the explanation JUDGED.
 
-    Everything of the judging table, its deviations and laws too, comes from the other runs.
+    The table that is evaluated, with its seed variance and its error quantiles, is made of the
+    other runs only.
     """
     test = replace(runs, split=np.full(len(runs), "test"))
     out = _left_out(test)
@@ -144,10 +172,10 @@ def judged(runs: Runs, *, resamples: int = 200, report: Report | None = None) ->
             "repeated": {"configurations": 0, **nothing},
             "references": {"configurations": 0, **nothing},
         }
-    models: Any = [tabled(test.where(~out))]
+    models: Any = [build_table(test.where(~out))]
     held_out = quality(models, test.where(out), resamples=resamples, report=report)
-    thirds = Counter(test.config_id.tolist())
-    if min(thirds.values()) > 2:  # what is judged is what the references are judged on
+    runs_per_config = Counter(test.config_id.tolist())
+    if min(runs_per_config.values()) > 2:  # then the left-out runs are those of the references
         repeated = {"configurations": held_out["runs"], "targets": held_out["targets"]}
     else:
         repeated = on_repeated(models, test, resamples=resamples, report=report)
@@ -160,12 +188,12 @@ def judged(runs: Runs, *, resamples: int = 200, report: Report | None = None) ->
 
 
 def _left_out(runs: Runs) -> Array:
-    """Of each configuration with several runs the third, or the last where there are two."""
-    of: dict[str, list[int]] = {}
+    """A mask of the third run of each configuration; of the second if it has two."""
+    by_config: dict[str, list[int]] = {}
     for i in np.lexsort((runs.seed, runs.config_id)).tolist():
-        of.setdefault(str(runs.config_id[i]), []).append(i)
+        by_config.setdefault(str(runs.config_id[i]), []).append(i)
     out = np.zeros(len(runs), dtype=bool)
-    out[[rows[min(2, len(rows) - 1)] for rows in of.values() if len(rows) > 1]] = True
+    out[[rows[min(2, len(rows) - 1)] for rows in by_config.values() if len(rows) > 1]] = True
     return out
 
 
@@ -181,31 +209,21 @@ def save(
 
     `name` is the benchmark's own, by default that of its space; `version` by default the spec's.
     """
-    spec, table = made.spec, made.table
-    records = records_bytes(rows, spec)
-    own = {} if name is None else {"name": name}
+    table = made.table
     runs_of = Counter(table.present.sum(axis=1).tolist())
-    manifest = {
-        "format": BENCHMARK,
-        "version": spec.version if version is None else version,
-        **own,
-        "spec": dict(spec.source),
-        "targets": [
-            {"name": t.name, "kind": t.kind, "unit": t.unit, "direction": t.direction}
-            for t in spec.targets
-        ],
-        "fidelity": spec.space.fidelity,
-        "models": [table.name],
-        "noise": dict.fromkeys(table.values, "repeats"),
-        "table": {
-            "configurations": table.points,
-            "seeds": list(table.seeds),
-            "configurations_with_runs": {str(k): runs_of[k] for k in sorted(runs_of)},
-        },
-        "energy": energy_facts(rows),
-        "provenance": provenance(rows, records),
-        "quality": made.quality,
+    facts = {
+        "configurations": table.points,
+        "seeds": list(table.seeds),
+        "configurations_with_runs": {str(k): runs_of[k] for k in sorted(runs_of)},
     }
-    whole = with_manifest(*tables.contents(table))
-    files = {RECORDS: records, **{f"{table.name}/{n}": c for n, c in whole.items()}}
-    save_folder(folder, manifest, files)
+    write_benchmark(
+        folder,
+        made.spec,
+        [table],
+        check_rows(rows, made.spec),
+        noise=dict.fromkeys(table.values, "repeats"),
+        quality=made.quality,
+        entries={"table": facts},
+        name=name,
+        version=version,
+    )

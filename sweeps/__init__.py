@@ -1,1 +1,4 @@
-"""Running many trainings: sample -> launch -> collect -> report, each from folder to folder."""
+"""Sweeps train many configurations in four stages, each from folder to folder.
+
+The stages are sample, launch, collect and report.
+"""

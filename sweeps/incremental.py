@@ -1,13 +1,13 @@
-"""A long sweep in slices: the next runs of a fixed list, appended to one store of records.
+"""Incremental sweeps: each call makes the next runs of a fixed list and adds them to a store.
 
-A GPU that is at hand for ten minutes now and then is enough: each slice restores what the store
-holds, makes what comes next, and collects. The list stands in the spec's section `sweep`.
+The store is one records file. A GPU that is available for ten minutes now and then is enough: each
+call restores the runs of the store, makes the next ones, and collects. The section `sweep` of the
+spec defines the list.
 """
 
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +15,9 @@ from typing import Any
 
 from eahas.errors import SpecError, SweepError
 from eahas.records.parquet import read_records
+from eahas.settings import number
 from eahas.spec.spec import Spec
-from regnet_hpo.settings import bounded, build
+from regnet_hpo.settings import SpecSettings
 from sweeps.collect import collect
 from sweeps.compatibility import record_in
 from sweeps.launch import finished_count, launch, require_budget
@@ -30,7 +31,7 @@ from sweeps.plan import (
     plan_list,
     replace_plan,
 )
-from sweeps.restore import marks, prefer, restore
+from sweeps.restore import identifying_facts, prefer, restore_records
 from sweeps.run_lock import RESUME_FILE
 from sweeps.run_loop import forget_failed
 
@@ -38,23 +39,25 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class SweepSettings:
-    """The section `sweep` of a spec: how many configurations, drawn with which seed.
+class SweepSettings(SpecSettings):
+    """The section `sweep` of a spec: the number of configurations and the seed of their sampling.
 
-    One of every `repeat_every` configurations is trained with a second seed.
+    One of every `repeat_every` configurations is trained with a second seed (0: none).
     """
 
-    configs: int = bounded(1000, 1)
-    seed: int = bounded(0)
-    repeat_every: int = bounded(10)
+    section = "sweep"
+
+    configs: int = number(1000, 1)
+    seed: int = number(0)
+    repeat_every: int = number(10)
 
 
 @dataclass(frozen=True)
-class Slice:
-    """What a slice did: planned runs in the store `before` and `after` it, and `made` by it.
+class Increment:
+    """The result of one call: planned runs in the store `before` and `after`, and `made` by it.
 
-    `status` counts all rows of the store by how they ended, `unrelated` by machine the runs whose
-    times no anchor relates to other machines' yet.
+    `status` has the number of records in the store for each status. `unrelated` has, for each
+    machine, the number of runs whose times cannot be related to other machines yet.
     """
 
     store: Path
@@ -67,23 +70,23 @@ class Slice:
     unrelated: Mapping[str, int]
 
 
-def listed(spec: Spec) -> list[PlannedRun]:
-    """The fixed list of a spec's runs. Raises SpecError for a bad section `sweep`."""
-    settings = build("sweep", SweepSettings, spec.sweep)
+def listed_runs(spec: Spec) -> list[PlannedRun]:
+    """The fixed list of runs of a spec. Raises SpecError for a bad section `sweep`."""
+    settings = SweepSettings().changed(spec.sweep)
     count = settings.configs
     try:
         return plan_list(spec, count, seed=settings.seed, repeat_every=settings.repeat_every)
     except SpecError as error:
-        stated = "configs" if "configs" in spec.sweep else "configs, which is not given,"
-        raise SpecError(f"{spec.name}: sweep: {stated} is {count:,}: {error}") from None
+        field = "configs" if "configs" in spec.sweep else "configs, which is not given,"
+        raise SpecError(f"{spec.name}: sweep: {field} is {count:,}: {error}") from None
 
 
 def work_folder(store: Path) -> Path:
-    """The sweep folder beside a store; without it only runs that had begun are lost."""
+    """The sweep folder beside a store. If it is deleted, only the runs in progress are lost."""
     return store.with_name(f".{store.stem}.sweep")
 
 
-def run_slice(
+def run_increment(
     spec: Spec,
     store: Path,
     budget_s: float,
@@ -94,32 +97,33 @@ def run_slice(
     retry_failed: bool = False,
     allow_company: bool = False,
     progress: Progress | None = None,
-) -> Slice:
+) -> Increment:
     """Make the next runs of the spec's list for `budget_s` seconds, and add them to the store.
 
-    The seconds count from the call: what it takes to read the images is part of them.
+    The budget starts with the call and includes the time for reading the images.
 
-    The store is a records file; a missing one is begun. Its records stay, whatever happens: it is
-    replaced in one move by one that has all its runs. A run that the budget cuts off is continued
-    by the next slice, as long as the folder beside the store is kept. `retry_failed` has failed
-    runs made again; their rows stay until they are.
+    The store is a records file; a missing one is created. It is replaced atomically by a file that
+    contains all its runs, so no record is ever lost. A run that the budget interrupts is continued
+    by the next call if the folder beside the store is kept. `retry_failed` makes failed runs again;
+    their old records stay until then.
 
-    Raises SweepError where the store holds another sweep, the budget ends before any run does, and
-    as `launch` does; what was finished until then is in the store.
+    Raises SweepError if the store belongs to another sweep, if the budget ends before any run does,
+    and as `launch`; runs that were finished until then are in the store.
     """
     require_budget(budget_s)
     started = time.monotonic()
     store = Path(store)
-    runs, folder = listed(spec), work_folder(store)
-    stored = read_records(store, spec) if store.exists() else []
+    runs, folder = listed_runs(spec), work_folder(store)
+    stored = read_records(store, spec) if store.exists() else None
     _plan_in(folder, spec, runs)
-    if stored:
-        restore(folder, store)
+    if stored is not None:
+        restore_records(folder, stored, store)
         prefer(folder, stored)
     if retry_failed:
         forget_failed(folder)
     planned = {run.run_id for run in runs}
-    in_store, begun_with = {row["run_id"]: marks(row) for row in stored}, _done(folder)
+    in_store = {row["run_id"]: identifying_facts(row) for row in stored or ()}
+    done_before = _done(folder)
     try:
         launch(
             folder,
@@ -134,53 +138,53 @@ def run_slice(
     finally:
         done = _done(folder)
         new = {run_id for run_id in done if in_store.get(run_id) != done[run_id]}
-        if stored:  # also failed runs that were not made again
-            restore(folder, store)
-        if new:  # also what a slice that was killed left uncollected
-            collect(folder, store, related=False)
-    if done == begun_with and finished_count(folder, runs) < len(runs):
-        begun = any(folder.glob(f"{WORK}/*/{RESUME_FILE}"))
-        how = " with --retry-failed" * retry_failed
-        left = f"what has begun is kept in {folder} and goes on with the next slice{how}"
+        if stored is not None:  # also failed runs that were not made again
+            restore_records(folder, stored, store)
+        # `new` also contains runs that an earlier call finished and was killed before collecting.
+        records = collect(folder, store, related=False)[1] if new else stored
+    if done == done_before and finished_count(folder, runs) < len(runs):
+        saved = any(folder.glob(f"{WORK}/*/{RESUME_FILE}"))
+        option = " with --retry-failed" * retry_failed
+        kept = f"the next call{option} continues the runs in progress, which are kept in {folder}"
         raise SweepError(
             f"a budget of {budget_s:g} s ended before any run did; "
-            f"{left if begun else 'none had finished an epoch'}; give it a longer budget"
+            f"{kept if saved else 'none had finished an epoch'}; use a longer budget"
         )
-    rows = read_records(store, spec)
-    return Slice(
+    assert records is not None  # a store without records and without new runs is an error above
+    return Increment(
         store,
-        before=sum(row["run_id"] in planned for row in stored),
-        after=sum(row["run_id"] in planned for row in rows),
+        before=sum(run_id in planned for run_id in in_store),
+        after=sum(row["run_id"] in planned for row in records),
         made=len(new & planned),
         planned=len(runs),
         seconds=time.monotonic() - started,
-        status=Counter(row["status"] for row in rows),
-        unrelated=unrelated(rows),
+        status=records.counts("status"),
+        unrelated=unrelated(records),
     )
 
 
 def _done(folder: Path) -> dict[str, tuple[Any, ...]]:
-    """The marks of every record in a folder by its run."""
+    """The identifying facts of every record in a folder, by its run_id."""
     paths = (folder / DONE).glob("*.json")
-    return {path.stem: marks(record_in(path) or {}) for path in paths}
+    return {path.stem: identifying_facts(record_in(path) or {}) for path in paths}
 
 
 def _plan_in(folder: Path, spec: Spec, runs: Sequence[PlannedRun]) -> None:
-    """Have the list in the folder, in place of a shorter one of the same spec or an unused one.
+    """Write the plan into the folder, replacing a shorter list of the same spec or an unused plan.
 
-    Raises SweepError where the folder has runs of another spec or list.
+    Raises SweepError if the folder has runs of another spec or list.
     """
     used = any(any(folder.glob(f"{stage}/*")) for stage in (DONE, WORK))
-    if used and (folder / PLAN_FILE).exists() and not _begins(folder, spec, runs):
+    if used and (folder / PLAN_FILE).exists() and not _is_prefix(folder, spec, runs):
         raise SweepError(
-            f"{folder} keeps runs of another spec or list than {spec.name} is now; name another "
-            "--store, or remove that folder if nothing in it is wanted"
+            f"{folder} has runs of another spec or list than that of {spec.name} now; use another "
+            "--store, or remove this folder if its runs are not needed"
         )
     replace_plan(spec, runs, folder)
 
 
-def _begins(folder: Path, spec: Spec, runs: Sequence[PlannedRun]) -> bool:
-    """Whether a folder's list is this one or its beginning: `configs` may have been raised."""
-    there, planned = load_plan(folder)
-    kept, now = (dict(each.source) | {"sweep": None} for each in (there, spec))
-    return kept == now and planned == list(runs[: len(planned)])
+def _is_prefix(folder: Path, spec: Spec, runs: Sequence[PlannedRun]) -> bool:
+    """Whether the list of a folder is the start of this one: `configs` may have been raised."""
+    old_spec, planned = load_plan(folder)
+    old, new = (dict(each.source) | {"sweep": None} for each in (old_spec, spec))
+    return old == new and planned == list(runs[: len(planned)])

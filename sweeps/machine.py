@@ -1,4 +1,4 @@
-"""Which machine a run was made on: a fingerprint of the facts that move its speed."""
+"""The fingerprint of a machine, from the facts that affect its speed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def machine_facts(device: str = "cpu") -> dict[str, str]:
-    """Processor, core count, operating system, Python and torch, and the device by name."""
+    """Processor, core count, operating system, Python, torch, and the name of the device."""
     import os
 
     import torch
@@ -28,21 +28,21 @@ def machine_facts(device: str = "cpu") -> dict[str, str]:
 
 
 def fingerprint(facts: dict[str, str]) -> str:
-    """Twelve hex digits of the facts."""
+    """A hash of the facts, 12 hex digits."""
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _processor() -> str:
-    """Model name, stepping and cache size: cloud machines hide many models behind one name."""
+    """Model name, stepping and cache size. Cloud machines give many models the same name."""
     model = platform.processor() or "unknown"
     cpuinfo = Path("/proc/cpuinfo")
     if not cpuinfo.exists():
         return model
-    found: dict[str, str] = {}
+    facts: dict[str, str] = {}
     for line in cpuinfo.read_text(encoding="utf-8").splitlines():
         key, _, value = line.partition(":")
-        found.setdefault(key.strip(), value.strip())
-    named = ("model", "stepping", "cache size")
+        facts.setdefault(key.strip(), value.strip())
+    keys = ("model", "stepping", "cache size")
     return ", ".join(
-        [found.get("model name", model), *(f"{k} {found[k]}" for k in named if k in found)]
+        [facts.get("model name", model), *(f"{k} {facts[k]}" for k in keys if k in facts)]
     )

@@ -1,8 +1,8 @@
-"""Relating times: how slow each machine was, at each moment, by its runs of the anchor.
+"""Machine speed: how slow each machine was during each run, from machine-speed reference runs.
 
-The anchor is one configuration that is trained again every 50 runs. Its runtime on one machine over
-that on another is the factor between them; its drift on one machine is what other work on the same
-processor cost, for even CPU time grows when caches and memory are shared.
+The reference runs (role `anchor`) train one configuration again every 50 runs. The ratio of its
+runtimes on two machines is the factor between them. Its drift on one machine shows the load of
+other programs, because even CPU time grows when caches and memory are shared.
 """
 
 from __future__ import annotations
@@ -18,32 +18,33 @@ from eahas.errors import SweepError
 from eahas.records.schema import started_at
 
 Row = Mapping[str, Any]
-NEIGHBOURS = 3  # one anchor is as noisy as one run: each moment takes the median of three
+NEIGHBOURS = 3  # reference runs in each median, because a single one is as noisy as any run
 
 
 def machine_factors(rows: Sequence[Row]) -> dict[str, float]:
-    """The factor of each run by its `run_id`; a time divided by it is the reference's.
+    """The factor of each run by its `run_id`. A time divided by it is that of the reference.
 
-    Between anchors the factor is interpolated over the time at which runs started. The reference
-    is the machine with the most runs at its usual speed, the median of its anchors. Runs of a
-    machine without an anchor have no factor.
+    Between two reference runs the factor is interpolated over the start times. The reference is the
+    median runtime of the reference runs on the machine with the most runs. Runs of a machine
+    without a reference run have no factor.
     """
     ok = _ok(rows)
     machines = Counter(str(row["machine"]) for row in ok)
-    anchors = {machine: _track(ok, machine) for machine in machines}
-    tracks = {machine: track for machine, track in anchors.items() if track is not None}
-    if not tracks:
+    each = {machine: _reference_runtimes(ok, machine) for machine in machines}
+    runtimes = {machine: track for machine, track in each.items() if track is not None}
+    if not runtimes:
         return {}
-    reference = statistics.median(tracks[max(tracks, key=lambda machine: machines[machine])][1])
+    largest = max(runtimes, key=lambda machine: machines[machine])
+    reference = statistics.median(runtimes[largest][1])
     return {
-        str(row["run_id"]): float(np.interp(_started(row), *tracks[row["machine"]])) / reference
+        str(row["run_id"]): float(np.interp(_start_s(row), *runtimes[row["machine"]])) / reference
         for row in ok
-        if row["machine"] in tracks
+        if row["machine"] in runtimes
     }
 
 
 def unrelated(rows: Sequence[Row]) -> dict[str, int]:
-    """How many runs each machine made whose times cannot be related to another machine's."""
+    """The number of runs of each machine whose times cannot be related to other machines."""
     ok = _ok(rows)
     machines = Counter(str(row["machine"]) for row in ok)
     with_anchor = {row["machine"] for row in ok if row.get("role") == "anchor"}
@@ -53,11 +54,11 @@ def unrelated(rows: Sequence[Row]) -> dict[str, int]:
 
 
 def require_related(rows: Sequence[Row]) -> None:
-    """Raise SweepError where one of several machines has no anchor."""
+    """Raise SweepError if one of several machines has no machine-speed reference run."""
     for machine, count in unrelated(rows).items():
         raise SweepError(
-            f"machine {machine} made {count} runs but no anchor, so its times "
-            "cannot be related to the others'; launch there once more: it makes one first"
+            f"machine {machine} made {count} runs but no anchor (machine-speed reference run), so "
+            "its times cannot be related to the others; launch there again: it makes one first"
         )
 
 
@@ -65,23 +66,25 @@ def _ok(rows: Sequence[Row]) -> list[Row]:
     return [row for row in rows if row["status"] == "ok" and row.get("machine")]
 
 
-def _track(rows: Sequence[Row], machine: str) -> tuple[list[float], list[float]] | None:
-    """When the anchors of a machine started, and their runtimes smoothed; None without any."""
-    found = sorted(
-        (_started(row), float(row.get("runtime_s", row.get("wall_s", 0.0))))
+def _reference_runtimes(
+    rows: Sequence[Row], machine: str
+) -> tuple[list[float], list[float]] | None:
+    """Start times and smoothed runtimes of the reference runs of a machine; None if it has none."""
+    anchors = sorted(
+        (_start_s(row), float(row.get("runtime_s", row.get("wall_s", 0.0))))
         for row in rows
         if row["machine"] == machine and row.get("role") == "anchor"
     )
-    if not found:
+    if not anchors:
         return None
-    times = [seconds for _, seconds in found]
+    times = [seconds for _, seconds in anchors]
     last = max(0, len(times) - NEIGHBOURS)
     firsts = (min(max(0, i - NEIGHBOURS // 2), last) for i in range(len(times)))
     smooth = [statistics.median(times[first : first + NEIGHBOURS]) for first in firsts]
-    return [moment for moment, _ in found], smooth
+    return [start for start, _ in anchors], smooth
 
 
-def _started(row: Row) -> float:
-    """Seconds since 1970 at which the run began; 0 where the record does not say."""
-    began = started_at(row)
-    return 0.0 if began is None else began.timestamp()
+def _start_s(row: Row) -> float:
+    """The start of a run in seconds since 1970; 0 if the record does not contain it."""
+    start = started_at(row)
+    return 0.0 if start is None else start.timestamp()

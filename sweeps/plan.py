@@ -1,9 +1,9 @@
-"""The first stage: from a spec to a folder with the fixed, seeded list of runs to make.
+"""The first stage: write a fixed, seeded list of runs for a spec into a sweep folder.
 
-A plan holds `configs` different configurations (seed 0 each), repeats of some with further seeds,
-and one anchor configuration again and again, whose times relate machines to each other. Every run
-knows which side of the benchmark (train, valid, test) it will stand on, so that the split is fixed
-before the first result is seen.
+A plan contains `configs` different configurations (with seed 0), repeats of some of them with
+further seeds, and machine-speed reference runs (role `anchor`): one configuration that is trained
+repeatedly, so that the times of different machines can be related. Each run has its split (train,
+valid, test), so the split is fixed before the first result is seen.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from eahas.files import write_bytes
 from eahas.spec.spec import Spec, spec_from_dict
 
 SPEC_FILE, PLAN_FILE = "spec.json", "plan.jsonl"
-DONE, WORK = "done", "work"  # folders: one record a finished run, one folder a run in the making
+DONE, WORK = "done", "work"  # folders: one record per finished run, one folder per run in progress
 SPLIT_PATTERN = ("test", "train", "train", "valid", "train") * 2 + (
     "test",
     "train",
@@ -37,7 +37,7 @@ ANCHOR_EVERY = 50
 
 @dataclasses.dataclass(frozen=True)
 class PlannedRun:
-    """One run to make."""
+    """One planned run."""
 
     run_id: str
     config_id: str
@@ -57,28 +57,28 @@ def plan_runs(
     repeat_seeds: int = 2,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[PlannedRun]:
-    """The runs in the order in which they will be made.
+    """The runs of a sweep, in the order in which they will be made.
 
     Of every 15 configurations 4 are test, 2 valid and 9 train. The first `repeats_train` training
-    and `repeats_test` test configurations get `repeat_seeds` more seeds, interleaved so that at
-    any moment of the sweep about the same share of mains and repeats is done. `progress` is told
-    (drawn, configs) while configurations are drawn.
+    and `repeats_test` test configurations get `repeat_seeds` more seeds. These repeats are
+    interleaved, so that at any time about the same share of main runs and of repeats is finished.
+    `progress` is called with (sampled, configs) during sampling.
 
-    Raises SweepError for counts that are no whole numbers from 0 (`configs`, `repeat_seeds`: from
-    1), SpecError where the space has too few configurations.
+    Raises SweepError if a count is not a whole number from 0 (`configs`, `repeat_seeds`: from 1),
+    SpecError if the space has too few configurations.
     """
-    for name, given, least in (
+    for name, given, minimum in (
         ("configs", configs, 1),
         ("repeats_train", repeats_train, 0),
         ("repeats_test", repeats_test, 0),
         ("repeat_seeds", repeat_seeds, 1),
     ):
-        if not is_whole(given) or given < least:
-            raise SweepError(f"{name}={shown(given)}; allowed are whole numbers from {least}")
+        if not is_whole(given) or given < minimum:
+            raise SweepError(f"{name}={shown(given)}; allowed are whole numbers from {minimum}")
     mains = _mains(spec, configs, seed, progress)
     repeated: list[PlannedRun] = []
-    for split, wanted in (("train", repeats_train), ("test", repeats_test)):
-        repeated += [run for run in mains if run.split == split][:wanted]
+    for split, count in (("train", repeats_train), ("test", repeats_test)):
+        repeated += [run for run in mains if run.split == split][:count]
     repeated.sort(key=lambda run: run.run_id)
     repeats = [_again(run, s) for run in repeated for s in range(1, repeat_seeds + 1)]
     return list(_with_anchors(_interleaved(mains, repeats), _anchor(spec, mains)))
@@ -92,22 +92,22 @@ def plan_list(
     repeat_every: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[PlannedRun]:
-    """A list to be made in slices: wherever it is cut, what is made is a sweep of its own.
+    """A list for an incremental sweep: the first N runs are a complete sweep for every N.
 
-    Sides are as in `plan_runs`. Of every `repeat_every` configurations one is trained again at once
-    with seed 1 (0: none); the repeated ones stand on the train and the test side in turn.
+    Splits are as in `plan_runs`. One of every `repeat_every` configurations is followed by a repeat
+    with seed 1 (0: none); the repeated configurations are test and train in turn.
 
     Raises as `plan_runs`.
     """
-    for name, given, least in (("configs", configs, 1), ("repeat_every", repeat_every, 0)):
-        if not is_whole(given) or given < least:
-            raise SweepError(f"{name}={shown(given)}; allowed are whole numbers from {least}")
+    for name, given, minimum in (("configs", configs, 1), ("repeat_every", repeat_every, 0)):
+        if not is_whole(given) or given < minimum:
+            raise SweepError(f"{name}={shown(given)}; allowed are whole numbers from {minimum}")
     runs: list[PlannedRun] = []
     due = 0
     for position, run in enumerate(mains := _mains(spec, configs, seed, progress)):
         runs.append(run)
-        side = ("test", "train")[due % 2]
-        if repeat_every and position >= due * repeat_every and run.split == side:
+        split = ("test", "train")[due % 2]
+        if repeat_every and position >= due * repeat_every and run.split == split:
             runs.append(_again(run, 1))
             due += 1
     return list(_with_anchors(iter(runs), _anchor(spec, mains)))
@@ -116,7 +116,7 @@ def plan_list(
 def _mains(
     spec: Spec, configs: int, seed: int, progress: Callable[[int, int], None] | None
 ) -> list[PlannedRun]:
-    """So many configurations with seed 0; the first of a longer list are those of a shorter."""
+    """The main runs, with seed 0. A longer list starts with the runs of a shorter one."""
     sampled = spec.space.sample(configs, seed=seed, progress=progress)
     return [
         PlannedRun(f"c{i:05d}-s0", f"c{i:05d}", 0, "main", SPLIT_PATTERN[i % 15], config)
@@ -125,17 +125,18 @@ def _mains(
 
 
 def _again(run: PlannedRun, seed: int) -> PlannedRun:
-    """The same configuration with a further seed."""
+    """The repeat of a run with another seed."""
     return dataclasses.replace(run, run_id=f"{run.config_id}-s{seed}", seed=seed, role="repeat")
 
 
 def plan_all(spec: Spec, *, seed: int = 0, repeat_seeds: int = 2) -> list[PlannedRun]:
-    """Every configuration of the space with seed 0, then each again with further seeds.
+    """Every configuration of the space with seed 0, then again with each further seed.
 
-    The configurations are shuffled by `seed`, so that a drift of the machine falls on no part of
-    the space. All stand on the test side: a table is there to be looked up, not to be learned.
+    The configurations are shuffled with `seed`, so that a drift of the machine does not affect one
+    part of the space. All runs are in the test split, because no model is fitted to a table.
 
-    Raises SpecError for a space that cannot be listed and for counts that are no whole numbers.
+    Raises SpecError for a space that cannot be enumerated, SweepError for counts that are not whole
+    numbers from 0 and for a space without configurations.
     """
     for name, given in (("seed", seed), ("repeat_seeds", repeat_seeds)):
         if not is_whole(given) or given < 0:
@@ -153,22 +154,22 @@ def plan_all(spec: Spec, *, seed: int = 0, repeat_seeds: int = 2) -> list[Planne
 
 
 def _interleaved(mains: list[PlannedRun], repeats: list[PlannedRun]) -> Iterator[PlannedRun]:
-    given = 0
+    yielded = 0
     for done, run in enumerate(mains, start=1):
         yield run
         due = len(repeats) * done // len(mains)
-        yield from repeats[given:due]
-        given = due
+        yield from repeats[yielded:due]
+        yielded = due
 
 
 def _anchor(spec: Spec, mains: list[PlannedRun]) -> PlannedRun:
-    """The first main run among those of the second-shortest length: short, yet no flicker."""
+    """The first main run of the second-shortest length: short, but not too short to be timed."""
     epochs = spec.space.fidelity
     chosen = mains[0]
     if epochs is not None:
         lengths = sorted({run.config[epochs] for run in mains})
-        wanted = lengths[min(1, len(lengths) - 1)]
-        chosen = next(run for run in mains if run.config[epochs] == wanted)
+        length = lengths[min(1, len(lengths) - 1)]
+        chosen = next(run for run in mains if run.config[epochs] == length)
     return dataclasses.replace(chosen, role="anchor", split="")
 
 
@@ -180,9 +181,9 @@ def _with_anchors(runs: Iterator[PlannedRun], anchor: PlannedRun) -> Iterator[Pl
 
 
 def extra_anchor(runs: Sequence[PlannedRun], run_id: str) -> PlannedRun | None:
-    """The anchor of a plan as the further run of this name, which a machine without one makes.
+    """The additional machine-speed reference run with this name, for a machine without one.
 
-    None where the name is no such run's or the plan has no anchor. `extra_anchor_id` names them.
+    None if the name is not one of `extra_anchor_id`, or if the plan has no reference runs.
     """
     anchor = next((run for run in runs if run.role == "anchor"), None)
     if anchor is None or not re.fullmatch(r"anchor-[0-9a-f]{12}", run_id):
@@ -191,7 +192,7 @@ def extra_anchor(runs: Sequence[PlannedRun], run_id: str) -> PlannedRun | None:
 
 
 def extra_anchor_id(machine: str) -> str:
-    """The name of a machine's further anchor; `machine` is its fingerprint."""
+    """The run_id of the additional reference run of a machine with this fingerprint."""
     return f"anchor-{machine}"
 
 
@@ -206,7 +207,7 @@ def sample(
     repeat_seeds: int = 2,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[PlannedRun]:
-    """Write what `plan_runs` plans into a folder; raises as `plan_runs` and `write_plan`."""
+    """Plan runs and write the plan into a folder. Raises as `plan_runs` and `write_plan`."""
     runs = plan_runs(
         spec,
         configs,
@@ -223,20 +224,20 @@ def sample(
 def write_plan(spec: Spec, runs: Sequence[PlannedRun], folder: Path) -> None:
     """Write spec.json and plan.jsonl into a folder.
 
-    Raises SweepError where another sweep lies there, by its plan or by its spec.
+    Raises SweepError if the folder has another plan or another spec.
     """
     if (folder / PLAN_FILE).exists():
-        there, planned = load_plan(folder)
-        if there.source != spec.source or planned != list(runs):
-            raise SweepError(f"{folder} already holds another sweep; sample into a new folder")
+        existing, planned = load_plan(folder)
+        if existing.source != spec.source or planned != list(runs):
+            raise SweepError(f"{folder} already contains another sweep; sample into a new folder")
         return
     replace_plan(spec, runs, folder)
 
 
 def replace_plan(spec: Spec, runs: Sequence[PlannedRun], folder: Path) -> None:
-    """Write spec.json and plan.jsonl, each in one move, over what lies there; no more than needed.
+    """Replace spec.json and plan.jsonl atomically, each only if its content differs.
 
-    The spec comes first: at no moment is there a plan without one.
+    The spec is written first, so that there is never a plan without a spec.
     """
     text = "".join(json.dumps(dataclasses.asdict(run)) + "\n" for run in runs)
     spec_text = json.dumps(dict(spec.source), indent=1, allow_nan=False) + "\n"
@@ -247,12 +248,12 @@ def replace_plan(spec: Spec, runs: Sequence[PlannedRun], folder: Path) -> None:
 
 
 def load_plan(folder: Path) -> tuple[Spec, list[PlannedRun]]:
-    """The spec and the runs of a sweep folder; SweepError where it is none."""
+    """The spec and the runs of a sweep folder; SweepError if it is not a valid one."""
     for name in (SPEC_FILE, PLAN_FILE):
         if not (folder / name).is_file():
             raise SweepError(
-                f"{folder} is no sweep folder: {name} is missing; "
-                f"make one with: eahas sweep sample SPEC --out {os.fspath(folder)}"
+                f"{folder} is not a sweep folder: {name} is missing; "
+                f"create one with: eahas sweep sample SPEC --out {os.fspath(folder)}"
             )
     try:
         spec = spec_from_dict(json.loads((folder / SPEC_FILE).read_text(encoding="utf-8")))
@@ -270,7 +271,7 @@ def load_plan(folder: Path) -> tuple[Spec, list[PlannedRun]]:
     if not runs:
         raise SweepError(f"{folder / PLAN_FILE} is empty")
     if len({run.run_id for run in runs}) < len(runs):
-        raise SweepError(f"{folder / PLAN_FILE}: a run_id stands twice")
+        raise SweepError(f"{folder / PLAN_FILE}: a run_id occurs twice")
     return spec, runs
 
 
@@ -284,11 +285,11 @@ def _check_run(run: PlannedRun, spec: Spec) -> None:
 
 
 def require_planned(run: PlannedRun, row: Mapping[str, Any], where: str) -> None:
-    """Raise SweepError unless a record is the planned run's: configuration, seed and place."""
+    """Raise SweepError unless a record has the values of the planned run."""
     fields = {name: getattr(run, name) for name in ("config_id", "seed", "role", "split")}
-    for name, wanted in {"run_id": run.run_id, **fields, **run.config}.items():
-        if row.get(name) != wanted:
+    for name, planned in {"run_id": run.run_id, **fields, **run.config}.items():
+        if row.get(name) != planned:
             raise SweepError(
-                f"{where}: {run.run_id} has {name} {shown(row.get(name))}, and the plan has "
-                f"{shown(wanted)}; it belongs to another sweep"
+                f"{where}: {run.run_id} has {name} {shown(row.get(name))}, but the plan has "
+                f"{shown(planned)}; it belongs to another sweep"
             )

@@ -1,45 +1,49 @@
-"""Back from a records file to a sweep folder, so that a sweep goes on elsewhere."""
+"""Restore a sweep folder from a records file, so that the sweep can continue on another machine."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from eahas.errors import SweepError
 from eahas.files import write_json
 from eahas.records.parquet import read_records
+from eahas.records.records import Record, Records
 from sweeps.compatibility import record_in, require_recipe
 from sweeps.plan import DONE, extra_anchor, load_plan, require_planned
 
-AT_COLLECT = "machine_factor"  # relates the machines of all rows, so it is computed from all rows
+AT_COLLECT = "machine_factor"  # depends on all rows, so collect computes it again
 
 
 def restore(folder: Path, records_path: Path | str) -> int:
-    """Put the runs of a records file into `done/` of a sampled sweep folder.
+    """Write the runs of a records file into `done/` of a sampled sweep folder.
 
-    The plan is made anew with `sample`, from the same spec, counts and seed; then `launch` makes
-    what the records lack, on this machine or another. A run that is in `done/` already stays as it
-    is. Returns how many were restored.
+    The plan is made again with `sample`, from the same spec, counts and seed. `launch` then makes
+    the runs that the records do not contain, on this machine or another. A run that is in `done/`
+    already is not changed. Returns the number of restored runs.
 
-    Raises SweepError where the folder is no sweep or a record is not one of its planned runs,
-    RecordError where the file cannot be read; then nothing is written.
+    Raises SweepError if the folder is not a sweep folder or a record is not one of its planned
+    runs, RecordError if the file cannot be read; then nothing is written.
     """
     folder = Path(folder)
+    return restore_records(folder, read_records(records_path, load_plan(folder)[0]), records_path)
+
+
+def restore_records(folder: Path, records: Records, source: Path | str) -> int:
+    """As `restore`, with the records themselves; error messages name their `source`."""
     spec, runs = load_plan(folder)
     planned = {run.run_id: run for run in runs}
-    rows = read_records(records_path, spec)
-    for row in rows:
+    for row in records:
         run = planned.get(row["run_id"]) or extra_anchor(runs, row["run_id"])
         if run is None:
             raise SweepError(
-                f"{records_path}: run {row['run_id']} is not in the plan of {folder}; "
+                f"{source}: run {row['run_id']} is not in the plan of {folder}; "
                 "it belongs to another sweep"
             )
-        require_planned(run, row, str(records_path))
-        require_recipe(spec, row, str(records_path))
+        require_planned(run, row, str(source))
+        require_recipe(spec, row, str(source))
     restored = 0
-    for row in rows:
+    for row in records:
         done = folder / DONE / f"{row['run_id']}.json"
         if not done.exists():
             write_json(done, _as_made(row))
@@ -47,25 +51,25 @@ def restore(folder: Path, records_path: Path | str) -> int:
     return restored
 
 
-def prefer(folder: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """Put rows in place of other records of the same runs in `done/`.
+def prefer(folder: Path, records: Records) -> None:
+    """Replace other records of the same runs in `done/` by these.
 
-    What a folder holds beside a store may be older than it. A failed row gives way: the run may
-    have been made again since.
+    A record in the folder may be older than the one in the store. A failed record replaces only a
+    failed one, because the run may have been made again since.
     """
-    for row in rows:
+    for row in records:
         done = folder / DONE / f"{row['run_id']}.json"
-        there = record_in(done)
-        if there is None or marks(there) == marks(row):
+        existing = record_in(done)
+        if existing is None or identifying_facts(existing) == identifying_facts(row):
             continue
-        if row["status"] != "failed" or there.get("status") == "failed":
+        if row["status"] != "failed" or existing.get("status") == "failed":
             write_json(done, _as_made(row))
 
 
-def marks(record: Mapping[str, Any]) -> tuple[Any, ...]:
-    """What tells two records of one planned run apart."""
+def identifying_facts(record: Record) -> tuple[Any, ...]:
+    """The values by which two records of the same planned run differ."""
     return tuple(record.get(name) for name in ("status", "started_at", "machine"))
 
 
-def _as_made(row: dict[str, Any]) -> dict[str, Any]:
+def _as_made(row: Record) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name != AT_COLLECT}

@@ -1,8 +1,9 @@
-"""Claims on runs: a lock that the operating system drops when its holder dies.
+"""Run locks: a lock file per run, which the operating system releases when its holder dies.
 
-A claim is a lock on `work/<run>/lock`, beside the run's resume file. The lock file also counts
-starts: one byte each. A start that ends in any orderly way takes its byte back; a death cannot.
-So the bytes found when a claim is taken are the deaths since a worker last got anywhere.
+The lock is held on `work/<run>/lock`, next to the resume file of the run. The lock file also counts
+the starts of the run, one byte per start. A start that ends in an orderly way removes its byte; a
+process that dies cannot. The bytes in the file at the time of locking are therefore the deaths
+since the run last made progress.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ RESUME_FILE = "resume.pt"
 
 
 class RunLock:
-    """A held lock on one run.
+    """The lock of one run, held by this process.
 
     Attributes:
-        deaths: how often a worker died with this run and had not finished one epoch of it.
-        resume_file: where the run's state is kept.
+        deaths: how many workers died with this run since it last finished an epoch.
+        resume_file: the file with the saved state of the run.
     """
 
     def __init__(self, folder: Path, lock: BinaryIO) -> None:
@@ -31,32 +32,32 @@ class RunLock:
         self.deaths = len(lock.read())
         lock.write(b"x")
 
-    def got_on(self) -> None:
-        """Forget earlier deaths: the run is further than it was when they happened."""
+    def reset_deaths(self) -> None:
+        """Forget earlier deaths, because the run has made progress."""
         if self.deaths:
             self.deaths = 0
             self._lock.truncate(1)
 
-    def take_back(self) -> None:
-        """This start ends in an orderly way."""
+    def end_start(self) -> None:
+        """Remove the byte of this start, which ends in an orderly way."""
         self._lock.truncate(self.deaths)
 
     def clear(self) -> None:
-        """Remove the run's working files; its record stands in done/."""
+        """Remove the working files of the run. Its record must be in done/ already."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
 @contextmanager
-def claimed(folder: Path) -> Iterator[RunLock | None]:
-    """A claim on the run of a working folder, or None where a living worker holds it.
+def lock_run(folder: Path) -> Iterator[RunLock | None]:
+    """The lock of the run with this working folder; None if another process holds it.
 
-    A lock file is removed only after the record of its run is in place. So whoever gets a lock must
-    look for the record then, and the lock of a file that is already removed does no harm.
+    The lock file is removed only after the record of the run is in place. A process that gets the
+    lock must therefore look for the record. The lock of a removed file does no harm.
     """
     folder.mkdir(parents=True, exist_ok=True)
     try:
         lock = open(folder / "lock", "ab+", buffering=0)  # noqa: SIM115
-    except FileNotFoundError:  # its holder finished in between
+    except FileNotFoundError:  # the holder finished and removed the folder in between
         yield None
         return
     with lock:
@@ -66,9 +67,9 @@ def claimed(folder: Path) -> Iterator[RunLock | None]:
             yield None
             return
         lock.seek(0)
-        claim = RunLock(folder, lock)
+        run_lock = RunLock(folder, lock)
         try:
-            yield claim
+            yield run_lock
         except BaseException:
-            claim.take_back()
+            run_lock.end_start()
             raise

@@ -1,4 +1,4 @@
-"""One process making the missing runs of a sweep folder, one after the other."""
+"""The loop of one process that makes the missing runs of a sweep folder one after the other."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ from eahas.spec.spec import Spec
 from sweeps.compatibility import recipe, record_in
 from sweeps.machine import fingerprint, machine_facts
 from sweeps.plan import DONE, WORK, PlannedRun, extra_anchor, extra_anchor_id, load_plan
-from sweeps.run_lock import RunLock, claimed
+from sweeps.run_lock import RunLock, lock_run
 
 if TYPE_CHECKING:
     from regnet_hpo.data import DataSet
 
-MAX_DEATHS = 3  # a run whose worker died so often without finishing an epoch is recorded as failed
-SAVE_EVERY_S = 5.0  # a run's state on a GPU, where an epoch may take no longer than saving it
-MAX_ALIKE = 5  # so many failures in a row for one reason are no failures of the runs
+MAX_DEATHS = 3  # worker deaths without a finished epoch, after which a run is recorded as failed
+SAVE_EVERY_S = 5.0  # between saved states on a GPU, where an epoch may be as short as saving
+MAX_SAME_FAILURES = 5  # in a row for one reason; then the cause is not in the runs
 Record = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class RunLimits:
-    """Where the images lie (as for `load_dataset`), and until when runs are made.
+    """The folder of the images (as for `load_dataset`), and the deadline of the runs.
 
-    No run is started after `deadline` (of `time.monotonic`). With `strict` one that has begun by
-    then stops after its next epoch, and can be continued.
+    No run is started after `deadline` (of `time.monotonic`). With `strict`, a run in progress then
+    stops after its next epoch and can be continued.
     """
 
     data_dir: str | None = None
@@ -54,24 +54,25 @@ class RunLimits:
 def make_runs(
     folder: Path,
     device: str,
-    terms: RunLimits = RunLimits(),
+    limits: RunLimits = RunLimits(),
     *,
     on_epoch: Callable[[], None] | None = None,
 ) -> Iterator[Record]:
-    """Make every run that is not finished and that nobody else is making; yield each record.
+    """Make every run that is not finished and not locked by another process; yield each record.
 
     A record is in `done/` before it is yielded. `on_epoch` is called whenever the state of the
-    current run has been saved; what it raises goes through, and the run can be continued.
+    current run has been saved. An exception of `on_epoch` propagates; the run can be continued.
 
-    Raises SweepError where the folder is no sweep, or run after run fails for one reason;
-    SpecError, DataError or MeterError where no run of it could be made here; OSError where it
-    cannot be written.
+    Raises SweepError if the folder is not a sweep folder, or if several runs in a row fail for the
+    same reason; SpecError, DataError or MeterError if its runs cannot be made on this device;
+    OSError if the folder cannot be written.
     """
-    from regnet_hpo.preflight import meter_for, preflight
+    from regnet_hpo.preflight import preflight
+    from regnet_hpo.run_meter import meter_for
     from regnet_hpo.settings import measure_settings
 
     spec, runs = load_plan(folder)
-    data = preflight(spec, device, terms.data_dir)
+    data = preflight(spec, device, limits.data_dir)
     meter_for(device, measure_settings(spec)).close()
     extra = lacking_anchor(folder, runs, fingerprint(machine_facts(device)))
     runs = runs if extra is None else [extra, *runs]
@@ -79,39 +80,40 @@ def make_runs(
     def after_epoch() -> None:
         if on_epoch is not None:
             on_epoch()
-        if terms.strict and terms.over:
-            raise _TimeIsUpError
+        if limits.strict and limits.over:
+            raise _DeadlineError
 
-    found_one = True
-    while found_one:  # once more: another worker may have left a run that was passed over
-        found_one = False
+    made_one = True
+    while made_one:  # repeat: a run that was locked may be free now
+        made_one = False
         for run in runs:
-            if terms.over:
+            if limits.over:
                 return
             try:
                 record = _record_of(folder, spec, run, device, data, after_epoch)
-            except _TimeIsUpError:
+            except _DeadlineError:
                 return
             if record is not None:
-                found_one = True
+                made_one = True
                 yield record
                 if record["status"] == "failed":
                     require_different_failures(folder)
 
 
-class _TimeIsUpError(BaseException):
-    """The deadline came in the middle of a run. No failure of the run, so no Exception."""
+class _DeadlineError(BaseException):
+    """The deadline passed during a run. It is not an Exception, because the run did not fail."""
 
 
 def lacking_anchor(folder: Path, runs: list[PlannedRun], machine: str) -> PlannedRun | None:
-    """One anchor more than planned, where some were made and none went well on this machine.
+    """An additional machine-speed reference run, if this machine has no successful one.
 
-    Without it the times of this machine could not be related to those of others. None where all
-    runs are made and none of them here, or the further anchor was tried already.
+    Without it, the times of this machine cannot be related to those of others. None if no
+    reference run was made yet, if all runs are finished and none was made on this machine, or
+    if the additional run was tried already.
     """
     extra_id = extra_anchor_id(machine)
-    by = {_machine_of(path) for path in (folder / DONE).glob("anchor-*.json")}
-    if not by or machine in by or (folder / DONE / f"{extra_id}.json").exists():
+    machines = {_machine_of(path) for path in (folder / DONE).glob("anchor-*.json")}
+    if not machines or machine in machines or (folder / DONE / f"{extra_id}.json").exists():
         return None
     paths = [folder / DONE / f"{run.run_id}.json" for run in runs]
     if all(path.exists() for path in paths) and machine not in map(_machine_of, paths):
@@ -120,34 +122,35 @@ def lacking_anchor(folder: Path, runs: list[PlannedRun], machine: str) -> Planne
 
 
 def _machine_of(path: Path) -> str | None:
-    """Who made a run, if it ended well."""
+    """The machine of a record with status ok, else None."""
     record = record_in(path) or {}
     return str(record.get("machine")) if record.get("status") == "ok" else None
 
 
 def require_different_failures(folder: Path) -> None:
-    """Raise SweepError where the newest records all say that the same went wrong.
+    """Raise SweepError if the newest records all failed for the same reason.
 
-    A full GPU or an old driver would else turn the whole plan into failed runs, one by one.
+    Otherwise a full GPU or an old driver would turn the whole plan into failed runs.
     """
-    records = (folder / DONE).glob("*.json")
-    newest = sorted(records, key=lambda path: path.stat().st_mtime_ns)[-MAX_ALIKE:]
-    made = [json.loads(path.read_bytes()) for path in newest]
-    alike = {re.sub(r"[\d.]+", "#", str(record.get("reason"))) for record in made}
-    if len(made) == MAX_ALIKE and len(alike) == 1 and made[-1]["status"] == "failed":
+    paths = (folder / DONE).glob("*.json")
+    newest = sorted(paths, key=lambda path: path.stat().st_mtime_ns)[-MAX_SAME_FAILURES:]
+    records = [json.loads(path.read_bytes()) for path in newest]
+    reasons = {re.sub(r"[\d.]+", "#", str(record.get("reason"))) for record in records}
+    last = records[-1] if records else {}
+    if len(records) == MAX_SAME_FAILURES and len(reasons) == 1 and last["status"] == "failed":
         raise SweepError(
-            f"{MAX_ALIKE} runs in a row failed: {made[-1]['reason']}; mend it, then launch with "
-            "--retry-failed"
+            f"{MAX_SAME_FAILURES} runs in a row failed: {last['reason']}; fix the cause, then "
+            "launch with --retry-failed"
         )
 
 
 def forget_failed(folder: Path) -> int:
-    """Remove the records of failed runs, so that they are made again; how many there were."""
+    """Remove the records of failed runs, so that they are made again. Returns their number."""
     paths = sorted((folder / DONE).glob("*.json"))
-    failed_ones = [p for p in paths if (record_in(p) or {}).get("status") == "failed"]
-    for path in failed_ones:
+    to_remove = [p for p in paths if (record_in(p) or {}).get("status") == "failed"]
+    for path in to_remove:
         path.unlink()
-    return len(failed_ones)
+    return len(to_remove)
 
 
 def _record_of(
@@ -158,50 +161,38 @@ def _record_of(
     data: DataSet,
     on_epoch: Callable[[], None],
 ) -> Record | None:
-    """The record that was made, or None where it is done already or in other hands."""
+    """The new record of a run; None if the run is finished or another process holds its lock."""
     done, work = folder / DONE / f"{run.run_id}.json", folder / WORK / run.run_id
     if done.exists() and not work.exists():
         return None
-    with claimed(work) as claim:
-        if claim is None:
+    with lock_run(work) as run_lock:
+        if run_lock is None:
             return None
-        if done.exists():  # its worker died between the record and the clearing
-            claim.clear()
+        if done.exists():  # its worker died after writing the record
+            run_lock.clear()
             return None
-        if claim.deaths >= MAX_DEATHS:
-            record = failed(spec, run, f"its worker died {claim.deaths} times without an epoch")
+        if run_lock.deaths >= MAX_DEATHS:
+            reason = f"its worker died {run_lock.deaths} times without an epoch"
+            record = failed(spec, run, reason)
         else:
-            record = _made(spec, run, claim, device, data, on_epoch)
+            record = _made(spec, run, run_lock, device, data, on_epoch)
         write_json(done, record)
-        claim.clear()
+        run_lock.clear()
         return record
 
 
 def _made(
     spec: Spec,
     run: PlannedRun,
-    claim: RunLock,
+    run_lock: RunLock,
     device: str,
     data: DataSet,
     on_epoch: Callable[[], None],
 ) -> Record:
-    """The record of a run. An error in it becomes a record too; a full disk stops the worker."""
+    """The checked record of a run, or a failed record with the error. An OSError propagates."""
     started = datetime.datetime.now(datetime.timezone.utc)
-    try:
-        record = _trained(spec, run, claim, device, data, on_epoch) | identity(run)
-        check_row(record, spec)
-    except OSError:
-        raise
-    except Exception as error:  # noqa: BLE001  any failure of a run is a row with its reason
-        reason = f"{type(error).__name__}: {error}"
-        if not isinstance(error, EahasError):
-            traceback.print_exc()
-            frame = traceback.extract_tb(error.__traceback__)[-1]
-            reason += f" at {Path(frame.filename).name}:{frame.lineno} in {frame.name}"
-        print(f"sweep: {run.run_id} failed: {reason}", file=sys.stderr)
-        record = failed(spec, run, reason)
     facts = machine_facts(device)
-    return record | {
+    origin = {
         "recipe": recipe(spec),
         "machine": fingerprint(facts),
         "machine_facts": json.dumps(facts, sort_keys=True),
@@ -209,21 +200,35 @@ def _made(
         "software": f"eahas {eahas.__version__}, torch {facts['torch']}, "
         f"Python {platform.python_version()}",
     }
+    try:
+        record = _trained(spec, run, run_lock, device, data, on_epoch) | identity(run) | origin
+        check_row(record, spec)
+        return record
+    except OSError:
+        raise
+    except Exception as error:  # noqa: BLE001  every failure of a run becomes a record
+        reason = f"{type(error).__name__}: {error}"
+        if not isinstance(error, EahasError):
+            traceback.print_exc()
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            reason += f" at {Path(frame.filename).name}:{frame.lineno} in {frame.name}"
+        print(f"sweep: {run.run_id} failed: {reason}", file=sys.stderr)
+        return failed(spec, run, reason) | origin
 
 
 def _trained(
     spec: Spec,
     run: PlannedRun,
-    claim: RunLock,
+    run_lock: RunLock,
     device: str,
     data: DataSet,
     on_epoch: Callable[[], None],
 ) -> Record:
-    """Train from the resume file, or anew where that file cannot be continued."""
+    """Train from the resume file, or from the start if that file cannot be continued."""
     from regnet_hpo.train import train
 
     def saved(_: object) -> None:
-        claim.got_on()
+        run_lock.reset_deaths()
         on_epoch()
 
     def trained() -> Record:
@@ -231,7 +236,7 @@ def _trained(
             spec,
             run.config,
             run.seed,
-            resume_file=claim.resume_file,
+            resume_file=run_lock.resume_file,
             device=device,
             dataset=data,
             on_epoch=saved,
@@ -241,8 +246,8 @@ def _trained(
     try:
         return trained()
     except RecordError as error:
-        print(f"sweep: {run.run_id} begins anew: {error}", file=sys.stderr)
-        claim.resume_file.unlink()
+        print(f"sweep: {run.run_id} starts again: {error}", file=sys.stderr)
+        run_lock.resume_file.unlink()
         return trained()
 
 
@@ -261,7 +266,7 @@ def failed(spec: Spec, run: PlannedRun, reason: str) -> Record:
 
 
 def identity(run: PlannedRun) -> dict[str, str]:
-    """What only the plan knows of a record."""
+    """The columns of a record that come from the plan."""
     return {
         "run_id": run.run_id,
         "config_id": run.config_id,

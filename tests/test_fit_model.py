@@ -113,7 +113,7 @@ def test_an_earlier_ensemble_is_replaced_and_nothing_else_is(data, tmp_path, cap
         ({"model": "bezier_nn_STARS"}, "did you mean 'bezier_nn_STAR'?"),
         ({"search_space": "regnet"}, "allowed: mnasnet, regnet-cifar10"),
         ({"data_path": "nowhere.parquet"}, "does not exist"),
-        ({"data_path": str(ROOT)}, "is no sweep folder"),
+        ({"data_path": str(ROOT)}, "is not a sweep folder"),
         ({"model_config_path": "nowhere.json"}, "cannot be read"),
         ({"seed": "six"}, "--seed"),
         ({"ensemble": 0}, "--ensemble"),

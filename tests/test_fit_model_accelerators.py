@@ -143,7 +143,7 @@ def test_the_data_config_of_the_original_is_taken_and_not_needed(folder, tmp_pat
     assert "does not exist" in capsys.readouterr().err
     config.write_text("{}")
     assert fit(folder / "json", tmp_path / "out", *given) == 0
-    assert "is not needed" in capsys.readouterr().err
+    assert "is ignored" in capsys.readouterr().err
 
 
 def test_its_readmes_command_runs_and_no_fit_replaces_another(
@@ -160,7 +160,7 @@ def test_its_readmes_command_runs_and_no_fit_replaces_another(
         words = ("--dataset_root", folder / "json", "--seed", 3, *given, *root)
         assert main([str(word) for word in words]) == 0
         out, err = capsys.readouterr()
-        assert "holds a ConfigSpace, which is not needed" in err
+        assert "contains a ConfigSpace, which is ignored" in err
         assert loaded_from(out).primary == "accuracy"
     assert len(list((tmp_path / "experiments").rglob("svr/*-3/manifest.json"))) == 2
 
@@ -181,7 +181,7 @@ ACCEL = ("--model", "xgb_accel")
         (("--model", "xgb", "--search_space", "regnet-digits"), "of the space mnasnet"),
         (("--model", "xgb", "--data_path", "records.parquet"), "either --data_path or"),
         (("--model", "xgb", "--split", "own"), "invalid choice"),
-        (("--model", "xgb", "--study", "trials.db"), "--study is for --tune"),
+        (("--model", "xgb", "--study", "trials.db"), "--study needs --tune"),
     ],
 )
 def test_what_does_not_go_together_is_one_line(more, named, folder, tmp_path, capsys):

@@ -25,17 +25,21 @@ MAY_IMPORT = {
     "sweeps": {"eahas", "regnet_hpo"},
 }
 # The boxes inside `eahas`, each with the boxes that it may import. Single modules of the ground
-# (errors, checks, files, frozen, pareto) are boxes too; what stands in no list is refused.
-GROUND = {"__init__", "errors", "checks", "files", "frozen", "pareto"}
+# (errors, checks, settings, ...) are boxes too; a box in no list is refused.
+GROUND = {
+    *("__init__", "arrays", "checks", "errors", "files", "frozen", "pareto", "plugins", "settings"),
+}
 SPACES = {*GROUND, "space"}
-SPECS = {*SPACES, "spec"}
-BENCHMARKS = {*SPECS, "energy", "records", "models", "report"}
+SPECS = {*SPACES, "energy", "spec"}
+BENCHMARKS = {*SPECS, "records", "models", "report"}
 BOXES = {
-    **{module: set() for module in GROUND},
+    **{module: {"errors", "checks"} - {module} for module in GROUND},
+    "errors": set(),
+    "checks": set(),
     "energy": GROUND,
     "space": GROUND,
-    "spec": SPACES,
-    "records": {*SPECS, "energy"},
+    "spec": {*SPACES, "energy"},
+    "records": SPECS,
     "models": SPECS,
     "report": SPECS,
     "benchmark": BENCHMARKS,

@@ -102,15 +102,20 @@ def _joint_targets(loaded: Sequence[Benchmark]) -> dict[str, Any]:
             described = given.get(kind) or {}
             entries = described if isinstance(described, Mapping) else dict.fromkeys(described)
             for name, entry in entries.items():
-                own = (
-                    None
-                    if entry is None
-                    else {
-                        key: thawed(value) for key, value in entry.items() if key not in OF_DEVICE
-                    }
-                )
+                own = _without_device(entry)
                 if section.setdefault(name, own) != own:
                     raise EahasError(
                         f"{benchmark.folder}: target {name} is not the one of another part"
                     )
     return {kind: section for kind, section in joint.items() if section}
+
+
+def _without_device(entry: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The description of a target without what a device decides; None for one that ships as it is.
+
+    A description of nothing else leaves a target that ships as it is.
+    """
+    if entry is None:
+        return None
+    own = {key: thawed(value) for key, value in entry.items() if key not in OF_DEVICE}
+    return own if own or not entry else None

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from eahas.benchmark.benchmark import Benchmark
+from eahas.benchmark.energies import are_comparable, require_comparable
 from eahas.errors import EahasError, unknown
 from eahas.pareto import pareto_rows
 from eahas.report.view import FrontView
@@ -51,25 +52,30 @@ class Fronts:
     def joint(self, *costs: str) -> Array:
         """The rows of the front of the objective and several costs together, by the first cost.
 
-        Without names: of all costs. Raises EahasError for a name that is no cost of these fronts.
+        Without names: of all costs. Raises EahasError for a name that is no cost of these fronts,
+        and for two energies that cover different things.
         """
         known = {target.name: target for target in self.costs}
         for name in costs:
             if name not in known:
                 raise EahasError(f"{self.benchmark.id}: {unknown('cost', name, known)}")
         targets = [*(known[name] for name in (costs or known)), self.objective]
+        require_comparable(self.benchmark.energies, *(target.name for target in targets))
         return pareto_rows(np.stack([minimised(t, self.values[t.name]) for t in targets], axis=1))
 
     def view(self) -> FrontView:
         """The fronts as plain data, for reports."""
-        source = self.benchmark.energy_source
         return FrontView(
             benchmark=self.benchmark.id,
             objective=self.objective,
             costs=self.costs,
             values=self.values,
             fronts=self.fronts,
-            sources={t.name: source for t in (self.objective, *self.costs) if t.is_energy},
+            energies={
+                t.name: self.benchmark.energies[t.name]
+                for t in (self.objective, *self.costs)
+                if t.is_energy
+            },
         )
 
 
@@ -85,14 +91,22 @@ def predicted_fronts(
     """The fronts of `objective` against each of `costs`, over n configurations drawn at random.
 
     `objective` is by default the learning curve, or without curves the first scalar; `costs` are by
-    default all other scalars. Raises EahasError for an unknown target, and as `sample_columns`.
+    default all other scalars, without energies that cover something else than an objective that is
+    an energy too. Raises EahasError for an unknown target, where such energies are named, and as
+    `sample_columns`.
     """
     known = {target.name: target for target in benchmark.targets}
     first = benchmark.main_curve if benchmark.curves else benchmark.scalars[0].name
-    others = list(costs) or [t.name for t in benchmark.scalars if t.name != (objective or first)]
+    energies = benchmark.energies
+    others = list(costs) or [
+        t.name
+        for t in benchmark.scalars
+        if t.name != (objective or first) and are_comparable(energies, objective or first, t.name)
+    ]
     for name in (objective or first, *others):
         if name not in known:
             raise EahasError(f"{benchmark.id}: {unknown('target', name, known)}")
+        require_comparable(energies, objective or first, name)
     chosen = known[objective or first]
     chosen_costs = tuple(known[name] for name in dict.fromkeys(others) if name != chosen.name)
     if not chosen_costs:
@@ -119,5 +133,5 @@ def predicted_fronts(
 def _last_value(prediction: Any, target: Target) -> Array:
     value: Array = prediction[target.name]
     if target.kind == "curve":
-        value = value[np.arange(len(value)), prediction.epochs - 1]
+        value = value[np.arange(len(value)), target.schedule.counts(prediction.epochs) - 1]
     return value

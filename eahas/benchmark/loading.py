@@ -1,35 +1,26 @@
-"""Loading a benchmark folder: its manifest, its models, and what must agree between them."""
+"""A benchmark from its folder, or again from a reference to one."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from eahas.benchmark.benchmark import Benchmark
-from eahas.benchmark.parts import NAME, Part, choose, merged, read_parts, values_of
-from eahas.benchmark.storage import ensemble_folder as ensembles
-from eahas.benchmark.storage import table_folder as tables
+from eahas.benchmark.parts import Part, choose, merged, read_parts, values_of
+from eahas.benchmark.storage.benchmark_folder import check_name, read_benchmark, together
 from eahas.benchmark.storage.folder import read_file
 from eahas.benchmark.storage.manifest import (
     BENCHMARK,
-    ENSEMBLE,
     MANIFEST,
-    MODELS,
     Manifest,
     name_of,
     parse_manifest,
     read_manifest,
 )
 from eahas.benchmark.storage.registry import locate
-from eahas.checks import is_number
-from eahas.errors import CheckpointError, shown, unknown
-from eahas.models.ensemble import Ensemble
+from eahas.errors import CheckpointError
 from eahas.models.protocol import Model
-from eahas.records.schema import ENERGY_SOURCES, MIXED, NO_ENERGY
 
 
 def load(
@@ -47,29 +38,20 @@ def load(
     folder = Path(folder).absolute()
     manifest = manifest or read_manifest(folder, BENCHMARK)
     parts = read_parts(manifest)
-    task, device = choose(name_of(manifest.content), parts, task, device)
     if parts:
         return _load_parts(folder, manifest, parts, task, device)
-    spec = manifest.spec()
-    _check_facts(manifest)
-    models: list[Model] = []
-    for name in manifest.folders("models"):
-        content = read_file(folder, f"{name}/{MANIFEST}", manifest.content)
-        inner = parse_manifest(content, folder / name / MANIFEST, MODELS)
-        model = load_model(folder / name, inner)
-        if model.space != spec.space or not set(model.targets) <= set(spec.targets):
-            inner.refuse(f"its space or its targets are not those of {manifest.path}")
-        models.append(_sharing(model, models))
-    _check_once(manifest, models)
-    return Benchmark(folder, manifest.content, spec, tuple(models), load_again)
+    content = read_benchmark(folder, manifest)
+    choose(name_of(manifest.content), (), task, device)
+    return Benchmark(folder, manifest.content, content.spec, content.models, load_again)
 
 
 def _load_parts(
     folder: Path, manifest: Manifest, parts: Sequence[Part], task: str | None, device: str | None
 ) -> Benchmark:
     """The benchmark that the parts for a task and a device make together."""
-    _check_name(manifest)
+    check_name(manifest)
     spec = manifest.spec()
+    task, device = choose(name_of(manifest.content), parts, task, device)
     loaded: list[Benchmark] = []
     inner: list[Manifest] = []
     models: list[Model] = []
@@ -82,13 +64,12 @@ def _load_parts(
                 own.refuse(f"its space or its targets are not those of {manifest.path}")
             loaded.append(benchmark)
             inner.append(own)
-            models += [_sharing(model, models) for model in benchmark.models]
-    _check_once(manifest, models)
+            models += benchmark.models
     return Benchmark(
         folder,
         merged(manifest, inner),
         spec,
-        tuple(models),
+        together(manifest, models),
         load_again,
         task=task,
         device=device,
@@ -96,18 +77,6 @@ def _load_parts(
         devices=values_of("device", parts),
         parts=tuple(loaded),
     )
-
-
-def _check_once(manifest: Manifest, models: Sequence[Model]) -> None:
-    """Refuse two models that predict the same target."""
-    predicted: dict[str, str] = {}
-    for model in models:
-        for target in model.targets:
-            if target.name in predicted:
-                manifest.refuse(
-                    f"models: {predicted[target.name]} and {model.name} both predict {target.name}"
-                )
-            predicted[target.name] = model.name
 
 
 def load_again(
@@ -137,52 +106,3 @@ def _verified(
             "differs"
         )
     return benchmark
-
-
-def load_model(folder: Path, manifest: Manifest) -> Model:
-    """The ensemble or the table of a folder; CheckpointError where it is not whole and right."""
-    if manifest.kind == ENSEMBLE:
-        return ensembles.load(folder, manifest)
-    return tables.load(folder, manifest)
-
-
-def _sharing(model: Model, others: Sequence[Model]) -> Model:
-    """The model with the features of one that has the same, so that a query computes them once."""
-    if isinstance(model, Ensemble):
-        for other in others:
-            if isinstance(other, Ensemble) and other.features == model.features:
-                return replace(model, features=other.features)
-    return model
-
-
-def _check_facts(manifest: Manifest) -> None:
-    """What is shown beside every answer must be there."""
-    _check_name(manifest)
-    source = manifest.text("energy.source")
-    known = (*filter(None, ENERGY_SOURCES), MIXED, NO_ENERGY)
-    if source not in known:
-        manifest.refuse(unknown("energy.source", source, known))
-    manifest.text("energy.formula")
-    manifest.whole("provenance.runs", 0)
-    manifest.whole("provenance.configurations", 0)
-    manifest.whole("quality.held_out.runs", 0)
-    for name, judged in manifest.section("quality.held_out.targets").items():
-        part = f"quality.held_out.targets.{name}"
-        if not isinstance(judged, Mapping) or not _is_judged(judged):
-            manifest.refuse(f"{part} has no r2 of the last epoch or the value")
-
-
-def _check_name(manifest: Manifest) -> None:
-    manifest.whole("version", 1)
-    if "name" in manifest.content and not re.fullmatch(NAME, manifest.text("name")):
-        manifest.refuse(
-            f"name is of letters, digits, '.', '_' and '-', got {shown(manifest.text('name'))}"
-        )
-
-
-def _is_judged(judged: Mapping[str, Any]) -> bool:
-    """Whether the R2 that is shown beside a target is a number, or None for not known."""
-    of = judged.get("last", judged.get("value"))
-    found = of.get("r2") if isinstance(of, Mapping) else None
-    value = found.get("value", "") if isinstance(found, Mapping) else ""
-    return value is None or is_number(value)

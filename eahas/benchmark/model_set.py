@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from eahas.benchmark.storage.folder import read_tensors
-from eahas.benchmark.storage.manifest import name_of
-from eahas.errors import CheckpointError, EahasError
+from eahas.benchmark.energies import read_energies
+from eahas.benchmark.storage.benchmark_folder import read_support
+from eahas.benchmark.storage.manifest import MANIFEST, Manifest, name_of
+from eahas.energy.energy_facts import EnergyFacts
+from eahas.energy.reading import ESTIMATED
+from eahas.errors import EahasError, warn_estimated, warn_not_measured
 from eahas.models.protocol import Model
-from eahas.models.support import Everywhere, JointSupport, Support, support_from_tensors
+from eahas.models.support import Everywhere, JointSupport, Support
 from eahas.models.table import Table
 from eahas.space.space import Space
+from eahas.spec.fidelities import described
 from eahas.spec.spec import Spec
 from eahas.spec.targets import Target, main_curve
 
-SUPPORT = "support.safetensors"
 
-
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ModelSet:
     """The models of a benchmark folder; each target is predicted by one of them at most.
 
@@ -44,6 +46,11 @@ class ModelSet:
     tasks: tuple[str, ...] = field(default=(), repr=False)
     devices: tuple[str, ...] = field(default=(), repr=False)
     parts: tuple[ModelSet, ...] = field(default=(), repr=False)
+
+    def __repr__(self) -> str:
+        shown = {"folder": self.folder, "task": self.task, "device": self.device}
+        given = [f"{name}={value!r}" for name, value in shown.items() if value is not None]
+        return f"{type(self).__name__}({', '.join(given)})"
 
     def __copy__(self) -> ModelSet:
         return self
@@ -77,9 +84,47 @@ class ModelSet:
         return self.spec.space
 
     @property
+    def fidelities(self) -> tuple[dict[str, Any], ...]:
+        """The fidelities as plain data: `role`, `name`, and `choices`, `low`, `high` or `epochs`.
+
+        See `eahas.spec.fidelities`. A fidelity is a parameter of the configuration, but for the
+        epochs watched, which are the argument `at` of `query`.
+        """
+        return described(self.spec.fidelities, self.space)
+
+    @property
     def energy_source(self) -> str:
-        """The source of the energies; `estimated` where nothing was measured."""
+        """The source of the energies: one name, or `mixed` for several (see `energies`)."""
         return str(self.manifest["energy"]["source"])
+
+    @cached_property
+    def energies(self) -> Mapping[str, EnergyFacts]:
+        """Source, boundary and so on of each energy, by the name of its target."""
+        if not self.parts:
+            return read_energies(Manifest(self.folder / MANIFEST, self.manifest), self.spec)
+        return {
+            name: replace(facts, device=facts.device or self.device)
+            for part in self.parts
+            for name, facts in part.energies.items()
+            if name in part.model_of
+        }
+
+    def energy_source_of(self, target: Target | str) -> str | None:
+        """The source of an energy as it is shown beside its values; None for other quantities."""
+        facts = self.energies.get(target if isinstance(target, str) else target.name)
+        return None if facts is None else facts.label
+
+    def warn_not_measured(self, targets: Iterable[Target]) -> None:
+        """Warn (EstimatedEnergyWarning) where one of these is an energy that nobody measured."""
+        labels = {
+            f"{target.name} {facts.label}": facts.label
+            for target in targets
+            if (facts := self.energies.get(target.name)) is not None and not facts.measured
+        }
+        if {*labels.values()} == {ESTIMATED}:
+            warn_estimated(self.id, str(self.manifest["energy"]["formula"]), stacklevel=4)
+        elif labels:
+            warn_not_measured(self.id, "; ".join(labels), stacklevel=4)
 
     @cached_property
     def model_of(self) -> Mapping[str, Model]:
@@ -133,8 +178,4 @@ class ModelSet:
             return JointSupport(tuple(part.support for part in self.parts))
         if self.table is not None:
             return Everywhere()
-        tensors = read_tensors(self.folder, SUPPORT, self.manifest)
-        try:
-            return support_from_tensors(self.space, tensors)
-        except CheckpointError as error:
-            raise CheckpointError(f"{self.folder / SUPPORT} {error}") from None
+        return read_support(self.folder, self.manifest, self.space)

@@ -17,7 +17,6 @@ from eahas.benchmark.storage.manifest import FOLDER, Manifest
 from eahas.errors import EahasError, shown, unknown
 from eahas.frozen import frozen, thawed
 
-NAME = r"[A-Za-z0-9._-]+"
 AXES = ("task", "device")
 
 

@@ -1,7 +1,7 @@
-"""The `eahas` command: the one way up from the core to the rooms that train, sweep and fit.
+"""The `eahas` command, the only part of the core that uses the packages that train, sweep and fit.
 
-A module here is one group of commands. What they need from the other rooms is imported inside their
-functions, so that `eahas list` and `eahas predict` need numpy alone.
+Each module is one group of commands. It imports the other packages inside its functions, so that
+`eahas list` and `eahas predict` need numpy only.
 """
 
 from __future__ import annotations
@@ -33,11 +33,14 @@ from eahas.cli.arguments import Parser
 from eahas.errors import EahasError
 
 BAD_INPUT, INTERRUPTED, TERMINATED = 2, 130, 143
-OWN_ROOMS = ("eahas", "regnet_hpo", "surrogates", "sweeps")
+OWN_PACKAGES = ("eahas", "regnet_hpo", "surrogates", "sweeps")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; the exit status: 0, 2 for bad input, 130 for Ctrl-C, 143 for SIGTERM."""
+    """Run one command and return the exit status.
+
+    The status is 0 for success, 2 for bad input, 130 for Ctrl-C and 143 for SIGTERM.
+    """
 
     def run() -> None:
         arguments = parser().parse_args(argv)
@@ -47,9 +50,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run_command(name: str, run: Callable[[], None]) -> int:
-    """The exit status of a command that may fail.
+    """Run a command and return its exit status.
 
-    An error that a user can mend is one line on stderr. Any other is ours, and keeps its traceback.
+    An error that a user can correct is printed as one line on stderr. Any other error is a bug and
+    is raised with its traceback.
     """
 
     def stopped(message: str, status: int) -> int:
@@ -65,7 +69,7 @@ def run_command(name: str, run: Callable[[], None]) -> int:
             return stopped("terminated", TERMINATED)
         except KeyboardInterrupt:
             return stopped("interrupted", INTERRUPTED)
-        except BrokenPipeError:  # the reader, `head` say, has seen enough
+        except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except EahasError as error:
             return stopped(f"error: {error}", BAD_INPUT)
@@ -74,7 +78,7 @@ def run_command(name: str, run: Callable[[], None]) -> int:
             return stopped(f"error: {error.strerror or error}{named}", BAD_INPUT)
         except ModuleNotFoundError as error:
             package = (error.name or "").partition(".")[0]
-            if package in OWN_ROOMS:
+            if package in OWN_PACKAGES:
                 raise
             needs = f"this command needs {package}, which is not installed"
             return stopped(f"error: {needs}: pip install 'eahas[train]'", BAD_INPUT)
@@ -82,16 +86,16 @@ def run_command(name: str, run: Callable[[], None]) -> int:
 
 
 class _TerminatedError(KeyboardInterrupt):
-    """SIGTERM, which schedulers and `timeout` send: what is finished is kept as after Ctrl-C."""
+    """SIGTERM, which schedulers and `timeout` send; handled like Ctrl-C."""
 
 
 @contextmanager
 def _terminated_as_interrupted() -> Iterator[None]:
     def terminated(*_: object) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once: what is finished is being kept
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not interrupt the saving
         raise _TerminatedError
 
-    if threading.current_thread() is not threading.main_thread():  # which alone gets signals
+    if threading.current_thread() is not threading.main_thread():  # only the main thread gets them
         yield
         return
     before = signal.signal(signal.SIGTERM, terminated)
@@ -105,7 +109,7 @@ def parser() -> Parser:
     """The whole command line."""
     whole = Parser(
         prog="eahas",
-        description="Learning curve, time and energy of a training, without training.",
+        description="Predict the learning curve, time and energy of a training without training.",
         epilog="start with:\n  eahas demo\n  eahas predict regnet-digits --sample 0\n",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -118,16 +122,16 @@ def parser() -> Parser:
 
 
 def _show_notes(name: str) -> None:
-    """Have the core's warnings to users written as one line each, once."""
+    """Print each of the core's warnings to users as one line, once."""
     from eahas.errors import EstimatedEnergyWarning
 
-    unlike_ours = warnings.showwarning
+    default = warnings.showwarning
 
     def show(message, category, *rest, **more):  # type: ignore[no-untyped-def]
         if issubclass(category, EstimatedEnergyWarning):
             print(f"{name}: note: {message}", file=sys.stderr)
         else:
-            unlike_ours(message, category, *rest, **more)
+            default(message, category, *rest, **more)
 
     warnings.showwarning = show
     warnings.simplefilter("default", EstimatedEnergyWarning)

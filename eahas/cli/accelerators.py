@@ -1,4 +1,4 @@
-"""Accel-NASBench's options of `fit_model.py`: which data, and which of its targets."""
+"""The options of `fit_model.py` for Accel-NASBench: its data set, devices and metrics."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 from eahas.accel_nasbench import target_of
 from eahas.cli.arguments import Parser, UsageError
 from eahas.cli.inputs import read_json
+from eahas.records.records import Records
 from eahas.spec.spec import Spec
 
 SPEC = "mnasnet"
@@ -20,29 +21,30 @@ SIDES = ("train", "valid", "test")
 LOG_DIR = "experiments/surrogate_models"
 
 
-def add_accelerators(command: Parser) -> None:
+def add_accelerator_options(command: Parser) -> None:
     group = command.add_argument_group("Accel-NASBench")
     group.add_argument(
         "--dataset_root",
         metavar="PATH",
-        help="its data set in place of --data_path: anb_dataset_jsons.tar.gz or the folder of it",
+        help="its data set instead of --data_path: anb_dataset_jsons.tar.gz or its folder",
     )
     group.add_argument(
         "--split",
         choices=SPLITS,
-        help="random (default): 0.8, 0.1 and 0.1 drawn with --seed; default: the published one",
+        help="random (default): parts of 0.8, 0.1 and 0.1, sampled with --seed; default: the "
+        "published split",
     )
     group.add_argument("--device", help=f"for the models NAME{SUFFIX}: a100, zcu102, ...")
     group.add_argument("--metric", help="of the device: throughput or latency")
     group.add_argument(
         "--data_config_path",
         metavar="FILE",
-        help="taken and not needed: what is seen of a network follows from its space",
+        help="accepted and ignored: the features of a network follow from its space",
     )
 
 
 def check(arguments: Namespace) -> None:
-    """UsageError for options that do not go together."""
+    """Raise UsageError for options that cannot be combined."""
     if (arguments.data_path is None) == (arguments.dataset_root is None):
         raise UsageError("give the data: either --data_path or --dataset_root")
     if arguments.dataset_root is None and arguments.split is not None:
@@ -63,34 +65,34 @@ def check(arguments: Namespace) -> None:
     if config is not None:
         if not Path(config).is_file():
             raise UsageError(f"--data_config_path {config} does not exist")
-        _note("--data_config_path is not needed: what is seen of a network follows from its space")
+        _note("--data_config_path is ignored: the features of a network follow from its space")
 
 
-def _note(words: str) -> None:
-    print(f"fit_model.py: note: {words}", file=sys.stderr)
+def _note(text: str) -> None:
+    print(f"fit_model.py: note: {text}", file=sys.stderr)
 
 
-def folder_of(arguments: Namespace) -> Path:
-    """Where the ensemble goes: `--log_dir` itself, or, where it is a folder of many, one in it."""
+def ensemble_folder(arguments: Namespace) -> Path:
+    """The folder of the ensemble: `--log_dir`, or with `--dataset_root` a new folder inside it."""
     if arguments.log_dir is not None and arguments.dataset_root is None:
         return Path(arguments.log_dir)
-    of_device = [] if arguments.device is None else [arguments.device, arguments.metric]
-    named = (arguments.model, *(word.lower() for word in of_device))
-    begun = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-    return Path(arguments.log_dir or LOG_DIR, *named, f"{begun}-{arguments.seed}")
+    device = [] if arguments.device is None else [arguments.device, arguments.metric]
+    names = (arguments.model, *(word.lower() for word in device))
+    time = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+    return Path(arguments.log_dir or LOG_DIR, *names, f"{time}-{arguments.seed}")
 
 
 def settings(arguments: Namespace) -> Any:
-    """The content of `--model_config_path`; a ConfigSpace is taken and not needed."""
+    """The content of `--model_config_path`; a ConfigSpace is accepted and ignored."""
     path = arguments.model_config_path
     content: Any = {} if path is None else read_json(path)
     if isinstance(content, dict) and isinstance(content.get("hyperparameters"), list):
-        _note("--model_config_path holds a ConfigSpace, which is not needed: the model has its own")
+        _note("--model_config_path contains a ConfigSpace, which is ignored: the model has its own")
         return {}
     return content
 
 
-def dataset(arguments: Namespace) -> tuple[Spec, list[dict[str, Any]]]:
+def dataset(arguments: Namespace) -> tuple[Spec, Records]:
     """The spec and the records of `--dataset_root`."""
     from sweeps.importers.accel_nasbench import accel_nasbench_rows
     from sweeps.specs import load_spec
@@ -101,7 +103,7 @@ def dataset(arguments: Namespace) -> tuple[Spec, list[dict[str, Any]]]:
 
 
 def targets(arguments: Namespace, spec: Spec) -> tuple[str, ...]:
-    """The scalars to fit; none named: all of them."""
+    """The names of the scalars to fit; () for all of them."""
     if arguments.device is not None:
         return (target_of(spec, arguments.device, arguments.metric),)
     if arguments.dataset_root is None:

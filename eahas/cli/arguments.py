@@ -1,4 +1,4 @@
-"""Parsing arguments: one line for a mistake, and an example in every help page."""
+"""Command line parsing, with one-line errors and an example in every help page."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ Command = Callable[[argparse.Namespace], None]
 
 
 class UsageError(EahasError):
-    """The command line itself cannot be understood."""
+    """The command line is not valid."""
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse, with an error instead of an exit."""
+    """An argument parser that raises UsageError instead of exiting."""
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message} (see: {self.prog} --help)")
 
 
 def add_command(commands: Any, name: str, run: Command, about: str, *examples: str) -> Parser:
-    """A command with its one-line description and its examples at the end of `--help`."""
+    """Add a command with a one-line description, and with examples at the end of `--help`."""
     lines = "".join(f"  {example}\n" for example in examples)
     command: Parser = commands.add_parser(
         name,
@@ -36,21 +36,21 @@ def add_command(commands: Any, name: str, run: Command, about: str, *examples: s
     return command
 
 
-def whole(least: int) -> Callable[[str], int]:
-    """An argument type: a whole number from `least`."""
+def whole(minimum: int) -> Callable[[str], int]:
+    """An argument type: a whole number from `minimum`."""
 
-    def parsed(text: str) -> int:
-        if not text.isdecimal() or int(text) < least:
-            raise argparse.ArgumentTypeError(f"{text!r}; allowed are whole numbers from {least}")
+    def parse(text: str) -> int:
+        if not text.isdecimal() or int(text) < minimum:
+            raise argparse.ArgumentTypeError(f"{text!r}; allowed are whole numbers from {minimum}")
         return int(text)
 
-    return parsed
+    return parse
 
 
 def path(text: str) -> str:
-    """An argument type: a path. An empty one is a variable that is not set, and no folder."""
+    """An argument type: a path that is not empty (as an unset shell variable would be)."""
     if not text:
-        raise argparse.ArgumentTypeError("an empty text is no path")
+        raise argparse.ArgumentTypeError("a path must not be empty")
     return text
 
 
@@ -81,7 +81,9 @@ def probability(text: str) -> float:
     except ValueError:
         value = float("nan")
     if not 0 < value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r}; allowed are numbers between 0 and 1, as 0.9")
+        raise argparse.ArgumentTypeError(
+            f"{text!r}; allowed are numbers between 0 and 1, such as 0.9"
+        )
     return value
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from eahas.benchmark.assembly import Source, assemble
-from eahas.benchmark.parts import NAME
 from eahas.benchmark.storage.folder import replaceable
+from eahas.benchmark.storage.manifest import NAME
 from eahas.cli.arguments import UsageError, add_command, whole
 from eahas.errors import shown
 

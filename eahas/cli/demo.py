@@ -1,4 +1,4 @@
-"""`eahas demo`: ask the benchmark that ships, then make a small one from nothing."""
+"""`eahas demo`: query the benchmark that ships, then make a small one from scratch."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from eahas.cli import terminal
 from eahas.cli.arguments import add_command, whole
 from eahas.cli.format_metrics import summary
 from eahas.cli.format_prediction import format_prediction
-from eahas.cli.inputs import Rows
 from eahas.cli.progress import Bars
-from eahas.cli.sweep import counted, make_runs
+from eahas.cli.sweep import format_counts, make_runs
+from eahas.records.records import Record, Records
 from eahas.report.text import label, number, unit_of
 from eahas.spec.spec import Spec, spec_from_dict
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from surrogates.benchmark import Fitted
 
 BENCHMARK = "regnet-digits"
-EPOCHS = (10, 25)  # of the small sweep: short, so that it takes a minute or two
-FEWEST = 6  # configurations: the first six hold a validation and two test ones
+EPOCHS = (10, 25)  # of the small sweep, which then takes a minute or two
+MIN_CONFIGS = 6  # the first six contain one validation and two test configurations
 MEMBERS, FOLDS, STEPS, MAX_WORKERS = 3, 4, 400, 4
 
 
@@ -36,7 +36,7 @@ def add_to(commands: Any) -> None:
         commands,
         "demo",
         run,
-        "see it work: ask the benchmark that ships, then sweep, fit and judge a small one",
+        "query the benchmark that ships, then sweep, fit and evaluate a small one",
         "eahas demo",
         "eahas demo --out /tmp/demo --configs 32",
     )
@@ -44,9 +44,9 @@ def add_to(commands: Any) -> None:
     command.add_argument(
         "--configs",
         metavar="N",
-        type=whole(FEWEST),
+        type=whole(MIN_CONFIGS),
         default=16,
-        help=f"configurations of the small sweep, {FEWEST} or more; default: 16",
+        help=f"configurations of the small sweep, {MIN_CONFIGS} or more; default: 16",
     )
 
 
@@ -58,8 +58,8 @@ def run(arguments: Namespace) -> None:
 
 
 def query(bench: Benchmark, out: Path) -> None:
-    """The first half: one prediction, as text and as a picture."""
-    _heading(1, "Ask the benchmark that ships")
+    """The first half: one prediction, as text and as an image."""
+    _heading(1, "Query the benchmark that ships")
     prediction = bench.predict(bench.space.sample(seed=0))
     view = prediction_view(prediction)
     say(format_prediction(view, drawn=terminal.can_draw(), columns=terminal.width()))
@@ -67,16 +67,16 @@ def query(bench: Benchmark, out: Path) -> None:
 
 
 def make(shipped: Benchmark, out: Path, configs: int) -> None:
-    """The second half: sample, train for real, collect, fit, load, judge."""
+    """The second half: sample, train, collect, fit, load and evaluate."""
     from sweeps import plan
     from sweeps.collect import RECORDS_FILE, collect
 
     spec = small_spec(shipped.spec)
     sweep, folder = out / f"sweep-{configs}", out / f"benchmark-{configs}"
-    _heading(2, "Make a benchmark, small")
+    _heading(2, "Make a small benchmark")
     say(
-        f"The space of {shipped.name}, but trainings of {' or '.join(map(str, EPOCHS))} epochs "
-        "only, to be quick."
+        f"It has the space of {shipped.name}, with trainings of only "
+        f"{' or '.join(map(str, EPOCHS))} epochs."
     )
     replaceable(folder)
 
@@ -85,65 +85,62 @@ def make(shipped: Benchmark, out: Path, configs: int) -> None:
     finished, _ = make_runs(sweep, min(MAX_WORKERS, len(os.sched_getaffinity(0))), "cpu")
     say(f"launch   {finished} runs trained on handwritten digits")
     spec, rows = collect(sweep)
-    statuses = [row["status"] for row in rows]
-    found = {status: statuses.count(status) for status in dict.fromkeys(statuses)}
-    say(f"collect  {counted(found)}: {sweep / RECORDS_FILE}")
+    say(f"collect  {format_counts(rows.counts('status'))}: {sweep / RECORDS_FILE}")
     fitted = fit_small(spec, rows, folder)
     say(f"fit      {MEMBERS} networks for the curves, {MEMBERS} for the costs: {folder}")
 
     bench = api.load_benchmark(folder)
-    say(f"load     {bench.id}; its predictions for the configurations that it has never seen:\n")
+    say(f"load     {bench.id}; its predictions for configurations that it was not fitted to:\n")
     say(side_by_side(bench, rows))
-    say("\n" + summary(fitted.quality["held_out"], spec.targets, bench.energy_source))
+    say("\n" + summary(fitted.quality["held_out"], spec.targets, bench.energies))
     say(
-        f"\nWith {configs} configurations these figures say that the pipeline works, and nothing "
-        f"about how good a\nbenchmark can be. For that ask for the shipped one's: eahas evaluate "
-        f"{shipped.name}"
+        f"\nWith {configs} configurations, these values only show that the pipeline works. For the "
+        f"quality of a\nreal benchmark, run: eahas evaluate {shipped.name}"
     )
     row = held_out(rows)[-1]
-    seen = {t.name: row[t.name] for t in spec.curves}
-    _draw(bench.predict(config_of(row, spec)), out / "held-out.png", seen)
+    observed = {t.name: row[t.name] for t in spec.curves}
+    _draw(bench.predict(config_of(row, spec)), out / "held-out.png", observed)
 
 
 def small_spec(shipped: Spec) -> Spec:
-    """The shipped space with short trainings alone, under a name of its own."""
+    """The shipped space with short trainings only, under another name."""
     source = copy.deepcopy(dict(shipped.source))
     source["name"] += "-demo"
-    source["description"] = f"{shipped.name} with short trainings alone, for a demonstration"
+    source["description"] = f"{shipped.name} with short trainings only, for a demonstration"
     source["parameters"][shipped.space.fidelity]["choices"] = list(EPOCHS)
     return spec_from_dict(source)
 
 
-def fit_small(spec: Spec, rows: Rows, folder: Path) -> Fitted:
-    """Fit with settings that suit a handful of runs, and save the benchmark folder."""
-    from surrogates.benchmark import default_parts, fit, save
+def fit_small(spec: Spec, rows: Records, folder: Path) -> Fitted:
+    """Fit with settings for a small number of runs, and save the benchmark folder."""
+    from surrogates.benchmark import default_components, fit, save
     from surrogates.families import CURVES, SCALARS, configured
 
     small = {"members": MEMBERS, "steps": STEPS}
     settings = {"curves": configured(CURVES, small), "scalars": configured(SCALARS, small)}
     with Bars() as bars:
-        parts = default_parts(spec, settings=settings)
-        fitted = fit(spec, rows, parts=parts, folds=FOLDS, report=bars)
+        components = default_components(spec, settings=settings)
+        fitted = fit(spec, rows, components=components, folds=FOLDS, report=bars)
     save(fitted, rows, folder)
     return fitted
 
 
-def held_out(rows: Rows) -> Rows:
-    """The finished runs of the test side."""
-    return [row for row in rows if row["status"] == "ok" and row.get("split") == "test"]
+def held_out(rows: Records) -> Records:
+    """The successful runs of the test split."""
+    return rows.ok.where(lambda row: row.get("split") == "test")
 
 
-def config_of(row: dict[str, Any], spec: Spec) -> dict[str, Any]:
+def config_of(row: Record, spec: Spec) -> dict[str, Any]:
     from eahas.records.schema import config_of
 
     return config_of(row, spec)
 
 
-def side_by_side(bench: Benchmark, rows: Rows) -> str:
-    """Predicted and real values of the held-out runs, one line each."""
+def side_by_side(bench: Benchmark, rows: Records) -> str:
+    """Predicted and observed values of the held-out runs, one line each."""
     main = next(t for t in bench.curves if t.name == bench.main_curve)
     targets = [main, *bench.scalars]
-    units = [unit_of(t, bench.energy_source) for t in targets]
+    units = [unit_of(t, bench.energy_source_of(t) or "") for t in targets]
     lines = [
         f"{'':8}" + "".join(f"{label(t):>28}" for t in targets),
         f"{'':8}" + "".join(f"{unit:>28}" for unit in units),
@@ -162,20 +159,20 @@ def side_by_side(bench: Benchmark, rows: Rows) -> str:
 
 
 def _draw(prediction: Any, path: Path, seen: Any = None) -> None:
-    """A picture, where matplotlib is installed."""
+    """Write an image of a prediction, if matplotlib is installed."""
     from eahas.errors import MissingExtraError
     from eahas.report.plotting import plot_prediction, save_figure
 
     try:
         figure = plot_prediction(prediction_view(prediction), seen=seen)
     except MissingExtraError as missing:
-        say(f"\nno picture: {missing}")
+        say(f"\nno image: {missing}")
         return
     say(f"\nwrote {save_figure(figure, path)}")
 
 
 def say(text: str) -> None:
-    """Written at once, so that it stands before the progress that follows it, in a log too."""
+    """Print a text and flush, so that it precedes the following progress output in a log too."""
     print(text, flush=True)
 
 

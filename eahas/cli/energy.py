@@ -1,4 +1,4 @@
-"""`eahas energy`: the joules of any command, by the meter that sweeps use."""
+"""`eahas energy`: the energy of any command, measured by the meter that sweeps use."""
 
 from __future__ import annotations
 
@@ -26,25 +26,30 @@ def add_to(commands: Any) -> None:
         "eahas energy --repeat 5 --json -- python train.py",
     )
     command.add_argument(
-        "--device", default="auto", help="auto (all there is), cpu, cuda, cuda:1; default: auto"
+        "--device",
+        default="auto",
+        help="auto (the CPU and every GPU), cpu, cuda, cuda:1; default: auto",
     )
     command.add_argument(
-        "--repeat", metavar="N", type=whole(1), default=1, help="run it so often; gives the mean"
+        "--repeat", metavar="N", type=whole(1), default=1, help="number of runs; prints the mean"
     )
     command.add_argument(
-        "--idle-s", metavar="S", type=seconds, help="measure the idle power so long before it"
+        "--idle-s",
+        metavar="S",
+        type=seconds,
+        help="seconds for which the idle power is measured before the command",
     )
     command.add_argument(
         "--watts-per-core",
         metavar="W",
         type=watts,
         default=10.0,
-        help="of one busy core, where nothing measures the processor; default: 10",
+        help="power of one busy core, if no sensor measures the processor; default: 10",
     )
     command.add_argument(
-        "--allow-mig", action="store_true", help="meter a GPU in MIG mode as a whole"
+        "--allow-mig", action="store_true", help="meter the whole GPU if it is in MIG mode"
     )
-    command.add_argument("--json", action="store_true", help="as JSON, on stderr")
+    command.add_argument("--json", action="store_true", help="print JSON, on stderr")
     command.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND")
 
 
@@ -63,30 +68,30 @@ def energy(arguments: Namespace) -> None:
         if arguments.idle_s is not None:
             for part, meter in meters.items():
                 if meter.measure_idle(arguments.idle_s) is None:
-                    print(f"{part}: an estimate knows no idle power", file=sys.stderr)
-        found = meter_command(command, meters, repeats=arguments.repeat, passed_over=passed_over)
+                    print(f"{part}: an estimate has no idle power", file=sys.stderr)
+        result = meter_command(command, meters, repeats=arguments.repeat, passed_over=passed_over)
     finally:
         for meter in meters.values():
             meter.close()
-    # The command's own output is on stdout; ours must not get between it and a pipe.
+    # The output of the command is on stdout and may be piped, so the energy goes to stderr.
     print(
-        json.dumps(found.to_dict()) if arguments.json else page(found, arguments.repeat),
+        json.dumps(result.to_dict()) if arguments.json else format_energy(result, arguments.repeat),
         file=sys.stderr,
     )
-    if found.exit_code:
-        sys.exit(found.exit_code if found.exit_code > 0 else 128 - found.exit_code)
+    if result.exit_code:
+        sys.exit(result.exit_code if result.exit_code > 0 else 128 - result.exit_code)
 
 
-def page(found: CommandEnergy, asked: int = 1) -> str:
-    """What a command used, as text for a terminal."""
-    times = f", the mean of {found.repeats} runs" if found.repeats > 1 else ""
-    if found.exit_code and asked > found.repeats:
-        times += f" (run {found.repeats} of {asked} failed)"
+def format_energy(result: CommandEnergy, requested: int = 1) -> str:
+    """The energy of a command as text; `requested` is the number of runs that were requested."""
+    times = f", the mean of {result.repeats} runs" if result.repeats > 1 else ""
+    if result.exit_code and requested > result.repeats:
+        times += f" (run {result.repeats} of {requested} failed)"
     lines = [
-        f"\n{shlex.join(found.command)}: {found.energy_j:.4g} J of {_parts(found)} "
-        f"({found.energy_j / 3.6e6:.3g} kWh) in {found.duration_s:.4g} s{times}"
+        f"\n{shlex.join(result.command)}: {result.energy_j:.4g} J of {_parts(result)} "
+        f"({result.energy_j / 3.6e6:.3g} kWh) in {result.duration_s:.4g} s{times}"
     ]
-    for part, reading in found.readings.items():
+    for part, reading in result.readings.items():
         band = (
             "" if reading.systematic is None else f" +- {100 * reading.systematic:.0f} % (sensor)"
         )
@@ -97,22 +102,22 @@ def page(found: CommandEnergy, asked: int = 1) -> str:
             f"{reading.mean_power_w:.4g} W{idle}  ({reading.source}: {reading.formula})"
         )
         if reading.dram_j is not None:
-            lines.append(f"       of it memory: {reading.dram_j:.4g} J")
+            lines.append(f"       including memory: {reading.dram_j:.4g} J")
         lines += _flags(reading.flags)
-    for part, why in found.passed_over.items():
-        how = "not by" if part in found.readings else "not metered:"
+    for part, why in result.passed_over.items():
+        how = "not used:" if part in result.readings else "not metered:"
         lines += [f"  {part}: {how} {reason}" for reason in why]
-    if found.exit_code:
-        code = found.exit_code
+    if result.exit_code:
+        code = result.exit_code
         ended = f"with {code}" if code > 0 else f"by signal {-code} ({_signal(-code)})"
         lines.append(f"  the command ended {ended}")
     return "\n".join(lines)
 
 
-def _parts(found: CommandEnergy) -> str:
-    """Of what the joules are: a part that was not metered must not go unnoticed."""
-    parts = " and ".join(found.readings) or "nothing"
-    return f"{parts} alone" if len(found.readings) == 1 else parts
+def _parts(result: CommandEnergy) -> str:
+    """The parts of the machine that the energy covers; "only" shows that a part is missing."""
+    parts = " and ".join(result.readings) or "nothing"
+    return f"{parts} only" if len(result.readings) == 1 else parts
 
 
 def _signal(number: int) -> str:

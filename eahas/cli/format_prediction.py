@@ -1,4 +1,4 @@
-"""A prediction as a person reads it: the curve, the costs, and the evidence."""
+"""Format a prediction as text: the learning curve, the costs, and the data that it is based on."""
 
 from __future__ import annotations
 
@@ -7,34 +7,40 @@ from typing import Any
 
 from eahas.benchmark.model_set import ModelSet
 from eahas.cli import terminal
+from eahas.energy.energy_facts import EnergyFacts
 from eahas.report.text import energy_words, label, number, quantity, span, unit_of
 from eahas.report.view import PredictionView, TargetView
 
 LABEL, VALUE, SPAN, R2, CELL = 34, 10, 20, 13, 28
-MIN_SUPPORT = 0.01  # one in a hundred configurations like the training ones is below
+MIN_SUPPORT = 0.01  # one in a hundred configurations like the training configurations is below
 
 
 def format_prediction(view: PredictionView, *, drawn: bool, columns: int) -> str:
-    """One configuration: its learning curve, a line for each target, the evidence."""
+    """One configuration: its learning curve, a line for each target, and the data.
+
+    `drawn` is whether the curve is drawn or listed as a table.
+    """
     lines = [f"{view.benchmark}: {_epochs(view)}", ""]
     interval = f"{_percent(view.level)} interval"
     if view.curves:
         main = view.main_curve
-        unit = main.target.unit or "its own unit"
+        unit = unit_of(main.target, main.source or "") or "its own unit"
         lines += [
             f"{label(main.target)} in {unit}, with its {interval}",
-            terminal.curve(main.value, main.low, main.high, columns=columns, drawn=drawn),
+            terminal.curve(
+                main.value, main.low, main.high, main.epochs, columns=columns, drawn=drawn
+            ),
             "",
         ]
     lines.append(f"{'':{LABEL}}{'predicted':>{VALUE}}{interval:>{SPAN}}{'held-out R2':>{R2}}")
     lines += [_row(target) for target in (*view.scalars, *view.curves)]
     return "\n".join(
-        [*lines, "", *_notes(view), evidence(view.manifest, view.looked_up, _energy(view))]
+        [*lines, "", *_notes(view), evidence(view.manifest, view.looked_up, view.energies)]
     )
 
 
 def format_list(view: PredictionView) -> str:
-    """A list of configurations: one line each, with the last epoch of the curve."""
+    """A list of configurations: one line for each, with the last epoch of the curve."""
     targets = [*([view.main_curve] if view.curves else []), *view.scalars]
     heads = "".join(f" {label(t.target):>{CELL - 1}}" for t in targets)
     units = "".join(f" {unit_of(t.target, t.source or ''):>{CELL - 1}}" for t in targets)
@@ -43,35 +49,41 @@ def format_list(view: PredictionView) -> str:
     for i, epochs in enumerate(view.epochs):
         cells = ""
         for t in targets:
-            at = (i, epochs - 1) if t.target.kind == "curve" else i
+            at = (i, t.lengths(epochs) - 1) if t.target.kind == "curve" else i
             low, high = number(t.low[at]), number(t.high[at])
             cells += " " + f"{number(t.value[at])} [{low}, {high}]".rjust(CELL - 1)
         lines.append(f"{i:<4}{epochs:>6}{cells}")
     brackets = f"brackets: {_percent(view.level)} interval"
-    return "\n".join([*lines, "", brackets, evidence(view.manifest, view.looked_up, _energy(view))])
+    behind = evidence(view.manifest, view.looked_up, view.energies)
+    return "\n".join([*lines, "", brackets, behind])
 
 
 def format_query(models: ModelSet, values: Mapping[str, float], epochs: int) -> str:
-    """The result of `Benchmark.query` for one epoch of a run of `epochs`."""
+    """The result of `Benchmark.query` for one epoch of a run of `epochs` epochs."""
     lines = [f"at the end of epoch {values['epoch']:g} of {epochs}"]
     for target in models.scalars + models.curves:
         value = quantity(values[target.name], target.unit)
-        source = f"  {models.energy_source}" if target.is_energy else ""
+        source = f"  {models.energies[target.name].label}" if target.is_energy else ""
         lines.append(f"{label(target):{LABEL - 1}} {value:>{VALUE}}{source}")
-    energy = any(target.is_energy for target in models.scalars)
-    return "\n".join([*lines, "", evidence(models.manifest, models.table is not None, energy)])
+    energies = {name: facts for name, facts in models.energies.items() if name in models.model_of}
+    return "\n".join([*lines, "", evidence(models.manifest, models.table is not None, energies)])
 
 
-def evidence(manifest: Mapping[str, Any], looked_up: bool, energy: bool) -> str:
-    """The runs behind a benchmark, its quality, and the source of its energies."""
+def evidence(
+    manifest: Mapping[str, Any], looked_up: bool, energies: Mapping[str, EnergyFacts]
+) -> str:
+    """The runs behind a benchmark, its quality, and the sources of these energies."""
     provenance, runs = manifest["provenance"], manifest["quality"]["held_out"]["runs"]
-    how = "R2 of one seed told by the others" if looked_up else f"R2 on {runs:,} held-out ones"
+    if looked_up:
+        how = "R2 of one seed predicted from the others"
+    else:
+        how = f"R2 on {runs:,} held-out configurations"
     lines = [
-        f"behind it: {provenance['runs']:,} real runs of "
+        f"based on {provenance['runs']:,} real runs of "
         f"{provenance['configurations']:,} configurations; {how}"
     ]
-    if energy:
-        lines.append(energy_words(manifest))
+    if energies:
+        lines.append(energy_words(energies, manifest["energy"]["formula"]))
     return "\n".join(lines)
 
 
@@ -88,21 +100,17 @@ def _row(view: TargetView) -> str:
 
 
 def _notes(view: PredictionView) -> list[str]:
-    """What to keep in mind about one prediction; an empty list where there is nothing."""
+    """Warnings and remarks about one prediction."""
     lines = []
     if view.noise_seed is not None:
-        what = "measured" if view.looked_up else "plausible"
-        lines.append(f"one {what} run, drawn with noise seed {view.noise_seed}")
+        what = "measured" if view.looked_up else "sampled"
+        lines.append(f"one {what} run, with noise seed {view.noise_seed}")
     if view.support < MIN_SUPPORT or view.support <= view.min_support < 1.0:
         lines.append(
-            f"support {view.support:.2g}: hardly any training run was like this one; "
-            "trust neither value nor interval"
+            f"support {view.support:.2g}: hardly any training run is similar to this "
+            "configuration; do not trust the values or the intervals"
         )
     return lines
-
-
-def _energy(view: PredictionView) -> bool:
-    return any(scalar.source is not None for scalar in view.scalars)
 
 
 def _epochs(view: PredictionView) -> str:

@@ -1,4 +1,4 @@
-"""`eahas front`: the predicted fronts of a benchmark, over very many drawn configurations."""
+"""`eahas front`: the predicted Pareto fronts of a benchmark, over many sampled configurations."""
 
 from __future__ import annotations
 
@@ -19,20 +19,24 @@ def add_to(commands: Any) -> None:
         commands,
         "front",
         run,
-        "the best trade-offs that a benchmark predicts, over many drawn configurations",
+        "print the best predicted trade-offs of a benchmark, over many sampled configurations",
         "eahas front regnet-digits --samples 20000 --plot front.png",
         "eahas front accel-nasbench --objective accuracy --cost throughput_a100 --out f.parquet",
     )
     add_benchmark(command)
     command.add_argument(
-        "--samples", metavar="N", type=whole(1), default=100_000, help="default: 100000"
+        "--samples",
+        metavar="N",
+        type=whole(1),
+        default=100_000,
+        help="number of configurations; default: 100000",
     )
-    command.add_argument("--seed", type=whole(0), default=0, help="of the drawing; default: 0")
+    command.add_argument("--seed", type=whole(0), default=0, help="seed of the samples; default: 0")
     command.add_argument(
         "--objective",
         "--aim",
         metavar="TARGET",
-        help="default: the learning curve's end, or the first scalar",
+        help="default: the last epoch of the learning curve, or the first scalar",
     )
     command.add_argument(
         "--cost",
@@ -43,14 +47,14 @@ def add_to(commands: Any) -> None:
         default=[],
         help="may be given several times; default: every other scalar",
     )
-    command.add_argument("--out", metavar="FILE", help="the fronts as a Parquet file")
-    command.add_argument("--plot", metavar="FILE", help="draw the fronts as .png, .svg, .pdf, ...")
+    command.add_argument("--out", metavar="FILE", help="write the fronts to a Parquet file")
+    command.add_argument("--plot", metavar="FILE", help="plot the fronts as .png, .svg, .pdf, ...")
 
 
 def run(arguments: Namespace) -> None:
     bench = api.load_benchmark(arguments.benchmark, task=arguments.task, device=arguments.device)
     with Bars() as bars:
-        found = predicted_fronts(
+        fronts = predicted_fronts(
             bench,
             arguments.samples,
             objective=arguments.objective,
@@ -60,33 +64,33 @@ def run(arguments: Namespace) -> None:
         )
     written = []
     if arguments.out is not None:
-        written.append(write_fronts(found, Path(arguments.out)))
+        written.append(write_fronts(fronts, Path(arguments.out)))
     if arguments.plot is not None:
         from eahas.report.plotting import plot_fronts, save_figure
 
-        written.append(save_figure(plot_fronts(found.view()), arguments.plot))
-    print(summary(found))
+        written.append(save_figure(plot_fronts(fronts.view()), arguments.plot))
+    print(summary(fronts))
     for path in written:
         print(f"wrote {path}")
 
 
-def summary(found: Fronts) -> str:
-    """A line a front: how many points it has, and its two ends."""
-    objective, count = found.objective, len(found.values[found.objective.name])
-    lines = [f"{found.benchmark.id}: fronts of {objective.name} over {count:,} configurations"]
-    for target in found.costs:
-        rows = found.fronts[target.name]
+def summary(fronts: Fronts) -> str:
+    """One line per front: its number of points, and its two ends."""
+    objective, count = fronts.objective, len(fronts.values[fronts.objective.name])
+    lines = [f"{fronts.benchmark.id}: fronts of {objective.name} over {count:,} configurations"]
+    for target in fronts.costs:
+        rows = fronts.fronts[target.name]
         ends = [
-            f"{quantity(found.values[target.name][i], target.unit)} at "
-            f"{quantity(found.values[objective.name][i], objective.unit)}"
+            f"{quantity(fronts.values[target.name][i], target.unit)} at "
+            f"{quantity(fronts.values[objective.name][i], objective.unit)}"
             for i in (rows[0], rows[-1])
         ]
         lines.append(f"  {target.name:20}{len(rows):>5} points, from {ends[0]} to {ends[1]}")
     return "\n".join(lines)
 
 
-def write_fronts(found: Fronts, path: Path) -> Path:
-    """The points of all fronts as one Parquet file; needs the extra `records`."""
+def write_fronts(fronts: Fronts, path: Path) -> Path:
+    """Write the points of all fronts to one Parquet file; needs the extra `records`."""
     try:
         import pyarrow
         import pyarrow.parquet as parquet
@@ -97,6 +101,6 @@ def write_fronts(found: Fronts, path: Path) -> Path:
     from eahas.files import write_bytes
 
     buffer = io.BytesIO()
-    parquet.write_table(pyarrow.Table.from_pylist(found.table()), buffer, compression="zstd")
+    parquet.write_table(pyarrow.Table.from_pylist(fronts.table()), buffer, compression="zstd")
     write_bytes(path, buffer.getvalue())
     return path

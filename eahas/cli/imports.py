@@ -1,4 +1,4 @@
-"""`eahas import`: records of what others have trained and measured."""
+"""`eahas import`: convert a public data set to records."""
 
 from __future__ import annotations
 
@@ -17,17 +17,19 @@ def add_to(commands: Any) -> None:
         commands,
         "import",
         run,
-        "records from a public data set",
+        "convert a public data set to records",
         "eahas import accel-nasbench anb_dataset_jsons.tar.gz --out accel-nasbench.parquet",
     )
     command.add_argument("name", metavar="NAME", choices=DATA_SETS, help=", ".join(DATA_SETS))
     command.add_argument("path", metavar="PATH", help="the archive, or the folder it unpacks to")
-    command.add_argument("--out", metavar="FILE", required=True, help="the records, as Parquet")
+    command.add_argument(
+        "--out", metavar="FILE", required=True, help="the Parquet file of the records"
+    )
     command.add_argument(
         "--split-seed",
         metavar="N",
         type=whole(0),
-        help="draw the sides, 0.8, 0.1 and 0.1; default: the data set's own split",
+        help="sample a split of 0.8, 0.1 and 0.1 with this seed; default: the data set's own split",
     )
 
 

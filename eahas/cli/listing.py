@@ -1,4 +1,4 @@
-"""`eahas list`: what ships."""
+"""`eahas list`: list the benchmarks that ship."""
 
 from __future__ import annotations
 
@@ -16,22 +16,26 @@ def add_to(commands: Any) -> None:
         commands,
         "list",
         run,
-        "the benchmarks that ship",
+        "list the benchmarks that ship",
         "eahas list",
         "eahas list --json",
     )
-    command.add_argument("--json", action="store_true", help="as JSON, for programs")
+    command.add_argument("--json", action="store_true", help="print JSON, for programs")
 
 
 def run(arguments: Namespace) -> None:
-    found = api.list_benchmarks()
+    benchmarks = api.list_benchmarks()
     if arguments.json:
-        print(json.dumps(found))
+        print(json.dumps(benchmarks))
         return
-    if not found:
-        print("no benchmark ships with this installation")
-    for bench in found:
-        targets = (f"{name} [{UNITS.get(u, u)}]" for name, u in bench["targets"].items())
+    if not benchmarks:
+        print("this installation contains no benchmark")
+    for bench in benchmarks:
+        energies = bench["energies"]
+        targets = (
+            f"{name} [{', '.join(filter(None, (UNITS.get(u, u), energies.get(name))))}]"
+            for name, u in bench["targets"].items()
+        )
         print(f"{bench['name']}@{bench['version']}")
         if bench["description"]:
             print(f"  about    {bench['description']}")

@@ -1,4 +1,4 @@
-"""`eahas predict`: ask a benchmark about a configuration, or a list of them."""
+"""`eahas predict`: predict the runs of a configuration, or of a list of configurations."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def add_to(commands: Any) -> None:
         commands,
         "predict",
         run,
-        "learning curve, time and energy of a configuration",
+        "predict the learning curve, time and energy of a configuration",
         "eahas predict regnet-digits --sample 0",
         "eahas predict regnet-digits --config config.json --plot prediction.png",
         "eahas predict regnet-digits --config - --at 10 --json < config.json",
@@ -33,16 +33,19 @@ def add_to(commands: Any) -> None:
         "--sample", metavar="SEED", type=whole(0), help="a random configuration of the space"
     )
     command.add_argument(
-        "--at", metavar="EPOCH", type=whole(1), help="stop there; default: the end"
+        "--at",
+        metavar="EPOCH",
+        type=whole(1),
+        help="predict the values at this epoch; default: end",
     )
     command.add_argument(
-        "--level", type=probability, default=0.9, help="of the intervals; default: 0.9"
+        "--level", type=probability, default=0.9, help="level of the intervals; default: 0.9"
     )
     command.add_argument(
-        "--noise-seed", metavar="N", type=whole(0), help="one plausible run instead of the mean"
+        "--noise-seed", metavar="N", type=whole(0), help="predict one sampled run, not the mean"
     )
-    command.add_argument("--plot", metavar="FILE", help="draw the curves as .png, .svg, .pdf, ...")
-    command.add_argument("--json", action="store_true", help="everything as JSON, for programs")
+    command.add_argument("--plot", metavar="FILE", help="plot the curves as .png, .svg, .pdf, ...")
+    command.add_argument("--json", action="store_true", help="print everything as JSON")
 
 
 def run(arguments: Namespace) -> None:
@@ -52,21 +55,21 @@ def run(arguments: Namespace) -> None:
     else:
         config = bench.space.sample(seed=arguments.sample)
     prediction = bench.predict(config, noise_seed=arguments.noise_seed)
-    found = None
+    values = None
     if arguments.at is not None:
         if not prediction.single:
             raise UsageError("--at takes one configuration, not a list")
-        found = bench.query(config, at=arguments.at, noise_seed=arguments.noise_seed)
-    picture = None
+        values = bench.query(config, at=arguments.at, noise_seed=arguments.noise_seed)
+    image = None
     if arguments.plot is not None:
         from eahas.report.plotting import save_figure
 
-        picture = save_figure(prediction.plot(arguments.level), arguments.plot)
+        image = save_figure(prediction.plot(arguments.level), arguments.plot)
     if arguments.json:
-        at = {} if found is None else {"at": found}
+        at = {} if values is None else {"at": values}
         print(json.dumps(prediction.to_dict(arguments.level) | at, allow_nan=False))
-    elif found is not None:
-        print(format_query(bench, found, prediction.epochs))
+    elif values is not None:
+        print(format_query(bench, values, prediction.epochs))
     elif prediction.single:
         view = prediction_view(prediction, arguments.level)
         drawn, columns = terminal.can_draw(), terminal.width()
@@ -75,5 +78,5 @@ def run(arguments: Namespace) -> None:
         print(format_prediction(view, drawn=drawn, columns=columns))
     else:
         print(format_list(prediction_view(prediction, arguments.level)))
-    if picture is not None and not arguments.json:
-        print(f"\nwrote {picture}")
+    if image is not None and not arguments.json:
+        print(f"\nwrote {image}")

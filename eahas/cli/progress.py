@@ -1,4 +1,4 @@
-"""How far a long job is, on stderr: a bar on a terminal, a line now and then elsewhere."""
+"""Progress of a long job on stderr: a bar on a terminal, or else a line every few seconds."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ import time
 from types import TracebackType
 from typing import Any
 
-QUIET_S = 2.0  # what takes less shows nothing
-EVERY_S = 15.0  # between two lines where no bar can be drawn
+QUIET_S = 2.0  # a job that takes less time shows nothing
+EVERY_S = 15.0  # time between two lines if no bar can be drawn
 
 
 class Bars:
-    """Called with (what is being done, done, total); one bar at a time, a new one for each `what`.
+    """Progress bars; call with the name of a step, its number of finished units, and their total.
 
-    tqdm draws it where it is installed. A context: what is drawn is closed at its end.
+    Each step has its own bar, and only one is shown at a time. tqdm draws it if it is installed. As
+    a context manager, it closes the last bar at its end.
     """
 
     def __init__(self) -> None:
@@ -68,7 +69,7 @@ class _Tqdm:
 
 
 class _Lines:
-    """`fit curves: 1200 of 3000`, first after two seconds, then every fifteen."""
+    """Lines such as `fit curves: 1200 of 3000`, first after two seconds, then every fifteen."""
 
     def __init__(self, what: str, total: int) -> None:
         self._what, self._total = what, total

@@ -1,4 +1,4 @@
-"""`eahas sweep`: the stages from a spec to records, each from folder to folder."""
+"""`eahas sweep`: the stages from a spec to records; each stage reads and writes a folder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from eahas.cli import report
 from eahas.cli import validate_energy as validation
 from eahas.cli.arguments import UsageError, add_command, path, seconds, whole
 from eahas.cli.progress import Bars
-from eahas.cli.run_args import add_machine
+from eahas.cli.run_args import add_run_options
 
 
 def add_to(commands: Any) -> None:
@@ -38,41 +38,47 @@ def add_to(commands: Any) -> None:
     command.add_argument("spec", metavar="SPEC", help="a spec that ships, or a .yaml or .json file")
     command.add_argument("--out", metavar="DIR", type=path, required=True, help="the sweep folder")
     what = command.add_mutually_exclusive_group(required=True)
-    what.add_argument("--configs", metavar="N", type=whole(1), help="this many, drawn at random")
+    what.add_argument(
+        "--configs", metavar="N", type=whole(1), help="number of random configurations"
+    )
     what.add_argument("--all", action="store_true", help="every configuration of a small space")
-    command.add_argument("--seed", type=whole(0), default=0, help="of the drawing; default: 0")
+    command.add_argument("--seed", type=whole(0), default=0, help="seed of the sample; default: 0")
     for side in ("train", "test"):
         command.add_argument(
             f"--repeats-{side}",
             metavar="N",
             type=whole(0),
             default=0,
-            help=f"{side} configurations to train with further seeds; default: 0",
+            help=f"number of {side} configurations to train with more seeds; default: 0",
         )
     command.add_argument(
-        "--repeat-seeds", metavar="N", type=whole(1), default=2, help="how many; default: 2"
+        "--repeat-seeds",
+        metavar="N",
+        type=whole(1),
+        default=2,
+        help="number of additional seeds of these; default: 2",
     )
 
     command = add_command(
         stages,
         "launch",
         launch,
-        "train what is not trained yet; call it again to continue",
+        "train all runs that are not finished; call it again to continue",
         "eahas sweep launch my-sweep",
         "eahas sweep launch my-sweep --workers 1 --device cuda --budget-s 3600",
     )
     command.add_argument("folder", metavar="DIR", type=path, help="a sweep folder")
-    add_machine(command)
+    add_run_options(command)
     command.add_argument(
         "--budget-s", metavar="S", type=seconds, help="start no run after this many seconds"
     )
-    command.add_argument("--retry-failed", action="store_true", help="make failed runs again")
+    command.add_argument("--retry-failed", action="store_true", help="train failed runs again")
 
     command = add_command(
         stages,
         "run",
         run,
-        "the next slice of a spec's fixed list of runs, appended to a store of records",
+        "train the next runs of a spec's fixed list, and append them to a records file",
         "eahas sweep run regnet-cifar10-16px --budget-s 500 --device cuda --data-dir data",
     )
     command.add_argument("spec", metavar="SPEC", help="a spec that ships, or a .yaml or .json file")
@@ -81,26 +87,26 @@ def add_to(commands: Any) -> None:
         metavar="S",
         type=seconds,
         required=True,
-        help="stop after this many seconds; a run that is cut off goes on with the next slice",
+        help="stop after this many seconds; the next call continues an interrupted run",
     )
     command.add_argument(
         "--store",
         metavar="FILE",
         type=path,
-        help="the records, a Parquet file; default: NAME.parquet, after the name in the spec",
+        help="the Parquet file of the records; default: NAME.parquet, with the name in the spec",
     )
-    command.add_argument("--retry-failed", action="store_true", help="make failed runs again")
-    add_machine(command)
+    command.add_argument("--retry-failed", action="store_true", help="train failed runs again")
+    add_run_options(command)
 
     command = add_command(
         stages,
         "restore",
         restore,
-        "put the runs of a records file back into a sweep folder, to go on elsewhere",
+        "put the runs of a records file back into a sweep folder, to continue on another machine",
         "eahas sweep restore my-sweep records.parquet",
     )
     command.add_argument(
-        "folder", metavar="DIR", type=path, help="a folder with the same plan, sampled anew"
+        "folder", metavar="DIR", type=path, help="a folder with the same plan, sampled again"
     )
     command.add_argument(
         "records", metavar="RECORDS", type=path, help="a Parquet file of the same sweep"
@@ -110,7 +116,7 @@ def add_to(commands: Any) -> None:
         stages,
         "collect",
         collect,
-        "check every finished run and write them as one Parquet file",
+        "check every finished run and write all to one Parquet file",
         "eahas sweep collect my-sweep",
     )
     command.add_argument("folder", metavar="DIR", type=path, help="a sweep folder")
@@ -136,7 +142,7 @@ def sample(arguments: Namespace) -> None:
     seeds = {"seed": arguments.seed, "repeat_seeds": arguments.repeat_seeds}
     if arguments.all:
         if arguments.repeats_train or arguments.repeats_test:
-            raise UsageError("--all trains every configuration with further seeds; no --repeats-*")
+            raise UsageError("--all trains every configuration with more seeds; omit --repeats-*")
         runs = plan.plan_all(spec, **seeds)
         plan.write_plan(spec, runs, folder)
     else:
@@ -147,11 +153,11 @@ def sample(arguments: Namespace) -> None:
                 arguments.configs,
                 repeats_train=arguments.repeats_train,
                 repeats_test=arguments.repeats_test,
-                progress=lambda done, total: bars("draw configurations", done, total),
+                progress=lambda done, total: bars("sample configurations", done, total),
                 **seeds,
             )
     roles = Counter(run.role for run in runs)
-    print(f"{folder}: {len(runs)} runs planned ({counted(roles)})")
+    print(f"{folder}: {len(runs)} runs planned ({format_counts(roles)})")
     print(f"next: eahas sweep launch {folder}")
 
 
@@ -168,7 +174,7 @@ def launch(arguments: Namespace) -> None:
             allow_company=arguments.allow_company,
         )
     except KeyboardInterrupt:
-        print(f"what is finished is safe; continue with: eahas sweep launch {folder}")
+        print(f"finished runs are saved; continue with: eahas sweep launch {folder}")
         raise
     print(f"{folder}: {finished} of {planned} runs finished")
     again = f"launch {folder} to continue" if finished < planned else f"collect {folder}"
@@ -185,7 +191,7 @@ def make_runs(
     retry_failed: bool = False,
     allow_company: bool = False,
 ) -> tuple[int, int]:
-    """Launch a sweep under a progress bar; how many runs are finished, and how many planned."""
+    """Launch a sweep with a progress bar; return the numbers of finished and of planned runs."""
     from sweeps.launch import launch
     from sweeps.plan import load_plan
 
@@ -206,7 +212,7 @@ def make_runs(
 
 def run(arguments: Namespace) -> None:
     from regnet_hpo.preflight import check_trainable
-    from sweeps.incremental import run_slice, work_folder
+    from sweeps.incremental import run_increment, work_folder
     from sweeps.specs import load_spec
 
     spec = load_spec(arguments.spec)
@@ -214,7 +220,7 @@ def run(arguments: Namespace) -> None:
     store = Path(f"{spec.name}.parquet" if arguments.store is None else arguments.store)
     try:
         with Bars() as bars:
-            made = run_slice(
+            result = run_increment(
                 spec,
                 store,
                 arguments.budget_s,
@@ -226,48 +232,49 @@ def run(arguments: Namespace) -> None:
                 progress=lambda done, total: bars("runs", done, total),
             )
     except KeyboardInterrupt:
-        kept = f"what is finished is in {store}; " if store.exists() else ""
-        print(f"{kept}call it again to go on")
+        kept = f"finished runs are in {store}; " if store.exists() else ""
+        print(f"{kept}call it again to continue")
         raise
     print(
-        f"{store}: {made.after} of {made.planned} runs ({counted(made.status)}), {made.made} of "
-        f"them made in {made.seconds:.0f} s"
+        f"{store}: {result.after} of {result.planned} runs ({format_counts(result.status)}), "
+        f"{result.made} of them trained in {result.seconds:.0f} s"
     )
-    if "failed" in made.status:
-        print("runs that failed are made again with --retry-failed")
-    for machine, count in made.unrelated.items():
+    if "failed" in result.status:
+        print("--retry-failed trains failed runs again")
+    for machine, count in result.unrelated.items():
         print(
-            f"machine {machine} made {count} runs but no anchor yet: their times stand as they are "
-            "until it has made one, at its next slice"
+            f"machine {machine} has {count} runs but no anchor (machine-speed reference run) yet: "
+            "their times are not corrected until its next call makes one"
         )
-    if made.after == made.planned:
+    if result.after == result.planned:
         print(f"next: eahas fit {arguments.spec} {store} --out my-benchmark")
     else:
-        print(f"call it again to go on; runs that had begun are kept in {work_folder(store)}")
+        print(f"call it again to continue; interrupted runs are kept in {work_folder(store)}")
 
 
 def restore(arguments: Namespace) -> None:
-    from sweeps.restore import restore as restored
+    from sweeps.restore import restore as restore_runs
 
-    count = restored(Path(arguments.folder), arguments.records)
+    count = restore_runs(Path(arguments.folder), arguments.records)
     print(f"{arguments.folder}: {count} runs restored")
     print(f"next: eahas sweep launch {arguments.folder}")
 
 
 def collect(arguments: Namespace) -> None:
     from sweeps.collect import RECORDS_FILE
-    from sweeps.collect import collect as collected
+    from sweeps.collect import collect as collect_runs
     from sweeps.plan import SPEC_FILE
     from sweeps.specs import list_specs, load_spec
 
     folder = Path(arguments.folder)
     out = folder / RECORDS_FILE if arguments.out is None else Path(arguments.out)
-    spec, rows = collected(folder, out)
-    print(f"{out}: {len(rows)} runs of {spec.name} ({counted(Counter(r['status'] for r in rows))})")
+    spec, rows = collect_runs(folder, out)
+    print(f"{out}: {len(rows)} runs of {spec.name} ({format_counts(rows.counts('status'))})")
     ships = spec.name in list_specs() and load_spec(spec.name).source == spec.source
-    named = spec.name if ships else folder / SPEC_FILE
-    print(f"next: eahas fit {named} {out} --out my-benchmark")
+    name_or_path = spec.name if ships else folder / SPEC_FILE
+    print(f"next: eahas fit {name_or_path} {out} --out my-benchmark")
 
 
-def counted(counts: Mapping[str, int]) -> str:
+def format_counts(counts: Mapping[str, int]) -> str:
+    """Counts as text, such as "3 ok, 1 failed"."""
     return ", ".join(f"{count} {name}" for name, count in counts.items())

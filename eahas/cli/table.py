@@ -1,4 +1,4 @@
-"""`eahas table`: from the records of a space that was trained whole to a tabular benchmark."""
+"""`eahas table`: make a tabular benchmark from the records of a completely trained space."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from argparse import Namespace
 from typing import Any
 
 from eahas.cli.arguments import add_command
-from eahas.cli.benchmark_args import add_making, folder_to_make, path_of
+from eahas.cli.benchmark_args import add_benchmark_args, as_argument, output_folder
 from eahas.cli.format_metrics import summary
 from eahas.cli.inputs import read_records_of
 from eahas.cli.progress import Bars
-from eahas.records.summary import energy_facts
 
 
 def add_to(commands: Any) -> None:
@@ -18,21 +17,22 @@ def add_to(commands: Any) -> None:
         commands,
         "table",
         run,
-        "make a benchmark that looks up: every configuration trained, nothing predicted",
+        "make a tabular benchmark, which looks up runs instead of predicting them",
         "eahas sweep sample regnet-digits-table --all --out my-sweep",
         "eahas table regnet-digits-table my-sweep/records.parquet --out my-table",
     )
-    add_making(command)
+    add_benchmark_args(command)
     command.add_argument(
         "--partial",
         action="store_true",
-        help="go without the configurations that have no run; they are refused when asked for",
+        help="allow configurations without a run; a query for one is an error",
     )
 
 
 def run(arguments: Namespace) -> None:
-    folder = folder_to_make(arguments)
+    folder = output_folder(arguments)
 
+    from surrogates.data.energies import checked_energies
     from surrogates.table import make, save
     from sweeps.specs import load_spec
 
@@ -44,11 +44,10 @@ def run(arguments: Namespace) -> None:
         )
     save(made, rows, folder, name=arguments.name, version=arguments.version)
     table, found = made.table, made.quality
-    source = energy_facts(rows)["source"]
     print(
         f"{len(table.flats):,} of {table.points:,} configurations, {table.present.sum():,} runs "
         f"with {table.members} seeds\n\n{found['judged']}\n"
-        f"{summary(found['held_out'], spec.targets, source)}"
+        f"{summary(found['held_out'], spec.targets, checked_energies(rows, spec))}"
     )
     which = "--sample 0" if len(table.flats) == table.points else "--config CONFIG.json"
-    print(f"\nwrote {folder}; ask it: eahas predict {path_of(folder)} {which}")
+    print(f"\nwrote {folder}; next: eahas predict {as_argument(folder)} {which}")

@@ -1,4 +1,4 @@
-"""`--tune N`: settings searched before a fit, for every command that fits."""
+"""`--tune N`: a search for settings before a fit, for every command that fits."""
 
 from __future__ import annotations
 
@@ -14,75 +14,78 @@ from eahas.files import write_json
 
 if TYPE_CHECKING:
     from surrogates.data.dataset import Runs
-    from surrogates.fitting import Part
+    from surrogates.fitting import Component
 
-SETTINGS, STUDY = ".settings.json", ".study.db"  # beside the folder that is written
+SETTINGS, STUDY = ".settings.json", ".study.db"  # suffixes of files next to the output folder
 
 
-def add_tuning(command: Parser) -> None:
+def add_tuning_options(command: Parser) -> None:
     command.add_argument(
         "--tune",
         metavar="N",
         type=whole(1),
-        help="first search for settings, N trials a model, fitted on train and judged on valid; "
-        f"the best go to DIR{SETTINGS}",
+        help="first search for settings, with N trials per model, fitted on train and evaluated on "
+        f"valid; the best settings are written to DIR{SETTINGS}",
     )
     command.add_argument(
         "--study",
         metavar="FILE",
-        help="SQLite file of the trials, which a later call goes on with; trials that are "
-        f"finished count; default: DIR{STUDY}",
+        help="SQLite file of the trials, with which a later call continues; finished trials "
+        f"count; default: DIR{STUDY}",
     )
 
 
-def tuned(
-    parts: Sequence[Part],
+def tune_components(
+    components: Sequence[Component],
     runs: Runs,
     arguments: Namespace,
     folder: Path,
     *,
     seed: int,
-    held: frozenset[str] = frozenset(),
-) -> tuple[list[Part], list[str]]:
-    """The parts with the best settings found, and a word on each; as they are without `--tune`."""
+    fixed: frozenset[str] = frozenset(),
+) -> tuple[list[Component], list[str]]:
+    """The components with tuned settings, and a comment on each tuning; unchanged without `--tune`.
+
+    The settings named in `fixed` are not tuned.
+    """
     if arguments.tune is None:
         if arguments.study is not None:
-            raise UsageError("--study is for --tune N")
-        return list(parts), []
+            raise UsageError("--study needs --tune N")
+        return list(components), []
     from surrogates.tuning.study import tune
 
-    study = Path(arguments.study) if arguments.study else beside(folder, STUDY)
-    found = []
+    study = Path(arguments.study) if arguments.study else sibling_path(folder, STUDY)
+    results = []
     with Bars() as bars:
-        for part in parts:
-            found.append(
+        for component in components:
+            results.append(
                 tune(
-                    part,
+                    component,
                     runs,
                     trials=arguments.tune,
                     study=study,
                     seed=seed,
-                    held=held,
+                    fixed=fixed,
                     report=bars,
                 )
             )
-    for part, best in zip(parts, found, strict=True):
-        print(f"tuned {part.family.name}: {best.about}")
-        for reason in dict.fromkeys(best.failed):
-            print(f"  failed {best.failed.count(reason)} times: {reason}")
-    better = [replace(p, settings=best.settings) for p, best in zip(parts, found, strict=True)]
-    return better, [best.about for best in found]
+    for component, result in zip(components, results, strict=True):
+        print(f"tuned {component.family.name}: {result.about}")
+        for reason in dict.fromkeys(result.failed):
+            print(f"  failed {result.failed.count(reason)} times: {reason}")
+    tuned = [replace(c, settings=r.settings) for c, r in zip(components, results, strict=True)]
+    return tuned, [result.about for result in results]
 
 
 def write_settings(folder: Path, content: Any) -> Path:
-    """Settings in a file beside the folder, in the format that the command reads."""
-    path = beside(folder, SETTINGS)
+    """Write settings to a file next to the folder, in the format that the command reads."""
+    path = sibling_path(folder, SETTINGS)
     write_json(path, content, indent=2)
     return path
 
 
-def beside(folder: Path, suffix: str) -> Path:
-    """A file named after a folder, in the folder around it."""
+def sibling_path(folder: Path, suffix: str) -> Path:
+    """The path of a file next to a folder, named after the folder; creates the parent folder."""
     named = folder if folder.name else folder.absolute()
     named.parent.mkdir(parents=True, exist_ok=True)
     return named.with_name(named.name + suffix)

@@ -1,4 +1,4 @@
-"""Energy of any command: every meter that this machine has, around one child process."""
+"""The energy of any command: a child process, metered by every meter that the machine has."""
 
 from __future__ import annotations
 
@@ -16,14 +16,19 @@ from .open import AUTO, EVERY_GPU, open_meter
 from .reading import EnergyReading
 
 GPU, CPU = "gpu", "cpu"
-PATIENCE_S = 10.0  # for a command to end before it is killed
+KILL_AFTER_S = 10.0  # time that a command has to end before it is killed
 
 
 @dataclass(frozen=True)
 class CommandEnergy:
-    """What a command used, by part of the machine; means over its `repeats`.
+    """Energy and time of a command, for each part of the machine; means over its `repeats`.
 
-    `passed_over` says of each more trusted source why it was not used.
+    Attributes:
+        command: the program and its arguments.
+        exit_code: exit code of the last run.
+        repeats: number of runs.
+        readings: one reading for each part ("gpu", "cpu") that was metered.
+        passed_over: for each part, the reasons why a more trusted source was not used.
     """
 
     command: tuple[str, ...]
@@ -34,16 +39,16 @@ class CommandEnergy:
 
     @property
     def energy_j(self) -> float:
-        """Joules of all parts."""
+        """Sum of the energies of all parts, in joules."""
         return sum(reading.energy_j for reading in self.readings.values())
 
     @property
     def duration_s(self) -> float:
-        """Wall-clock seconds."""
+        """Wall-clock duration in seconds."""
         return max((reading.duration_s for reading in self.readings.values()), default=0.0)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """The fields and the two sums as plain JSON values."""
         return {
             "command": list(self.command),
             "exit_code": self.exit_code,
@@ -58,11 +63,19 @@ class CommandEnergy:
 def open_parts(
     device: str = AUTO, *, estimate_w_per_core: float, **given: Any
 ) -> tuple[dict[str, Meter], dict[str, tuple[str, ...]]]:
-    """A meter for each part of the machine, and why parts or sources were passed over.
+    """Open one meter for each part of the machine.
 
-    `auto` is every GPU that NVML shows, and the processor; else a device as for `open_meter`, whose
-    other arguments may be `given`. CPU time is that of this process and of the children that it has
-    waited for. Raises MeterError where a device that was named cannot be metered.
+    Args:
+        device: "auto" for the CPU and every GPU that NVML lists, or a device as in `open_meter`.
+        estimate_w_per_core: power of one busy core in watts, for the estimate.
+        given: other arguments of `open_meter`.
+
+    Returns:
+        the meters by part ("gpu", "cpu"), and by part the reasons why sources were not used. The
+        CPU time is that of this process and of the child processes that it has waited for.
+
+    Raises:
+        MeterError: a device that was requested by name cannot be metered.
     """
     meters: dict[str, Meter] = {}
     passed_over: dict[str, tuple[str, ...]] = {}
@@ -91,57 +104,60 @@ def meter_command(
     repeats: int = 1,
     passed_over: Mapping[str, tuple[str, ...]] | None = None,
 ) -> CommandEnergy:
-    """Run a command to its end, `repeats` times, between two readings of each meter.
+    """Run a command `repeats` times and measure its energy with every meter.
 
-    It has our standard streams. A run that fails is the last one. A part whose window is too short
-    or whose device failed is passed over.
+    The command inherits the standard streams of this process. If a run fails, no further run is
+    started. If a window is too short or a device fails, that part has no reading, and the reason is
+    added to `passed_over`.
 
-    Raises MeterError where the command ended well and no part could be metered; OSError where it
-    cannot be started.
+    Raises:
+        MeterError: the command succeeded and no part could be metered.
+        OSError: the command cannot be started.
     """
     assert meters and repeats > 0
     windows = {part: meter.start() for part, meter in meters.items()}
-    exit_code, done = 0, 0
-    while done < repeats and exit_code == 0:
+    exit_code, runs = 0, 0
+    while runs < repeats and exit_code == 0:
         exit_code = _run(command)
-        done += 1
-    readings, refused = {}, dict(passed_over or {})
+        runs += 1
+    readings, reasons = {}, dict(passed_over or {})
     for part, window in windows.items():
         try:
-            readings[part] = window.stop(repeats=done)
+            readings[part] = window.stop(repeats=runs)
         except MeterError as error:
-            refused[part] = (*refused.get(part, ()), str(error))
+            reasons[part] = (*reasons.get(part, ()), str(error))
     if not readings and exit_code == 0:
-        raise MeterError("; ".join(f"{part}: {why[-1]}" for part, why in refused.items()))
-    return CommandEnergy(tuple(command), exit_code, done, readings, refused)
+        raise MeterError("; ".join(f"{part}: {why[-1]}" for part, why in reasons.items()))
+    return CommandEnergy(tuple(command), exit_code, runs, readings, reasons)
 
 
 def _run(command: Sequence[str]) -> int:
-    """Run it to its end, which is ours too: no work goes on unmetered.
+    """Run the command and return its exit code.
 
-    It may end in its own way first. Ctrl-C reaches it from the terminal too, so then it is asked to
-    end only when it takes long.
+    If this process is interrupted, the command is ended too, so that it does not continue without
+    being metered. The terminal sends Ctrl-C to the command as well, so after KeyboardInterrupt the
+    command has `KILL_AFTER_S` to end by itself before it is terminated.
     """
     with subprocess.Popen(list(command)) as process:
         try:
             return process.wait()
         except BaseException as error:
-            if type(error) is not KeyboardInterrupt or not _ended(process):
+            if type(error) is not KeyboardInterrupt or not _ends_in_time(process):
                 process.terminate()
-                if not _ended(process):
+                if not _ends_in_time(process):
                     process.kill()
             raise
 
 
-def _ended(process: subprocess.Popen[bytes]) -> bool:
+def _ends_in_time(process: subprocess.Popen[bytes]) -> bool:
     try:
-        process.wait(PATIENCE_S)
+        process.wait(KILL_AFTER_S)
     except subprocess.TimeoutExpired:
         return False
     return True
 
 
 def cpu_time_of_all() -> float:
-    """CPU seconds of this process and of its children that have ended, to the microsecond."""
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(each.ru_utime + each.ru_stime for each in used)
+    """CPU seconds of this process and of its children that have ended; microsecond resolution."""
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)

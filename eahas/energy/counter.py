@@ -1,4 +1,4 @@
-"""A hardware counter that may wrap, as an integer that only ever grows."""
+"""An energy counter of the hardware that may wrap, converted into a count that never decreases."""
 
 from __future__ import annotations
 
@@ -7,22 +7,23 @@ from collections.abc import Sequence
 from eahas.errors import MeterError
 
 SLACK_S = 0.2
-"""A counter may show in one tick what it gathered since the last: two ticks of the slowest kind."""
+"""Time added to the interval between two reads: two ticks of the slowest counter (0.1 s each). The
+value that a counter shows may be one tick old at the first read and current at the second."""
 
 
 class WrappingCounter:
-    """Adds up the steps of a counter, and tells a wrap from a reset.
+    """Adds up the increments of a counter, and distinguishes a wrap from a reset.
 
-    A counter that went down either wrapped or was reset (driver reloaded, device reset, machine
-    slept). It is taken for a wrap only if the energy that the wrap implies is one that the device
-    could have used since the last read; every other decrease is an error naming both values, for
-    the energy in between is lost.
+    A counter that decreased either wrapped or was reset (the driver was reloaded, the device reset,
+    the machine suspended). The decrease is a wrap only if the device could have used the implied
+    energy since the last read. Any other decrease is an error, because the energy in between is
+    lost; the message contains both values.
 
     Args:
         name: what is counted, for messages.
         unit_j: joules of one count.
-        wraps_at: sizes at which the counter may start again at zero, the smallest first.
-        max_power_w: more than the device can draw.
+        wraps_at: values at which the counter may start again at zero, in increasing order.
+        max_power_w: an upper bound of the power of the device.
     """
 
     def __init__(
@@ -39,19 +40,19 @@ class WrappingCounter:
 
     @property
     def total_j(self) -> float:
-        """Joules counted since the counter was made, rests left out."""
+        """Joules counted since this object was created, without the time before each `rebase`."""
         return self.count * self._unit_j
 
     def rebase(self, raw: int, t_s: float) -> None:
-        """Start again from here after a rest; what was counted meanwhile is not ours."""
+        """Continue from this value after a pause; the energy used during the pause is not added."""
         self._raw, self._t_s = raw, t_s
 
     def advance(self, raw: int, t_s: float) -> float:
-        """Take in one reading and return `total_j`.
+        """Add one reading and return `total_j`.
 
         Raises:
-            MeterError: the counter went down and a wrap cannot explain it, or it was left unread
-                for so long that it may have wrapped unseen.
+            MeterError: the counter decreased and a wrap cannot explain it, or it was not read for
+                so long that it may have wrapped more than once.
         """
         possible_j = self._max_power_w * (t_s - self._t_s + SLACK_S)
         if possible_j >= self._wraps_at[-1] * self._unit_j:
@@ -70,7 +71,7 @@ class WrappingCounter:
                 self.wraps += 1
                 return step
         raise MeterError(
-            f"{self._name} went down from {self._raw} to {raw}, which no wrap explains "
+            f"{self._name} decreased from {self._raw} to {raw}, and a wrap does not explain this "
             f"(at most {possible_j:.6g} J could have been used in between): the driver was "
-            f"reloaded or the device reset, and the energy of this window is lost"
+            f"reloaded or the device was reset, and the energy of this window is lost"
         )

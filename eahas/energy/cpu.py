@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def cpu_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    """Model name of the first CPU, or the machine type where the system gives no name."""
+    """Model name of the first CPU, or the machine type if the system reports no name."""
     if cpuinfo.is_file():
         for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
             key, _, value = line.partition(":")

@@ -1,13 +1,14 @@
-"""Energy of each epoch of a training, with what lies between the epochs left out.
+"""The energy of each epoch of a training; the time between two epochs is not counted.
 
-An epoch may be shorter than an honest window. Then several epochs are read as one group and the
-group's joules are shared out by duration. How long must a group be? The difference of a counter
-over one epoch is off by the ticks at its two ends. Where the phases of the ticks are independent
-from epoch to epoch, their spread adds up over n epochs as sqrt(n), not n, and a group of n epochs
-is as honest as one shortest window when it lasts sqrt(n) times as long. Their mean adds up as n:
-the counter shows at the start of an epoch what was drawn before it, half a tick on average, so a
-device that rests between epochs is read too low. Every reading made this way is flagged
-"apportioned".
+An epoch may be shorter than the shortest window that a source can read (`min_window_s`). Then
+several epochs are read as one group, and the energy of the group is divided among its epochs in
+proportion to their durations. Each end of an epoch may be off by one tick of the counter. If ticks
+and epochs are independent, the standard deviation of the summed errors of n epochs grows as
+sqrt(n), so a group of n epochs must last sqrt(n) times the shortest window to have the same
+relative error. The mean of these errors grows as n: at the start of an epoch the counter does not
+yet include the last energy used before the epoch, half a tick on average, and this energy is
+counted in the epoch instead. If the device is idle between epochs, the energy is therefore too low.
+Every reading of groups has the flag "apportioned".
 """
 
 from __future__ import annotations
@@ -32,14 +33,14 @@ Array = npt.NDArray[np.float64]
 
 @dataclasses.dataclass(frozen=True)
 class EpochEnergies:
-    """Energies of E epochs.
+    """The energies of E epochs.
 
     Attributes:
-        energy_j: joules of each epoch, (E,), all positive.
-        duration_s: wall-clock seconds of each epoch, (E,).
+        energy_j: energy of each epoch in joules, (E,), all positive.
+        duration_s: wall-clock duration of each epoch in seconds, (E,).
         cpu_time_s: CPU seconds of this process in each epoch, (E,).
-        groups: number of epochs in each group that was read as one; all 1 if nothing was shared.
-        reading: the whole training as one reading, with every flag.
+        groups: number of epochs in each group; all 1 if each epoch was read on its own.
+        reading: one reading of the whole training, with all flags.
     """
 
     energy_j: Array
@@ -50,22 +51,22 @@ class EpochEnergies:
 
     @property
     def total_j(self) -> float:
-        """Joules of all epochs."""
+        """Energy of all epochs in joules."""
         return self.reading.energy_j
 
     @property
     def apportioned(self) -> bool:
-        """Whether any epoch's energy was shared out of a group's."""
+        """Whether the energy of any group was divided among several epochs."""
         return max(self.groups) > 1
 
     @property
     def cumulative_j(self) -> Array:
-        """Joules up to the end of each epoch, (E,), increasing."""
+        """Energy in joules up to the end of each epoch, (E,), increasing."""
         cumulative: Array = np.cumsum(self.energy_j)
         return cumulative
 
     def to_dict(self) -> dict[str, Any]:
-        """A dictionary of plain JSON values."""
+        """The fields and `total_j` as plain JSON values."""
         return {
             "energy_j": self.energy_j.tolist(),
             "duration_s": self.duration_s.tolist(),
@@ -78,17 +79,17 @@ class EpochEnergies:
 
 
 def apportion(total_j: float, weights_s: npt.ArrayLike) -> Array:
-    """Share joules out in proportion to durations.
+    """Divide the energy of a group among its epochs, in proportion to their durations.
 
     Args:
-        total_j: joules of the group.
-        weights_s: durations of its epochs, (n,), not negative, not all 0.
+        total_j: energy of the group in joules.
+        weights_s: durations of its epochs in seconds, (n,), not negative, not all 0.
 
     Returns:
-        joules of each epoch, (n,), summing to `total_j`.
+        energy of each epoch in joules, (n,); the sum is `total_j`.
 
     Raises:
-        MeterError: the durations cannot be weights.
+        MeterError: a duration is negative or not finite, or all are 0.
     """
     weights = np.asarray(weights_s, dtype=np.float64)
     if weights.ndim != 1 or not np.all(np.isfinite(weights) & (weights >= 0)) or not weights.sum():
@@ -98,42 +99,42 @@ def apportion(total_j: float, weights_s: npt.ArrayLike) -> Array:
 
 
 def honest_groups(duration_s: Sequence[float], min_window_s: float) -> tuple[int, ...]:
-    """Sizes of the smallest runs of epochs that can each be read honestly, in order.
+    """Sizes of the smallest groups of consecutive epochs that are long enough to be read.
 
-    A run of n epochs needs `min_window_s * sqrt(n)` seconds (see the head of this module). What is
-    left over at the end joins the run before it.
+    A group of n epochs must last `min_window_s * sqrt(n)` seconds (the module's docstring explains
+    why). Epochs that remain at the end are added to the last group.
 
     Raises:
-        MeterError: all epochs together are still too short.
+        MeterError: all epochs together are too short.
     """
 
-    def honest(seconds: float, epochs: int) -> bool:
+    def long_enough(seconds: float, epochs: int) -> bool:
         return seconds >= min_window_s * math.sqrt(epochs)
 
-    done: list[tuple[float, int]] = []
+    groups: list[tuple[float, int]] = []  # seconds and number of epochs
     seconds, epochs = 0.0, 0
     for duration in duration_s:
         seconds, epochs = seconds + duration, epochs + 1
-        if honest(seconds, epochs):
-            done.append((seconds, epochs))
+        if long_enough(seconds, epochs):
+            groups.append((seconds, epochs))
             seconds, epochs = 0.0, 0
-    while epochs and not honest(seconds, epochs):
-        if not done:
+    while epochs and not long_enough(seconds, epochs):
+        if not groups:
             raise MeterError(
                 f"{epochs} epochs of {seconds:.6g} s in all are too short to be metered: that many "
                 f"need {min_window_s * math.sqrt(epochs):.6g} s together"
             )
-        before_s, before = done.pop()
-        seconds, epochs = seconds + before_s, epochs + before
+        previous_s, previous = groups.pop()
+        seconds, epochs = seconds + previous_s, epochs + previous
     if epochs:
-        done.append((seconds, epochs))
-    return tuple(n for _, n in done)
+        groups.append((seconds, epochs))
+    return tuple(size for _, size in groups)
 
 
 class EpochMeter:
-    """Meters epochs and leaves out what lies between `pause` and the next `start`.
+    """Measures the energy of epochs; the time between `pause` and the next `start` is not counted.
 
-    Two of them may share a meter, one for training and one for evaluation.
+    Two epoch meters may use the same meter, for example one for training and one for evaluation.
 
     Args:
         meter: an open meter; the caller closes it.
@@ -148,14 +149,18 @@ class EpochMeter:
         self._duration_s: list[float] = []
         self._cpu_time_s: list[float] = []
         self._sum: Span | None = None
-        self._earlier_company: tuple[OtherProcesses, ...] | None = None
+        self._earlier_other_processes: tuple[OtherProcesses, ...] | None = None
 
     def __len__(self) -> int:
-        """Epochs metered so far."""
+        """Number of epochs metered so far."""
         return len(self._energy_j)
 
     def start(self) -> None:
-        """Begin an epoch. Raises MeterError if the device fails or an epoch is already open."""
+        """Begin an epoch.
+
+        Raises:
+            MeterError: the device fails, or an epoch is already open.
+        """
         if self._first is not None:
             raise MeterError("an epoch is already open: call pause() before start()")
         if not self._begun:
@@ -167,7 +172,11 @@ class EpochMeter:
             self._first = self._meter.mark()
 
     def pause(self) -> None:
-        """End the epoch. Raises MeterError if the device or sampling failed, or none is open."""
+        """End the epoch.
+
+        Raises:
+            MeterError: the device or the sampling thread failed, or no epoch is open.
+        """
         if self._first is None:
             raise MeterError("no epoch is open: call start() before pause()")
         first, self._first = self._first, None
@@ -178,12 +187,12 @@ class EpochMeter:
         self._sum = span if self._sum is None else self._sum.plus(span)
 
     def drop(self) -> None:
-        """Forget the open epoch, if there is one: it did not come to its end."""
+        """Discard the open epoch, if there is one, because it did not finish."""
         self._first = None
 
     @contextmanager
     def epoch(self) -> Iterator[None]:
-        """`start` and `pause` around a block; an epoch that raises is dropped."""
+        """Meter a `with` block as one epoch; discard the epoch if the block raises."""
         self.start()
         try:
             yield
@@ -193,11 +202,11 @@ class EpochMeter:
         self.pause()
 
     def finish(self) -> EpochEnergies:
-        """Stop metering and give the energy of each epoch.
+        """Stop metering and return the energy of each epoch.
 
         Raises:
-            MeterError: an epoch is open, there is none at all, together they are too short to be
-                metered, or a group of them read 0 J.
+            MeterError: an epoch is open, no epoch was metered, the epochs are too short even as one
+                group, or a group has 0 J.
         """
         if self._first is not None:
             raise MeterError("an epoch is open: call pause() or drop() before finish()")
@@ -207,9 +216,9 @@ class EpochMeter:
         if self._sum is None:
             raise MeterError("no epoch was metered")
         groups = honest_groups(self._duration_s, self._meter.min_window_s)
-        energy_j = np.concatenate([self._share(part) for part in _slices(groups)])
+        energy_j = np.concatenate([self._epoch_energies(group) for group in _slices(groups)])
         flags = [] if max(groups) == 1 else ["apportioned"]
-        if self._earlier_company is not None:
+        if self._earlier_other_processes is not None:
             flags.append("resumed")
         return EpochEnergies(
             energy_j=energy_j,
@@ -217,12 +226,12 @@ class EpochMeter:
             cpu_time_s=np.array(self._cpu_time_s),
             groups=groups,
             reading=self._meter.describe(
-                self._sum, self._company(), pieces=len(self), flags=tuple(flags)
+                self._sum, self._other_processes(), pieces=len(self), flags=tuple(flags)
             ),
         )
 
     def state_dict(self) -> dict[str, Any]:
-        """The epochs ended so far, as plain JSON values."""
+        """The state after the epochs that have ended so far, as plain JSON values."""
         return {
             "source": self._meter.source,
             "device": self._meter.device,
@@ -233,16 +242,16 @@ class EpochMeter:
             "totals": [] if self._sum is None else [list(total) for total in self._sum.totals],
             "company": [
                 {"pids": None if c.pids is None else list(c.pids), "flags": list(c.flags)}
-                for c in self._company()
+                for c in self._other_processes()
             ],
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from the epochs of an earlier process.
+        """Continue after the epochs that an earlier process metered.
 
         Raises:
-            MeterError: this meter already has epochs, or it reads another source or device: joules
-                that were had in different ways make no sum.
+            MeterError: this meter already has epochs, or it reads another source or device; the sum
+                of energies from different sources has no meaning.
         """
         if self._energy_j or self._begun:
             raise MeterError("load_state_dict() must come before the first epoch")
@@ -260,26 +269,26 @@ class EpochMeter:
             return
         totals = tuple(Totals(*values) for values in state["totals"])
         self._sum = Span(sum(self._duration_s), sum(self._cpu_time_s), totals)
-        self._earlier_company = tuple(
+        self._earlier_other_processes = tuple(
             OtherProcesses(None if c["pids"] is None else tuple(c["pids"]), tuple(c["flags"]))
             for c in state["company"]
         )
 
-    def _company(self) -> tuple[OtherProcesses, ...]:
-        """Who was there, in this process and in earlier ones."""
+    def _other_processes(self) -> tuple[OtherProcesses, ...]:
+        """Other processes seen on each device, also while earlier processes ran this training."""
         now = self._meter.other_processes(self._since_s)
-        if self._earlier_company is None:
+        if self._earlier_other_processes is None:
             return now
-        return tuple(_both(a, b) for a, b in zip(self._earlier_company, now, strict=True))
+        return tuple(_union(a, b) for a, b in zip(self._earlier_other_processes, now, strict=True))
 
-    def _share(self, part: slice) -> Array:
-        group_j = sum(self._energy_j[part])
+    def _epoch_energies(self, group: slice) -> Array:
+        group_j = sum(self._energy_j[group])
         if not group_j > 0:
             raise MeterError(
                 f"energy_j: {self._meter.source} read {group_j:.6g} J on {self._meter.device} over "
-                f"epochs {part.start + 1} to {part.stop}, and every window must use more than 0 J"
+                f"epochs {group.start + 1} to {group.stop}, and every window must use more than 0 J"
             )
-        return apportion(group_j, self._duration_s[part])
+        return apportion(group_j, self._duration_s[group])
 
 
 def _slices(groups: Sequence[int]) -> Iterator[slice]:
@@ -289,7 +298,7 @@ def _slices(groups: Sequence[int]) -> Iterator[slice]:
         start += size
 
 
-def _both(a: OtherProcesses, b: OtherProcesses) -> OtherProcesses:
+def _union(a: OtherProcesses, b: OtherProcesses) -> OtherProcesses:
     flags = tuple(sorted({*a.flags, *b.flags}))
     if a.pids is None or b.pids is None:
         return OtherProcesses(None, flags)

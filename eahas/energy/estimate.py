@@ -1,4 +1,4 @@
-"""Energy estimated from CPU time and a stated power: no measurement, and never called one."""
+"""Energy estimated from CPU time and a power that the user states; it is not a measurement."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from .source import OtherProcesses, SourceFacts, Totals
 
 
 class EstimateSource:
-    """CPU seconds of this process times the watts that one busy core is said to draw.
+    """CPU seconds of this process times the power of one busy core.
 
-    CPU time is that of this process with all its threads; child processes are not in it. Reading
-    costs one multiplication, so it may wrap every epoch of a very small training.
+    The CPU time covers all threads of this process, but no child processes. A reading costs one
+    multiplication, so even the epochs of a very small training can be metered one by one.
 
     Args:
-        w_per_core: watts per busy core, stated by the user.
+        w_per_core: power of one busy core in watts, stated by the user.
+        device: name of the device; by default the model name of the CPU.
+        flags: flags of every reading.
 
     Raises:
         MeterError: `w_per_core` is missing or is not a positive number.
@@ -45,15 +47,15 @@ class EstimateSource:
         )
 
     def begin(self, t_s: float) -> None:
-        """Nothing to start."""
+        """Do nothing: an estimate needs no start."""
 
     def poll(self, t_s: float) -> None:
-        """Nothing to poll."""
+        """Do nothing: an estimate is not polled."""
 
     def read(self, t_s: float, cpu_time_s: float) -> Totals:
-        """Joules since the process started."""
+        """Joules since the start of the process."""
         return Totals(cpu_time_s * self._w_per_core)
 
     def other_processes(self, since_s: float) -> OtherProcesses:
-        """CPU time is our own alone, so company does not matter and is not looked for."""
+        """Unknown: CPU time excludes other processes, so they are not looked for."""
         return OtherProcesses()

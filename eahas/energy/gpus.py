@@ -1,7 +1,8 @@
-"""Which physical GPU is `cuda:0`? CUDA counts visible devices its own way, NVML by PCI bus.
+"""Find the physical GPU of a CUDA ordinal such as `cuda:0`.
 
-Metering the wrong GPU gives a plausible and wrong number, so where the two orders cannot be matched
-for certain, this is an error.
+CUDA numbers the visible devices in its own order, NVML numbers all devices by PCI bus. The energy
+of the wrong GPU would look plausible, so it is an error if the two orders cannot be matched with
+certainty.
 """
 
 from __future__ import annotations
@@ -15,33 +16,33 @@ from eahas.errors import MeterError
 from .nvml import Nvml, text
 
 CudaUuid = Callable[[int], "str | None"]
-"""CUDA ordinal -> UUID of the device without its "GPU-", or None where CUDA cannot be asked."""
+"""CUDA ordinal -> UUID of the device without its "GPU-", or None if CUDA is not available."""
 
 
 def pick_gpus(
     nvml: Nvml, ordinals: Sequence[int], environ: Mapping[str, str], cuda_uuid: CudaUuid
 ) -> list[Any]:
-    """NVML handles of the GPUs behind CUDA ordinals, each GPU once; without any, of every GPU.
+    """NVML handles of the GPUs with these CUDA ordinals, each GPU once; of all GPUs if none given.
 
-    A MIG slice stands for its whole GPU, whose counter is the only one there is.
+    A MIG instance gives the handle of its whole GPU, because only the whole GPU has a counter.
 
     Args:
         nvml: the library.
         ordinals: CUDA ordinals, as in "cuda:0".
-        environ: environment, for CUDA_VISIBLE_DEVICES and CUDA_DEVICE_ORDER.
-        cuda_uuid: asks CUDA itself; used only where the environment leaves doubt.
+        environ: environment variables, for CUDA_VISIBLE_DEVICES and CUDA_DEVICE_ORDER.
+        cuda_uuid: gets a UUID from CUDA; used only if the environment does not identify the GPU.
 
     Raises:
-        MeterError: there is no GPU, or an ordinal is not visible or cannot be matched to a GPU for
-            certain.
+        MeterError: there is no GPU, or an ordinal is not visible or cannot be matched to a GPU with
+            certainty.
     """
-    count = nvml.ask("nvmlDeviceGetCount")
-    all_handles = [nvml.ask("nvmlDeviceGetHandleByIndex", index) for index in range(count)]
+    count = nvml.query("nvmlDeviceGetCount")
+    all_handles = [nvml.query("nvmlDeviceGetHandleByIndex", index) for index in range(count)]
     if not all_handles:
         raise MeterError("NVML shows no GPU")
     if not ordinals:
         return all_handles
-    by_uuid = {text(nvml.ask("nvmlDeviceGetUUID", handle)): handle for handle in all_handles}
+    by_uuid = {text(nvml.query("nvmlDeviceGetUUID", handle)): handle for handle in all_handles}
     visible = _visible(environ)
     chosen: dict[str, Any] = {}
     for ordinal in ordinals:
@@ -51,7 +52,7 @@ def pick_gpus(
 
 
 def torch_uuid(ordinal: int) -> str | None:
-    """What torch says of a CUDA device, if the program has loaded torch and it sees a GPU."""
+    """The UUID that torch reports for a CUDA device; None if torch is not loaded or sees no GPU."""
     torch = sys.modules.get("torch")
     if torch is None or not torch.cuda.is_available() or ordinal >= torch.cuda.device_count():
         return None
@@ -76,20 +77,22 @@ def _uuid_of(
     environ: Mapping[str, str],
     cuda_uuid: CudaUuid,
 ) -> str:
-    seen = len(uuids) if visible is None else len(visible)
-    if ordinal >= seen:
-        shown = "not set" if visible is None else repr(",".join(visible))
+    count = len(uuids) if visible is None else len(visible)
+    if ordinal >= count:
+        setting = "not set" if visible is None else repr(",".join(visible))
         raise MeterError(
-            f"cuda:{ordinal}: {seen} GPU{'s' * (seen != 1)} visible, counted from 0 "
-            f"(CUDA_VISIBLE_DEVICES is {shown})"
+            f"cuda:{ordinal}: {count} GPU{'s' * (count != 1)} visible, counted from 0 "
+            f"(CUDA_VISIBLE_DEVICES is {setting})"
         )
     entry = None if visible is None else visible[ordinal]
     if entry is not None and entry.startswith("MIG-"):
-        slice_handle = nvml.ask("nvmlDeviceGetHandleByUUID", entry)
-        parent = nvml.ask("nvmlDeviceGetDeviceHandleFromMigDeviceHandle", slice_handle)
-        return _one(f"cuda:{ordinal}", text(nvml.ask("nvmlDeviceGetUUID", parent)), uuids)
+        instance = nvml.query("nvmlDeviceGetHandleByUUID", entry)
+        parent = nvml.query("nvmlDeviceGetDeviceHandleFromMigDeviceHandle", instance)
+        return _match_prefix(
+            f"cuda:{ordinal}", text(nvml.query("nvmlDeviceGetUUID", parent)), uuids
+        )
     if entry is not None and entry.startswith("GPU-"):
-        return _one(f"cuda:{ordinal}", entry, uuids)
+        return _match_prefix(f"cuda:{ordinal}", entry, uuids)
     if len(uuids) == 1:
         return uuids[0]
     if environ.get("CUDA_DEVICE_ORDER") == "PCI_BUS_ID":
@@ -97,21 +100,21 @@ def _uuid_of(
         if index < len(uuids):
             return uuids[index]
         raise MeterError(f"cuda:{ordinal}: CUDA_VISIBLE_DEVICES names GPU {index} of {len(uuids)}")
-    asked = cuda_uuid(ordinal)
-    if asked is not None:
-        return _one(f"cuda:{ordinal}", f"GPU-{asked}", uuids)
+    reported = cuda_uuid(ordinal)
+    if reported is not None:
+        return _match_prefix(f"cuda:{ordinal}", f"GPU-{reported}", uuids)
     raise MeterError(
         f"cuda:{ordinal}: which of the {len(uuids)} GPUs this is depends on CUDA's own order; set "
         f"CUDA_DEVICE_ORDER=PCI_BUS_ID, or name GPUs by UUID in CUDA_VISIBLE_DEVICES"
     )
 
 
-def _one(what: str, prefix: str, uuids: list[str]) -> str:
-    """The one GPU whose UUID starts so; CUDA allows abbreviated UUIDs."""
-    found = [uuid for uuid in uuids if uuid.startswith(prefix)]
-    if len(found) != 1:
-        raise MeterError(f"{what}: {len(found)} GPUs have a UUID that starts with {prefix}")
-    return found[0]
+def _match_prefix(what: str, prefix: str, uuids: list[str]) -> str:
+    """The only UUID that starts with `prefix`; CUDA allows abbreviated UUIDs."""
+    matches = [uuid for uuid in uuids if uuid.startswith(prefix)]
+    if len(matches) != 1:
+        raise MeterError(f"{what}: {len(matches)} GPUs have a UUID that starts with {prefix}")
+    return matches[0]
 
 
 def _index(entry: str) -> int:

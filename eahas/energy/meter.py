@@ -1,4 +1,4 @@
-"""Windows over energy sources: the one place where joules are read, refused or flagged."""
+"""Meters: read the energy of time windows, refuse invalid readings, and flag doubtful ones."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ IDLE_S = 5.0
 
 
 class Mark(NamedTuple):
-    """An instant: wall clock, CPU clock, and the running totals of each source."""
+    """An instant: wall-clock time, CPU time, and the running totals of each source."""
 
     t_s: float
     cpu_time_s: float
@@ -27,7 +27,7 @@ class Mark(NamedTuple):
 
 
 class Span(NamedTuple):
-    """What lies between two marks, or the sum of several such stretches."""
+    """Durations and totals between two marks, or the sum of several such spans."""
 
     duration_s: float
     cpu_time_s: float
@@ -35,23 +35,23 @@ class Span(NamedTuple):
 
     @classmethod
     def between(cls, first: Mark, last: Mark) -> Span:
-        """From one mark to a later one."""
+        """The span from one mark to a later one."""
         totals = tuple(b.since(a) for a, b in zip(first.totals, last.totals, strict=True))
         return cls(last.t_s - first.t_s, last.cpu_time_s - first.cpu_time_s, totals)
 
     def plus(self, other: Span) -> Span:
-        """Two stretches taken together."""
+        """The sum of two spans."""
         totals = tuple(a.plus(b) for a, b in zip(self.totals, other.totals, strict=True))
         return Span(self.duration_s + other.duration_s, self.cpu_time_s + other.cpu_time_s, totals)
 
     @property
     def energy_j(self) -> float:
-        """Joules over all devices."""
+        """Joules of all devices."""
         return sum(total.energy_j for total in self.totals)
 
 
 class Window:
-    """A window that is open until `stop`."""
+    """A time interval over which energy is read; it ends with `stop`."""
 
     def __init__(self, meter: Meter) -> None:
         self._meter = meter
@@ -65,11 +65,11 @@ class Window:
             raise
 
     def stop(self, *, repeats: int = 1) -> EnergyReading:
-        """Close the window and read it: the mean of so many runs of the work that filled it.
+        """Close the window and return its reading, divided by `repeats` runs of the same work.
 
         Raises:
-            MeterError: the window is shorter than the meter's `min_window_s`, 0 J were read, the
-                device failed, or sampling failed in the meantime.
+            MeterError: the window is shorter than the meter's `min_window_s`, a device read 0 J, a
+                device failed, or the sampling thread failed.
         """
         if not self._open:
             raise MeterError("the window is closed already")
@@ -86,7 +86,11 @@ class Window:
 
     @property
     def reading(self) -> EnergyReading:
-        """The reading, once the window is closed."""
+        """The reading of the closed window.
+
+        Raises:
+            MeterError: the window is still open, or its work failed.
+        """
         if self._reading is None:
             raise MeterError("the window has no reading: it is still open, or its work failed")
         return self._reading
@@ -94,18 +98,19 @@ class Window:
 
 @final
 class Meter:
-    """Reads energy over windows, from one source on one or more devices.
+    """Reads the energy of windows, from one kind of source on one or more devices.
 
-    Windows may overlap. Use it as a context manager, or call `close`. `open_meter` makes one.
+    Windows may overlap. Use a meter as a context manager, or call `close`. `open_meter` creates
+    meters.
 
     Args:
-        sources: one a device, all of one kind.
-        why: why each more trusted source was not used.
-        clock: seconds, monotone.
-        cpu_clock: CPU seconds of this process.
-        sleep: waits for so many seconds (used by `measure_idle`).
-        ticker: makes what polls the sources while metering lasts.
-        sync: called at each edge of a window, to wait for work that the device still has queued.
+        sources: one source for each device, all of the same kind.
+        why: the reasons why more trusted sources were not used.
+        clock: returns seconds; never decreases.
+        cpu_clock: returns the CPU seconds of this process.
+        sleep: waits for a number of seconds (used by `measure_idle`).
+        ticker: creates the thread that polls the sources while a window is open.
+        sync: called at each edge of a window, to wait for work that the device has queued.
         on_close: called once by `close`.
     """
 
@@ -147,37 +152,37 @@ class Meter:
 
     @property
     def device(self) -> str:
-        """Name of the device, or of all joined by " + "."""
+        """Name of the device; several names are joined by " + "."""
         return " + ".join(source.facts.device for source in self._sources)
 
     @property
     def formula(self) -> str:
-        """How joules are computed, in one line."""
+        """How the energy is computed, in one line."""
         return self._sources[0].facts.formula
 
     @property
     def min_window_s(self) -> float:
-        """The shortest window that is read; 0 for an estimate."""
+        """Duration in seconds of the shortest window that can be read; 0 for an estimate."""
         return max(source.facts.min_window_s for source in self._sources)
 
     @property
     def idle_power_w(self) -> float | None:
-        """Mean power of all devices in `measure_idle`; None before it."""
+        """Mean power in watts of all devices, as `measure_idle` measured it; None before."""
         known = [watts for watts in self._idle_w if watts is not None]
         return sum(known) if known else None
 
     def start(self) -> Window:
-        """Open a window; `Window.stop` closes it and gives the reading."""
+        """Open a window; `Window.stop` closes it and returns the reading."""
         return Window(self)
 
     @contextmanager
     def window(self) -> Iterator[Window]:
-        """A window around a `with` block; its `reading` is there after the block.
+        """Open a window for a `with` block; its `reading` is available after the block.
 
-        An exception in the block goes through, and then there is no reading.
+        If the block raises, the exception is propagated and there is no reading.
 
         Raises:
-            MeterError: as `Window.stop`.
+            MeterError: as in `Window.stop`.
         """
         window = self.start()
         try:
@@ -188,13 +193,14 @@ class Meter:
         window.stop()
 
     def measure_idle(self, seconds: float | None = None) -> float | None:
-        """Mean power in watts while nothing runs, put into every later reading.
+        """Measure the mean power in watts while nothing runs; every later reading contains it.
 
-        Call it before the run. A CUDA context that is already open keeps the GPU awake, and its
-        power is then part of "idle". An estimate has no idle power: it answers None at once.
+        Call this before the run. A CUDA context that is already open raises the power of the GPU,
+        and this power is then part of the idle power. For an estimate, which has no idle power, the
+        result is None.
 
         Args:
-            seconds: how long to wait; by default 5 s, or the shortest honest window if longer.
+            seconds: duration of the measurement; by default 5 s, or `min_window_s` if longer.
 
         Raises:
             MeterError: `seconds` is below `min_window_s`, or the measurement fails.
@@ -213,15 +219,15 @@ class Meter:
     def measure_repeated(
         self, work: Callable[[], object], *, at_least_s: float = 0.0, max_repeats: int = 1_000_000
     ) -> EnergyReading:
-        """Run `work` until an honest window is full; the reading is the mean of one run.
+        """Repeat `work` until the window is long enough; the reading is the mean of one run.
 
         Args:
-            work: called with nothing; its result is dropped.
-            at_least_s: repeat for at least so long, where that is more than `min_window_s`.
-            max_repeats: give up after so many runs.
+            work: called without arguments; its result is ignored.
+            at_least_s: minimum duration of the window, if more than `min_window_s`.
+            max_repeats: maximum number of runs.
 
         Raises:
-            MeterError: `max_repeats` runs do not fill the window, or as `Window.stop`.
+            MeterError: `max_repeats` runs are too short for the window, or as in `Window.stop`.
         """
         need_s = max(at_least_s, self.min_window_s)
         self.begin()
@@ -244,7 +250,7 @@ class Meter:
         )
 
     def close(self) -> None:
-        """Stop sampling and let the device go. A second call does nothing."""
+        """Stop sampling and close the library of the device. A second call does nothing."""
         if self._closed:
             return
         self._closed = True
@@ -265,10 +271,10 @@ class Meter:
     ) -> None:
         self.close()
 
-    # What windows are made of; `EpochMeter` uses it too.
+    # The methods below implement windows; `EpochMeter` uses them too.
 
     def begin(self) -> None:
-        """Start metering, unless someone else already has; pair with `end`."""
+        """Start metering, unless another window has started it; each call needs one `end`."""
         if self._closed:
             raise MeterError("the meter is closed")
         if self._users == 0:
@@ -283,14 +289,14 @@ class Meter:
         self._users += 1
 
     def end(self) -> None:
-        """Stop metering, when the last one who began ends."""
+        """End one `begin`; metering stops with the last one."""
         assert self._users > 0, "end without begin"
         self._users -= 1
         if self._users == 0:
             self._stop_ticker()
 
     def mark(self) -> Mark:
-        """This instant, with the totals of each source.
+        """The current time and the totals of each source.
 
         Raises:
             MeterError: a source failed, now or in the sampling thread since `begin`.
@@ -307,11 +313,11 @@ class Meter:
             return Mark(t_s, cpu_time_s, tuple(s.read(t_s, cpu_time_s) for s in self._sources))
 
     def other_processes(self, since_s: float) -> tuple[OtherProcesses, ...]:
-        """Who else was on each device since then."""
+        """Other processes seen on each device since `since_s`."""
         return tuple(source.other_processes(since_s) for source in self._sources)
 
     def others(self) -> tuple[int, ...]:
-        """Ids of the processes that are on the devices now, ours left out; () where unknown."""
+        """Ids of other processes that use the devices now; () if unknown."""
         since_s = self._clock()
         self.begin()
         try:
@@ -339,9 +345,17 @@ class Meter:
         pieces: int = 1,
         flags: tuple[str, ...] = (),
     ) -> EnergyReading:
-        """A reading of a span: per device, then summed. Raises MeterError if a device read 0 J.
+        """The reading of a span: one for each device, and their sum.
 
-        A span of several `pieces` (epochs) has two ends for each of them.
+        Args:
+            span: durations and totals.
+            other_processes: one entry for each device.
+            repeats: number of runs of the same work in the span; the reading is the mean.
+            pieces: number of separate intervals (epochs) in the span; each has two ends.
+            flags: additional flags.
+
+        Raises:
+            MeterError: a device read 0 J.
         """
         parts = []
         for source, total, others, idle_w in zip(
@@ -356,8 +370,8 @@ class Meter:
                 formula=facts.formula,
                 device=facts.device,
                 samples=total.samples,
-                sampled_j=total.sampled_j / repeats if facts.compares else None,
-                dram_j=total.dram_j / repeats if facts.tells_dram else None,
+                sampled_j=total.sampled_j / repeats if facts.has_samples else None,
+                dram_j=total.dram_j / repeats if facts.has_dram else None,
                 driver=facts.driver,
                 power_limit_w=facts.power_limit_w,
                 idle_power_w=idle_w,
@@ -367,13 +381,16 @@ class Meter:
                 statistical=facts.statistical(span.duration_s, pieces),
                 repeats=repeats,
             )
-            raised = {*facts.flags, *others.flags, *self._idle_flags, *flags}
-            raised.update(_flags_of(total, part))
-            parts.append(part.with_flags(raised))
+            all_flags = {*facts.flags, *others.flags, *self._idle_flags, *flags}
+            all_flags.update(_window_flags(total, part))
+            parts.append(part.with_flags(all_flags))
         return combine(parts)
 
     def _poll(self) -> None:
-        """One tick of the sampling thread. A failure ends the sampling and is raised by `mark`."""
+        """Poll each source once, from the sampling thread.
+
+        After a failure no source is polled any more; `mark` raises the failure.
+        """
         with self._lock:
             if self._failure is not None:
                 return
@@ -381,7 +398,7 @@ class Meter:
                 t_s = self._clock()
                 for source in self._sources:
                     source.poll(t_s)
-            except Exception as failure:  # noqa: BLE001  kept for `mark`: a thread has nobody to raise to
+            except Exception as failure:  # noqa: BLE001  no caller in this thread: `mark` raises it
                 self._failure = failure
 
     def _stop_ticker(self) -> None:
@@ -390,7 +407,7 @@ class Meter:
             ticker.stop()
 
 
-def _flags_of(total: Totals, reading: EnergyReading) -> Iterator[str]:
+def _window_flags(total: Totals, reading: EnergyReading) -> Iterator[str]:
     if total.wraps:
         yield "counter_wrapped"
     if total.gaps:

@@ -1,4 +1,4 @@
-"""The NVML library, with every error code turned into a sentence."""
+"""Calls to the NVML library; every error code becomes an exception with a readable message."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NO_DATA = 21
 ARGUMENT_VERSION_MISMATCH = 25
 DEPRECATED = 26
 
-UNKNOWABLE = frozenset(
+UNAVAILABLE = frozenset(
     {
         NOT_SUPPORTED,
         NO_PERMISSION,
@@ -25,20 +25,20 @@ UNKNOWABLE = frozenset(
         DEPRECATED,
     }
 )
-"""Codes that say "this device or driver does not tell", and nothing worse."""
+"""Codes which mean that this device or driver does not offer a value; nothing has failed."""
 
 
 class NvmlProblem(MeterError):
-    """NVML answered with an error code."""
+    """An NVML call returned an error code."""
 
     def __init__(self, function: str, code: int, meaning: str) -> None:
         super().__init__(f"NVML: {meaning} (code {code}) from {function}")
         self.code = code
 
     @property
-    def unknowable(self) -> bool:
-        """Whether the device or driver merely does not tell, rather than failed."""
-        return self.code in UNKNOWABLE
+    def unavailable(self) -> bool:
+        """Whether the device or driver does not offer the value; otherwise the call failed."""
+        return self.code in UNAVAILABLE
 
 
 class Nvml:
@@ -48,7 +48,7 @@ class Nvml:
         binding: a module like pynvml; by default pynvml of the package nvidia-ml-py is imported.
 
     Raises:
-        MeterError: the package is not installed, or NVML does not start (no driver, say).
+        MeterError: the package is not installed, or NVML cannot be initialised (no driver, say).
     """
 
     def __init__(self, binding: Any = None) -> None:
@@ -60,13 +60,13 @@ class Nvml:
                     "the package nvidia-ml-py, which brings pynvml, is not installed"
                 ) from error
         self.binding = binding
-        self.ask("nvmlInit")
+        self.query("nvmlInit")
 
-    def ask(self, function: str, *arguments: Any) -> Any:
-        """Call one NVML function.
+    def query(self, function: str, *arguments: Any) -> Any:
+        """Call one NVML function and return its result.
 
         Raises:
-            NvmlProblem: NVML answered with an error code, or the binding lacks the function.
+            NvmlProblem: the call returned an error code, or the binding lacks the function.
         """
         call = getattr(self.binding, function, None)
         if call is None:
@@ -76,12 +76,12 @@ class Nvml:
         except self.binding.NVMLError as error:
             raise NvmlProblem(function, int(error.value), str(error)) from error
 
-    def maybe(self, function: str, *arguments: Any) -> Any | None:
-        """Like `ask`, but None where the device or driver does not tell (`UNKNOWABLE`)."""
+    def query_if_available(self, function: str, *arguments: Any) -> Any | None:
+        """Like `query`, but None if the device or driver does not offer it (`UNAVAILABLE`)."""
         try:
-            return self.ask(function, *arguments)
+            return self.query(function, *arguments)
         except NvmlProblem as problem:
-            if problem.unknowable:
+            if problem.unavailable:
                 return None
             raise
 
@@ -89,20 +89,20 @@ class Nvml:
         """One unsigned field value of a device.
 
         Raises:
-            NvmlProblem: the call failed, or it succeeded and the field itself bears an error code.
+            NvmlProblem: the call failed, or the call succeeded and the field has an error code.
         """
-        value = self.ask("nvmlDeviceGetFieldValues", handle, [field_id])[0]
+        value = self.query("nvmlDeviceGetFieldValues", handle, [field_id])[0]
         if value.nvmlReturn != 0:
-            # The code stands in the answer, so the binding's own error class gives it its words.
+            # The call itself raises nothing; the binding's error class gives the code's message.
             meaning = str(self.binding.NVMLError(value.nvmlReturn))
             raise NvmlProblem(f"field {field_id}", int(value.nvmlReturn), meaning)
         return int(value.value.uiVal)
 
     def close(self) -> None:
         """Shut the library down."""
-        self.ask("nvmlShutdown")
+        self.query("nvmlShutdown")
 
 
 def text(value: str | bytes) -> str:
-    """NVML's strings are bytes in old bindings."""
+    """A string of NVML as `str`; old bindings return bytes."""
     return value.decode() if isinstance(value, bytes) else value

@@ -1,4 +1,4 @@
-"""Choosing a source: try each in its order, and keep the reason why it was passed over."""
+"""Choose an energy source: try the sources in order, and record why a source cannot be used."""
 
 from __future__ import annotations
 
@@ -47,35 +47,35 @@ def open_meter(
     sleep: Callable[[float], None] = time.sleep,
     ticker: TickerFactory = ThreadTicker,
 ) -> Meter:
-    """Open the most trusted energy source that this device has.
+    """Open a meter on the most trusted energy source that the device has.
 
-    For the CPU: RAPL, else the estimate. For GPUs: NVML's energy counter, else its power sampled;
-    RAPL and the estimate see the CPU alone, so for a GPU they are used only when named in `source`,
-    and then the reading is flagged "gpu_not_metered". `Meter.why` tells what was passed over and
-    why.
+    The sources of a CPU are RAPL, then the estimate. Those of a GPU are NVML's energy counter, then
+    its sampled power. RAPL and the estimate do not cover the GPU, so for a GPU they are used only
+    if `source` names them; the reading then has the flag "gpu_not_metered". `Meter.why` contains
+    the reason why each earlier source was not used.
 
     Args:
         device: "cpu", "cuda", "cuda:1", or several GPUs as a list; "cuda" is the current device and
-            "gpus" every one that NVML shows.
+            "gpus" means every GPU that NVML lists.
         source: "auto", or one of `SOURCES`.
-        estimate_w_per_core: watts of one busy core, for the estimate; stated by the user.
-        allow_mig: meter a GPU in MIG mode as a whole, flagged, instead of refusing.
+        estimate_w_per_core: power of one busy core in watts, for the estimate; stated by the user.
+        allow_mig: whether a GPU in MIG mode is metered as a whole, with a flag, instead of refused.
         sample_period_s: seconds between power samples.
-        nvml: a binding in place of pynvml.
+        nvml: a module to use in place of pynvml.
         root: the powercap folder.
         environ: environment variables; by default those of the process.
-        own_pids: process ids that are ours; by default this process, and the other workers of its
-            launcher.
-        cuda_uuid: asks CUDA for a device's UUID; by default through torch if it is loaded.
+        own_pids: process ids that are not "other processes"; by default this process, the processes
+            that it started, and the other workers of its launcher.
+        cuda_uuid: gets the UUID of a device from CUDA; by default through torch if it is loaded.
         sync: waits for queued work at the edges of windows; by default torch's, for GPUs.
-        clock: seconds, monotone.
-        cpu_clock: CPU seconds of this process.
-        sleep: waits.
-        ticker: makes the sampling thread.
+        clock: returns seconds; never decreases.
+        cpu_clock: returns the CPU seconds of this process.
+        sleep: waits for a number of seconds.
+        ticker: creates the sampling thread.
 
     Raises:
-        MeterError: the device or source is unknown, or no source is available; the message has the
-            reason for each.
+        MeterError: the device or source is unknown, or no source is available; the message contains
+            the reason for each source.
     """
     if source not in (AUTO, *SOURCES):
         raise MeterError(unknown("energy source", source, (AUTO, *SOURCES)))
@@ -111,7 +111,7 @@ def open_meter(
     else:
         tries = (NVML_COUNTER, NVML_SAMPLED) if on_gpu else (RAPL, ESTIMATED)
 
-    why: dict[str, list[str]] = {}  # sources by the reason why they were passed over
+    why: dict[str, list[str]] = {}  # by reason, the sources that cannot be used
     for name in tries:
         try:
             sources, on_close = openers[name]()
@@ -149,7 +149,7 @@ def _open_gpus(
 ) -> Opened:
     library = Nvml(nvml)
     try:
-        known = [_current_ordinal() if ordinal is None else ordinal for ordinal in ordinals]
+        resolved = [_current_ordinal() if ordinal is None else ordinal for ordinal in ordinals]
         sources: list[Source] = [
             GpuSource(
                 library,
@@ -159,7 +159,7 @@ def _open_gpus(
                 sample_period_s=sample_period_s,
                 own_pids=own_pids,
             )
-            for handle in pick_gpus(library, known, environ, cuda_uuid)
+            for handle in pick_gpus(library, resolved, environ, cuda_uuid)
         ]
     except BaseException:
         library.close()
@@ -168,9 +168,9 @@ def _open_gpus(
 
 
 def _ordinals(names: Sequence[str]) -> list[int | None] | None:
-    """CUDA ordinals of the devices, None standing for the current one; [] for every GPU.
+    """CUDA ordinals of the devices; None in the list means the current device.
 
-    None for the CPU.
+    The result is [] for every GPU, and None for the CPU.
     """
     if list(names) == ["cpu"]:
         return None
@@ -197,7 +197,7 @@ def _current_ordinal() -> int:
 
 
 def _torch_sync(ordinals: Sequence[int | None]) -> None:
-    """Wait for what torch has queued on the GPUs; nothing if the program does not use torch."""
+    """Wait for the work that torch has queued on the GPUs; does nothing without torch."""
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():
         for ordinal in ordinals or range(torch.cuda.device_count()):

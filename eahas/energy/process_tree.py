@@ -1,7 +1,7 @@
-"""Which processes on a device are ours: this one, what it started, and its launcher's workers.
+"""The ids of our own processes: this one, the processes it started, and its launcher's workers.
 
-Workers that take turns on a device are no strangers to each other: each meters alone, while the
-others wait with an open context.
+Workers of one launcher take turns on a device. While one of them meters, the others wait with an
+open context, so they do not count as other processes.
 """
 
 from __future__ import annotations
@@ -11,11 +11,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 LAUNCHER_ENV = "EAHAS_LAUNCHER"
-"""Environment variable with the process id of the launcher of a sweep, for its workers."""
+"""Environment variable that gives the workers of a sweep the process id of their launcher."""
 
 
 class ProcessTree:
-    """A container of process ids, asked anew each time: workers come and go."""
+    """A container of our own process ids; `in` reads /proc each time, because workers change.
+
+    Args:
+        environ: environment variables, for `LAUNCHER_ENV`.
+        proc: the procfs folder.
+    """
 
     def __init__(self, environ: Mapping[str, str], proc: Path = Path("/proc")) -> None:
         launcher = environ.get(LAUNCHER_ENV, "")
@@ -23,18 +28,18 @@ class ProcessTree:
         self._proc = proc
 
     def __contains__(self, pid: object) -> bool:
-        if self._launcher is not None and self._parent_of(pid) == self._launcher:
+        if self._launcher is not None and self._parent(pid) == self._launcher:
             return True
-        seen = pid
-        while isinstance(seen, int) and seen > 1:
-            if seen == os.getpid():
+        ancestor = pid
+        while isinstance(ancestor, int) and ancestor > 1:
+            if ancestor == os.getpid():
                 return True
-            seen = self._parent_of(seen)
+            ancestor = self._parent(ancestor)
         return False
 
-    def _parent_of(self, pid: object) -> int | None:
+    def _parent(self, pid: object) -> int | None:
         try:
             stat = (self._proc / str(pid) / "stat").read_text(errors="replace")
-        except OSError:  # it has ended, or its id is of another namespace
+        except OSError:  # the process has ended, or its id is from another namespace
             return None
-        return int(stat.rpartition(")")[2].split()[1])  # a command's name may hold anything else
+        return int(stat.rpartition(")")[2].split()[1])  # the name before it may contain " " and ")"

@@ -1,9 +1,9 @@
-"""CPU and DRAM energy as the Linux kernel shows it: the powercap tree of RAPL.
+"""CPU and DRAM energy from RAPL, which the Linux kernel exposes as a powercap folder tree.
 
-Layout: `intel-rapl:N` is a package (or `psys`, which holds the packages and is left out),
-`intel-rapl:N:M` a part of it; of the parts only `dram` is not inside the package. The tree bears
-the name `intel-rapl` on AMD machines too. `intel-rapl-mmio:*` shows the same packages a second time
-and is left out. See Documentation/power/powercap/powercap.rst of the kernel.
+Layout: `intel-rapl:N` is a CPU package (or `psys`, which contains the packages and is not used).
+`intel-rapl:N:M` is a part of a package; of these only `dram` is not already counted in the package.
+AMD machines use the name `intel-rapl` too. `intel-rapl-mmio:*` repeats the same packages and is not
+used. Source: Documentation/power/powercap/powercap.rst of the kernel.
 """
 
 from __future__ import annotations
@@ -24,15 +24,16 @@ EDGE_S = 0.001
 """The counters are updated about every millisecond (Intel SDM vol. 3B, 'RAPL Interfaces')."""
 
 POLL_S = 10.0
-"""Often enough that no domain can wrap twice unseen: the smallest hold 65 kJ, a minute at 1 kW."""
+"""Short enough that no counter wraps twice between polls: the smallest wraps at 65 kJ, which takes
+a minute at 1 kW."""
 
 MAX_POWER_W = 1000.0
-"""More than one package, or the memory of one, can draw."""
+"""An upper bound of the power of one package, and of its memory."""
 
 
 @dataclass(frozen=True)
 class Zone:
-    """One RAPL domain: its name, the file of its counter, and where the counter wraps."""
+    """One RAPL domain: its name, the file of its counter, and the value at which it wraps."""
 
     name: str
     energy_uj: Path
@@ -40,15 +41,20 @@ class Zone:
 
     @property
     def is_dram(self) -> bool:
-        """Whether this is memory and no package."""
+        """Whether this domain is the memory of a package."""
         return self.name.endswith("/dram")
 
 
 class RaplSource:
-    """Packages plus DRAM, summed. The counters cover every process of the machine.
+    """The sum of all package and DRAM counters, which cover every process of the machine.
+
+    Args:
+        root: the powercap folder.
+        device: name of the device; by default the model name of the CPU.
+        flags: additional flags of every reading.
 
     Raises:
-        MeterError: there is no RAPL here, or it may not be read.
+        MeterError: the machine has no RAPL, or its files cannot be read.
     """
 
     poll_period_s = POLL_S
@@ -79,17 +85,17 @@ class RaplSource:
             + ", ".join(zone.name for zone in zones),
             device=cpu_name() if device is None else device,
             edge_s=EDGE_S,
-            tells_dram=has_dram,
+            has_dram=has_dram,
             flags=("machine_wide", *(() if has_dram else ("dram_not_metered",)), *flags),
         )
 
     def begin(self, t_s: float) -> None:
-        """Count from here."""
+        """Count from the current values."""
         for zone, counter in self._counters:
             counter.rebase(_read_int(zone.energy_uj), t_s)
 
     def poll(self, t_s: float) -> None:
-        """Read every counter, so that no wrap is missed in a long window."""
+        """Read every counter, so that no wrap goes unnoticed in a long window."""
         for zone, counter in self._counters:
             counter.advance(_read_int(zone.energy_uj), t_s)
         self._samples += 1
@@ -105,15 +111,15 @@ class RaplSource:
         )
 
     def other_processes(self, since_s: float) -> OtherProcesses:
-        """The whole machine is always in the reading; the flag `machine_wide` says so."""
+        """Unknown: the reading covers the whole machine and has the flag `machine_wide`."""
         return OtherProcesses()
 
 
 def find_zones(root: Path) -> list[Zone]:
-    """The package domains under `root` and the DRAM domains inside them, by number.
+    """The package domains under `root` and their DRAM domains, in the order of the folder names.
 
     Raises:
-        MeterError: there is none, or a file of one cannot be read.
+        MeterError: there is no package domain, or a file cannot be read.
     """
     zones = []
     for folder in sorted(root.glob("intel-rapl:*")):
@@ -138,8 +144,8 @@ def _read_text(path: Path) -> str:
         return path.read_text(encoding="ascii").strip()
     except PermissionError as error:
         raise MeterError(
-            f"{path} may not be read: since Linux 5.10 only root may, unless the administrator "
-            f"gives the right"
+            f"{path} may not be read: since Linux 5.10 only root may read it, unless the "
+            f"administrator changes its permissions"
         ) from error
     except OSError as error:
         raise MeterError(f"{path} cannot be read: {error.strerror}") from error
@@ -150,4 +156,4 @@ def _read_int(path: Path) -> int:
     try:
         return int(text)
     except ValueError as error:
-        raise MeterError(f"{path} should hold a whole number, not {text!r}") from error
+        raise MeterError(f"{path} should contain a whole number, not {text!r}") from error

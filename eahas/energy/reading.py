@@ -1,4 +1,4 @@
-"""What a meter hands back: joules, and everything needed to judge them."""
+"""The reading of a meter: an energy, and the data needed to judge its reliability."""
 
 from __future__ import annotations
 
@@ -15,61 +15,64 @@ RAPL = "rapl"
 ESTIMATED = "estimated"
 
 SOURCES = (NVML_COUNTER, NVML_SAMPLED, RAPL, ESTIMATED)
-"""Names of the sources, the most trusted first."""
+"""Names of the sources, in decreasing order of trust."""
 
 DISAGREEMENT_LIMIT = 0.10
-"""Counter and samples further apart than this are flagged: each may be 5 % off at the edges."""
+"""Relative difference of counter and samples above which a reading is flagged. Each of the two may
+be 5 % off at the edges of a window."""
 
 FLAGS: Mapping[str, str] = {
-    "apportioned": "some epochs are shorter than an honest window; their group's energy was shared "
-    "out by duration",
-    "counter_wrapped": "the energy counter wrapped inside the window and was unwrapped",
+    "apportioned": "some epochs are shorter than the shortest window; the energy of each group of "
+    "epochs was divided by duration",
+    "counter_wrapped": "the energy counter wrapped during the window; the reading is corrected",
     "disagreement": "counter and samples differ by more than 10 %",
-    "dram_not_metered": "the machine shows no DRAM domain; the reading is the CPU package alone",
-    "gpu_not_metered": "work on a GPU was asked for, but this source sees the CPU alone",
-    "idle_not_alone": "another process was on the device while idle power was measured",
+    "dram_not_metered": "the machine has no DRAM domain; the reading covers the CPU package only",
+    "gpu_not_metered": "the device is a GPU, but this source covers the CPU only",
+    "idle_not_alone": "another process used the device while idle power was measured",
     "machine_wide": "the counter covers every process of the machine",
     "mig_shared": "MIG is on: the counter covers every instance of the GPU",
-    "mig_unknown": "the driver does not say whether MIG is on",
-    "no_power_samples": "the device reports no power, so the counter could not be compared",
+    "mig_unknown": "the driver does not report whether MIG is on",
+    "no_power_samples": "the device reports no power, so the counter was not compared with samples",
     "other_processes": "another process used the device during the window",
-    "own_pid_not_seen": "none of the processes on the device bears our id (a container shows the "
-    "host's ids), so one of `other_processes` may be ourselves",
+    "own_pid_not_seen": "our own process id is not among the processes on the device (in a "
+    "container NVML lists the host's ids), so one of `other_processes` may be this process",
     "power_may_be_averaged": "power samples may be averages over the last second",
-    "processes_unknown": "the driver does not say which processes use the device",
-    "repeated": "the work was done several times; the numbers are means",
+    "processes_unknown": "the driver does not report which processes use the device",
+    "repeated": "the work was done several times; the values are means",
     "resumed": "the epochs were metered by more than one process",
-    "sampling_gap": "power samples were more than a second apart somewhere in the window",
+    "sampling_gap": "two power samples in the window were more than a second apart",
 }
-"""Every flag that a reading can bear, and what it means."""
+"""Each flag that a reading can have, and its meaning."""
 
 
 @dataclasses.dataclass(frozen=True)
 class EnergyReading:
-    """The energy of one window on one device, or (with `parts`) summed over several.
+    """The energy of one window on one device, or (with `parts`) the sum over several devices.
 
     Attributes:
         energy_j: joules; always positive.
         duration_s: wall-clock seconds of the window.
-        cpu_time_s: CPU seconds of this process in the window, all threads, children not counted.
+        cpu_time_s: CPU seconds of all threads of this process in the window, without child
+            processes.
         source: one of `SOURCES`.
         formula: how `energy_j` was computed, in one line.
-        device: name of the device; names joined by " + " for several.
+        device: name of the device; several names are joined by " + ".
         samples: how often power (NVML) or a counter (RAPL) was read in the window.
-        sampled_j: joules integrated from power samples beside a counter; None where nothing was.
-        driver: driver version, where there is one.
-        power_limit_w: enforced power limit, where the device tells it.
-        idle_power_w: mean power before the run, None if it was not measured.
-        mig: whether MIG is on; None where unknown or meaningless.
-        other_processes: ids of other processes seen on the device; None where unknown.
-        dram_j: what of `energy_j` went into memory; None where that is not metered apart.
-        systematic: relative half-width of the sensor's own error, which no repetition averages out;
-            None where nobody states one.
-        statistical: relative standard error of what the ends of the window cut off: each is off by
-            up to a tick of the sensor. None for an estimate. Repeated runs differ by more.
-        repeats: how many runs of the work the numbers are means of.
+        sampled_j: joules integrated from power samples, if power was sampled in addition to a
+            counter; otherwise None.
+        driver: driver version, if there is a driver.
+        power_limit_w: enforced power limit, if the device reports it.
+        idle_power_w: mean power before the run; None if it was not measured.
+        mig: whether MIG is on; None if unknown, or if the device is not a GPU.
+        other_processes: ids of other processes seen on the device; None if unknown.
+        dram_j: the part of `energy_j` that memory used; None if memory is not metered separately.
+        systematic: relative half-width of the sensor's own error, which repetition does not average
+            out; None if no source states one.
+        statistical: relative standard error due to the two ends of the window, each of which is off
+            by up to one tick of the sensor. None for an estimate. Repeated runs differ by more.
+        repeats: how many runs of the work the values are means of.
         flags: names from `FLAGS`, sorted.
-        parts: one reading a device where there are several, else empty.
+        parts: one reading for each device if there are several; otherwise empty.
 
     Raises:
         MeterError: `energy_j` is not a positive finite number.
@@ -99,10 +102,10 @@ class EnergyReading:
         assert self.source in SOURCES, self.source
         assert set(self.flags) <= set(FLAGS), self.flags
         if not (math.isfinite(self.energy_j) and self.energy_j > 0):
-            beside = "" if self.sampled_j is None else f"; power samples say {self.sampled_j:.6g} J"
+            sampled = "" if self.sampled_j is None else f"; power samples: {self.sampled_j:.6g} J"
             raise MeterError(
                 f"energy_j: {self.source} read {self.energy_j:.6g} J on {self.device} in "
-                f"{self.duration_s:.6g} s, and every window must use more than 0 J{beside}"
+                f"{self.duration_s:.6g} s, and every window must use more than 0 J{sampled}"
             )
 
     @property
@@ -112,15 +115,15 @@ class EnergyReading:
 
     @property
     def disagreement(self) -> float | None:
-        """(sampled_j - energy_j) / energy_j; None where nothing was sampled beside a counter."""
+        """(sampled_j - energy_j) / energy_j; None if `sampled_j` is None."""
         return None if self.sampled_j is None else (self.sampled_j - self.energy_j) / self.energy_j
 
     def with_flags(self, flags: Iterable[str]) -> EnergyReading:
-        """The same reading bearing these flags too."""
+        """A copy of this reading with additional flags."""
         return dataclasses.replace(self, flags=tuple(sorted({*self.flags, *flags})))
 
     def to_dict(self) -> dict[str, Any]:
-        """A dictionary of plain JSON values, `disagreement` and `mean_power_w` included."""
+        """The fields, `disagreement` and `mean_power_w` as plain JSON values."""
         plain: dict[str, Any] = {}
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
@@ -132,10 +135,10 @@ class EnergyReading:
 
 
 def combine(parts: Sequence[EnergyReading]) -> EnergyReading:
-    """One reading for a window on several devices: joules and watts add up, time does not.
+    """One reading for a window on several devices; energy and power are summed, time is not.
 
-    `parts` come from one meter, so they share source, formula, duration and CPU time. What one part
-    does not know (a power limit, say) the sum does not know either.
+    `parts` are readings of one meter, so they have the same source, formula, duration and CPU time.
+    A value that is None in one part (a power limit, say) is None in the sum.
     """
     assert parts, "a meter has at least one device"
     first = parts[0]
@@ -154,37 +157,37 @@ def combine(parts: Sequence[EnergyReading]) -> EnergyReading:
         idle_power_w=_total(part.idle_power_w for part in parts),
         mig=_any(part.mig for part in parts),
         other_processes=_union(part.other_processes for part in parts),
-        systematic=_largest(part.systematic for part in parts),
-        statistical=_independent(parts),
+        systematic=_max(part.systematic for part in parts),
+        statistical=_combined_standard_error(parts),
         flags=tuple(sorted({flag for part in parts for flag in part.flags})),
         parts=tuple(parts),
     )
 
 
 def _total(values: Iterable[float | None]) -> float | None:
-    known = list(values)
-    return None if None in known else sum(v for v in known if v is not None)
+    listed = list(values)
+    return None if None in listed else sum(v for v in listed if v is not None)
 
 
-def _largest(values: Iterable[float | None]) -> float | None:
-    known = list(values)
-    return None if None in known else max(v for v in known if v is not None)
+def _max(values: Iterable[float | None]) -> float | None:
+    listed = list(values)
+    return None if None in listed else max(v for v in listed if v is not None)
 
 
-def _independent(parts: Sequence[EnergyReading]) -> float | None:
-    """The standard error of a sum of readings whose errors know nothing of each other."""
+def _combined_standard_error(parts: Sequence[EnergyReading]) -> float | None:
+    """Relative standard error of the sum of readings with independent errors."""
     errors_j = [None if p.statistical is None else p.statistical * p.energy_j for p in parts]
     total_j = sum(part.energy_j for part in parts)
     return None if None in errors_j else math.hypot(*(e for e in errors_j if e)) / total_j
 
 
 def _any(values: Iterable[bool | None]) -> bool | None:
-    known = list(values)
-    return None if None in known else any(known)
+    listed = list(values)
+    return None if None in listed else any(listed)
 
 
 def _union(values: Iterable[tuple[int, ...] | None]) -> tuple[int, ...] | None:
-    known = list(values)
-    if None in known:
+    listed = list(values)
+    if None in listed:
         return None
-    return tuple(sorted({pid for pids in known if pids is not None for pid in pids}))
+    return tuple(sorted({pid for pids in listed if pids is not None for pid in pids}))

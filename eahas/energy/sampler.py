@@ -1,4 +1,4 @@
-"""Power samples: the trapezoid under them, and the thread that takes them."""
+"""Power sampling: the trapezoid integral of the samples, and the thread that takes them."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from eahas.errors import MeterError
 
 
 class PowerIntegral:
-    """The running trapezoid integral of power samples, in joules.
+    """The running integral of power samples in joules, by the trapezoid rule.
 
-    A sample is taken at each edge of a window too, so the difference of two integrals is the
-    trapezoid rule over exactly that window and no sample need be kept.
+    A sample is also taken at each edge of a window. The difference of two integrals is therefore
+    the integral over exactly that window, and no sample has to be stored.
+
+    Args:
+        gap_s: two samples further apart than this are counted as a gap.
     """
 
     def __init__(self, gap_s: float) -> None:
@@ -24,11 +27,11 @@ class PowerIntegral:
         self.gaps = 0
 
     def rest(self) -> None:
-        """Forget the last sample: the time until the next one is not integrated."""
+        """Discard the last sample, so that the time until the next one is not integrated."""
         self._last = None
 
     def add(self, t_s: float, power_w: float) -> None:
-        """Take in one sample; more than `gap_s` after the last one counts as a gap."""
+        """Add one sample of power, taken at `t_s`."""
         if self._last is not None:
             last_t_s, last_power_w = self._last
             self.energy_j += 0.5 * (power_w + last_power_w) * (t_s - last_t_s)
@@ -38,7 +41,7 @@ class PowerIntegral:
 
 
 class Ticker(Protocol):
-    """Calls a function again and again between `start` and `stop`."""
+    """Calls a function periodically between `start` and `stop`."""
 
     def start(self) -> None: ...
 
@@ -46,7 +49,7 @@ class Ticker(Protocol):
 
 
 TickerFactory = Callable[[Callable[[], None], float], Ticker]
-"""(callback, period_s) -> Ticker. The callback does not raise."""
+"""(callback, period_s) -> Ticker. The callback never raises."""
 
 
 class ThreadTicker:
@@ -61,14 +64,14 @@ class ThreadTicker:
         self._thread = threading.Thread(target=self._run, name="energy-sampler", daemon=True)
 
     def start(self) -> None:
-        """Begin calling; the first call comes one period from now."""
+        """Start the thread; the first call is one period from now."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread and wait for it.
+        """Stop the thread and wait until it has ended.
 
         Raises:
-            MeterError: the thread does not end; the driver hangs in a call.
+            MeterError: the thread does not end, because a call of the driver hangs.
         """
         self._stopping.set()
         self._thread.join(self.JOIN_S)

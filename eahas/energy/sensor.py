@@ -1,10 +1,11 @@
-"""What a GPU's energy sensor can see: how often it looks, and how late it tells.
+"""Characterise the energy sensor of a GPU: the interval and the delay of its updates.
 
-On some GPUs the power that is told is an average over a second, or of a quarter of each tenth of a
-second ("Part-time Power Measurements", arXiv 2312.02741). Measure the sensor before you trust it:
-the interval between its updates bounds the shortest honest window, its rise the ramp that has to be
-dropped, and windows that begin at different phases of it show a statistical error that one window
-hides. An error of the sensor itself shows in none of these.
+On some GPUs the reported power is an average over a second, or it covers only a quarter of each
+tenth of a second ("Part-time Power Measurements", arXiv 2312.02741). Characterise a sensor before
+you trust it. The interval between its updates gives the shortest valid window. Its rise time gives
+the time after the start of a load that has to be discarded. Windows that begin at different phases
+of the sensor show a statistical error that one window does not reveal. None of these shows an error
+of the sensor's calibration.
 """
 
 from __future__ import annotations
@@ -23,16 +24,22 @@ from .meter import Meter
 from .nvml import Nvml, NvmlProblem, text
 from .reading import EnergyReading
 
-RISEN = 0.9  # of the way from idle to load
-Change = tuple[float, float]  # when a value was first seen, and the value
+RISE_SHARE = 0.9  # of the difference between idle and load
+Change = tuple[float, float]  # time at which a value was first read, and the value
 
 
 @dataclasses.dataclass(frozen=True)
 class Updates:
-    """Seconds between changes of a value that was read as fast as possible.
+    """Intervals between the changes of a value that was read as fast as possible.
 
-    `rise_s` is how long after the start of a load the value has risen by 90 %; None where it is a
-    counter, or did not rise.
+    Attributes:
+        what: name of the value.
+        reads: number of reads.
+        changes: number of changes.
+        median_s: median interval between two changes, in seconds.
+        longest_s: longest interval between two changes, in seconds.
+        rise_s: seconds from the start of a load until the value has risen by 90 % of the difference
+            between idle and load; None if the value is a counter or did not rise.
     """
 
     what: str
@@ -45,10 +52,14 @@ class Updates:
 
 @dataclasses.dataclass(frozen=True)
 class Phases:
-    """The same work metered in windows that begin at different phases of the sensor.
+    """Statistics of windows of the same work that begin at different phases of the sensor.
 
-    `power_w` is the mean over the windows; `relative_std` their spread, `relative_error` that of
-    the mean. `disagreement` is the mean of counter against samples, where there are both.
+    Attributes:
+        windows: number of windows.
+        power_w: mean power over the windows.
+        relative_std: standard deviation of the power, relative to the mean.
+        relative_error: standard error of the mean power, relative to the mean.
+        disagreement: mean of `EnergyReading.disagreement`; None if no window has one.
     """
 
     windows: int
@@ -61,7 +72,7 @@ class Phases:
 def observe(
     read: Callable[[], float], until: Callable[[], bool], clock: Callable[[], float]
 ) -> tuple[list[Change], int]:
-    """Every change of a value until told to stop, and how often it was read."""
+    """Read a value until `until` returns true; return its changes and the number of reads."""
     changes: list[Change] = []
     reads = 0
     while not until():
@@ -75,14 +86,22 @@ def observe(
 def updates(
     what: str, changes: list[Change], reads: int, loaded_s: float, *, counts: bool
 ) -> Updates:
-    """What the changes of a value tell; the load began at `loaded_s`.
+    """Statistics of the changes of a value.
 
-    Raises MeterError where the value hardly ever changed.
+    Args:
+        what: name of the value, for messages.
+        changes: the changes, in order.
+        reads: number of reads.
+        loaded_s: time at which the load began.
+        counts: whether the value is a counter.
+
+    Raises:
+        MeterError: the value changed fewer than four times.
     """
     times = np.array([t_s for t_s, _ in changes])
     if len(times) < 4:
         raise MeterError(f"{what} changed {len(times)} times in {reads} reads: it is stuck")
-    gaps = np.diff(times)[1:]  # the first value was there before we looked
+    gaps = np.diff(times)[1:]  # the first value appeared before the first read
     return Updates(
         what=what,
         reads=reads,
@@ -99,8 +118,8 @@ def _rise(changes: list[Change], loaded_s: float) -> float | None:
     if not before or len(after) < 2:
         return None
     idle, plateau = before[-1], float(np.median([value for _, value in after[len(after) // 2 :]]))
-    enough = idle + RISEN * (plateau - idle)
-    return next((t_s - loaded_s for t_s, value in after if value >= enough > idle), None)
+    threshold = idle + RISE_SHARE * (plateau - idle)
+    return next((t_s - loaded_s for t_s, value in after if value >= threshold > idle), None)
 
 
 def sensor_updates(
@@ -113,18 +132,30 @@ def sensor_updates(
     clock: Callable[[], float] = time.perf_counter,
     sleep: Callable[[float], None] = time.sleep,
 ) -> list[Updates]:
-    """The energy counter, the instant and the plain power of a GPU, as far as it tells them.
+    """Measure the updates of a GPU's energy counter, instant power and plain power.
 
-    Each is read as fast as possible while the device rests, then while `load` (a fraction of a
-    second of work that waits for the device) is repeated.
+    Values that the GPU does not report are left out. Each value is read as fast as possible for
+    `idle_s` seconds while the device is idle, then for `load_s` seconds while `load` is repeated.
+
+    Args:
+        nvml: the library.
+        handle: NVML's handle of the GPU.
+        load: work of a fraction of a second that waits until the device has finished it.
+        idle_s: seconds without load.
+        load_s: seconds under load.
+        clock: returns seconds; never decreases.
+        sleep: waits for a number of seconds.
+
+    Raises:
+        MeterError: the GPU reports none of the values, a read failed, or a value hardly changed.
     """
-    found = []
+    measured = []
     for what, read, counts in _readable(nvml, handle):
         stop = threading.Event()
-        seen: list[tuple[list[Change], int]] = []
+        results: list[tuple[list[Change], int]] = []
 
         def watch(read: Callable[[], float] = read, stop: threading.Event = stop) -> None:
-            seen.append(observe(read, stop.is_set, clock))  # noqa: B023  joined in this turn
+            results.append(observe(read, stop.is_set, clock))  # noqa: B023  joined below
 
         watcher = threading.Thread(target=watch, name="energy-sensor", daemon=True)
         watcher.start()
@@ -136,36 +167,36 @@ def sensor_updates(
         finally:
             stop.set()
             watcher.join()
-        if not seen:
+        if not results:
             raise MeterError(f"{what} could not be read while the device worked")
-        found.append(updates(what, *seen[0], loaded_s, counts=counts))
-    return found
+        measured.append(updates(what, *results[0], loaded_s, counts=counts))
+    return measured
 
 
 def _readable(nvml: Nvml, handle: Any) -> list[tuple[str, Callable[[], float], bool]]:
-    """What this GPU tells: name, function, and whether it counts."""
+    """The values that this GPU reports: name, function that reads it, whether it is a counter."""
     from .gpu import FI_DEV_POWER_INSTANT
 
-    def asked(function: str) -> Callable[[], float]:
-        return lambda: float(nvml.ask(function, handle))
+    def reader(function: str) -> Callable[[], float]:
+        return lambda: float(nvml.query(function, handle))
 
-    tried: list[tuple[str, Callable[[], float], bool]] = [
-        ("energy counter", asked("nvmlDeviceGetTotalEnergyConsumption"), True),
+    candidates: list[tuple[str, Callable[[], float], bool]] = [
+        ("energy counter", reader("nvmlDeviceGetTotalEnergyConsumption"), True),
         ("instant power", lambda: float(nvml.field(handle, FI_DEV_POWER_INSTANT)), False),
-        ("plain power", asked("nvmlDeviceGetPowerUsage"), False),
+        ("plain power", reader("nvmlDeviceGetPowerUsage"), False),
     ]
-    told = []
-    for entry in tried:
+    readable = []
+    for candidate in candidates:
         try:
-            entry[1]()
+            candidate[1]()
         except NvmlProblem as problem:
-            if not problem.unknowable:
+            if not problem.unavailable:
                 raise
         else:
-            told.append(entry)
-    if not told:
-        raise MeterError(f"{text(nvml.ask('nvmlDeviceGetName', handle))} tells no power")
-    return told
+            readable.append(candidate)
+    if not readable:
+        raise MeterError(f"{text(nvml.query('nvmlDeviceGetName', handle))} reports no power")
+    return readable
 
 
 def phase_shifted(
@@ -178,27 +209,37 @@ def phase_shifted(
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.perf_counter,
 ) -> tuple[Phases, list[EnergyReading]]:
-    """The shortest honest window of `load`, again and again, each a part of a period later.
+    """Meter the shortest window of `load` several times, at different phases of the sensor.
 
-    `period_s` is the sensor's: its longest interval between updates. `load` is repeated for
-    `ramp_s` before each window, so that the rise of power and of what is told of it is over.
+    Args:
+        meter: an open meter.
+        load: work of a fraction of a second that waits until the device has finished it.
+        windows: number of windows; each begins a fraction of `period_s` later than the one before.
+        period_s: the longest interval between updates of the sensor.
+        ramp_s: seconds for which `load` is repeated before each window, so that the reported power
+            has reached its final value.
+        sleep: waits for a number of seconds.
+        clock: returns seconds; never decreases.
+
+    Returns:
+        the statistics, and the reading of each window.
     """
     assert windows > 1
     readings = []
     for window in range(windows):
         sleep(period_s * window / windows)
-        began_s = clock()
-        while clock() - began_s < ramp_s:
+        start_s = clock()
+        while clock() - start_s < ramp_s:
             load()
         readings.append(meter.measure_repeated(load))
     powers = np.array([reading.mean_power_w for reading in readings])
     spread = float(powers.std(ddof=1) / powers.mean())
-    known = [reading.disagreement for reading in readings if reading.disagreement is not None]
+    differences = [reading.disagreement for reading in readings if reading.disagreement is not None]
     phases = Phases(
         windows=windows,
         power_w=float(powers.mean()),
         relative_std=spread,
         relative_error=spread / windows**0.5,
-        disagreement=float(np.mean(known)) if known else None,
+        disagreement=float(np.mean(differences)) if differences else None,
     )
     return phases, readings

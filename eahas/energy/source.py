@@ -1,7 +1,7 @@
-"""What every energy source offers: joules that only ever grow, and the facts beside them.
+"""The protocol of energy sources: an energy total that never decreases, and facts about the source.
 
-A source is a running total. A window is the difference of two readings of it, so every source, from
-a hardware counter to an estimate, is metered by the same few lines in `meter.py`.
+The energy of a window is the difference of two totals. `meter.py` therefore handles every source in
+the same way, from a hardware counter to an estimate.
 """
 
 from __future__ import annotations
@@ -13,13 +13,19 @@ from typing import NamedTuple, Protocol
 from .reading import ESTIMATED
 
 EDGE_SHARE = 0.05
-"""The largest share of a window that the uncertainty of one edge may be."""
+"""Maximum uncertainty of one edge of a window, as a fraction of the window's duration."""
 
 
 class Totals(NamedTuple):
-    """Running totals of one source; differences and sums of them are totals again.
+    """Running totals of one source, or a difference or sum of such totals.
 
-    `dram_j` is the share of `energy_j` that went into memory, where a source knows it.
+    Attributes:
+        energy_j: joules.
+        sampled_j: joules integrated from power samples, in addition to a counter.
+        samples: number of reads of power or of a counter.
+        wraps: number of wraps of a counter.
+        gaps: number of gaps between power samples.
+        dram_j: the part of `energy_j` that memory used, if the source measures it.
     """
 
     energy_j: float
@@ -30,29 +36,39 @@ class Totals(NamedTuple):
     dram_j: float = 0.0
 
     def since(self, earlier: Totals) -> Totals:
-        """What was added after `earlier`."""
+        """The difference between these totals and earlier ones."""
         return Totals._make(a - b for a, b in zip(self, earlier, strict=True))
 
     def plus(self, other: Totals) -> Totals:
-        """The totals of two stretches taken together."""
+        """The sum of the totals of two windows."""
         return Totals._make(a + b for a, b in zip(self, other, strict=True))
 
 
 @dataclass(frozen=True)
 class SourceFacts:
-    """What does not change while a source is open.
+    """Properties that do not change while a source is open.
 
-    `edge_s` is how far in time the energy shown at an instant may lag behind it: a tick of a
-    counter, half of an averaging interval. `compares` says that power is sampled beside a counter,
-    `tells_dram` that memory is metered apart from the processor.
+    Attributes:
+        source: one of `SOURCES`.
+        formula: how the energy is computed, in one line.
+        device: name of the device.
+        edge_s: maximum delay in seconds of the reported energy: one tick of a counter, or half of
+            an averaging interval.
+        has_samples: whether power is sampled in addition to a counter.
+        has_dram: whether memory is metered separately from the processor.
+        driver: driver version.
+        power_limit_w: enforced power limit in watts.
+        mig: whether MIG is on.
+        systematic: relative half-width of the sensor's own error.
+        flags: flags of every reading.
     """
 
     source: str
     formula: str
     device: str
     edge_s: float
-    compares: bool = False
-    tells_dram: bool = False
+    has_samples: bool = False
+    has_dram: bool = False
     driver: str | None = None
     power_limit_w: float | None = None
     mig: bool | None = None
@@ -61,14 +77,15 @@ class SourceFacts:
 
     @property
     def min_window_s(self) -> float:
-        """The shortest honest window: the one where an edge is no more than 5 % of it."""
+        """Duration in seconds of the shortest valid window, in which one edge is 5 % of it."""
         return self.edge_s / EDGE_SHARE
 
     def statistical(self, duration_s: float, pieces: int) -> float | None:
-        """Relative standard error of `pieces` windows that last so long together.
+        """Relative standard error of the energy of `pieces` windows of total length `duration_s`.
 
-        Each of their ends lags by anything from nothing to `edge_s`, evenly: a standard deviation
-        of edge_s / sqrt(12), at the mean power. None for an estimate, which has no edges.
+        The delay at each end of a window is uniformly distributed between 0 and `edge_s`, with a
+        standard deviation of edge_s / sqrt(12); power is taken as constant. None for an estimate,
+        which has no delay.
         """
         if self.source == ESTIMATED:
             return None
@@ -76,18 +93,18 @@ class SourceFacts:
 
 
 class OtherProcesses(NamedTuple):
-    """Who else was on the device: process ids (None if nobody can say) and the flags for that."""
+    """Other processes on the device: their ids (None if unknown), and flags for the reading."""
 
     pids: tuple[int, ...] | None = None
     flags: tuple[str, ...] = ()
 
 
 class Source(Protocol):
-    """One device read one way. Times come from the meter's clocks, so a source has none.
+    """One device, read in one way. The meter passes in all times; a source has no clock.
 
-    The meter calls `begin` when metering starts after a rest, `poll` every `poll_period_s` while it
-    lasts (from another thread, but never at the same time as another call), and `read` at each edge
-    of a window. Each may raise MeterError.
+    The meter calls `begin` when metering starts or continues after a pause, `poll` every
+    `poll_period_s` during metering (from another thread, but never at the same time as another
+    call), and `read` at each edge of a window. Each may raise MeterError.
     """
 
     @property
@@ -95,7 +112,7 @@ class Source(Protocol):
 
     @property
     def poll_period_s(self) -> float | None:
-        """Seconds between polls; None where the source needs none."""
+        """Seconds between polls; None if the source is not polled."""
 
     def begin(self, t_s: float) -> None: ...
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from eahas.benchmark.benchmark import Benchmark
-from eahas.errors import EahasError, warn_estimated
+from eahas.errors import EahasError
 from eahas.models.protocol import Model
+from eahas.spec.targets import Target
 
 J_PER_KWH = 3.6e6
 
@@ -18,6 +19,7 @@ class ReferenceModel:
 
     ensemble: Model
     quantity: str  # test_error_percent, runtime_s_per_epoch, train_energy_kwh_per_epoch, ...
+    si_factor: float = 1.0  # from the unit of our target to seconds or joules
 
     def predict(
         self,
@@ -43,6 +45,7 @@ class ReferenceModel:
         )
         if self.quantity == "test_error_percent":
             return 100.0 - value
+        value = value if self.si_factor == 1.0 else value * self.si_factor
         if self.quantity.endswith("per_epoch"):
             value = value / self.ensemble.epochs_of(config, encoded=encoded)
         return value / J_PER_KWH if "kwh" in self.quantity else value
@@ -51,7 +54,8 @@ class ReferenceModel:
 def reference_models(benchmark: Benchmark) -> list[ReferenceModel]:
     """Learning curve, runtime, training energy, test energy, in EA-HAS-Bench's order.
 
-    Raises EahasError where the benchmark lacks one of them. Warns once where joules are estimated.
+    Raises EahasError where the benchmark lacks one of them, or its unit cannot be converted. Warns
+    once where an energy is not measured.
     """
     names = benchmark.target_names
     curve = "test_ema" if "test_ema" in names else "test"
@@ -64,6 +68,21 @@ def reference_models(benchmark: Benchmark) -> list[ReferenceModel]:
     missing = [name for name in wanted if name not in names]
     if missing:
         raise EahasError(f"benchmark {benchmark.id} has no {', '.join(missing)}")
-    if benchmark.energy_source == "estimated":
-        warn_estimated(benchmark.id, benchmark.manifest["energy"]["formula"])
-    return [ReferenceModel(benchmark.model(name), quantity) for name, quantity in wanted.items()]
+    benchmark.warn_not_measured(target for target in benchmark.targets if target.name in wanted)
+    targets = {target.name: target for target in benchmark.targets}
+    return [
+        ReferenceModel(benchmark.model(name), quantity, _factor(benchmark, targets[name]))
+        for name, quantity in wanted.items()
+    ]
+
+
+def _factor(benchmark: Benchmark, target: Target) -> float:
+    """1 for a curve; from the unit of a time or an energy to SI."""
+    if target.kind == "curve":
+        return 1.0
+    if target.si_factor is None or target.si_unit not in ("s", "J"):
+        raise EahasError(
+            f"benchmark {benchmark.id}: {target.name} in {target.unit or 'no unit'} cannot be "
+            "converted to seconds or kWh"
+        )
+    return target.si_factor

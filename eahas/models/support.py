@@ -1,13 +1,13 @@
-"""Whether a configuration lies where training runs were: the support of an answer.
+"""The support of a prediction: whether a configuration is similar to the training configurations.
 
-The distance of two configurations is the sum over parameters of how far they differ: |a - b| of a
-min-max scaled number, on a log scale where it is drawn on one, and 0 or 1 of a choice (Gower, "A
-general coefficient of similarity", 1971). A configuration's own distance is its mean distance to
-the NEAREST training configurations. The score is the share of the training configurations whose
-distance to the others is at least as large (a conformal p-value). It is about uniform on
-configurations that were drawn like the training ones, so that a score below 0.01 marks what one in
-a hundred of those would be. Of n training configurations it is 1 / (n + 1), the least that it can
-be, where a configuration is farther out than each of them.
+The distance of two configurations is a sum over parameters: |a - b| for a min-max scaled number (on
+a log scale where it is sampled on one), and 0 or 1 for a choice (Gower, "A general coefficient of
+similarity", 1971). The distance of one configuration is its mean distance to the nearest NEIGHBOURS
+training configurations. The score is the share of the training configurations whose distance to the
+others is at least as large (a conformal p-value). It is about uniform on configurations that were
+sampled like the training ones: one in a hundred of those has a score below 0.01. With n training
+configurations, the smallest score is 1 / (n + 1), for a configuration whose distance is larger than
+that of each of them.
 """
 
 from __future__ import annotations
@@ -19,14 +19,30 @@ from typing import Any
 
 import numpy as np
 
-from eahas.errors import CheckpointError
+from eahas.arrays import ArraySpec, Bounds, check_arrays
 from eahas.models.neighbours import NearestNeighbours
 from eahas.models.query import Query
 from eahas.space.parameters import Choice
 from eahas.space.space import Space
 
 NEIGHBOURS = 5
-SLACK = 1e-6  # what rounding may add to a code
+ARRAYS = (
+    ArraySpec(
+        "codes",
+        "float32",
+        ("configurations", "codes"),
+        "the encodings of the distinct configurations that the fit learned from; see below",
+        Bounds(0.0, 1.0, slack=1e-6),
+    ),
+    ArraySpec(
+        "distances",
+        "float32",
+        ("configurations",),
+        f"the mean distance of each of them to its {NEIGHBOURS} nearest others",
+        Bounds(0.0),
+        "rising",
+    ),
+)
 Array = np.ndarray
 
 
@@ -66,7 +82,7 @@ class Support:
 
 @dataclass(frozen=True)
 class Everywhere:
-    """The support of a table: what it answers was trained."""
+    """The support of a table: every configuration that it predicts was trained."""
 
     least = 1.0
 
@@ -100,17 +116,9 @@ def support_of(space: Space, encoded: Array) -> Support:
 
 
 def support_from_tensors(space: Space, tensors: Mapping[str, Array]) -> Support:
-    """The support of a checkpoint's arrays; CheckpointError where they are none."""
-    if sorted(tensors) != ["codes", "distances"]:
-        raise CheckpointError(f"holds the arrays {sorted(tensors)}; wanted codes and distances")
-    codes, distances = tensors["codes"], tensors["distances"]
-    sound = codes.dtype == distances.dtype == np.float32 and distances.shape == codes.shape[:1]
-    if not sound or not distances.size or codes.shape[1:] != (space.encoding_width,):
-        raise CheckpointError("holds a support that is not that of its space")
-    inside = (codes >= -SLACK).all() and (codes <= 1.0 + SLACK).all()
-    if not inside or not (distances >= 0).all() or not (np.diff(distances) >= 0).all():
-        raise CheckpointError("holds a support with codes outside 0..1, or distances out of order")
-    return Support(space, codes, distances)
+    """The support of a checkpoint's arrays; CheckpointError where they do not fit `ARRAYS`."""
+    check_arrays(tensors, ARRAYS, {"codes": space.encoding_width})
+    return Support(space, tensors["codes"], tensors["distances"])
 
 
 def placed(space: Space, encoded: Array) -> Array:

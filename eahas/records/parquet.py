@@ -1,7 +1,7 @@
-"""Record files: the rows of a sweep in Parquet, written whole and read with every check.
+"""Record files: the rows of a sweep in one Parquet file, which is written atomically.
 
-What a row holds, `eahas.records.schema` says; what a file may leave out,
-`eahas.records.completion`.
+`eahas.records.schema` defines the rows, `eahas.records.completion` the values that a file may leave
+out.
 """
 
 from __future__ import annotations
@@ -16,35 +16,41 @@ import numpy as np
 from eahas.errors import MissingExtraError, RecordError
 from eahas.files import write_bytes
 from eahas.records.completion import completed
-from eahas.records.schema import COLUMNS, KINDS, check_rows, spread_of
+from eahas.records.records import Records
+from eahas.records.schema import COLUMNS, KINDS, NO_RECORDS, check_rows, spread_of
 from eahas.space.parameters import Choice, Parameter
 from eahas.spec.spec import Spec
 
-AS_JSON = b"eahas.json"  # on a column of mixed types, which Parquet has not: values as JSON text
+AS_JSON = b"eahas.json"  # metadata of a column of mixed types: its values are JSON text
 
 
 def write_records(path: Path, rows: Sequence[Mapping[str, Any]], spec: Spec) -> None:
-    """Check the rows and write them as Parquet, atomically."""
+    """Write rows as a Parquet file, atomically. Rows that are not `Records` are checked first."""
     write_bytes(Path(path), records_bytes(rows, spec))
 
 
 def records_bytes(rows: Sequence[Mapping[str, Any]], spec: Spec) -> bytes:
-    """Checked rows as the content of a Parquet file (zstd), the spec's name in its metadata.
+    """The content of a Parquet file (zstd) of the rows, with the name of the spec in its metadata.
 
-    Numbers an epoch are stored in single precision. Times and energies hardly repeat, so that their
-    bytes are stored plane by plane (BYTE_STREAM_SPLIT) and not in a dictionary: a third less.
+    Rows that are not `Records` are checked first. Raises RecordError as `check_rows`.
+
+    Numbers per epoch are stored in single precision. Times and energies rarely repeat, so their
+    bytes are stored plane by plane (BYTE_STREAM_SPLIT) and not in a dictionary, which saves a third
+    of the size.
     """
     pyarrow = _pyarrow()
     import io
 
     import pyarrow.parquet as parquet
 
-    checked = check_rows(rows, spec)
-    for parameter in spec.space.parameters:
-        if _is_mixed(parameter):
-            for row in checked:
-                if parameter.name in row:
-                    row[parameter.name] = json.dumps(row[parameter.name])
+    records = check_rows(rows, spec)
+    if not records:
+        raise RecordError(NO_RECORDS)
+    mixed = [parameter.name for parameter in spec.space.parameters if _is_mixed(parameter)]
+    checked = [
+        {**row, **{name: json.dumps(row[name]) for name in mixed if name in row}} if mixed else row
+        for row in records
+    ]
     table = pyarrow.Table.from_pylist(checked, schema=_schema(spec, checked))
     targets = {target.name for target in spec.targets}
     lists = {name for name, kind in KINDS.items() if kind == "floats"} - targets
@@ -61,12 +67,12 @@ def records_bytes(rows: Sequence[Mapping[str, Any]], spec: Spec) -> bytes:
     return buffer.getvalue()
 
 
-def read_records(path: Path | str, spec: Spec) -> list[dict[str, Any]]:
-    """The checked rows of a Parquet file, what it may leave out filled in.
+def read_records(path: Path | str, spec: Spec) -> Records:
+    """The checked records of a Parquet file, read-only; `to_list()` gives copies to change.
 
-    What that is, `eahas.records.completion` says. Numbers an epoch are rounded to single precision,
-    as they will be stored. Raises RecordError for a missing or broken file, and for anything else
-    that is wrong with it.
+    Values that a file may leave out are filled in (`eahas.records.completion`). Numbers per epoch
+    are rounded to single precision, as they will be stored. Raises RecordError for a missing or
+    broken file and for a row that does not follow the schema.
     """
     table = _table_of(path)
     read = {*KINDS, *spec.space.names, *(t.name for t in spec.targets)}
@@ -79,7 +85,7 @@ def read_records(path: Path | str, spec: Spec) -> list[dict[str, Any]]:
 
 
 def _as_doubles(table: Any) -> Any:
-    """Decimals as doubles, and singles as the doubles that their shortest decimals name: 0.1."""
+    """Decimals as doubles; singles as the doubles with the same shortest decimals, such as 0.1."""
     import pyarrow
 
     for at, column in enumerate(table.schema):
@@ -93,14 +99,14 @@ def _as_doubles(table: Any) -> Any:
 
 
 def read_rows(path: Path | str) -> list[dict[str, Any]]:
-    """The rows of a Parquet file as they stand there, nulls and single NaNs dropped."""
+    """The rows of a Parquet file, unchecked; nulls and scalar NaNs are left out."""
     return _plain_rows(_table_of(path))
 
 
 def _table_of(path: Path | str) -> Any:
     if not Path(path).is_file():
-        found = "is a folder" if Path(path).is_dir() else "does not exist"
-        raise RecordError(f"records file {path} {found}")
+        problem = "is a folder" if Path(path).is_dir() else "does not exist"
+        raise RecordError(f"records file {path} {problem}")
     return read_table(path, f"records file {path}")
 
 
@@ -112,18 +118,19 @@ def _plain_rows(table: Any) -> list[dict[str, Any]]:
     ]
 
 
-def as_stored(rows: Sequence[Mapping[str, Any]], spec: Spec) -> list[dict[str, Any]]:
-    """Checked rows as they would come back from a file: to the last digit the same numbers."""
+def as_stored(rows: Sequence[Mapping[str, Any]], spec: Spec) -> Records:
+    """Checked records as a file would return them: numbers per epoch in single precision."""
     singles = {name for name, kind in KINDS.items() if kind == "floats"}
     singles |= {target.name for target in spec.curves}
-    return [
+    rounded = (
         {k: np.float32(v).astype(float).tolist() if k in singles else v for k, v in row.items()}
         for row in check_rows(rows, spec)
-    ]
+    )
+    return Records._of_checked(rounded, spec)
 
 
 def read_table(source: Any, what: str) -> Any:
-    """The pyarrow table of a Parquet file, a path or an open one; RecordError names `what`."""
+    """The pyarrow table of a Parquet file (a path or an open file); RecordError names `what`."""
     pyarrow = _pyarrow()
     import pyarrow.parquet as parquet
 
@@ -133,17 +140,17 @@ def read_table(source: Any, what: str) -> Any:
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
         csv = isinstance(source, (str, Path)) and Path(source).suffix == ".csv"
-        hint = "; pandas.read_csv(...).to_parquet(...) makes one" if csv else ""
+        hint = "; convert it with pandas.read_csv(...).to_parquet(...)" if csv else ""
         raise RecordError(f"{what} is not readable as Parquet: {reason}{hint}") from None
 
 
 def mixed_columns(table: Any) -> set[str]:
-    """The columns whose values stand there as JSON text."""
+    """The columns whose values are JSON text."""
     return {f.name for f in table.schema if (f.metadata or {}).get(AS_JSON) == b"true"}
 
 
 def _is_mixed(parameter: Parameter) -> bool:
-    """Whether its choices are neither all text nor of one numeric type."""
+    """Whether the choices are neither all text nor of one numeric type."""
     return (
         isinstance(parameter, Choice)
         and parameter.dtype == object

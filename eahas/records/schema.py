@@ -1,8 +1,8 @@
-"""The record schema: one row a run, checked when written and when read.
+"""The record schema: one row per run, and the check of rows against it.
 
-A row is a flat dictionary. The columns below stand in every row; beside them stand one column a
-parameter (its dotted name), one list column a curve target and one float column a scalar target.
-docs/record-schema.md explains each for users.
+A row is a flat dictionary with the columns below, one column per parameter (its dotted name), one
+list column per curve target and one float column per scalar target. docs/record-schema.md explains
+each column for users.
 """
 
 from __future__ import annotations
@@ -17,35 +17,40 @@ from typing import Any
 import numpy as np
 
 from eahas.checks import is_number
+from eahas.energy.energy_source import KNOWN_SOURCES, NO_SOURCE
+from eahas.energy.energy_source import MIXED as MIXED
 from eahas.errors import ConfigError, RecordError, shown, unknown
+from eahas.records.energies import check_energies
+from eahas.records.records import ASIDE, Records
 from eahas.spec.spec import Spec
 from eahas.spec.targets import Target
 
 STATUSES = ("ok", "diverged", "failed")
 SPLITS = ("train", "valid", "test", "")
 ROLES = ("main", "repeat", "anchor", "control", "")
-ANCHOR, CONTROL = "anchor", "control"
-ASIDE = (ANCHOR, CONTROL)  # roles of runs that stand on no side and are fitted by nobody
+CONTROL = "control"
 ENERGY_METHODS = ("whole", "window", "")
-ENERGY_SOURCES = ("nvml_counter", "nvml_sampled", "rapl", "estimated", "")
-MIXED, NO_ENERGY = "mixed", "none"  # what a benchmark says of runs with several sources, or none
+ENERGY_SOURCES = (*KNOWN_SOURCES, "")  # a spec may declare others
+NO_ENERGY = NO_SOURCE
 MAX_INTEGER = 2**63 - 1  # an int64
-MAX_FLOAT = 3e38  # a single, as curves are stored and surrogates are fitted
-SINGLE = 1e-7  # relative; what a bound forgives, because a file holds curves in single precision
+MAX_FLOAT = 3e38  # a single: curves are stored and surrogates are fitted in single precision
+SINGLE = 1e-7  # relative tolerance of a bound, because a file has curves in single precision
+TOTAL = 1e-6  # relative tolerance between the end of a cumulative curve and its total
+NO_RECORDS = "no records; a sweep's collect stage writes them"
 ALLOWED = {
     "text": "text",
     "int": "a whole number",
     "float": "a finite number, or null where there is none",
-    "floats": "a list of finite numbers, one an epoch",
+    "floats": "a list of finite numbers, one per epoch",
 }
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column that is no parameter and no target: name, kind, meaning and unit."""
+    """A column that is neither a parameter nor a target."""
 
     name: str
-    kind: str  # "text", "int", "float" or "floats" (one number an epoch)
+    kind: str  # "text", "int", "float" or "floats" (one number per epoch)
     meaning: str
     unit: str = ""
     required: bool = False
@@ -55,13 +60,18 @@ COLUMNS = (
     Column("run_id", "text", "unique name of the run", required=True),
     Column("space", "text", "name of the spec", required=True),
     Column("space_version", "int", "version of the spec", required=True),
-    Column("config_id", "text", "runs of one configuration share it", required=True),
+    Column(
+        "config_id",
+        "text",
+        "identifier of the configuration, shared by all its runs",
+        required=True,
+    ),
     Column("seed", "int", "seed of initialisation, batches and augmentation", required=True),
     Column("status", "text", "ok, diverged or failed", required=True),
     Column("reason", "text", "why a run is not ok, else empty"),
-    Column("split", "text", "train, valid or test side of the benchmark; empty: undecided"),
+    Column("split", "text", "train, valid or test split of the benchmark; empty: undecided"),
     Column("role", "text", "main, repeat, anchor or control"),
-    Column("epochs", "int", "epochs that were finished", required=True),
+    Column("epochs", "int", "number of finished epochs", required=True),
     Column("epoch_time_s", "floats", "training wall time of each epoch", "s"),
     Column("epoch_cpu_s", "floats", "training CPU time of each epoch", "s"),
     Column("epoch_energy_j", "floats", "training energy of each epoch", "J"),
@@ -70,38 +80,52 @@ COLUMNS = (
     Column("eval_time_s", "float", "wall time of precise BN and evaluation in total", "s"),
     Column("eval_energy_j", "float", "energy of precise BN and evaluation in total", "J"),
     Column("test_time_s", "float", "time of one inference pass over the test set", "s"),
-    Column("largest_batch", "int", "the batch of `batched_image_s`: the largest that fitted"),
-    Column("single_image_s", "float", "time of inference on one image alone", "s"),
-    Column("single_image_j", "float", "energy of inference on one image alone", "J"),
-    Column("batched_image_s", "float", "time of inference an image, in the largest batch", "s"),
-    Column("batched_image_j", "float", "energy of inference an image, in the largest batch", "J"),
-    Column("train_energy_gpu_j", "float", "of the training energy, that of the GPU", "J"),
-    Column("train_energy_cpu_j", "float", "of the training energy, that of the processor", "J"),
-    Column("train_energy_dram_j", "float", "of the training energy, that of the memory", "J"),
-    Column("train_energy_total_j", "float", "training energy of the whole node, as known", "J"),
-    Column("energy_parts", "text", "where each of these comes from, as JSON"),
-    Column("energy_method", "text", "whole: all epochs were metered; window: some, and scaled"),
-    Column("metered_epochs", "int", "epochs behind the training's time and energy"),
-    Column("energy_source", "text", "nvml_counter, nvml_sampled, rapl or estimated"),
-    Column("energy_flags", "text", "flags of the training's reading, comma-separated"),
-    Column("test_energy_flags", "text", "flags of the inference's reading, comma-separated"),
+    Column("largest_batch", "int", "largest batch size that fits, used for `batched_image_s`"),
+    Column("single_image_s", "float", "inference time of a single image", "s"),
+    Column("single_image_j", "float", "inference energy of a single image", "J"),
+    Column("batched_image_s", "float", "inference time per image in the largest batch", "s"),
+    Column("batched_image_j", "float", "inference energy per image in the largest batch", "J"),
+    Column("train_energy_gpu_j", "float", "part of the training energy used by the GPU", "J"),
+    Column("train_energy_cpu_j", "float", "part of the training energy used by the processor", "J"),
+    Column("train_energy_dram_j", "float", "part of the training energy used by the memory", "J"),
+    Column(
+        "train_energy_total_j",
+        "float",
+        "training energy of the node, all parts",
+        "J",
+    ),
+    Column("energy_parts", "text", "energy source of each part, as JSON"),
+    Column(
+        "energy_method", "text", "whole: all epochs were metered; window: some epochs, then scaled"
+    ),
+    Column("metered_epochs", "int", "number of epochs behind the training time and energy"),
+    Column("energy_source", "text", "where the energies come from: a known or a declared source"),
+    Column("energy_boundary", "text", "what the energies cover: cpu, gpu, gpu+cpu, node or wall"),
+    Column("energy_flags", "text", "flags of the training energy reading, comma-separated"),
+    Column("test_energy_flags", "text", "flags of the inference energy reading, comma-separated"),
     Column("energy_formula", "text", "how the joules were computed"),
-    Column("energy_missing", "text", "why an energy is empty, else empty"),
-    Column("energy_reading", "text", "what else the meter knew of the training energy, as JSON"),
-    Column("idle_power_w", "float", "power before the run", "W"),
-    Column("energy_samples", "int", "power or counter readings behind the training energy"),
-    Column("energy_disagreement", "float", "relative difference of counter and samples"),
-    Column("flops", "float", "multiply-adds of one image"),
-    Column("params", "float", "parameters"),
-    Column("acts", "float", "output elements of convolutions and linears"),
-    Column("device", "text", "what trained"),
-    Column("data_source", "text", "what the images were: cifar10-jpeg is not cifar10"),
-    Column("data_fingerprint", "text", "hash of every image and label that was used"),
-    Column("recipe", "text", "hash of all that the spec fixes around a configuration"),
+    Column("energy_missing", "text", "why an energy is missing, else empty"),
+    Column("energy_reading", "text", "further facts about the training energy reading, as JSON"),
+    Column("idle_power_w", "float", "idle power before the run", "W"),
+    Column(
+        "energy_samples", "int", "number of power or counter readings behind the training energy"
+    ),
+    Column("energy_disagreement", "float", "relative difference between counter and samples"),
+    Column("flops", "float", "multiply-adds per image"),
+    Column("params", "float", "number of parameters"),
+    Column("acts", "float", "number of output elements of convolutional and linear layers"),
+    Column("device", "text", "name of the training device"),
+    Column("data_source", "text", "name of the data set, such as cifar10 or cifar10-jpeg"),
+    Column("data_fingerprint", "text", "hash of all images and labels that were used"),
+    Column("recipe", "text", "hash of all settings that the spec fixes"),
     Column("machine", "text", "fingerprint of the machine"),
-    Column("machine_facts", "text", "what the fingerprint is made of, as JSON"),
-    Column("machine_factor", "float", "how slow the machine was then; the reference is 1"),
-    Column("started_at", "text", "start, ISO 8601, UTC"),
+    Column("machine_facts", "text", "the facts behind the fingerprint, as JSON"),
+    Column(
+        "machine_factor",
+        "float",
+        "slowness of the machine during the run, relative to the reference",
+    ),
+    Column("started_at", "text", "start of the run, ISO 8601, UTC"),
     Column("software", "text", "versions of eahas, torch and Python"),
 )
 KINDS = {c.name: c.kind for c in COLUMNS}
@@ -142,7 +166,6 @@ def _checked(row: Mapping[str, Any], spec: Spec) -> dict[str, Any]:
         ("status", STATUSES),
         ("split", SPLITS),
         ("role", ROLES),
-        ("energy_source", ENERGY_SOURCES),
         ("energy_method", ENERGY_METHODS),
     )
     for name, allowed in closed:
@@ -152,18 +175,18 @@ def _checked(row: Mapping[str, Any], spec: Spec) -> dict[str, Any]:
     config = spec.space.check(config_of(row, spec))
     _check_epochs(values, config, spec)
     _check_targets(values, spec)
-    _check_energy(values, spec)
+    check_energies(values, spec)
     ordered = {name: values[name] for name in KINDS if name in values and name not in targets}
     return ordered | config | {n: values[n] for n in (*targets, *spreads) if n in values}
 
 
 def spread_of(target: Target) -> str:
-    """The column with the standard deviation of what a run measured several times."""
+    """The column with the standard deviation of repeated measurements within a run."""
     return f"{target.name}_std"
 
 
 def _check_readable(values: Mapping[str, Any]) -> None:
-    """Texts that are read later can be read, and times can be divided by the machine's factor."""
+    """Raise RecordError unless the JSON texts, `started_at` and `machine_factor` are valid."""
     for name in AS_JSON_TEXT:
         try:
             json.loads(values.get(name) or "{}")
@@ -174,26 +197,25 @@ def _check_readable(values: Mapping[str, Any]) -> None:
     except ValueError:
         given = shown(values["started_at"])
         raise RecordError(f"started_at is {given}; allowed: a time of ISO 8601") from None
-    if not values.get("machine_factor", 1.0) > 0:
-        raise RecordError(f"machine_factor is {values['machine_factor']:g}; allowed: above 0")
+    _check_machine_factor(values.get("machine_factor", 1.0))
+
+
+def _check_machine_factor(factor: float) -> None:
+    if not factor > 0:
+        raise RecordError(f"machine_factor is {factor:g}; allowed: above 0")
 
 
 def started_at(row: Mapping[str, Any]) -> datetime.datetime | None:
-    """When a run began, where its record says so."""
+    """The start of a run, or None if its record does not contain it."""
     given = row.get("started_at")
     return datetime.datetime.fromisoformat(given.replace("Z", "+00:00")) if given else None
 
 
-def _check_energy(values: Mapping[str, Any], spec: Spec) -> None:
-    """Joules without a source are nobody's measurement."""
-    joules = [t.name for t in spec.scalars if t.unit == "J" and t.name in values]
-    if joules and not values.get("energy_source"):
-        allowed = ", ".join(source for source in ENERGY_SOURCES if source)
-        raise RecordError(f"{joules[0]} is given without its energy_source; allowed: {allowed}")
-
-
 def _check_names(spec: Spec) -> None:
-    """A target may be one of the columns (`test_time_s`, say); nothing else may share a name."""
+    """Raise RecordError if a parameter or a target has the name of a record column.
+
+    A scalar target may be a float column, such as `test_time_s`, and a curve a floats column.
+    """
     for name in spec.space.names:
         if name in KINDS:
             raise RecordError(
@@ -209,7 +231,7 @@ def _check_names(spec: Spec) -> None:
 
 
 def _value(name: str, kind: str, given: Any) -> Any:
-    """A value as plain Python; RecordError where it is not of its kind."""
+    """A value as plain Python; RecordError if it is not of its kind."""
     if kind == "text" and isinstance(given, str):
         return given
     if kind == "floats" and isinstance(given, (list, tuple, np.ndarray)):
@@ -221,17 +243,17 @@ def _value(name: str, kind: str, given: Any) -> Any:
             raise RecordError(f"{name} is {shown(given)}; allowed: up to {MAX_FLOAT:g}")
         return float(given)
     text = kind == "floats" and isinstance(given, str)
-    hint = " (this is text: read it with json.loads)" if text else ""
+    hint = " (this is text: parse it with json.loads)" if text else ""
     raise RecordError(f"{name} is {shown(given)}; allowed: {ALLOWED[kind]}{hint}")
 
 
 def _is_number(given: Any) -> bool:
-    """No larger than an int64, and so finite; a truth is no number."""
+    """Whether it is a number (not a boolean) in the range of an int64, and so finite."""
     return is_number(given) and bool(-MAX_INTEGER <= given <= MAX_INTEGER)
 
 
 def _numbers(name: str, given: Sequence[Any] | np.ndarray) -> np.ndarray:
-    """float64 (n,), all finite. Strings, nulls and truths are no numbers."""
+    """float64 (n,), all finite. Strings, nulls and booleans are refused."""
     try:
         values = np.asarray(given)
     except (ValueError, OverflowError):
@@ -243,12 +265,12 @@ def _numbers(name: str, given: Sequence[Any] | np.ndarray) -> np.ndarray:
         at = int(np.flatnonzero(~np.isfinite(values))[0])
         raise RecordError(f"{name}: value {at + 1} is {values[at]}; allowed: {ALLOWED['floats']}")
     if values.size and np.abs(values).max() > MAX_FLOAT:
-        raise RecordError(f"{name} holds {np.abs(values).max():g}; allowed: up to {MAX_FLOAT:g}")
+        raise RecordError(f"{name} contains {np.abs(values).max():g}; allowed: up to {MAX_FLOAT:g}")
     return values
 
 
 def _check_epochs(values: Mapping[str, Any], config: Mapping[str, Any], spec: Spec) -> None:
-    epochs, status = values["epochs"], values["status"]
+    epochs, status, planned = values["epochs"], values["status"], values["epochs"]
     if epochs < 0:
         raise RecordError(f"epochs is {epochs}; allowed: whole numbers from 0")
     if status != "ok" and not values.get("reason"):
@@ -262,9 +284,24 @@ def _check_epochs(values: Mapping[str, Any], config: Mapping[str, Any], spec: Sp
                 f"status ok with {epochs} of {planned} epochs; "
                 "a run that ended early is diverged or failed"
             )
+    curves = {target.name: target for target in spec.curves}
     for name, value in values.items():
-        if isinstance(value, list) and len(value) != epochs:
+        if name in curves and not curves[name].schedule.is_every_epoch:
+            _check_schedule(curves[name], value, epochs, planned)
+        elif isinstance(value, list) and len(value) != epochs:
             raise RecordError(f"{name} has {len(value)} values for {epochs} epochs")
+
+
+def _check_schedule(curve: Target, value: list[float], epochs: int, planned: int) -> None:
+    """One value for each scheduled epoch that was finished; a run of 0 epochs may have none."""
+    wanted = curve.schedule.reached(epochs, planned)
+    if len(value) == wanted or (epochs == 0 and not value):
+        return
+    scheduled = shown(curve.schedule.epochs_of(planned)[:wanted].tolist())
+    raise RecordError(
+        f"{curve.name} has {len(value)} values; after {epochs} of {planned} epochs it has "
+        f"{wanted}, at the epochs {scheduled}"
+    )
 
 
 def _check_targets(values: Mapping[str, Any], spec: Spec) -> None:
@@ -275,51 +312,91 @@ def _check_targets(values: Mapping[str, Any], spec: Spec) -> None:
             continue
         low = -math.inf if target.low is None else target.low
         high = math.inf if target.high is None else target.high
-        found = np.atleast_1d(values[target.name])
-        outside = (found < low - SINGLE * abs(low)) | (found > high + SINGLE * abs(high))
+        given = np.atleast_1d(values[target.name])
+        outside = (given < low - SINGLE * abs(low)) | (given > high + SINGLE * abs(high))
         if outside.any():
             raise RecordError(
-                f"{target.name} holds {found[outside][0]:g}; allowed: {low:g}..{high:g}"
+                f"{target.name} contains {given[outside][0]:g}; allowed: {low:g}..{high:g}"
             )
+        if target.kind == "curve" and target.cumulative:
+            _check_cumulative(target, values)
+
+
+def _check_cumulative(curve: Target, values: Mapping[str, Any]) -> None:
+    """A cumulative curve never falls, and that of a whole run ends at its total."""
+    value = values[curve.name]
+    falls = np.flatnonzero(np.diff(value) < 0)
+    if len(falls):
+        at = int(falls[0])
+        raise RecordError(
+            f"{curve.name}: value {at + 2} is {value[at + 1]:g}, below value {at + 1}, "
+            f"{value[at]:g}; a cumulative curve never falls"
+        )
+    total = values.get(curve.total) if curve.total else None
+    if total is None or values["status"] != "ok" or not value:
+        return
+    if abs(value[-1] - total) > TOTAL * abs(total):
+        raise RecordError(
+            f"{curve.name} ends at {value[-1]:.9g} and its total {curve.total} is {total:.9g}; "
+            "they must be equal, or the curve must have no total in the spec"
+        )
 
 
 def config_of(row: Mapping[str, Any], spec: Spec) -> dict[str, Any]:
-    """The flat configuration of a row (unchecked); absent and null parameters are left out."""
+    """The flat configuration of a row, unchecked; absent and null parameters are left out."""
     return {name: row[name] for name in spec.space.names if row.get(name) is not None}
 
 
-def check_rows(rows: Iterable[Mapping[str, Any]], spec: Spec) -> list[dict[str, Any]]:
-    """`check_row` on each, and the whole: no run twice, a configuration's runs on one side.
+def check_rows(rows: Iterable[Mapping[str, Any]], spec: Spec) -> Records:
+    """The rows as checked `Records`; Records of the same spec are returned as they are.
 
-    A configuration has one `config_id` and a `config_id` one configuration: else a held-out run
-    could be one that the fit has seen.
+    Each row must pass `check_row`. No run_id may occur twice. The runs of a configuration share one
+    config_id and one split, and a config_id belongs to one configuration; otherwise a held-out run
+    could be a run of a configuration that the fit was trained on. Raises RecordError.
     """
+    if isinstance(rows, Records) and rows.spec == spec:
+        return rows
     checked = [check_row(row, spec) for row in rows]
     if not checked:
-        raise RecordError("no records; a sweep's collect stage writes them")
+        raise RecordError(NO_RECORDS)
     seen: set[str] = set()
-    sides: dict[str, tuple[dict[str, Any], str]] = {}
-    names: dict[tuple[Any, ...], str] = {}
+    first_of: dict[str, tuple[dict[str, Any], str]] = {}
+    ids: dict[tuple[Any, ...], str] = {}
     for row in checked:
         name = f"record {row['run_id']!r}"
         if row["run_id"] in seen:
-            raise RecordError(f"{name} stands twice")
+            raise RecordError(f"{name} occurs twice")
         seen.add(row["run_id"])
         if row.get("role") in ASIDE:
             continue
         config, split = config_of(row, spec), row.get("split", "")
-        first = sides.setdefault(row["config_id"], (config, split))
+        first = first_of.setdefault(row["config_id"], (config, split))
         if first[0] != config:
-            raise RecordError(f"{name}: config_id {row['config_id']!r} is another configuration's")
-        known = names.setdefault(tuple(config.items()), row["config_id"])
+            raise RecordError(
+                f"{name}: config_id {row['config_id']!r} belongs to another configuration"
+            )
+        known = ids.setdefault(tuple(config.items()), row["config_id"])
         if known != row["config_id"]:
             raise RecordError(
                 f"{name}: config_id {row['config_id']!r}, but the same configuration has the "
-                f"config_id {known!r}; runs of one configuration share it"
+                f"config_id {known!r}; all runs of a configuration share one config_id"
             )
         if first[1] != split:
             raise RecordError(
                 f"{name}: split {split!r}, but another run of its configuration is in "
-                f"{first[1]!r}; all runs of one stand on one side"
+                f"{first[1]!r}; all runs of a configuration belong to one split"
             )
-    return checked
+    return Records._of_checked(checked, spec)
+
+
+def with_machine_factors(records: Records, factors: Mapping[str, float]) -> Records:
+    """The records with the `machine_factor` of each run_id, which alone is checked.
+
+    Raises RecordError for a factor that is not a positive number.
+    """
+    rows = []
+    for row in records:
+        factor = _value("machine_factor", "float", factors[row["run_id"]])
+        _check_machine_factor(factor)
+        rows.append({**row, "machine_factor": factor})
+    return Records._of_checked(rows, records.spec)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eahas.errors import EahasError, MissingExtraError
-from eahas.report.text import UNITS, energy_words, label, quantity, sourced, span, unit_of
+from eahas.report.text import energy_words, label, quantity, sourced, span, unit_of
 from eahas.report.view import FrontView, PredictionView
 
 if TYPE_CHECKING:
@@ -42,10 +42,10 @@ def plot_prediction(
         _first_curves(axes, view)
     main = view.main_curve.target
     quantity_name = "accuracy" if "accuracy" in label(main) else main.name
-    _dress(axes, "epoch", f"{quantity_name} [{UNITS.get(main.unit, main.unit)}]")
+    _dress(axes, "epoch", f"{quantity_name} [{unit_of(main, view.main_curve.source or '')}]")
     axes.set_ylim(main.low, main.high)
-    longest = int(np.max(_shown(view)))
-    axes.set_xlim(1, longest if longest > 1 else 2)
+    first, longest = int(np.nanmin(view.main_curve.epochs)), int(np.max(_shown(view)))
+    axes.set_xlim(min(first, 1), longest if longest > 1 else 2)
     _title(figure, view.benchmark, view.description)
     _side(figure, view)
     return figure
@@ -131,7 +131,7 @@ def plot_fronts(view: FrontView) -> Figure:
     for axes in panels[count:]:
         axes.set_visible(False)
     for axes in panels[::columns]:
-        unit = UNITS.get(view.objective.unit, view.objective.unit)
+        unit = unit_of(view.objective, view.sources.get(view.objective.name, ""))
         axes.set_ylabel(f"{label(view.objective)} [{unit}]", color=INK)
     below = f"predicted for {len(objective):,} configurations drawn at random; fronts in colour"
     up = 1 - 0.35 * inch
@@ -161,12 +161,11 @@ def _figure() -> Figure:
 
 def _curves(axes: Axes, view: PredictionView, seen: Mapping[str, Sequence[float]]) -> None:
     """The curves of one configuration in the unit of the main one, which has the widest line."""
-    epochs = np.arange(1, view.epochs + 1)
     main = view.main_curve
     others = [c for c in view.curves if c is not main and c.target.unit == main.target.unit]
     colours = {c.target.name: COLOURS[i % len(COLOURS)] for i, c in enumerate([main, *others])}
     for curve in [*others, main]:
-        name, is_main = curve.target.name, curve is main
+        name, is_main, epochs = curve.target.name, curve is main, curve.epochs
         colour = colours[name]
         mark = "o" if len(epochs) == 1 else None
         axes.fill_between(
@@ -179,15 +178,16 @@ def _curves(axes: Axes, view: PredictionView, seen: Mapping[str, Sequence[float]
             linestyle="-" if is_main else (0, (4, 1.5)),
             color=colour,
             linewidth=2.2 if is_main else 1.3,
-            label=label(curve.target),
+            label=sourced(curve.target, curve.source or ""),
         )
         if name in seen:
-            at = np.arange(1, len(seen[name]) + 1)
+            at = epochs[: len(seen[name])]
             axes.plot(at, seen[name], "o", color=colour, ms=3.5, alpha=0.8, mew=0, clip_on=False)
     if any(name in seen for name in colours):
         axes.plot([], [], "o", color=GREY, markersize=3, label="a real run")
     handles, labels = axes.get_legend_handles_labels()
-    order = sorted(range(len(labels)), key=lambda i: labels[i] != label(main.target))
+    first = sourced(main.target, main.source or "")
+    order = sorted(range(len(labels)), key=lambda i: labels[i] != first)
     axes.legend(
         [handles[i] for i in order],
         [labels[i] for i in order],
@@ -202,12 +202,14 @@ def _curves(axes: Axes, view: PredictionView, seen: Mapping[str, Sequence[float]
 def _first_curves(axes: Axes, view: PredictionView) -> None:
     """The main curve of the first few configurations; the text beside it names them by colour."""
     main = view.main_curve
-    for i, length in enumerate(_shown(view)):
-        epochs, colour = np.arange(1, length + 1), COLOURS[i]
+    for i, length in enumerate(main.lengths(_shown(view))):
+        epochs, colour = main.epochs[i, :length], COLOURS[i]
         low, high = main.low[i, :length], main.high[i, :length]
         axes.fill_between(epochs, low, high, color=colour, alpha=0.08, linewidth=0)
         axes.plot(epochs, main.value[i, :length], color=colour, linewidth=1.8)
-        axes.plot(length, main.value[i, length - 1], "o", color=colour, markersize=5, clip_on=False)
+        axes.plot(
+            epochs[-1:], main.value[i, length - 1], "o", color=colour, markersize=5, clip_on=False
+        )
 
 
 def _shown(view: PredictionView) -> Any:
@@ -239,8 +241,8 @@ def _side(figure: Figure, view: PredictionView) -> None:
         f"bands and ranges: {100 * view.level:g} % interval",
         f"{view.manifest['provenance']['runs']:,} real runs behind it",
     ]
-    if view.single and any(scalar.source is not None for scalar in view.scalars):
-        notes.append(energy_words(view.manifest))
+    if view.single and view.energies:
+        notes.append(energy_words(view.energies, view.manifest["energy"]["formula"]))
     lines = [line for note in notes for line in textwrap.wrap(note, 36)]
     figure.text(SIDE, 0.13, "\n".join(lines), fontsize=8, color=GREY, va="bottom", linespacing=1.4)
 
@@ -263,8 +265,9 @@ def _key(figure: Figure, view: PredictionView) -> None:
     """The configurations of a list by index and colour, with the end of the curve and the time."""
     main, y = view.main_curve, 0.84
     cost = next((scalar for scalar in view.scalars if scalar.source is None), None)
-    figure.text(SIDE, y, label(main.target), fontsize=10, fontweight="bold", color=INK, va="top")
-    for i, length in enumerate(_shown(view)):
+    title = sourced(main.target, main.source or "")
+    figure.text(SIDE, y, title, fontsize=10, fontweight="bold", color=INK, va="top")
+    for i, length in enumerate(main.lengths(_shown(view))):
         y -= 0.06
         words = [f"[{i}]", quantity(main.value[i, length - 1], main.target.unit)]
         if cost is not None:

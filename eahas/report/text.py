@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from eahas.energy.energy_facts import EnergyFacts
+from eahas.energy.reading import ESTIMATED
 from eahas.spec.targets import Target
 
 LABELS = {
@@ -27,12 +29,12 @@ def label(target: Target) -> str:
 
 
 def sourced(target: Target, source: str) -> str:
-    """The label, and of joules where they come from: `training energy (estimated)`."""
+    """The label, and of an energy its source: `training energy (estimated)`."""
     return f"{label(target)} ({source})" if target.is_energy else label(target)
 
 
 def unit_of(target: Target, source: str) -> str:
-    """The unit, and of joules where they come from: `J, estimated`."""
+    """The unit, and of an energy its source: `J, estimated`."""
     unit = UNITS.get(target.unit, target.unit)
     return f"{unit}, {source}" if target.is_energy else unit
 
@@ -70,9 +72,24 @@ def held_out_r2(manifest: Mapping[str, Any], target: Target) -> float | None:
     return part.get("r2", {}).get("value")
 
 
-def energy_words(manifest: Mapping[str, Any]) -> str:
-    """One clause on where the joules of a benchmark come from."""
-    energy = manifest["energy"]
-    if energy["source"] == "estimated":
-        return f"energy is estimated, not measured ({energy['formula']})"
-    return f"energy source: {energy['source']}"
+def energy_words(energies: Mapping[str, EnergyFacts], formula: str) -> str:
+    """One clause on where some energies come from, by the name of their targets.
+
+    `formula` is that of an estimate.
+    """
+    said = {name: _source_words(facts, formula) for name, facts in energies.items()}
+    distinct = list(dict.fromkeys(said.values()))
+    if len(distinct) > 1:
+        return "energy sources: " + "; ".join(f"{name}: {words}" for name, words in said.items())
+    if {facts.label for facts in energies.values()} == {ESTIMATED}:
+        return f"energy is estimated, not measured ({formula})"
+    return "".join(f"energy source: {words}" for words in distinct)
+
+
+def _source_words(facts: EnergyFacts, formula: str) -> str:
+    """`external_meter (boundary wall, idle included)`; of an estimate the formula."""
+    inside = [formula] if facts.label == ESTIMATED and formula else []
+    inside += [] if facts.boundary is None else [f"boundary {facts.boundary}"]
+    inside += [] if facts.idle is None else [f"idle {facts.idle}"]
+    inside += [] if facts.method is None else [f"method {facts.method}"]
+    return f"{facts.label} ({', '.join(inside)})" if inside else facts.label

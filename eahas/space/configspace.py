@@ -1,4 +1,4 @@
-"""A space in the terms of another library: ConfigSpace."""
+"""Conversion of a space to a `ConfigSpace.ConfigurationSpace`."""
 
 from __future__ import annotations
 
@@ -18,39 +18,48 @@ def to_configspace(
 ) -> Any:
     """The parameters, conditions and forbidden combinations as `ConfigSpace.ConfigurationSpace`.
 
-    ConfigSpace has no quantum: a parameter on a grid becomes an ordinal over its values, drawn
-    uniformly, so that every value belongs to the space. Constraints over the whole network cannot
-    be expressed at all: keep a drawn configuration if `space.contains(dict(drawn))`. The default
-    configuration satisfies them. Needs ConfigSpace 1.1 or later, the extra `configspace`. Raises
-    SpecError for a grid of more than 10,000 values.
+    ConfigSpace has no quantisation: a parameter on a grid becomes an ordinal over its values, which
+    is sampled uniformly, so that every value belongs to the space. Constraints over the whole
+    network cannot be expressed. To respect them, keep a sampled configuration only if
+    `space.contains(dict(sampled))` is true. The default configuration satisfies them. Needs
+    ConfigSpace 1.1 or later, the extra `configspace`.
+
+    Args:
+        name: name of the space.
+        parameters: the parameters.
+        constraints: the constraints, of which only `Forbidden` ones are converted.
+        default: the default configuration, flat.
+
+    Raises:
+        SpecError: a grid has more than 10,000 values.
     """
     try:
         import ConfigSpace
     except ImportError:
         raise MissingExtraError("to_configspace", "ConfigSpace", "configspace") from None
 
-    made: dict[str, Any] = {}
+    converted: dict[str, Any] = {}
     conditions = []
     for parameter in parameters:
         key, condition = parameter.name, parameter.condition
-        at = default[key] if key in default else parameter.middle()
-        made[key] = _hyperparameter(ConfigSpace, parameter, at)
+        value = default[key] if key in default else parameter.middle()
+        converted[key] = _hyperparameter(ConfigSpace, parameter, value)
         if condition is not None:
-            parent, values = made[condition.parent], list(condition.values)
-            conditions.append(ConfigSpace.InCondition(made[key], parent, values))
+            parent, values = converted[condition.parent], list(condition.values)
+            conditions.append(ConfigSpace.InCondition(converted[key], parent, values))
     clauses = [
-        [ConfigSpace.ForbiddenEqualsClause(made[key], value) for key, value in constraint.values]
+        [ConfigSpace.ForbiddenEqualsClause(converted[k], value) for k, value in constraint.values]
         for constraint in constraints
         if isinstance(constraint, Forbidden)
     ]
     forbidden = [c[0] if len(c) == 1 else ConfigSpace.ForbiddenAndConjunction(*c) for c in clauses]
-    exported = ConfigSpace.ConfigurationSpace(name=name)
-    exported.add(*made.values(), *conditions, *forbidden)
-    return exported
+    space = ConfigSpace.ConfigurationSpace(name=name)
+    space.add(*converted.values(), *conditions, *forbidden)
+    return space
 
 
 def _hyperparameter(library: Any, parameter: Parameter, default: Any) -> Any:
-    """An ordinal for a grid, a range where every value is allowed, a categorical for choices."""
+    """An ordinal for a grid, a range for an interval, and a categorical for choices."""
     name = parameter.name
     if isinstance(parameter, Choice):
         return library.CategoricalHyperparameter(name, parameter.choices, default_value=default)

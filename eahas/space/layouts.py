@@ -1,7 +1,7 @@
-"""The forms of a configuration: nested by the dots of the names, flat, or mixed.
+"""The layouts of a configuration: nested by the dots in the names, flat, or mixed.
 
-`flatten` reads any of them. A `Layout` reads plain dictionaries that hold every parameter of a
-space and nothing else, one or many at a time, at the speed of C; it turns down whatever is unusual.
+`flatten` reads any layout. A `Layout` reads one or many plain dictionaries that contain exactly the
+parameters of a space. It uses C-level functions for speed, and returns None for any other input.
 """
 
 from __future__ import annotations
@@ -15,55 +15,65 @@ from typing import Any
 from eahas.errors import ConfigError, shown
 
 
-def flatten(config: Mapping[str, Any], deepest: int) -> dict[str, Any]:
-    """The flat form of a nested, flat or mixed configuration, `deepest` dots at most.
+def flatten(config: Mapping[str, Any], max_dots: int) -> dict[str, Any]:
+    """The flat layout of a nested, flat or mixed configuration. Values are not checked.
 
-    Values are not checked. Raises ConfigError for a name that is no string or is given twice.
+    Args:
+        config: the configuration.
+        max_dots: maximum number of dots in a name; deeper mappings are values.
+
+    Raises:
+        ConfigError: a name is not a string or is given twice.
     """
     flat: dict[str, Any] = {}
-    for name, value in _walk(config, "", deepest):
+    for name, value in _walk(config, "", max_dots):
         if name in flat:
             raise ConfigError(f"{name} is given twice, nested and flat")
         flat[name] = value
     return flat
 
 
-def _walk(config: Mapping[Any, Any], prefix: str, deepest: int) -> Iterator[tuple[str, Any]]:
+def _walk(config: Mapping[Any, Any], prefix: str, max_dots: int) -> Iterator[tuple[str, Any]]:
     for key, value in config.items():
         if not isinstance(key, str):
             where = f" in {prefix[:-1]}" if prefix else ""
             raise ConfigError(f"the name of a parameter is a string, got {shown(key)}{where}")
         name = prefix + key
-        if isinstance(value, Mapping) and name.count(".") < deepest:
-            yield from _walk(value, name + ".", deepest)
+        if isinstance(value, Mapping) and name.count(".") < max_dots:
+            yield from _walk(value, name + ".", max_dots)
         else:
             yield name, value
 
 
 def nest(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """The nested form of a flat configuration, in the same order."""
+    """The nested layout of a flat configuration, in the same order."""
     nested: dict[str, Any] = {}
     for name, value in flat.items():
         *sections, leaf = name.split(".")
-        at = nested
+        inner = nested
         for section in sections:
-            at = at.setdefault(section, {})
-        at[leaf] = value
+            inner = inner.setdefault(section, {})
+        inner[leaf] = value
     return nested
 
 
 @dataclass(frozen=True)
 class Section:
-    """One dictionary of a nested configuration: where it is, its parameters, its size."""
+    """One dictionary of a nested configuration: its path, its parameters and its size."""
 
     path: tuple[str, ...]
     leaves: tuple[str, ...]
-    size: int  # parameters and the sections inside
+    size: int  # number of parameters and of sections inside
 
 
 @dataclass(frozen=True)
 class Layout:
-    """One way of writing down all parameters; `order` puts the sections' values in their order."""
+    """One layout of a complete configuration.
+
+    Attributes:
+        sections: the dictionaries that it consists of.
+        order: for each parameter, its position among the values of all sections.
+    """
 
     sections: tuple[Section, ...]
     order: tuple[int, ...]
@@ -85,35 +95,35 @@ class Layout:
         return cls(tuple(sections), tuple(read.index(p) for p in parts))
 
     def values(self, config: Any) -> Sequence[Any] | None:
-        """The values in the order of the names, or None for anything but plain, complete dicts."""
-        found: list[Any] = []
+        """The values in the order of the names; None for anything but plain, complete dicts."""
+        values: list[Any] = []
         for section in self.sections:
-            at = config
+            inner = config
             for key in section.path:
-                at = at.get(key)
-            if type(at) is not dict or len(at) != section.size:
+                inner = inner.get(key)
+            if type(inner) is not dict or len(inner) != section.size:
                 return None
             try:
-                found += map(at.__getitem__, section.leaves)
+                values += map(inner.__getitem__, section.leaves)
             except KeyError:
                 return None
-        return self._ordered(found)
+        return self._ordered(values)
 
     @cached_property
     def _ordered(self) -> Callable[[list[Any]], Sequence[Any]]:
         return itemgetter(*self.order) if len(self.order) > 1 else tuple
 
     def columns(self, configs: Sequence[Any]) -> Sequence[list[Any]] | None:
-        """`values` of many configurations: one list a parameter."""
-        found: list[list[Any]] = []
+        """`values` of many configurations, as one list per parameter."""
+        columns: list[list[Any]] = []
         for section in self.sections:
-            at = configs
+            inner = configs
             try:
                 for key in section.path:
-                    at = list(map(itemgetter(key), at))
-                if {*map(type, at)} != {dict} or {*map(len, at)} != {section.size}:
+                    inner = list(map(itemgetter(key), inner))
+                if {*map(type, inner)} != {dict} or {*map(len, inner)} != {section.size}:
                     return None
-                found += [list(map(itemgetter(leaf), at)) for leaf in section.leaves]
+                columns += [list(map(itemgetter(leaf), inner)) for leaf in section.leaves]
             except KeyError:
                 return None
-        return self._ordered(found)
+        return self._ordered(columns)

@@ -1,8 +1,8 @@
-"""The kinds of parameter a space is made of: `Numeric` and `Choice`.
+"""The kinds of parameters of a space: `Numeric` and `Choice`.
 
-Each kind answers the same questions about one value: is it allowed (and what is its canonical
-form), how is it drawn, how is it encoded, which values are one step away, how many are there.
-Nothing here knows about other parameters; conditions and constraints belong to the space.
+Both kinds have the same methods for a single value: check it and return its canonical form, sample
+it, encode it, list the values that are one step away, and count the allowed values. The methods do
+not depend on other parameters; the space handles conditions and constraints.
 """
 
 from __future__ import annotations
@@ -21,24 +21,25 @@ import numpy as np
 from eahas.errors import ConfigError, SpecError, shown, suggest
 
 Value = Any  # bool, int, float or str; a condition can make a parameter absent (None)
-MAX_INTEGER = 2**53  # whole numbers beyond are not exact as floats
-MAX_TABLE_SIZE = 10_000  # grids up to this size are looked up, larger ones computed
+MAX_INTEGER = 2**53  # larger whole numbers are not exact as floats
+MAX_TABLE_SIZE = 10_000  # values of smaller grids are looked up, those of larger ones computed
 
 
 @dataclass(frozen=True)
 class Condition:
-    """The parameter exists only where `parent` has one of `values`."""
+    """The parameter exists only if `parent` has one of `values`."""
 
     parent: str
     values: tuple[Value, ...]
 
     def holds(self, flat: Mapping[str, Value]) -> bool:
+        """Whether a flat configuration satisfies the condition."""
         return flat.get(self.parent) in self.values
 
 
 @dataclass(frozen=True)
 class Computed:
-    """Stands where a table would be too large: `[key]` computes the entry."""
+    """A replacement for a table that would be too large: `[key]` computes the entry."""
 
     entry: Callable[[Any], Any]
 
@@ -63,13 +64,15 @@ def tables_by_type(lookup: Lookup) -> dict[type, dict[Value, Value]]:
 
 @dataclass(frozen=True)
 class Numeric:
-    """An integer or float in [low, high], on a grid of `quantum` where one is given.
+    """An integer or float in [low, high], optionally on a grid with step `quantum`.
 
-    Quantised draws follow pycls' samplers (Radosavovic et al., "Designing Network Design
-    Spaces", 2020; pycls/sweep/random.py): uniform draws are rounded down from [low, high + q),
-    log-uniform draws are rounded up from (low - min(q, low/2), high]. With `power_of_two_below`
-    b, values below b are powers of two and values from b on are log-uniform multiples of b.
-    Raises SpecError for bounds and grids that make no sense.
+    Quantised samples follow pycls' samplers (Radosavovic et al., "Designing Network Design Spaces",
+    2020; pycls/sweep/random.py): uniform samples are rounded down from [low, high + q), log-uniform
+    samples are rounded up from (low - min(q, low/2), high]. With `power_of_two_below` b, values
+    below b are powers of two, and values from b on are log-uniform multiples of b.
+
+    Raises:
+        SpecError: the bounds or the grid are not valid.
     """
 
     name: str
@@ -134,7 +137,7 @@ class Numeric:
 
     @property
     def width(self) -> int:
-        """How many numbers encode one value."""
+        """Number of numbers that encode one value."""
         return 1
 
     @property
@@ -156,73 +159,82 @@ class Numeric:
 
     @cached_property
     def lookup(self) -> Lookup:
-        """From (type, value) of a plain value to its canonical form, KeyError or ConfigError.
+        """The table from (type, value) of a plain value to its canonical form.
 
-        The type is part of the key because True == 1 and they hash alike.
+        The type is part of the key because True == 1 and both have the same hash. A value that is
+        not allowed raises KeyError, or ConfigError if the table is `Computed`.
         """
         if self.cardinality() > MAX_TABLE_SIZE:
-            return Computed(self._examined_key)
+            return Computed(self._convert_key)
         return {(kind, value): value for value in self.grid() for kind in (int, float)}
 
     def check(self, value: Value) -> Value:
-        """The canonical form of `value`; ConfigError where it is not allowed.
+        """The canonical form of `value`.
 
-        What rounding leaves is forgiven: a part in 10^9, and on a grid also single precision.
+        Rounding errors are tolerated: a relative error of 1e-9, and on a grid also that of single
+        precision.
+
+        Raises:
+            ConfigError: the value is not allowed.
         """
         try:
             return self.lookup[type(value), value]
-        except (KeyError, TypeError, ValueError):  # unknown, or cannot be hashed
-            return self._examined(value)
+        except (KeyError, TypeError, ValueError):  # not in the table, or not hashable
+            return self._convert(value)
 
-    def _examined_key(self, key: tuple[type, Value]) -> Value:
-        return self._examined(key[1])
+    def _convert_key(self, key: tuple[type, Value]) -> Value:
+        return self._convert(key[1])
 
-    def _examined(self, value: Value) -> Value:
+    def _convert(self, value: Value) -> Value:
         if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-            raise self._refused(value, f"of type {type(value).__name__}")
+            raise self._not_allowed(value, f"of type {type(value).__name__}")
         try:
             number = float(value)
         except OverflowError:
-            raise self._refused(value, "out of range") from None
+            raise self._not_allowed(value, "out of range") from None
         if not math.isfinite(number):
-            raise self._refused(value, "not finite")
+            raise self._not_allowed(value, "not finite")
         if self.integer and not number.is_integer():
-            raise self._refused(value, "not whole")
-        slack = 1e-9 * abs(number)
+            raise self._not_allowed(value, "not whole")
+        tolerance = 1e-9 * abs(number)
         if self.step is not None:
-            slack = min(1e-6 * max(1.0, abs(number)), 1e-3 * self.step)
-        if not self.low - slack <= number <= self.high + slack:
-            raise self._refused(value, "out of range")
+            tolerance = min(1e-6 * max(1.0, abs(number)), 1e-3 * self.step)
+        if not self.low - tolerance <= number <= self.high + tolerance:
+            raise self._not_allowed(value, "out of range")
         canonical = self.snap(number)
-        if abs(canonical - number) > slack:
-            raise self._refused(value, "off the grid")
+        if abs(canonical - number) > tolerance:
+            raise self._not_allowed(value, "off the grid")
         return canonical
 
-    def _refused(self, value: Value, why: str) -> ConfigError:
+    def _not_allowed(self, value: Value, why: str) -> ConfigError:
         return ConfigError(f"{self.name}={shown(value)} is {why}; allowed: {self.allowed()}")
 
     # The grid: values in order, numbered from 0
 
     def cardinality(self) -> float:
-        """How many values there are (infinite for a continuous parameter)."""
+        """The number of allowed values (infinite for a continuous parameter)."""
         if self.step is None:
             return math.inf
         return self._position(self.high) + 1
 
     def grid(self) -> list[Value]:
-        """Every allowed value in order; SpecError for a continuous parameter."""
+        """Every allowed value in order.
+
+        Raises:
+            SpecError: the parameter is continuous.
+        """
         if self.step is None:
             raise SpecError(f"{self.name} is continuous: it has no grid")
         return [self._at(k) for k in range(self._position(self.high) + 1)]
 
     def snap(self, number: float) -> Value:
-        """The nearest grid value inside the bounds, in the parameter's own type."""
+        """The nearest grid value inside the bounds, as the type of the parameter."""
         number = min(max(number, self.low), self.high)
         return float(number) if self.step is None else self._at(self._position(number))
 
     @cached_property
     def _uneven(self) -> list[int]:
-        """The grid of `power_of_two_below`, which has no one step; else empty."""
+        """The grid of `power_of_two_below`, which has no constant step; otherwise empty."""
         base = self.power_of_two_below
         if base is None:
             return []
@@ -247,9 +259,10 @@ class Numeric:
         assert self.step is not None
         return round(number / self.step) - round(self.low / self.step)
 
-    # Moves and codes
+    # Sampling, encoding and neighbours
 
     def sample(self, rng: np.random.Generator) -> Value:
+        """A random canonical value."""
         if self.power_of_two_below:
             base = self.power_of_two_below
             exponent = math.floor(rng.uniform(math.log2(self.low), math.log2(self.high) + 1))
@@ -264,38 +277,40 @@ class Numeric:
         return self.snap(steps * self.step)
 
     def encode(self, value: Value) -> list[float]:
+        """The code of a canonical value: its position between low and high, from 0 to 1."""
         return [(value - self.low) / (self.high - self.low)]
 
     def encode_column(self, column: np.ndarray) -> np.ndarray:
-        """`encode` on canonical values of shape (n,): shape (n, width)."""
+        """The codes (n, width) of canonical values (n,)."""
         return ((column - self.low) / (self.high - self.low))[:, None]
 
     def decode(self, code: Sequence[float] | np.ndarray) -> Value:
+        """The canonical value nearest to a code."""
         share = min(max(float(code[0]), 0.0), 1.0)
         return self.snap(self.low + share * (self.high - self.low))
 
     @cached_property
     def codes(self) -> Lookup:
-        """From a canonical value to its code."""
+        """The table from a canonical value to its code."""
         if self.cardinality() > MAX_TABLE_SIZE:
             return Computed(self.encode)
         return {value: self.encode(value) for value in self.grid()}
 
     def neighbours(self, value: Value) -> list[Value]:
-        """The values one step away: grid neighbours, or a twentieth of the range if continuous."""
+        """The values one step away: grid neighbours, or a twentieth of a continuous range."""
         if self.step is not None:
-            at, last = self._position(value), self._position(self.high)
-            return [self._at(k) for k in (at - 1, at + 1) if 0 <= k <= last]
+            position, last = self._position(value), self._position(self.high)
+            return [self._at(k) for k in (position - 1, position + 1) if 0 <= k <= last]
         if self.log:
             factor = math.exp(0.05 * (math.log(self.high) - math.log(self.low)))
-            moved = [value / factor, value * factor]
+            candidates = [value / factor, value * factor]
         else:
             step = 0.05 * (self.high - self.low)
-            moved = [value - step, value + step]
-        return [v for v in map(self.snap, moved) if v != value]
+            candidates = [value - step, value + step]
+        return [v for v in map(self.snap, candidates) if v != value]
 
     def middle(self) -> Value:
-        """The value in the middle of the grid, or of the range if continuous."""
+        """The value in the middle of the grid, or of the continuous range."""
         if self.step is None:
             return self.decode([0.5])
         return self._at((self._position(self.high) + 1) // 2)
@@ -303,9 +318,11 @@ class Numeric:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of a few values (numbers, strings or booleans), encoded one-hot.
+    """One of several values (numbers, strings or booleans), encoded one-hot.
 
-    Raises SpecError for an empty list, equal values (True equals 1) and other kinds of value.
+    Raises:
+        SpecError: the list is empty, two values are equal (True equals 1), or a value is of another
+            type.
     """
 
     name: str
@@ -327,11 +344,12 @@ class Choice:
 
     @property
     def width(self) -> int:
+        """Number of numbers that encode one value."""
         return len(self.choices)
 
     @cached_property
     def dtype(self) -> np.dtype[Any]:
-        """The type of a column: bool, int64, float64, or object for strings and mixtures."""
+        """The type of a column: bool, int64, float64, or object for strings and mixed types."""
         kinds = set(map(type, self.choices))
         for kind, dtype in ((bool, np.bool_), (int, np.int64)):
             if kinds == {kind}:
@@ -339,16 +357,21 @@ class Choice:
         return np.dtype(np.float64 if kinds <= {int, float} else object)
 
     def allowed(self) -> str:
+        """The allowed values in words, for messages."""
         return "one of " + ", ".join(repr(c) for c in self.choices)
 
     @cached_property
     def lookup(self) -> Lookup:
-        """From (type, value) of a plain value to the choice, or KeyError."""
+        """The table from (type, value) of a plain value to the choice."""
         kinds = {bool: (bool,), str: (str,)}
         return {(k, c): c for c in self.choices for k in kinds.get(type(c), (int, float))}
 
     def index(self, value: Value) -> int:
-        """The position of `value` among the choices; ConfigError where it is none of them."""
+        """The position of `value` among the choices.
+
+        Raises:
+            ConfigError: the value is not one of the choices.
+        """
         return self._positions[self.check(value)]
 
     @cached_property
@@ -356,62 +379,73 @@ class Choice:
         return {choice: k for k, choice in enumerate(self.choices)}
 
     def check(self, value: Value) -> Value:
-        """The choice equal to `value`, single precision forgiven; ConfigError if there is none."""
+        """The choice that is equal to `value` within single precision.
+
+        Raises:
+            ConfigError: there is no such choice.
+        """
         try:
             return self.lookup[type(value), value]
-        except (KeyError, TypeError, ValueError):  # unknown, or cannot be hashed
-            return self._examined(value)
+        except (KeyError, TypeError, ValueError):  # not in the table, or not hashable
+            return self._find_equal(value)
 
-    def _examined(self, value: Value) -> Value:
-        truth = isinstance(value, (bool, np.bool_))
+    def _find_equal(self, value: Value) -> Value:
+        boolean = isinstance(value, (bool, np.bool_))
         number = math.nan
-        if isinstance(value, numbers.Real) and not truth:
+        if isinstance(value, numbers.Real) and not boolean:
             with contextlib.suppress(OverflowError):  # too large for any choice
                 number = float(value)
         for choice in self.choices:
             if isinstance(choice, str):
-                same = isinstance(value, str) and value == choice
+                equal = isinstance(value, str) and value == choice
             elif isinstance(choice, bool):
-                same = truth and bool(value) == choice
+                equal = boolean and bool(value) == choice
             else:
-                same = abs(number - choice) <= 1e-7 * abs(choice)
-            if same:
+                equal = abs(number - choice) <= 1e-7 * abs(choice)
+            if equal:
                 return choice
-        words = [choice for choice in self.choices if isinstance(choice, str)]
-        near = suggest(value, words) if isinstance(value, str) else ""
+        strings = [choice for choice in self.choices if isinstance(choice, str)]
+        hint = suggest(value, strings) if isinstance(value, str) else ""
         raise ConfigError(
-            f"{self.name}={shown(value)} is not allowed; allowed: {self.allowed()}{near}"
+            f"{self.name}={shown(value)} is not allowed; allowed: {self.allowed()}{hint}"
         )
 
     def grid(self) -> list[Value]:
+        """Every choice in order."""
         return list(self.choices)
 
     def cardinality(self) -> float:
+        """The number of choices."""
         return len(self.choices)
 
     def sample(self, rng: np.random.Generator) -> Value:
+        """A random choice."""
         return self.choices[int(rng.integers(len(self.choices)))]
 
     def encode(self, value: Value) -> list[float]:
-        at = self._positions[value]
-        return [1.0 if k == at else 0.0 for k in range(len(self.choices))]
+        """The one-hot code of a choice."""
+        position = self._positions[value]
+        return [1.0 if k == position else 0.0 for k in range(len(self.choices))]
 
     def encode_column(self, column: np.ndarray) -> np.ndarray:
-        """`encode` on canonical values of shape (n,): shape (n, width)."""
+        """The codes (n, width) of choices (n,)."""
         return column[:, None] == np.array(self.choices, dtype=self.dtype)
 
     @cached_property
     def codes(self) -> Lookup:
-        """From a choice to its code."""
+        """The table from a choice to its code."""
         return {choice: self.encode(choice) for choice in self.choices}
 
     def decode(self, code: Sequence[float] | np.ndarray) -> Value:
+        """The choice with the largest number in a code."""
         return self.choices[int(np.argmax(code))]
 
     def neighbours(self, value: Value) -> list[Value]:
+        """All other choices."""
         return [c for c in self.choices if c != value]
 
     def middle(self) -> Value:
+        """The choice in the middle of the list."""
         return self.choices[len(self.choices) // 2]
 
 
@@ -419,21 +453,21 @@ Parameter = Numeric | Choice
 
 
 def is_active(parameter: Parameter, flat: Mapping[str, Value]) -> bool:
-    """Whether a parameter exists, given the values of the parameters before it."""
+    """Whether a parameter exists, given the values of the preceding parameters."""
     return parameter.condition is None or parameter.condition.holds(flat)
 
 
 def _is_number(value: Any) -> bool:
-    """A finite int or float that float64 holds."""
+    """Whether a value is a finite int or float that float64 represents exactly."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
     return abs(value) <= MAX_INTEGER if isinstance(value, int) else math.isfinite(value)
 
 
 def _log_uniform(rng: np.random.Generator, low: float, high: float, step: float | None) -> float:
-    """A log-uniform draw, rounded up to the grid from (low - min(step, low/2), high]."""
+    """A log-uniform sample from (low - min(step, low/2), high], rounded up to the grid."""
     if step is None:
         return math.exp(rng.uniform(math.log(low), math.log(high)))
     start = low - min(step, low / 2)
-    drawn = math.exp(-rng.uniform(-math.log(high), -math.log(start)))
-    return max(low, math.ceil(drawn / step - 1e-9) * step)
+    sample = math.exp(-rng.uniform(-math.log(high), -math.log(start)))
+    return max(low, math.ceil(sample / step - 1e-9) * step)

@@ -1,24 +1,28 @@
-"""A search space as data: everything about it is derived from its parameters and constraints.
+"""A search space as data: every method is derived from its parameters and constraints.
 
-A configuration is a mapping from parameter names to values. Dotted names nest: `REGNET.DEPTH`
-stands at `config["REGNET"]["DEPTH"]`. Both forms are accepted wherever a configuration is; flat
-canonical dictionaries are what the functions here pass among themselves.
+A configuration is a mapping from parameter names to values. In the nested layout a dot in a name
+means a section: `REGNET.DEPTH` is `config["REGNET"]["DEPTH"]`. Public methods accept the nested and
+the flat layout. Internal functions use flat dictionaries of canonical values.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
 from math import prod
 from operator import getitem
-from typing import Any, overload
+from typing import Any, Literal, overload
 
 import numpy as np
 
 from eahas.checks import is_whole
 from eahas.errors import ConfigError, EahasError, SpecError, shown, unknown
+from eahas.space.architectures.family import ArchitectureFamily, Network
+from eahas.space.architectures.registry import family_of
 from eahas.space.constraints import Constraint, require
 from eahas.space.layouts import Layout, flatten, nest
 from eahas.space.parameters import Choice, Condition, Parameter, is_active, tables_by_type
@@ -26,22 +30,35 @@ from eahas.space.validation import examine
 
 Config = Mapping[str, Any]
 MAX_REJECTIONS = 100_000
-MAX_POINTS = 1_000_000  # a space with more is not listed
+MAX_POINTS = 1_000_000  # maximum number of configurations of a space that can be listed
 LIST_BLOCK = 512  # configurations of a list that are read while they are in the processor's cache
 
 
 @dataclass(frozen=True)
 class Space:
-    """Parameters in encoding order, the constraints over them, and the name of the fidelity.
+    """The parameters and constraints of a search space.
 
-    `fidelity` names the parameter that holds the number of training epochs (MAX_EPOCH), or is None
-    for a space without learning curves.
+    Attributes:
+        name: the name of the space.
+        parameters: the parameters, in the order of the encoding.
+        constraints: the constraints over the parameters.
+        fidelity: the name of the parameter with the number of training epochs (MAX_EPOCH); None for
+            a space without learning curves.
+        fidelities: pairs of a role and a parameter, that of the role `epochs` included; see
+            `eahas.spec.fidelities`.
+        network: the properties of the network that the spec fixes, or None.
+
+    Raises:
+        SpecError: there is no parameter, a name is not valid or occurs twice, or a condition or the
+            fidelity does not refer to a suitable parameter.
     """
 
     name: str
     parameters: tuple[Parameter, ...]
     constraints: tuple[Constraint, ...] = ()
     fidelity: str | None = None
+    network: Network | None = None
+    fidelities: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         if not self.parameters:
@@ -52,11 +69,11 @@ class Space:
             if not isinstance(name, str) or not all(name.split(".")):
                 raise SpecError(f"parameter {shown(name)}: a name is text, SECTION.NAME if nested")
             if name in known:
-                raise SpecError(f"parameter {name} stands twice in space {self.name}")
+                raise SpecError(f"parameter {name} occurs twice in space {self.name}")
             known[name] = (
                 parameter
                 if condition is None
-                else replace(parameter, condition=_checked_condition(name, condition, known))
+                else replace(parameter, condition=_check_condition(name, condition, known))
             )
         for name in known:
             if any(other.startswith(name + ".") for other in known):
@@ -66,12 +83,19 @@ class Space:
                 raise SpecError(unknown("fidelity", self.fidelity, known))
             if known[self.fidelity].condition is not None:
                 raise SpecError(f"fidelity {self.fidelity}: the epochs cannot have a condition")
+            if ("epochs", self.fidelity) not in self.fidelities:
+                roles = (("epochs", self.fidelity), *self.fidelities)
+                object.__setattr__(self, "fidelities", roles)
+        for role, name in self.fidelities:
+            if name not in known:
+                raise SpecError(f"fidelities: {role}: {unknown('parameter', name, known)}")
         object.__setattr__(self, "parameters", tuple(known.values()))
 
-    # Names and forms
+    # Names and layouts
 
     @cached_property
     def names(self) -> tuple[str, ...]:
+        """The names of the parameters."""
         return tuple(p.name for p in self.parameters)
 
     @cached_property
@@ -79,13 +103,21 @@ class Space:
         return {p.name: p for p in self.parameters}
 
     def __getitem__(self, name: str) -> Parameter:
-        """The parameter of a name; ConfigError for an unknown one."""
+        """The parameter with this name.
+
+        Raises:
+            ConfigError: the name is unknown.
+        """
         if not isinstance(name, str) or name not in self._by_name:
             raise ConfigError(unknown(f"parameter of space {self.name}", name, self.names))
         return self._by_name[name]
 
     def flatten(self, config: Config) -> dict[str, Any]:
-        """The flat form of a nested, flat or mixed configuration. Values are not checked."""
+        """The flat layout of a nested, flat or mixed configuration. Values are not checked.
+
+        Raises:
+            ConfigError: `config` is not a mapping, or a name is not a string or is given twice.
+        """
         if not isinstance(config, Mapping):
             raise ConfigError(
                 f"a configuration is a mapping with {', '.join(self.names)}, "
@@ -94,12 +126,17 @@ class Space:
         return flatten(config, max(name.count(".") for name in self.names))
 
     def nest(self, flat: Config) -> dict[str, Any]:
-        """The nested form of a flat configuration, sections in the order of the spec."""
+        """The nested layout of a flat configuration, with the sections in the order of the spec."""
         return nest({name: flat[name] for name in self.names if name in flat})
 
     @cached_property
+    def architecture(self) -> ArchitectureFamily | None:
+        """The architecture family that is searched, by the constraints or else the parameters."""
+        return family_of(self._by_name, self.constraints)
+
+    @cached_property
     def _layouts(self) -> tuple[Layout, ...]:
-        """The forms that are read quickly; none where conditions can make a parameter absent."""
+        """The layouts that are read quickly; none if a condition can make a parameter absent."""
         if any(p.condition is not None for p in self.parameters):
             return ()
         return tuple(dict.fromkeys((Layout.nested(self.names), Layout.flat(self.names))))
@@ -115,33 +152,39 @@ class Space:
     # Validation
 
     def check(self, config: Config) -> dict[str, Any]:
-        """The flat canonical form of a configuration.
+        """The flat configuration with canonical values.
 
-        Raises ConfigError for a missing, extra or misspelled parameter, a wrong type, a value out
-        of range or off its grid, and a violated constraint; the message says what is allowed.
+        Raises:
+            ConfigError: a parameter is missing, unknown or misspelled, a value has the wrong type,
+                is out of range or not on the grid, or a constraint is violated. The message states
+                what is allowed.
         """
-        checked = self._quickly(config)
+        checked = self._check_quickly(config)
         if checked is None:
             checked = examine(self.name, self._by_name, self.flatten(config))
         require(self.constraints, checked)
         return checked
 
-    def _quickly(self, config: Config) -> dict[str, Any] | None:
-        """The canonical form of a plain, complete configuration; None for anything unusual."""
-        for form in self._layouts:
-            values = form.values(config)
+    def _check_quickly(self, config: Config) -> dict[str, Any] | None:
+        """`check` for a plain, complete configuration, without constraints; else None."""
+        for layout in self._layouts:
+            values = layout.values(config)
             if values is not None:
                 try:
                     keys = zip(map(type, values), values, strict=True)
                     return dict(zip(self.names, map(getitem, self._lookups, keys), strict=True))
-                except (KeyError, TypeError, ValueError):  # unknown, or cannot be hashed
+                except (KeyError, TypeError, ValueError):  # not in the table, or not hashable
                     return None
         return None
 
     def check_list(self, configs: Iterable[Config]) -> list[dict[str, Any]]:
-        """`check` on each; the message of a ConfigError names the position in the list."""
+        """`check` for each configuration.
+
+        Raises:
+            ConfigError: as in `check`; the message contains the position in the list.
+        """
         checked = []
-        for position, config in enumerate(_listed(configs)):
+        for position, config in enumerate(_as_list(configs)):
             try:
                 checked.append(self.check(config))
             except ConfigError as error:
@@ -149,12 +192,15 @@ class Space:
         return checked
 
     def columns(self, configs: Iterable[Config]) -> dict[str, np.ndarray]:
-        """`check_list`, column by column: canonical values by name, each of shape (n,).
+        """The canonical values of a list of configurations, as one column (n,) per parameter.
 
-        int64 and float64 for numbers, bool for booleans, object for strings, mixtures and
-        conditional parameters (None where inactive). Raises the same errors as `check_list`.
+        The type is int64 or float64 for numbers, bool for booleans, and object for strings, mixed
+        types and conditional parameters (None if inactive).
+
+        Raises:
+            ConfigError: as in `check_list`.
         """
-        configs = _listed(configs)
+        configs = _as_list(configs)
         columns = self._columns_quickly(configs)
         if columns is None or not all(c.mask(columns).all() for c in self.constraints):
             checked = self.check_list(configs)
@@ -165,11 +211,11 @@ class Space:
         return columns
 
     def _columns_quickly(self, configs: Sequence[Any]) -> dict[str, np.ndarray] | None:
-        """The columns of plain, complete configurations; None where one of them is unusual."""
+        """The columns of plain, complete configurations; None if one is unusual."""
         columns = {p.name: np.empty(len(configs), dtype=p.dtype) for p in self.parameters}
-        for form in self._layouts:
-            blocks = (slice(at, at + LIST_BLOCK) for at in range(0, len(configs), LIST_BLOCK))
-            if all(self._fill(columns, block, form.columns(configs[block])) for block in blocks):
+        for layout in self._layouts:
+            blocks = (slice(k, k + LIST_BLOCK) for k in range(0, len(configs), LIST_BLOCK))
+            if all(self._fill(columns, block, layout.columns(configs[block])) for block in blocks):
                 return columns
         return None
 
@@ -201,7 +247,7 @@ class Space:
             return False
         return True
 
-    # Drawing
+    # Sampling
 
     @overload
     def sample(self, n: None = None, *, seed: int = 0) -> dict[str, Any]: ...
@@ -211,7 +257,7 @@ class Space:
         n: int,
         *,
         seed: int = 0,
-        distinct: bool = True,
+        distinct: bool | Literal["canonical"] = True,
         progress: Callable[[int, int], None] | None = None,
     ) -> list[dict[str, Any]]: ...
     def sample(
@@ -219,33 +265,49 @@ class Space:
         n: int | None = None,
         *,
         seed: int = 0,
-        distinct: bool = True,
+        distinct: bool | Literal["canonical"] = True,
         progress: Callable[[int, int], None] | None = None,
     ) -> dict[str, Any] | list[dict[str, Any]]:
         """A random nested configuration, or a list of `n` different ones (unless not `distinct`).
 
         Parameters are sampled independently; a configuration that violates a constraint is rejected
-        as a whole. For a list, `progress` is called with (sampled, n) after each one. Raises
-        SpecError where the constraints leave (almost) nothing.
+        as a whole. With `distinct="canonical"` the `canonical_hash` of the configurations in a list
+        is different too: no two describe the same network trained in the same way. For a list,
+        `progress` is called with (sampled, n) after each one.
+
+        Raises:
+            ConfigError: `n` or `seed` is not a whole number, or `distinct` is another value.
+            SpecError: the constraints reject (almost) every sample, or the space has fewer than `n`
+                different configurations.
         """
         rng = _generator(seed)
+        if not isinstance(distinct, bool) and distinct != "canonical":
+            raise ConfigError(f"distinct={shown(distinct)}: allowed are True, False, 'canonical'")
         if n is None:
             return self.nest(self.draw(rng))
         n = _whole("n", n, 1)
         if distinct and n > self.cardinality():
             raise SpecError(f"space {self.name} has fewer than n={n} different configurations")
-        drawn: dict[tuple[Any, ...], dict[str, Any]] = {}
+        samples: dict[Any, dict[str, Any]] = {}
         for _ in range(MAX_REJECTIONS + 100 * n):
             flat = self.draw(rng)
-            drawn.setdefault(tuple(flat.items()) if distinct else (len(drawn),), flat)
+            if distinct == "canonical":
+                key: Any = self._canonical_hash(flat)
+            else:
+                key = tuple(flat.items()) if distinct else len(samples)
+            samples.setdefault(key, flat)
             if progress is not None:
-                progress(len(drawn), n)
-            if len(drawn) == n:
-                return [self.nest(flat) for flat in drawn.values()]
+                progress(len(samples), n)
+            if len(samples) == n:
+                return [self.nest(flat) for flat in samples.values()]
         raise SpecError(f"space {self.name} has fewer than n={n} different configurations")
 
     def draw(self, rng: np.random.Generator) -> dict[str, Any]:
-        """One flat configuration that satisfies the constraints."""
+        """One random flat configuration that satisfies the constraints.
+
+        Raises:
+            SpecError: the constraints reject (almost) every sample.
+        """
         for _ in range(MAX_REJECTIONS):
             flat: dict[str, Any] = {}
             for parameter in self.parameters:
@@ -254,14 +316,15 @@ class Space:
             if all(c.violation(flat) is None for c in self.constraints):
                 return flat
         raise SpecError(
-            f"space {self.name}: {MAX_REJECTIONS} draws in a row violated its constraints; "
+            f"space {self.name}: {MAX_REJECTIONS} samples in a row violated its constraints; "
             "widen the bounds or the constraints"
         )
 
     def points(self) -> list[dict[str, Any]]:
-        """Every nested configuration, the last parameter varying fastest.
+        """Every nested configuration; the last parameter varies fastest.
 
-        Raises SpecError for a continuous parameter, and for more than a million combinations.
+        Raises:
+            SpecError: a parameter is continuous, or there are more than a million combinations.
         """
         if self.cardinality() > MAX_POINTS:
             raise SpecError(
@@ -282,99 +345,158 @@ class Space:
             if all(c.violation(flat) is None for c in self.constraints)
         ]
 
-    # Moving
+    # Neighbours and mutations
 
     def neighbours(self, config: Config) -> list[dict[str, Any]]:
-        """Every nested configuration one step away that the constraints allow.
+        """Every nested configuration one step away that satisfies the constraints.
 
-        A step changes one parameter: to a neighbouring grid value (a twentieth of the range where
-        there is no grid), or to any other choice. A parameter that the step brings to life takes
-        the middle of its grid.
+        A step changes one parameter: to a neighbouring grid value (by a twentieth of the range
+        without a grid), or to any other choice. A parameter that the step activates gets the middle
+        of its grid. If the architecture family has its own moves (NAS-Bench-101: a change of one
+        operation, edge or vertex), they replace the steps of its parameters; each leads to another
+        architecture, no two of them isomorphic.
+
+        Raises:
+            ConfigError: as in `check`.
         """
         flat = self.check(config)
-        found = []
-        for parameter in self.parameters:
-            if parameter.name not in flat:
-                continue
-            for value in parameter.neighbours(flat[parameter.name]):
-                moved = self._repaired({**flat, parameter.name: value})
-                if all(c.violation(moved) is None for c in self.constraints):
-                    found.append(self.nest(moved))
-        return found
+        moved = self._moved_parameters
+        steps = (
+            self._update_active({**flat, parameter.name: value})
+            for parameter in self.parameters
+            if parameter.name in flat and parameter.name not in moved
+            for value in parameter.neighbours(flat[parameter.name])
+        )
+        allowed = (s for s in steps if all(c.violation(s) is None for c in self.constraints))
+        return [self.nest(changed) for changed in chain(self._architecture_moves(flat), allowed)]
+
+    @cached_property
+    def _moved_parameters(self) -> tuple[str, ...]:
+        """The parameters that the moves of the architecture family change; () if it has none."""
+        family = self.architecture
+        return () if family is None or family.neighbours is None else family.parameters
+
+    def _architecture_moves(self, flat: Config) -> list[dict[str, Any]]:
+        """The flat configurations after one move of the architecture family."""
+        family = self.architecture
+        if family is None or family.neighbours is None:
+            return []
+        moves = (
+            self._update_active({**flat, **architecture})
+            for architecture in family.neighbours(flat)
+        )
+        return [m for m in moves if self.contains(m)]  # a space may offer fewer values
 
     def mutate(self, config: Config, *, seed: int) -> dict[str, Any]:
-        """A copy with one randomly chosen parameter drawn anew, constraints respected."""
+        """A copy with a new random value of one random parameter, which satisfies the constraints.
+
+        If the architecture family has its own moves (see `neighbours`) and the parameter belongs to
+        the architecture, a random move is made instead.
+
+        Raises:
+            ConfigError: as in `check`.
+            SpecError: no single change satisfies the constraints.
+        """
         flat = self.check(config)
         rng = _generator(seed)
-        movable = [p for p in self.parameters if p.name in flat and p.cardinality() > 1]
-        for _ in range(MAX_REJECTIONS if movable else 0):
-            parameter = movable[int(rng.integers(len(movable)))]
+        moves = self._architecture_moves(flat)
+        moved = self._moved_parameters
+        mutable = [
+            p
+            for p in self.parameters
+            if p.name in flat and p.cardinality() > 1 and (moves or p.name not in moved)
+        ]
+        for _ in range(MAX_REJECTIONS if mutable else 0):
+            parameter = mutable[int(rng.integers(len(mutable)))]
+            if parameter.name in moved:
+                return self.nest(moves[int(rng.integers(len(moves)))])
             value = parameter.sample(rng)
             if value == flat[parameter.name]:
                 continue
-            moved = self._repaired({**flat, parameter.name: value})
-            if all(c.violation(moved) is None for c in self.constraints):
-                return self.nest(moved)
+            changed = self._update_active({**flat, parameter.name: value})
+            if all(c.violation(changed) is None for c in self.constraints):
+                return self.nest(changed)
         raise SpecError(f"space {self.name}: no single change of this configuration is allowed")
 
-    def _repaired(self, flat: dict[str, Any]) -> dict[str, Any]:
-        """Conditional parameters dropped where inactive, and set to their middle where new."""
-        repaired: dict[str, Any] = {}
+    def _update_active(self, flat: dict[str, Any]) -> dict[str, Any]:
+        """Drop parameters that are inactive, and set newly active ones to their middle value."""
+        updated: dict[str, Any] = {}
         for parameter in self.parameters:
-            if is_active(parameter, repaired):
+            if is_active(parameter, updated):
                 name = parameter.name
-                repaired[name] = flat[name] if name in flat else parameter.middle()
-        return repaired
+                updated[name] = flat[name] if name in flat else parameter.middle()
+        return updated
 
     def cardinality(self) -> float:
-        """The number of configurations before the constraints; infinite with a continuous one."""
-        ways: dict[str, float] = {}  # of each parameter and the ones that hang on it, where active
+        """The number of configurations without the constraints; infinite if one is continuous."""
+        counts: dict[str, float] = {}  # combinations of each parameter and of those that need it
         for parameter in reversed(self.parameters):
-            hanging = [
-                (p.condition.values, ways[p.name])
+            children = [
+                (p.condition.values, counts[p.name])
                 for p in self.parameters
                 if p.condition is not None and p.condition.parent == parameter.name
             ]
-            deciding = {value for values, _ in hanging for value in values}
-            ways[parameter.name] = float(parameter.cardinality() - len(deciding))
-            for value in deciding:
-                ways[parameter.name] += prod(n for values, n in hanging if value in values)
-        return prod(ways[p.name] for p in self.parameters if p.condition is None)
+            activating = {value for values, _ in children for value in values}
+            counts[parameter.name] = float(parameter.cardinality() - len(activating))
+            for value in activating:
+                counts[parameter.name] += prod(n for values, n in children if value in values)
+        return prod(counts[p.name] for p in self.parameters if p.condition is None)
 
     def acceptance(self, *, draws: int = 2000, seed: int = 0) -> float:
-        """The share of independent draws that the constraints keep."""
+        """The share of independent samples that satisfy the constraints."""
         rng, draws = _generator(seed), _whole("draws", draws, 1)
-        free = replace(self, constraints=())
-        kept = sum(
+        unconstrained = replace(self, constraints=())
+        accepted = sum(
             all(c.violation(flat) is None for c in self.constraints)
-            for flat in (free.draw(rng) for _ in range(draws))
+            for flat in (unconstrained.draw(rng) for _ in range(draws))
         )
-        return kept / draws
+        return accepted / draws
 
-    # Codes
+    # Encoding
+
+    def canonical_hash(self, config: Config) -> str:
+        """A hash that configurations share if they describe the same network, trained the same way.
+
+        32 hexadecimal digits. Isomorphic architectures count as one where the architecture family
+        knows them (NAS-Bench-101, NAS-Bench-201); all other parameters must be equal. Where no two
+        architectures are isomorphic, only equal configurations share it.
+        """
+        return self._canonical_hash(self.check(config))
+
+    def _canonical_hash(self, flat: Config) -> str:
+        family, rest, architecture = self.architecture, dict(flat), None
+        if family is not None and family.architecture_hash is not None:
+            rest = {name: value for name, value in flat.items() if name not in family.domains}
+            architecture = family.architecture_hash(flat)
+        content = json.dumps([architecture, rest], sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()[:32]
 
     @cached_property
     def encoding_width(self) -> int:
+        """The number of numbers in a code."""
         return sum(p.width for p in self.parameters)
 
     @cached_property
     def encoding_names(self) -> tuple[str, ...]:
-        """What each number of an encoding stands for, `NAME` or `NAME=choice`."""
+        """The name of each number of a code: `NAME` or `NAME=choice`."""
         names: list[str] = []
         for p in self.parameters:
             names += [f"{p.name}={c}" for c in p.choices] if isinstance(p, Choice) else [p.name]
         return tuple(names)
 
     def encode(self, config: Config) -> np.ndarray:
-        """The code of one configuration, shape (encoding_width,), float64.
+        """The code of one configuration, (encoding_width,), float64.
 
-        Numeric parameters are min-max scaled, choices are one-hot, in the order of the spec
-        (EA-HAS-Bench's 26 numbers for its CIFAR-10 space); an inactive parameter is all zeros.
+        Numeric parameters are min-max scaled and choices are one-hot, in the order of the spec (for
+        EA-HAS-Bench's CIFAR-10 space, its 26 numbers). An inactive parameter is all zeros.
+
+        Raises:
+            ConfigError: as in `check`.
         """
         return self.encode_checked(self.check(config))
 
     def encode_checked(self, flat: Config) -> np.ndarray:
-        """`encode` of a flat canonical configuration, as `check` returns it."""
+        """`encode` for a flat configuration that `check` has returned."""
         if len(flat) == len(self.parameters):
             codes = list(map(getitem, self._codes, map(flat.__getitem__, self.names)))
         else:
@@ -389,21 +511,26 @@ class Space:
         return tuple(p.codes for p in self.parameters)
 
     def encode_columns(self, columns: Mapping[str, np.ndarray]) -> np.ndarray:
-        """`encode` of what `columns` returns: float64, shape (n, encoding_width)."""
+        """The codes (n, encoding_width), float64, of columns that `columns` has returned."""
         code = np.zeros((len(columns[self.names[0]]), self.encoding_width))
-        at = 0
+        start = 0
         for p in self.parameters:
-            column, block = columns[p.name], code[:, at : at + p.width]
+            column, block = columns[p.name], code[:, start : start + p.width]
             if p.condition is None:
                 block[:] = p.encode_column(column)
             else:
                 active = np.array([value is not None for value in column])
                 block[active] = p.encode_column(column[active].astype(p.dtype))
-            at += p.width
+            start += p.width
         return code
 
     def decode(self, code: Sequence[float] | np.ndarray) -> dict[str, Any]:
-        """The nested configuration nearest to a code; ConfigError if a constraint excludes it."""
+        """The nested configuration that is nearest to a code.
+
+        Raises:
+            ConfigError: the code is not `encoding_width` finite numbers, or the configuration
+                violates a constraint.
+        """
         try:
             vector = np.asarray(code)
         except (TypeError, ValueError, OverflowError, RuntimeError) as error:
@@ -416,19 +543,19 @@ class Space:
             )
         vector = vector.astype(float)
         flat: dict[str, Any] = {}
-        at = 0
+        start = 0
         for p in self.parameters:
             if is_active(p, flat):
-                flat[p.name] = p.decode(vector[at : at + p.width])
-            at += p.width
+                flat[p.name] = p.decode(vector[start : start + p.width])
+            start += p.width
         require(self.constraints, flat)
         return self.nest(flat)
 
     def to_configspace(self) -> Any:
-        """The same parameters and conditions as a `ConfigSpace.ConfigurationSpace`.
+        """The parameters and conditions as a `ConfigSpace.ConfigurationSpace`.
 
-        Constraints over several parameters cannot be expressed there: check a drawn configuration
-        with `contains`. Needs the extra `configspace`.
+        ConfigSpace cannot express the constraints over several parameters, so check a sampled
+        configuration with `contains`. Needs the extra `configspace`.
         """
         from eahas.space.configspace import to_configspace
 
@@ -436,10 +563,8 @@ class Space:
         return to_configspace(self.name, self.parameters, self.constraints, default)
 
 
-def _checked_condition(
-    name: str, condition: Condition, known: Mapping[str, Parameter]
-) -> Condition:
-    """The condition with canonical values; SpecError where it can never hold."""
+def _check_condition(name: str, condition: Condition, known: Mapping[str, Parameter]) -> Condition:
+    """The condition with canonical values; SpecError if it can never be true."""
     parent = known.get(condition.parent)
     if parent is None:
         raise SpecError(
@@ -449,33 +574,33 @@ def _checked_condition(
     try:
         return Condition(parent.name, tuple(parent.check(value) for value in condition.values))
     except ConfigError as error:
-        raise SpecError(f"{name}: its condition (when) never holds: {error}") from None
+        raise SpecError(f"{name}: its condition (when) is never true: {error}") from None
 
 
 def _column_type(parameter: Parameter) -> np.dtype[Any]:
     return parameter.dtype if parameter.condition is None else np.dtype(object)
 
 
-def _listed(configs: Iterable[Any]) -> Sequence[Any]:
+def _as_list(configs: Iterable[Any]) -> Sequence[Any]:
     try:
         single = isinstance(configs, (Mapping, str, bytes))
-        each = None if single else iter(configs)
+        iterator = None if single else iter(configs)
     except TypeError:
-        each = None
-    if each is None:
+        iterator = None
+    if iterator is None:
         raise ConfigError(
             f"a list of configurations is needed, got {type(configs).__name__}; "
             "put a single configuration into a list"
         )
-    listed = configs if isinstance(configs, list) else list(each)
+    listed = configs if isinstance(configs, list) else list(iterator)
     if not listed:
         raise ConfigError("an empty list of configurations; give at least one")
     return listed
 
 
-def _whole(name: str, given: Any, least: int) -> int:
-    if not is_whole(given) or given < least:
-        raise ConfigError(f"{name}={shown(given)}: allowed are whole numbers from {least}")
+def _whole(name: str, given: Any, minimum: int) -> int:
+    if not is_whole(given) or given < minimum:
+        raise ConfigError(f"{name}={shown(given)}: allowed are whole numbers from {minimum}")
     return int(given)
 
 

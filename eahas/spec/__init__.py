@@ -1,4 +1,4 @@
-"""The spec of a benchmark: its space, its targets, and the facts of the training behind it."""
+"""The spec of a benchmark: its space, its targets, and the settings of the trainings."""
 
 from eahas.spec.spec import Spec as Spec
 from eahas.spec.spec import spec_from_dict as spec_from_dict

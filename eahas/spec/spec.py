@@ -1,7 +1,7 @@
-"""The spec of a benchmark: its space, its targets, and the facts of the training behind it.
+"""The spec of a benchmark: its space, its targets, and the settings of the trainings.
 
-One plain dictionary (YAML while a sweep or a fit is set up, JSON inside a manifest) becomes one
-frozen `Spec`. The format is documented in docs/space-format.md.
+A `Spec` is made from one plain dictionary, which is a YAML file for a sweep or a fit, and JSON in a
+manifest. docs/space-format.md documents the format.
 """
 
 from __future__ import annotations
@@ -9,21 +9,29 @@ from __future__ import annotations
 import math
 import numbers
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from eahas.checks import is_whole
+from eahas.checks import is_number, is_whole
 from eahas.errors import SpecError, shown, unknown
 from eahas.frozen import frozen
-from eahas.space.architectures.regnet import STEM_STRIDES, NetworkFacts
+from eahas.space.architectures.family import Network
+from eahas.space.architectures.registry import read_network
 from eahas.space.constraints import constraint_from_dict
+from eahas.space.fields import known_fields, text
 from eahas.space.parameters import MAX_INTEGER, Choice, Condition, Numeric, Parameter
 from eahas.space.space import Space
-from eahas.spec.fields import known_fields, number, text
+from eahas.spec.fidelities import (
+    DATA_SHARE,
+    Fidelity,
+    epochs_parameter,
+    fidelities_from_dict,
+    watched_epochs,
+)
 from eahas.spec.targets import RESERVED, Target, main_curve, targets_from_dict
 
-MAX_DEPTH, MAX_VALUES = 20, 100_000  # levels and values of a spec; more is a loop or a mistake
+MAX_DEPTH, MAX_VALUES = 20, 100_000  # levels and values of a spec; more mean a loop or a mistake
 SECTIONS = (
     "name",
     "version",
@@ -31,6 +39,7 @@ SECTIONS = (
     "parameters",
     "constraints",
     "fidelity",
+    "fidelities",
     "targets",
     "network",
     "data",
@@ -42,7 +51,7 @@ SECTIONS = (
 
 @dataclass(frozen=True)
 class Spec:
-    """A parsed spec. `source` is the dictionary it came from, as it goes into a manifest."""
+    """A parsed spec; `source` is the dictionary from which it was made, for manifests."""
 
     name: str
     version: int
@@ -50,27 +59,36 @@ class Spec:
     space: Space
     curves: tuple[Target, ...]
     scalars: tuple[Target, ...]
-    network: NetworkFacts | None
+    network: Network | None
     data: Mapping[str, Any] | None
     training: Mapping[str, Any]
     measurement: Mapping[str, Any]
     sweep: Mapping[str, Any]
     source: Mapping[str, Any] = field(repr=False, compare=False)
+    fidelities: tuple[Fidelity, ...] = ()
 
     @property
     def targets(self) -> tuple[Target, ...]:
+        """All targets: the curves, then the scalars."""
         return self.curves + self.scalars
 
     @property
+    def energies(self) -> tuple[Target, ...]:
+        """The targets that are energies."""
+        return tuple(target for target in self.targets if target.is_energy)
+
+    @property
     def main_curve(self) -> Target | None:
-        """What is called the learning curve: validation accuracy, of the EMA where there is one."""
+        """The learning curve: validation accuracy, that of the EMA weights if there is one."""
         return main_curve(self.curves)
 
 
 def spec_from_dict(given: Any) -> Spec:
     """The spec of a dictionary.
 
-    Raises SpecError naming the section, the value and what is allowed.
+    Raises:
+        SpecError: a section is missing, unknown or not valid. The message contains the section, the
+            value and what is allowed.
     """
     if not isinstance(given, Mapping):
         raise SpecError(f"a spec is a mapping of sections, got {shown(given)}")
@@ -91,18 +109,26 @@ def spec_from_dict(given: Any) -> Spec:
     if not described:
         raise SpecError("parameters: at least one is needed")
     parameters = tuple(parameter_from_dict(n, p) for n, p in described.items())
-    network = None if given.get("network") is None else _network(given["network"])
     constraints = [] if given.get("constraints") is None else given["constraints"]
     if not isinstance(constraints, list):
         raise SpecError(f"constraints: a list, got {shown(constraints)}")
-    fidelity = given.get("fidelity")
+    fidelity = None if given.get("fidelity") is None else text("fidelity", given["fidelity"])
+    fidelities = fidelities_from_dict(given.get("fidelities"), fidelity)
+    network = None
+    if given.get("network") is not None:
+        kinds = [c.get("kind") for c in constraints if isinstance(c, Mapping)]
+        network = read_network(given["network"], kinds, {p.name: p for p in parameters})
     space = Space(
         name=name,
         parameters=parameters,
         constraints=tuple(constraint_from_dict(c, network, parameters) for c in constraints),
-        fidelity=None if fidelity is None else text("fidelity", fidelity),
+        fidelity=epochs_parameter(fidelities),
+        fidelities=tuple((f.role, f.parameter) for f in fidelities if f.parameter is not None),
+        network=network,
     )
     _check_fidelity(space)
+    _check_watched(fidelities, space)
+    _check_data_share(fidelities, space)
     curves, scalars = targets_from_dict(given.get("targets"))
     _check_targets(curves, scalars, space)
     return Spec(
@@ -118,11 +144,16 @@ def spec_from_dict(given: Any) -> Spec:
         measurement=_section(given, "measurement"),
         sweep=_section(given, "sweep"),
         source=given,
+        fidelities=fidelities,
     )
 
 
 def parameter_from_dict(name: str, given: Any) -> Parameter:
-    """A parameter from `{type: integer|float|choice|boolean, ...}`; SpecError where malformed."""
+    """A parameter from `{type: integer|float|choice|boolean, ...}`.
+
+    Raises:
+        SpecError: the description is not valid.
+    """
     if not isinstance(given, Mapping):
         raise SpecError(f"{name}: a mapping with a type, got {shown(given)}")
     kind = given.get("type")
@@ -139,7 +170,7 @@ def parameter_from_dict(name: str, given: Any) -> Parameter:
     if kind in ("integer", "float"):
         return Numeric(
             name=name,
-            low=given.get("low"),  # type: ignore[arg-type]  # Numeric says what is wrong with it
+            low=given.get("low"),  # type: ignore[arg-type]  # Numeric checks it
             high=given.get("high"),  # type: ignore[arg-type]
             integer=kind == "integer",
             log=given.get("log", False),
@@ -165,48 +196,59 @@ def _condition(name: str, when: Any) -> Condition:
 def _check_targets(curves: tuple[Target, ...], scalars: tuple[Target, ...], space: Space) -> None:
     if curves and space.fidelity is None:
         raise SpecError(
-            "targets: curves need a fidelity, the parameter that holds the epochs; if all runs "
-            "have 12, say, that is max_epoch: {type: choice, choices: [12]}"
+            "targets: curves need a fidelity, the parameter with the number of epochs; if all runs "
+            "have 12, for example, it is max_epoch: {type: choice, choices: [12]}"
         )
     taken = set(space.names)
     for target in curves + scalars:
         if target.name in taken:
             raise SpecError(f"targets: {target.name} is also another target or a parameter")
         if target.name in RESERVED:
-            raise SpecError(f"targets: {target.name} is what a prediction has already; rename it")
+            raise SpecError(
+                f"targets: {target.name} is already an attribute of a prediction; rename it"
+            )
         taken.add(target.name)
+    for curve in curves:
+        check_curve(curve, scalars, space)
 
 
-def _network(given: Any) -> NetworkFacts:
-    if not isinstance(given, Mapping):
-        raise SpecError(f"network: a mapping, got {shown(given)}")
-    known_fields("network", given, [f.name for f in fields(NetworkFacts)])
-    required = ("image_size", "in_channels", "classes", "stem_width")
-    missing = [key for key in required if given.get(key) is None]
-    if missing:
-        raise SpecError(f"network: {', '.join(missing)} missing")
-    facts = NetworkFacts(**given)
-    for name in (*required, "stride"):
-        value = getattr(facts, name)
-        if not is_whole(value) or not 1 <= value <= 1_000_000:
-            raise SpecError(f"network: {name} is a whole number in 1..1000000, got {shown(value)}")
-    if not isinstance(facts.stem, str) or facts.stem not in STEM_STRIDES:
-        raise SpecError("network: " + unknown("stem", facts.stem, STEM_STRIDES))
-    se_ratio = number("network: se_ratio", facts.se_ratio)
-    if se_ratio is None or not 0 <= se_ratio <= 1:
-        raise SpecError(f"network: se_ratio is a number in 0..1, got {shown(se_ratio)}")
-    multiplier = number("network: bottleneck_multiplier", facts.bottleneck_multiplier)
-    whole = multiplier is not None and 1 <= multiplier <= 1_000 and multiplier % 1 == 0
-    if not whole and multiplier not in (0.5, 0.25, 0.125):
+def check_curve(curve: Target, scalars: tuple[Target, ...], space: Space) -> None:
+    """A run of any length has a value of the curve, and a cumulative one ends at its total."""
+    lengths, where = run_lengths(space), f"targets: {curve.name}"
+    if curve.schedule.counts(lengths[0]) == 0:
         raise SpecError(
-            f"network: bottleneck_multiplier is 1/8, 1/4, 1/2 or a whole number in 1..1000, "
-            f"got {shown(multiplier)}"
+            f"{where}: a run of {lengths[0]} epochs has no value of it; it has values at "
+            f"{curve.schedule}; schedule an earlier epoch, or add last: true"
         )
-    return facts
+    if curve.total is None:
+        return
+    total = next((scalar for scalar in scalars if scalar.name == curve.total), None)
+    if total is None:
+        raise SpecError(f"{where}: {unknown('total', curve.total, [s.name for s in scalars])}")
+    if total.unit != curve.unit or total.low != 0 or total.high is not None:
+        raise SpecError(
+            f"{where}: its total {total.name} needs the unit {curve.unit!r}, low: 0 and no high"
+        )
+    schedule = curve.schedule
+    ends_there = schedule.last or schedule.is_every_epoch
+    if not (ends_there or all(schedule.includes(length, length) for length in lengths)):
+        raise SpecError(
+            f"{where}: it has values at {schedule}, so it does not always end at its total "
+            f"{total.name}; add last: true to its epochs"
+        )
+
+
+def run_lengths(space: Space) -> Sequence[int]:
+    """The lengths that runs of a space may have, rising; of an integer also those off its grid."""
+    assert space.fidelity is not None  # a space with curves has one
+    parameter = space[space.fidelity]
+    if isinstance(parameter, Choice):
+        return sorted(map(int, parameter.choices))
+    return range(int(parameter.low), int(parameter.high) + 1)
 
 
 def _check_fidelity(space: Space) -> None:
-    """Epoch counts must be whole numbers from 1, whatever kind of parameter holds them."""
+    """Check that the numbers of epochs are whole numbers from 1."""
     if space.fidelity is None:
         return
     parameter = space[space.fidelity]
@@ -220,15 +262,45 @@ def _check_fidelity(space: Space) -> None:
         )
 
 
+def _check_watched(fidelities: tuple[Fidelity, ...], space: Space) -> None:
+    """A run of any length can be watched up to some epoch from 1 on."""
+    watched = watched_epochs(fidelities)
+    if watched is None:
+        return
+    shortest = run_lengths(space)[0]
+    if not watched.counts(shortest) or watched.first < 1:
+        raise SpecError(
+            f"fidelities: watched has {watched}; epochs from 1 on are watched, and a run of "
+            f"{shortest} epochs needs one of them"
+        )
+
+
+def _check_data_share(fidelities: tuple[Fidelity, ...], space: Space) -> None:
+    """A share of the data is a number above 0 and at most 1."""
+    for fidelity in fidelities:
+        if fidelity.role != DATA_SHARE or fidelity.parameter is None:
+            continue
+        parameter = space[fidelity.parameter]
+        values: tuple[Any, ...] = (
+            parameter.choices if isinstance(parameter, Choice) else (parameter.low, parameter.high)
+        )
+        if not all(is_number(value) and 0 < value <= 1 for value in values):
+            raise SpecError(
+                f"fidelities: {DATA_SHARE} {parameter.name}: shares of the data are numbers above "
+                f"0 and at most 1, got {parameter.allowed()}"
+            )
+
+
 def _plain(given: Mapping[Any, Any]) -> dict[str, Any]:
-    """A deep copy made of text, finite numbers, booleans, null, lists and mappings.
+    """A deep copy that consists of text, finite numbers, booleans, null, lists and mappings.
 
-    What JSON cannot hold, and what contains itself, is refused here once for all sections.
+    It raises SpecError for values that JSON cannot represent, and for containers that contain
+    themselves.
     """
-    left = iter(range(MAX_VALUES))
+    remaining = iter(range(MAX_VALUES))
 
-    def copied(value: Any, where: str, depth: int) -> Any:
-        if depth > MAX_DEPTH or next(left, None) is None:
+    def copy(value: Any, where: str, depth: int) -> Any:
+        if depth > MAX_DEPTH or next(remaining, None) is None:
             raise SpecError(
                 f"{where[:100]}: a spec has at most {MAX_DEPTH} levels and {MAX_VALUES} values"
             )
@@ -236,10 +308,10 @@ def _plain(given: Mapping[Any, Any]) -> dict[str, Any]:
             for key in value:
                 if not isinstance(key, str):
                     raise SpecError(f"{where}: a name is text (quoted in YAML), got {shown(key)}")
-            inside = f"{where}: " if depth else ""
-            return {key: copied(v, f"{inside}{key}", depth + 1) for key, v in value.items()}
+            prefix = f"{where}: " if depth else ""
+            return {key: copy(v, f"{prefix}{key}", depth + 1) for key, v in value.items()}
         if isinstance(value, (list, tuple)):
-            return [copied(v, where, depth + 1) for v in value]
+            return [copy(v, where, depth + 1) for v in value]
         if value is None or isinstance(value, (str, bool)):
             return value
         if isinstance(value, numbers.Integral) and abs(int(value)) <= MAX_INTEGER:
@@ -251,7 +323,7 @@ def _plain(given: Mapping[Any, Any]) -> dict[str, Any]:
             f"lists and mappings, got {shown(value)}"
         )
 
-    return copied(given, "spec", 0)
+    return copy(given, "spec", 0)
 
 
 def _section(given: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -1,7 +1,7 @@
-"""Data sets that a spec can name: read, split with a seed, and ready for the trainer.
+"""The data sets that a spec can name.
 
-Each reader gives whole pools of labelled pictures; one place averages them down and carves
-training, validation and test images out of them.
+Each reader returns all labelled images of a data set (`ImagePools`). `load_dataset` splits them
+with a seed and downsamples them for the trainer.
 """
 
 from .dataset import DataSet, Split

@@ -1,4 +1,4 @@
-"""What the trainer takes: pictures as bytes, and the table that normalises them."""
+"""The data of a training: images as bytes, and the table that normalises them."""
 
 from __future__ import annotations
 
@@ -22,10 +22,13 @@ class Split:
 
 @dataclass(frozen=True)
 class DataSet:
-    """Three splits, and what each byte of a channel becomes: `table` (channels, 256), float32.
+    """Three splits, and the normalised value of each byte of a channel.
 
-    Labels count `classes`, whether or not each occurs. `source` says what the pictures are beyond
-    the name: `cifar10-jpeg` is not CIFAR-10 bit for bit.
+    Attributes:
+        classes: the number of classes; labels are 0..classes - 1.
+        table: (channels, 256), float32.
+        source: the name, and how the images differ from the official ones: `cifar10-jpeg` is not
+            bit-identical to CIFAR-10.
     """
 
     name: str
@@ -38,7 +41,7 @@ class DataSet:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Twelve hex digits of every image and label."""
+        """Twelve hexadecimal digits of the SHA-256 of all images and labels."""
         digest = hashlib.sha256()
         for split in (self.train, self.valid, self.test):
             digest.update(np.ascontiguousarray(split.images).data)
@@ -47,10 +50,10 @@ class DataSet:
 
 
 def normalising_table(images: np.ndarray) -> np.ndarray:
-    """(channels, 256), float32: each byte less the channel's mean, over its deviation.
+    """The normalised value of each byte of a channel, (channels, 256), float32.
 
-    Mean and deviation are those of these images (n, height, width, channels): of the training
-    split, so that nothing of the others is known. A channel that never varies becomes zero.
+    Mean and standard deviation are those of `images` (n, height, width, channels): use the images
+    of the training split. A constant channel becomes zero.
     """
     pixels = images.reshape(-1, images.shape[-1]).astype(np.float64)
     mean, std = pixels.mean(axis=0), pixels.std(axis=0)

@@ -1,15 +1,15 @@
-"""scikit-learn's digits: 1,797 pictures of 8x8 with 17 grey levels, installed with it."""
+"""The digits of scikit-learn: 1,797 images of 8x8 pixels with 17 grey levels."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from eahas.errors import MissingExtraError
-from regnet_hpo.data.images import Pool
+from regnet_hpo.data.images import ImagePool
 
 
-def read_digits() -> Pool:
-    """All of them: there is no split of their own."""
+def read_digits() -> ImagePool:
+    """All images; the data set has no official split."""
     try:
         from sklearn.datasets import load_digits
     except ImportError:
@@ -17,4 +17,4 @@ def read_digits() -> Pool:
 
     images, labels = load_digits(return_X_y=True)
     pixels = images.astype(np.uint8).reshape(-1, 8, 8, 1)
-    return Pool(labels.astype(np.int64), pixels.__getitem__)
+    return ImagePool(labels.astype(np.int64), pixels.__getitem__)

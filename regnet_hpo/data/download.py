@@ -1,4 +1,4 @@
-"""The official archives, fetched once and checked against their SHA-256."""
+"""Download of the official archives, checked against their SHA-256."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from eahas.errors import DataError, MissingExtraError
 
 
 class Archive(NamedTuple):
-    """Where an archive is published, what it must be, and whether it is read unpacked."""
+    """The URL of an archive, its SHA-256, and whether it must be unpacked to be read."""
 
     url: str
     sha256: str
     unpack: bool
 
 
-def downloaded(name: str, archive: Archive, env: str) -> Path:
-    """The folder of the user's cache that holds the archive, fetched if it is not there yet.
+def download(name: str, archive: Archive, env: str) -> Path:
+    """Download the archive into the user's cache, unless it is there, and return its folder.
 
-    Raises DataError where it cannot be fetched or is another file, MissingExtraError where pooch
-    is not installed.
+    `env` is the environment variable that messages suggest instead. Raises DataError if the
+    download fails or is another file, MissingExtraError if pooch is not installed.
     """
     try:
         import pooch
         from requests.exceptions import ConnectionError as NoConnectionError
     except ImportError:
         raise MissingExtraError(
-            f"downloading {name} (or name its folder with --data-dir or {env})", "pooch", "train"
+            f"downloading {name} (or set its folder with --data-dir or {env})", "pooch", "train"
         ) from None
 
     folder = Path(pooch.os_cache("eahas")) / name
@@ -39,12 +39,12 @@ def downloaded(name: str, archive: Archive, env: str) -> Path:
             path=folder,
             processor=pooch.Unzip(extract_dir=".") if archive.unpack else None,
         )
-    except (OSError, ValueError) as error:  # requests' errors are OSErrors; a wrong hash ValueError
+    except (OSError, ValueError) as error:  # requests raises OSError, a wrong hash ValueError
         reason = str(error).strip().splitlines()[0]
-        if isinstance(error, NoConnectionError):  # whose text is a page of nested causes
+        if isinstance(error, NoConnectionError):  # its text is a page of nested causes
             reason = "no connection"
         raise DataError(
-            f"{name} could not be downloaded from {archive.url} ({reason}); fetch it yourself and "
-            f"name its folder with --data-dir or the environment variable {env}"
+            f"{name} could not be downloaded from {archive.url} ({reason}); download it yourself "
+            f"and set its folder with --data-dir or the environment variable {env}"
         ) from None
     return folder

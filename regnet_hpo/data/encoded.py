@@ -1,4 +1,4 @@
-"""Pictures as files hold them, decoded when they are asked for: most sweeps train on a part."""
+"""Encoded images (PNG, JPEG) that are decoded on request: most sweeps use a part of a data set."""
 
 from __future__ import annotations
 
@@ -12,57 +12,57 @@ from eahas.errors import DataError, MissingExtraError
 
 
 @dataclass(frozen=True)
-class Encoded:
-    """Encoded pictures: `read` gives the bytes of one by its position.
+class EncodedImages:
+    """Encoded images: `read` returns the bytes of the image at a position.
 
-    `name` says for messages which picture that is, and `where` the place of all.
+    For messages, `name` returns a name of that image, and `where` is the folder of all images.
     """
 
     read: Callable[[int], bytes]
     name: Callable[[int], str]
     where: str
 
-    def take(self, part: np.ndarray) -> np.ndarray:
-        """RGB pixels (k, height, width, 3), uint8, of the pictures at k positions.
+    def take(self, positions: np.ndarray) -> np.ndarray:
+        """RGB pixels (k, height, width, 3), uint8, of the images at k positions.
 
-        Raises DataError for one that is damaged or of another size than the first,
-        MissingExtraError where Pillow is not installed.
+        Raises DataError if an image is damaged or differs in size from the first, MissingExtraError
+        if Pillow is not installed.
         """
-        first, _ = self._decoded(part[0])  # no threads: at these sizes they wait for each other
-        pixels = np.empty((len(part), *first.shape), dtype=np.uint8)
+        first, _ = self._decode(positions[0])  # threads do not speed up images of these sizes
+        pixels = np.empty((len(positions), *first.shape), dtype=np.uint8)
         pixels[0] = first
-        for row, position in enumerate(part[1:], start=1):
-            picture, _ = self._decoded(position)
-            if picture.shape != first.shape:
+        for row, position in enumerate(positions[1:], start=1):
+            image, _ = self._decode(position)
+            if image.shape != first.shape:
                 raise DataError(
-                    f"{self.where}: {self.name(position)} is {_size(picture)} and "
-                    f"{self.name(part[0])} is {_size(first)}; all pictures of a data set have "
-                    "one size"
+                    f"{self.where}: {self.name(position)} is {_size(image)} and "
+                    f"{self.name(positions[0])} is {_size(first)}; all images of a data set must "
+                    "have the same size"
                 )
-            pixels[row] = picture
+            pixels[row] = image
         return pixels
 
     def first(self) -> tuple[int, str]:
-        """Height and format (PNG, JPEG, ...) of the first picture. Raises as `take`."""
-        picture, kind = self._decoded(0)
-        return len(picture), kind
+        """Height and format (PNG, JPEG, ...) of the first image. Raises as `take`."""
+        image, image_format = self._decode(0)
+        return len(image), image_format
 
-    def _decoded(self, position: int) -> tuple[np.ndarray, str]:
+    def _decode(self, position: int) -> tuple[np.ndarray, str]:
         try:
             from PIL import Image
         except ImportError:
-            raise MissingExtraError("reading pictures", "pillow", "train") from None
+            raise MissingExtraError("reading images", "pillow", "train") from None
 
         content = self.read(position)
         try:
-            with Image.open(io.BytesIO(content)) as picture:
-                return np.asarray(picture.convert("RGB")), str(picture.format)
-        except (OSError, SyntaxError, ValueError):  # what Pillow raises for broken files
+            with Image.open(io.BytesIO(content)) as image:
+                return np.asarray(image.convert("RGB")), str(image.format)
+        except (OSError, SyntaxError, ValueError):  # Pillow raises these for damaged files
             raise DataError(
-                f"{self.where}: {self.name(position)} ({len(content):,} bytes) is no picture or a "
-                "damaged one; fetch the file again"
+                f"{self.where}: {self.name(position)} ({len(content):,} bytes) is not an image, or "
+                "is damaged; download the file again"
             ) from None
 
 
-def _size(picture: np.ndarray) -> str:
-    return f"{picture.shape[0]}x{picture.shape[1]}"
+def _size(image: np.ndarray) -> str:
+    return f"{image.shape[0]}x{image.shape[1]}"

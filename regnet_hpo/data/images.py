@@ -1,4 +1,4 @@
-"""Labelled pictures: what a reader gives, checked against their name and averaged down."""
+"""Labelled images as a reader returns them, their checks, and downsampling."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import numpy as np
 from eahas.errors import DataError
 
 
-class Facts(NamedTuple):
-    """What a data set's name promises.
+class DataSetFacts(NamedTuple):
+    """Known facts about a data set.
 
-    `sides` are the sizes that its pictures may have, the official one first; `lossy` says that
-    the official files are JPEG.
+    `sides` are the side lengths that its images may have, the official one first. `lossy` says
+    whether the official files are JPEG.
     """
 
     classes: int
@@ -24,11 +24,11 @@ class Facts(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Pool:
-    """Labelled pictures before any split: labels (n,), int64, and how to come by the images.
+class ImagePool:
+    """Labelled images before they are split: labels (n,), int64, and a function for the images.
 
-    `take` gives the images (k, height, width, channels), uint8, at k positions; what is encoded is
-    decoded then, and no more of it.
+    `take` returns the images (k, height, width, channels), uint8, at k positions. Only these are
+    decoded.
     """
 
     labels: np.ndarray
@@ -39,68 +39,68 @@ class Pool:
 
 
 @dataclass(frozen=True)
-class Pools:
-    """What a reader found: pictures to train on (and to carve validation from), and to test on.
+class ImagePools:
+    """The images of a data set: for training and validation, and for testing.
 
-    `where` names the place for messages; `source` as in `DataSet`.
+    `where` is their folder or file, for messages; `source` is as in `DataSet`.
     """
 
-    train: Pool
-    test: Pool
+    train: ImagePool
+    test: ImagePool
     where: str
     source: str
 
 
-def check_pools(pools: Pools, name: str, facts: Facts) -> Pools:
-    """The pools, if their labels can be what the name says; else DataError says what was found.
+def check_pools(pools: ImagePools, name: str, facts: DataSetFacts) -> ImagePools:
+    """Return the pools; raise DataError if they cannot be the data set `name`.
 
-    Every class must occur on both sides: fewer are another data set, or half of one.
+    Every class must occur in both pools.
     """
     for pool in (pools.train, pools.test):
         if not len(pool):
-            raise DataError(f"{pools.where} holds no pictures; fetch its files again")
+            raise DataError(f"{pools.where} contains no images; download its files again")
         check_labels(pool.labels, name, facts, pools.where)
-        found = len(np.unique(pool.labels))
-        if found < facts.classes:
+        classes = len(np.unique(pool.labels))
+        if classes < facts.classes:
             raise DataError(
-                f"{pools.where}: {found} of the {facts.classes} classes of {name} occur; "
-                "is this another data set, or half of one?"
+                f"{pools.where}: only {classes} of the {facts.classes} classes of {name} occur; "
+                "is this another data set, or is it incomplete?"
             )
     return pools
 
 
-def check_labels(labels: np.ndarray, name: str, facts: Facts, where: str) -> None:
-    """Raise DataError where a label is none of the data set's."""
-    least, most = int(labels.min(initial=0)), int(labels.max(initial=0))
-    if least < 0 or most >= facts.classes:
-        bad = least if least < 0 else most
+def check_labels(labels: np.ndarray, name: str, facts: DataSetFacts, where: str) -> None:
+    """Raise DataError if a label is not one of the data set."""
+    low, high = int(labels.min(initial=0)), int(labels.max(initial=0))
+    if low < 0 or high >= facts.classes:
+        bad = low if low < 0 else high
         raise DataError(
-            f"{where}: a label is {bad}; those of {name} are 0..{facts.classes - 1}. "
+            f"{where}: a label is {bad}; labels of {name} are 0..{facts.classes - 1}. "
             "Is this another data set?"
         )
 
 
-def check_size(images: np.ndarray, name: str, facts: Facts, where: str) -> None:
-    """Raise DataError where the pictures have none of the data set's sizes."""
+def check_size(images: np.ndarray, name: str, facts: DataSetFacts, where: str) -> None:
+    """Raise DataError if the images do not have a size of the data set."""
     height, width = images.shape[1:3]
     if height != width or height not in facts.sides:
         sides = " or ".join(f"{side}x{side}" for side in facts.sides)
         raise DataError(
-            f"{where}: the pictures are {height}x{width}; {name} has {sides}. "
+            f"{where}: the images are {height}x{width}; allowed for {name}: {sides}. "
             "Is this another data set?"
         )
 
 
-def averaged(images: np.ndarray, side: int, where: str) -> np.ndarray:
-    """The images at `side` x `side`: each pixel the rounded mean of a square of the original.
+def downsample(images: np.ndarray, side: int, where: str) -> np.ndarray:
+    """The images (n, side, side, channels), uint8: each pixel is the rounded mean of a square.
 
-    Raises DataError where the original side is no multiple of it.
+    Raises DataError if the original size is not a multiple of `side`.
     """
     n, height, width, channels = images.shape
     if height % side or width % side:
         raise DataError(
-            f"data: image_size is {side}, and the pictures in {where} are {height}x{width}; "
-            "they can be averaged down by whole factors only"
+            f"data: image_size is {side}, and the images in {where} are {height}x{width}; "
+            "allowed: sizes that divide this size"
         )
     factor = height // side
     if factor == 1:

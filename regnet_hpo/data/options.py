@@ -1,4 +1,4 @@
-"""A spec's data section, checked: which set, how many images of each kind, and their size."""
+"""The data section of a spec: the data set, the size of each split, and the size of the images."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import Any
 
 from eahas.checks import is_whole
 from eahas.errors import DataError, shown, unknown
-from regnet_hpo.data.images import Facts
+from regnet_hpo.data.images import DataSetFacts
 
-MIN_IMAGES = 10  # images of a split
+MIN_IMAGES = 10  # per split
 
-SETS: Mapping[str, Facts] = {
-    "digits": Facts(10, (8,), lossy=False),
-    "cifar10": Facts(10, (32,), lossy=False),
-    "tinyimagenet": Facts(200, (64, 32), lossy=True),
+SETS: Mapping[str, DataSetFacts] = {
+    "digits": DataSetFacts(10, (8,), lossy=False),
+    "cifar10": DataSetFacts(10, (32,), lossy=False),
+    "tinyimagenet": DataSetFacts(200, (64, 32), lossy=True),
 }
 
 
 @dataclass(frozen=True)
-class Request:
-    """So many images of a data set for each split; `image_size` 0 keeps the size of the files."""
+class DataOptions:
+    """A data set and the number of images per split; `image_size` 0 keeps the size in the files."""
 
     name: str
     train: int
@@ -31,19 +31,19 @@ class Request:
     image_size: int = 0
 
     @property
-    def facts(self) -> Facts:
-        """What the name promises."""
+    def facts(self) -> DataSetFacts:
+        """The known facts about the data set."""
         return SETS[self.name]
 
 
-def request(data: Mapping[str, Any] | None) -> Request:
-    """The data section `{name, train, valid, test, split_seed, image_size}` of a spec.
+def data_options(data: Mapping[str, Any] | None) -> DataOptions:
+    """The checked data section `{name, train, valid, test, split_seed, image_size}` of a spec.
 
-    Raises DataError naming an unknown data set or field, or a number that is not allowed.
+    Raises DataError for an unknown data set or field, and for a number that is not allowed.
     """
     check_known(data)
     assert data is not None
-    known = [field.name for field in fields(Request)]
+    known = [field.name for field in fields(DataOptions)]
     for key in data:
         if key not in known:
             raise DataError("data: " + unknown("field", key, known))
@@ -56,11 +56,11 @@ def request(data: Mapping[str, Any] | None) -> Request:
         raise DataError(f"data: split_seed is a whole number in 0..2^32-1, got {shown(seed)}")
     if not is_whole(side) or side < 0:
         raise DataError(f"data: image_size is a whole number of pixels, got {shown(side)}")
-    return Request(**data)
+    return DataOptions(**data)
 
 
 def check_known(data: Mapping[str, Any] | None) -> None:
-    """Raise DataError unless a data section names a data set that can be loaded."""
+    """Raise DataError unless a data section names a known data set."""
     if not isinstance(data, Mapping) or "name" not in data:
         raise DataError(f"data: a mapping with a name, got {shown(data)}")
     if data["name"] not in SETS:

@@ -1,4 +1,4 @@
-"""Pictures in Parquet, as Hugging Face lays them out: a struct with `bytes`, and a label."""
+"""Images in Parquet files in the layout of Hugging Face: a struct with `bytes`, and a label."""
 
 from __future__ import annotations
 
@@ -11,76 +11,82 @@ from typing import Any
 import numpy as np
 
 from eahas.errors import DataError, MissingExtraError
-from regnet_hpo.data.encoded import Encoded
-from regnet_hpo.data.images import Facts, Pool, Pools, check_labels, check_pools
+from regnet_hpo.data.encoded import EncodedImages
+from regnet_hpo.data.images import (
+    DataSetFacts,
+    ImagePool,
+    ImagePools,
+    check_labels,
+    check_pools,
+)
 
 IMAGES, LABELS = ("img", "image"), ("label", "fine_label")
-FOLDERS = (".", "data", "plain_text")  # where Hugging Face's repositories keep the files
-TEST = ("test", "valid", "validation", "val")  # the first that is there: not all are labelled
+FOLDERS = (".", "data", "plain_text")  # folders of the files in repositories on Hugging Face
+TEST = ("test", "valid", "validation", "val")  # the first that exists: not all are labelled
 
 
 def parquet_files(folder: Path, side: str) -> list[Path]:
-    """The shards of a split in a folder, in order: `train.parquet`, `train-00000-of-00002.parquet`.
+    """The files of a split in order: `train.parquet` or `train-00000-of-00002.parquet`, ...
 
-    Raises DataError where a shard is missing.
+    Raises DataError if a shard is missing.
     """
-    for place in FOLDERS:
-        files = sorted((folder / place).glob(f"{side}*.parquet"))
+    for name in FOLDERS:
+        files = sorted((folder / name).glob(f"{side}*.parquet"))
         files = [path for path in files if re.fullmatch(rf"{side}(-.*)?", path.stem)]
         if files:
             shards = re.search(r"-of-(\d+)", files[0].stem)
             if shards is not None and int(shards[1]) != len(files):
-                advice = "remove" if len(files) > int(shards[1]) else "fetch"
+                advice = "remove" if len(files) > int(shards[1]) else "download"
                 raise DataError(
-                    f"{files[0].parent} holds {len(files)} shards of {side} and there are "
+                    f"{files[0].parent} contains {len(files)} shards of {side} instead of "
                     f"{int(shards[1])}; {advice} the others"
                 )
             return files
     return []
 
 
-def is_there(folder: Path) -> bool:
-    """Whether a folder holds training pictures in this layout."""
+def exists_in(folder: Path) -> bool:
+    """Whether a folder contains training images in this layout."""
     return bool(parquet_files(folder, "train"))
 
 
-def read_parquet(folder: Path, name: str, facts: Facts) -> Pools:
-    """Both pools. Raises DataError for files that are damaged, half there or another data set."""
-    train, first = _read(parquet_files(folder, "train"), name, facts)
-    test_files = next((found for side in TEST if (found := parquet_files(folder, side))), [])
+def read_parquet(folder: Path, name: str, facts: DataSetFacts) -> ImagePools:
+    """Both pools. Raises DataError for files that are damaged, incomplete or another data set."""
+    train, encoded = _read(parquet_files(folder, "train"), name, facts)
+    test_files = next((files for side in TEST if (files := parquet_files(folder, side))), [])
     if not test_files:
         raise DataError(
-            f"{folder} has training pictures but none to test on; a file test*.parquet is missing"
+            f"{folder} has training images but no test images; a file test*.parquet is missing"
         )
     test, _ = _read(test_files, name, facts)
-    pools = check_pools(Pools(train, test, str(folder), name), name, facts)
-    return replace(pools, source=_source(name, facts, *first.first()))
+    pools = check_pools(ImagePools(train, test, str(folder), name), name, facts)
+    return replace(pools, source=_source(name, facts, *encoded.first()))
 
 
-def _source(name: str, facts: Facts, side: int, kind: str) -> str:
-    """The name, and how the pictures differ from the official ones."""
-    official = side == facts.sides[0] and (kind == "PNG" or facts.lossy)
+def _source(name: str, facts: DataSetFacts, side: int, image_format: str) -> str:
+    """The name, and how the images differ from the official ones."""
+    official = side == facts.sides[0] and (image_format == "PNG" or facts.lossy)
     size = "" if side == facts.sides[0] else str(side)
-    return name if official else f"{name}{size}-{kind.lower()}"
+    return name if official else f"{name}{size}-{image_format.lower()}"
 
 
-def _read(files: Sequence[Path], name: str, facts: Facts) -> tuple[Pool, Encoded]:
-    """The pool in these files, and its pictures as they lie there."""
+def _read(files: Sequence[Path], name: str, facts: DataSetFacts) -> tuple[ImagePool, EncodedImages]:
+    """The pool in these files, and its encoded images."""
     content: list[bytes] = []
     labels: list[np.ndarray] = []
     names: list[str] = []
     for path in files:
-        pictures, given = _columns(path)
-        check_labels(given, name, facts, str(path))
-        content += pictures
-        labels.append(given)
-        names += [f"{path.name}, row {row}" for row in range(len(given))]
-    encoded = Encoded(content.__getitem__, names.__getitem__, str(files[0].parent))
-    return Pool(np.concatenate(labels), encoded.take), encoded
+        images, labels_of_file = _columns(path)
+        check_labels(labels_of_file, name, facts, str(path))
+        content += images
+        labels.append(labels_of_file)
+        names += [f"{path.name}, row {row}" for row in range(len(labels_of_file))]
+    encoded = EncodedImages(content.__getitem__, names.__getitem__, str(files[0].parent))
+    return ImagePool(np.concatenate(labels), encoded.take), encoded
 
 
 def _columns(path: Path) -> tuple[list[bytes], np.ndarray]:
-    """The encoded pictures and the labels of a file."""
+    """The encoded images and the labels of a file."""
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -91,60 +97,61 @@ def _columns(path: Path) -> tuple[list[bytes], np.ndarray]:
         file = pq.ParquetFile(path)
     except (OSError, pa.ArrowException) as error:
         raise DataError(
-            f"{path} is no whole Parquet file ({_line(error)}); fetch it again"
+            f"{path} is not a complete Parquet file ({_line(error)}); download it again"
         ) from None
     with file:
-        image, label = (_column(path, file.schema_arrow, among) for among in (IMAGES, LABELS))
+        image, label = (_column(path, file.schema_arrow, names) for names in (IMAGES, LABELS))
         content: list[bytes] = []
         labels: list[int] = []
         for group in range(file.num_row_groups):
             try:
                 table = file.read_row_group(group, columns=[image, label])
-                pictures = table.column(image).to_pylist()
-                given = table.column(label).to_pylist()
+                images_of_group = table.column(image).to_pylist()
+                labels_of_group = table.column(label).to_pylist()
             except (OSError, pa.ArrowException) as error:
                 raise DataError(
                     f"{path}: row group {group} of {file.num_row_groups} is damaged "
-                    f"({_line(error)}); fetch the file again"
+                    f"({_line(error)}); download the file again"
                 ) from None
-            for picture, value in zip(pictures, given, strict=True):
-                if picture is None or picture["bytes"] is None or value is None:
-                    missing = "label" if value is None else "picture"
+            for encoded, value in zip(images_of_group, labels_of_group, strict=True):
+                if encoded is None or encoded["bytes"] is None or value is None:
+                    missing = "label" if value is None else "image"
                     raise DataError(
-                        f"{path}: row {len(labels)} has no {missing}; fetch the file again"
+                        f"{path}: row {len(labels)} has no {missing}; download the file again"
                     )
-                content.append(picture["bytes"])
+                content.append(encoded["bytes"])
                 labels.append(value)
     return content, np.array(labels, dtype=np.int64)
 
 
-def _column(path: Path, schema: Any, among: Sequence[str]) -> str:
-    """The first of these columns that a file has, of the type that it must have."""
+def _column(path: Path, schema: Any, names: Sequence[str]) -> str:
+    """The first of these columns that a file has with the right type."""
     import pyarrow as pa
 
-    for name in among:
+    for name in names:
         position = schema.get_field_index(name)
         if position < 0:
             continue
         kind = schema.field(position).type
-        if among is LABELS and pa.types.is_integer(kind):
+        if names is LABELS and pa.types.is_integer(kind):
             return name
-        if among is IMAGES and pa.types.is_struct(kind) and _holds_bytes(kind):
+        if names is IMAGES and pa.types.is_struct(kind) and _has_bytes(kind):
             return name
-    wanted = "whole numbers" if among is LABELS else "a struct with bytes"
+    expected = "whole numbers" if names is LABELS else "a struct with bytes"
     raise DataError(
-        f"{path} has no column {' or '.join(among)} of {wanted}; "
+        f"{path} has no column {' or '.join(names)} of {expected}; "
         f"its columns are {', '.join(f'{f.name} ({f.type})' for f in schema)}"
     )
 
 
-def _holds_bytes(struct: Any) -> bool:
+def _has_bytes(struct: Any) -> bool:
     import pyarrow as pa
 
-    at = struct.get_field_index("bytes")
-    return at >= 0 and (
-        pa.types.is_binary(struct.field(at).type) or pa.types.is_large_binary(struct.field(at).type)
-    )
+    index = struct.get_field_index("bytes")
+    if index < 0:
+        return False
+    kind = struct.field(index).type
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
 def _line(error: Exception) -> str:

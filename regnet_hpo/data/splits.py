@@ -1,4 +1,4 @@
-"""Seeded, stratified parts of a pool."""
+"""Stratified splits with a seed."""
 
 from __future__ import annotations
 
@@ -9,49 +9,53 @@ import numpy as np
 from eahas.errors import DataError, MissingExtraError
 
 
-def carve(labels: np.ndarray, sizes: Sequence[int], seed: int, what: str) -> list[np.ndarray]:
-    """Sorted positions of disjoint parts of these sizes, each stratified by label.
+def stratified_splits(
+    labels: np.ndarray, sizes: Sequence[int], seed: int, source: str
+) -> list[np.ndarray]:
+    """Sorted positions of disjoint splits of these sizes, each stratified by label.
 
-    Raises DataError where the parts are larger than the whole or too small for every label;
-    `what` names the whole in the message. The same seed gives the same parts.
+    The same seed gives the same splits. `source` names the data set in messages. Raises DataError
+    if there are not enough images or a split is too small to contain every class.
     """
-    wanted = " + ".join(f"{size:,}" for size in sizes)
+    requested = " + ".join(f"{size:,}" for size in sizes)
     if sum(sizes) > len(labels):
-        raise DataError(f"data: {wanted} images are asked for, and {what} has {len(labels):,}")
-    classes, left = len(np.unique(labels)), len(labels) - sum(sizes)
+        raise DataError(f"data: {requested} images are requested; {source} has {len(labels):,}")
+    classes, unused = len(np.unique(labels)), len(labels) - sum(sizes)
     if min(sizes) < classes:
         raise DataError(
-            f"data: {wanted} images are asked for, and {what} has {classes} classes; "
-            "each part needs at least one image of each"
+            f"data: {requested} images are requested; {source} has {classes} classes, and each "
+            "split needs at least one image per class"
         )
-    if 0 < left < classes:
+    if 0 < unused < classes:
         raise DataError(
-            f"data: {wanted} images are asked for, and {what} has {len(labels):,}: the {left} that "
-            f"are left are fewer than its {classes} classes; ask for all or for fewer"
+            f"data: {requested} images are requested; {source} has {len(labels):,}. The {unused} "
+            f"unused images are fewer than its {classes} classes; request all images or fewer"
         )
     try:
         rest, _ = _stratified(labels, sum(sizes), seed, np.arange(len(labels)))
-        parts = []
+        splits = []
         for size in sizes:
-            part, rest = _stratified(labels, size, seed, rest)
-            parts.append(part)
-    except ValueError as error:  # a part too small to hold every label
+            split, rest = _stratified(labels, size, seed, rest)
+            splits.append(split)
+    except ValueError as error:  # a split too small to contain every class
         raise DataError(
-            f"data: {what} cannot be split into {wanted}, stratified: {error}"
+            f"data: {source} cannot be split into {requested}, stratified: {error}"
         ) from None
-    return parts
+    return splits
 
 
 def _stratified(
-    labels: np.ndarray, size: int, seed: int, among: np.ndarray
+    labels: np.ndarray, size: int, seed: int, positions: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Sorted positions of a stratified part of `size`, and of the rest."""
+    """Sorted positions of a stratified split of `size`, and of the rest."""
     try:
         from sklearn.model_selection import train_test_split
     except ImportError:
         raise MissingExtraError("a stratified split", "scikit-learn", "train") from None
 
-    if size == len(among):
-        return among, among[:0]
-    part, rest = train_test_split(among, train_size=size, random_state=seed, stratify=labels[among])
-    return np.sort(part), np.sort(rest)
+    if size == len(positions):
+        return positions, positions[:0]
+    split, rest = train_test_split(
+        positions, train_size=size, random_state=seed, stratify=labels[positions]
+    )
+    return np.sort(split), np.sort(rest)

@@ -1,4 +1,4 @@
-"""The folds of an ensemble: each member leaves one out."""
+"""Folds of runs, for the members of an ensemble and for cross-fitting."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from surrogates.data.dataset import Runs
 
 
 def folds(runs: Runs, count: int, seed: int) -> np.ndarray:
-    """The fold of each run, (n,); the runs of one configuration share it.
+    """The fold of each run, (n,); all runs of one configuration are in the same fold.
 
-    Raises FitError for fewer configurations than folds.
+    Raises:
+        FitError: there are fewer configurations than folds.
     """
     names, inverse = np.unique(runs.config_id, return_inverse=True)
     if len(names) < count:

@@ -1,4 +1,4 @@
-"""Curves without spikes: a loss of a million shall not make all else look alike."""
+"""Limit outliers in curves, because one loss of a million would dominate the scale of the fit."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from eahas.errors import FitError
 from eahas.spec.targets import Target
 from surrogates.data.dataset import Runs
 
-MAX_DISTANCE = 5.0  # ranges of a usual run beyond where usual runs are
-MAX_ABS = 1e15  # whose squares are still numbers in single precision
+MAX_DISTANCE = 5.0  # maximum distance from the usual range, in multiples of this range
+MAX_ABS = 1e15  # larger values have squares that overflow in single precision
 
 
 @dataclass(frozen=True)
-class Cut:
-    """How many runs hold values of a target beyond what is believed, and that: low and high."""
+class Outliers:
+    """The number of runs with outliers of a target, and the limits to which these are clipped."""
 
     target: Target
     runs: int
@@ -25,58 +25,61 @@ class Cut:
 
     def __str__(self) -> str:
         ends = (("below", self.low), ("above", self.high))
-        told = " or ".join(f"{side} {end:.3g}" for side, end in ends if np.isfinite(end))
+        limits = " or ".join(f"{side} {end:.3g}" for side, end in ends if np.isfinite(end))
         return (
-            f"{self.target.name}: {self.runs} runs go {told}, far from all others; the fit takes "
-            "them to go just there"
+            f"{self.target.name}: {self.runs} runs have values {limits}, far from all others; "
+            "they are clipped for the fit"
         )
 
 
-def without_spikes(runs: Runs) -> Runs:
-    """The runs with what is far out in their curves counted as less far; see `cuts`.
+def without_outliers(runs: Runs) -> Runs:
+    """The runs with the outliers of their curves clipped; see `find_outliers`.
 
-    Raises FitError for values so large that nothing can be fitted to them.
+    Raises:
+        FitError: many values are too large for a fit.
     """
     curves = runs.curves.copy()
-    for cut in cuts(runs):
-        k = runs.spec.curves.index(cut.target)
-        np.clip(curves[:, k], cut.low, cut.high, out=curves[:, k])
+    for outliers in find_outliers(runs):
+        k = runs.spec.curves.index(outliers.target)
+        np.clip(curves[:, k], outliers.low, outliers.high, out=curves[:, k])
     for k, target in enumerate(runs.spec.curves):
         largest = float(np.nanmax(np.abs(curves[:, k]), initial=0.0))
         if largest > MAX_ABS:
             raise FitError(
-                f"{target.name} reaches {largest:.3g} in many runs; cap it, or end a curve where "
-                "its run went astray"
+                f"{target.name} reaches {largest:.3g} in many runs; limit its values, or end each "
+                "curve where its run diverged"
             )
     return replace(runs, curves=curves)
 
 
-def cuts(runs: Runs) -> list[Cut]:
-    """What is cut of each curve's target, where anything is.
+def find_outliers(runs: Runs) -> list[Outliers]:
+    """The outliers of each curve target that has any.
 
-    Only towards an end at which the target has no bound. Believed is what lies within FARTHEST
-    times the usual range beyond it, which goes from the lower quartile of the runs' least values to
-    the upper quartile of their largest: up to a quarter of the runs may be as far out as they like.
+    The usual range goes from the lower quartile of the runs' minima to the upper quartile of their
+    maxima, so up to a quarter of the runs may have arbitrary values. Values that are farther from
+    it than MAX_DISTANCE times this range are outliers. A side on which the target has a bound has
+    no outliers, and neither has a cumulative curve, which is learned as shares and as the logarithm
+    of its end.
     """
     found = []
     for k, target in enumerate(runs.spec.curves):
-        low, high = reach(runs.curves[:, k])
+        low, high = value_limits(runs.curves[:, k])
         low = -np.inf if target.low is not None else low
-        high = np.inf if target.high is not None else high
+        high = np.inf if target.high is not None or target.cumulative else high
         beyond = int(((runs.curves[:, k] < low) | (runs.curves[:, k] > high)).any(axis=1).sum())
         if beyond:
-            found.append(Cut(target, beyond, low, high))
+            found.append(Outliers(target, beyond, low, high))
     return found
 
 
-def reach(curves: np.ndarray) -> tuple[float, float]:
-    """How far down and up the values of curves (n, E) are believed; without end where all agree."""
+def value_limits(curves: np.ndarray) -> tuple[float, float]:
+    """The limits outside which values of curves (n, E) are outliers; infinite without a range."""
     known = np.isfinite(curves)
-    some = known.any(axis=1)
-    if not some.any():
+    rows = known.any(axis=1)
+    if not rows.any():
         return -np.inf, np.inf
-    least = np.where(known, curves, np.inf)[some].min(axis=1)
-    largest = np.where(known, curves, -np.inf)[some].max(axis=1)
-    low, high = float(np.quantile(least, 0.25)), float(np.quantile(largest, 0.75))
-    beyond = MAX_DISTANCE * (high - low)
-    return (low - beyond, high + beyond) if beyond > 0 else (-np.inf, np.inf)
+    minima = np.where(known, curves, np.inf)[rows].min(axis=1)
+    maxima = np.where(known, curves, -np.inf)[rows].max(axis=1)
+    low, high = float(np.quantile(minima, 0.25)), float(np.quantile(maxima, 0.75))
+    distance = MAX_DISTANCE * (high - low)
+    return (low - distance, high + distance) if distance > 0 else (-np.inf, np.inf)

@@ -5,4 +5,4 @@ from __future__ import annotations
 from collections.abc import Callable
 
 Report = Callable[[str, int, int], None]
-"""Called with the step, how many of its parts are done, and how many there are."""
+"""Called with the name of the current step, its number of finished units, and their total."""

@@ -1,8 +1,8 @@
-"""How good a fitted benchmark is on held-out runs, beside what any predictor could reach.
+"""Evaluate a fitted benchmark on held-out runs, and compare it with reference predictors.
 
-The ceilings come from configurations that were run with several seeds: how well one seed's run
-predicts another's, and how well the mean of two predicts a third. The floor is the mean of the
-training runs.
+The references use configurations that were trained with several seeds: the run of one seed predicts
+the run of another, and the mean of two predicts a third. They show the best quality that a
+predictor can reach. The mean of the training runs is the reference for a poor predictor.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from eahas.spec.targets import Target
 from surrogates.data.dataset import Runs
 from surrogates.data.progress import Report
 from surrogates.evaluation.metrics import (
-    FURTHER,
+    EXTRA_METRICS,
     METRICS,
     best_quarter_tau,
-    known_mean,
     last_epoch,
     mean_over_epochs,
-    once,
+    nan_mean,
     resamplings,
+    unweighted,
     with_interval,
 )
-from surrogates.evaluation.uncertainty_metrics import trust
+from surrogates.evaluation.uncertainty_metrics import uncertainty_metrics
 
 Array = np.ndarray
 
@@ -39,60 +39,61 @@ def quality(
     resamples: int = 200,
     report: Report | None = None,
 ) -> dict[str, Any]:
-    """Metrics of every target on the first seed of each held-out configuration; JSON-ready.
+    """Metrics of every target on the run with the first seed of each held-out configuration.
 
-    Per target: `last` (or `value` for scalars) with tau within the best quarter, the `mean` over
-    epochs of curves, with 95 % bootstrap intervals; `further` metrics of the reference systems; all
-    of this again in `by_length`; and what `surrogates.evaluation.uncertainty_metrics` says of the
-    uncertainty.
+    The result consists of JSON values. For each target it contains: `last` (`value` for scalars),
+    with Kendall tau within the best quarter; `mean` over the epochs of curves; 95 % bootstrap
+    intervals of these; `further` metrics of the reference systems; the same for each length in
+    `by_length`; and the metrics of `surrogates.evaluation.uncertainty_metrics`.
     """
     runs = held_out.first_seeds()
-    found: dict[str, Any] = {"runs": len(runs), "targets": {}}
+    result: dict[str, Any] = {"runs": len(runs), "targets": {}}
     if len(runs) < 2:
-        return found
+        return result
     count = sum(len(model.targets) for model in models)
     weights = resamplings(len(runs), resamples)
     for model in models:
-        beliefs = model.distribution(runs.configs)
+        posteriors = model.distribution(runs.configs)
         for target in model.targets:
-            _tell(report, "judge on held-out runs", len(found["targets"]), count)
-            belief = beliefs[target.name]
-            seen = runs.values_of(target)
-            facts = _judged(target, belief.value, seen, runs.epochs, resamples)
-            found["targets"][target.name] = facts | trust(belief, seen, runs, weights)
-    return found
+            _report(report, "evaluate on held-out runs", len(result["targets"]), count)
+            posterior, observed = posteriors[target.name], runs.values_of(target)
+            accuracy = _accuracy_metrics(target, posterior.value, observed, runs.epochs, resamples)
+            uncertainty = uncertainty_metrics(posterior, observed, runs, weights)
+            result["targets"][target.name] = accuracy | uncertainty
+    return result
 
 
 def references(
     all_runs: Runs, *, resamples: int = 200, report: Report | None = None
 ) -> dict[str, Any]:
-    """The same metrics for predictors that need no model, on the held-out runs with three seeds.
+    """The same metrics for reference predictors without a model.
 
-    `one_seed` predicts a run by another seed's run, `two_seeds` by the mean of two others', `mean`
-    by the mean of the training runs of the same length.
+    They are evaluated on held-out configurations with at least three seeds, and predict the run of
+    the third seed. `one_seed` predicts it by the run of another seed, `two_seeds` by the mean of
+    two other runs, and `mean` by the mean of the training runs of the same length.
     """
     held_out = all_runs.side("test")
     groups = [g for g in _by_config(held_out) if len(g) >= 3]
-    found: dict[str, Any] = {"configurations": len(groups), "targets": {}}
+    result: dict[str, Any] = {"configurations": len(groups), "targets": {}}
     if len(groups) < 2:
-        return found
+        return result
     first, second, third = (np.array([g[k] for g in groups]) for k in range(3))
     epochs = held_out.epochs[third]
     training = all_runs.side("train")
     targets = all_runs.spec.targets
     for done, target in enumerate(targets):
-        _tell(report, "judge other seeds", done, len(targets))
-        seen = held_out.values_of(target)
+        _report(report, "evaluate references", done, len(targets))
+        observed = held_out.values_of(target)
         predicted = {
-            "one_seed": seen[first],
-            "two_seeds": 0.5 * (seen[first] + seen[second]),
+            "one_seed": observed[first],
+            "two_seeds": 0.5 * (observed[first] + observed[second]),
             "mean": _mean_of_length(training.values_of(target), training.epochs, epochs, target),
         }
-        found["targets"][target.name] = {
-            name: _judged(target, value, seen[third], epochs, resamples)
+        result["targets"][target.name] = {
+            name: _accuracy_metrics(target, value, observed[third], epochs, resamples)
             for name, value in predicted.items()
         }
-    return found
+    return result
 
 
 def on_repeated(
@@ -102,21 +103,21 @@ def on_repeated(
     resamples: int = 200,
     report: Report | None = None,
 ) -> dict[str, Any]:
-    """The models' metrics on exactly the runs that `references` judges: the third seeds."""
+    """The models' metrics on the same runs as in `references`: those of the third seeds."""
     held_out = all_runs.side("test")
     groups = [g for g in _by_config(held_out) if len(g) >= 3]
     mask = np.zeros(len(held_out), dtype=bool)
     mask[[g[2] for g in groups]] = True
     if mask.sum() < 2:
         return {"configurations": int(mask.sum()), "targets": {}}
-    found = quality(models, held_out.where(mask), resamples=resamples, report=report)
-    return {"configurations": found["runs"], "targets": found["targets"]}
+    result = quality(models, held_out.where(mask), resamples=resamples, report=report)
+    return {"configurations": result["runs"], "targets": result["targets"]}
 
 
-def judged(
+def benchmark_quality(
     models: Sequence[Model], runs: Runs, *, resamples: int = 200, report: Report | None = None
 ) -> dict[str, Any]:
-    """The `quality` of a manifest: held out, and the repeated configurations beside references."""
+    """The `quality` of a manifest: metrics on held-out and on repeated runs, and the references."""
     return {
         "held_out": quality(models, runs.side("test"), resamples=resamples, report=report),
         "repeated": on_repeated(models, runs, resamples=resamples, report=report),
@@ -124,95 +125,93 @@ def judged(
     }
 
 
-def _tell(report: Report | None, what: str, done: int, count: int) -> None:
+def _report(report: Report | None, what: str, done: int, count: int) -> None:
     if report is not None:
         report(what, done, count)
 
 
-def _judged(
-    target: Target, predicted: Array, seen: Array, epochs: Array, resamples: int
+def _accuracy_metrics(
+    target: Target, predicted: Array, observed: Array, epochs: Array, resamples: int
 ) -> dict[str, Any]:
-    """Every metric over all runs, and over those of each length."""
-    longest = min(predicted.shape[-1], seen.shape[-1]) if target.kind == "curve" else 0
-    ends = (
-        (last_epoch(predicted, epochs), last_epoch(seen, epochs)) if longest else (predicted, seen)
-    )
-    kept = np.isfinite(ends[0]) & np.isfinite(ends[1])
+    """All accuracy metrics over all runs, and over the runs of each length."""
+    curve = target.kind == "curve"
+    longest = min(predicted.shape[-1], observed.shape[-1]) if curve else 0
+    counts = target.schedule.counts(epochs)
+    last_predicted = last_epoch(predicted, counts) if longest else predicted
+    last_observed = last_epoch(observed, counts) if longest else observed
+    kept = np.isfinite(last_predicted) & np.isfinite(last_observed)
     if not kept.any():
-        return _nothing(target)
+        return _undefined_metrics(target)
     weights = resamplings(int(kept.sum()), resamples)
-    lengths, now, then = epochs[kept], ends[0][kept], ends[1][kept]
-    curves = (predicted[kept, :longest], seen[kept, :longest]) if longest else None
+    lengths, counts = epochs[kept], counts[kept]
+    last_predicted, last_observed = last_predicted[kept], last_observed[kept]
+    curves = (predicted[kept, :longest], observed[kept, :longest]) if longest else None
 
-    def judge(rows: Array) -> dict[str, Any]:
-        share = weights[:, rows]
-        best = best_quarter_tau(
-            now[rows], then[rows], share, maximize=target.direction == "maximize"
-        )
-        found: dict[str, Any] = {
+    def metrics_of(rows: Array) -> dict[str, Any]:
+        last = last_predicted[rows], last_observed[rows], weights[:, rows]
+        best = best_quarter_tau(*last, maximize=target.direction == "maximize")
+        result: dict[str, Any] = {
             "last" if curves else "value": {
-                **{
-                    name: with_interval(metric(now[rows], then[rows], share))
-                    for name, metric in METRICS.items()
-                },
+                **{name: with_interval(metric(*last)) for name, metric in METRICS.items()},
                 "best_quarter_tau": with_interval(best),
             }
         }
         if curves:
-            part = curves[0][rows], curves[1][rows], lengths[rows], share
-            found["mean"] = {
+            part = curves[0][rows], curves[1][rows], counts[rows], weights[:, rows]
+            result["mean"] = {
                 name: with_interval(mean_over_epochs(metric, *part))
                 for name, metric in METRICS.items()
             }
-        return {**found, "further": further(rows)}
+        return {**result, "further": extra_metrics_of(rows)}
 
-    def further(rows: Array) -> dict[str, Any]:
-        found = {"last" if curves else "value": _further(now[rows], then[rows])}
-        if curves:
-            part = curves[0][rows], curves[1][rows], lengths[rows], np.ones((1, len(rows)))
-            found["mean"] = {
-                name: _plain(mean_over_epochs(metric, *part)[0]) for name, metric in FURTHER.items()
+    def extra_metrics_of(rows: Array) -> dict[str, Any]:
+        last = last_predicted[rows], last_observed[rows]
+        result = {
+            "last" if curves else "value": {
+                name: _number(unweighted(metric, *last)) for name, metric in EXTRA_METRICS.items()
             }
-        return found
+        }
+        if curves:
+            part = curves[0][rows], curves[1][rows], counts[rows], np.ones((1, len(rows)))
+            result["mean"] = {
+                name: _number(mean_over_epochs(metric, *part)[0])
+                for name, metric in EXTRA_METRICS.items()
+            }
+        return result
 
     by_length = {}
     for length in np.unique(lengths):
         same = np.flatnonzero(lengths == length)
-        by_length[str(length)] = {"runs": len(same), **judge(same)}
-    return {**judge(np.arange(len(lengths))), "by_length": by_length}
+        by_length[str(length)] = {"runs": len(same), **metrics_of(same)}
+    return {**metrics_of(np.arange(len(lengths))), "by_length": by_length}
 
 
-def _further(predicted: Array, seen: Array) -> dict[str, float | None]:
-    return {name: _plain(once(metric, predicted, seen)) for name, metric in FURTHER.items()}
-
-
-def _plain(value: float) -> float | None:
-    """JSON has no NaN."""
+def _number(value: float) -> float | None:
+    """A rounded number; None instead of NaN, which JSON does not have."""
     return None if value != value else round(float(value), 6)
 
 
-def _nothing(target: Target) -> dict[str, Any]:
-    """What is said of a target of which no run has a value."""
+def _undefined_metrics(target: Target) -> dict[str, Any]:
+    """The entries of a target for which no run has a value."""
     unknown = with_interval(np.array([np.nan]))
     metrics = dict.fromkeys(METRICS, unknown)
-    whole = {**metrics, "best_quarter_tau": unknown}
-    of_curve = {"last": whole, "mean": metrics}
-    judged = of_curve if target.kind == "curve" else {"value": whole}
-    none: dict[str, None] = dict.fromkeys(FURTHER)
-    return {**judged, "further": dict.fromkeys(judged, none), "by_length": {}}
+    last = {**metrics, "best_quarter_tau": unknown}
+    entries = {"last": last, "mean": metrics} if target.kind == "curve" else {"value": last}
+    none: dict[str, None] = dict.fromkeys(EXTRA_METRICS)
+    return {**entries, "further": dict.fromkeys(entries, none), "by_length": {}}
 
 
-def _mean_of_length(values: Array, lengths: Array, wanted: Array, target: Target) -> Array:
-    """The training mean of each wanted length, or of all runs where the length is new."""
+def _mean_of_length(values: Array, lengths: Array, requested: Array, target: Target) -> Array:
+    """The mean of the training runs of each length; of all runs if no run has the length."""
     rows = []
-    for length in wanted:
+    for length in requested:
         same = lengths == length
-        rows.append(known_mean(values[same] if same.any() else values))
+        rows.append(nan_mean(values[same] if same.any() else values))
     return np.stack(rows) if target.kind == "curve" else np.array(rows)
 
 
 def _by_config(runs: Runs) -> list[list[int]]:
-    """The rows of each configuration, by seed."""
+    """The row numbers of each configuration, ordered by seed."""
     rows: dict[str, list[int]] = {}
     for i in np.lexsort((runs.seed, runs.config_id)):
         rows.setdefault(str(runs.config_id[i]), []).append(int(i))

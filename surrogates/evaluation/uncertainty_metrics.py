@@ -1,7 +1,7 @@
-"""Whether uncertainty means what it says: coverage of intervals, CRPS, and the worst part of it.
+"""Metrics of predicted uncertainty: coverage of intervals, CRPS, and the worst-covered stratum.
 
-Every run weighs one: of a curve it is the share of its epochs, or their mean, that counts. So the
-bootstrap over runs, whose `weights` (R, n) are those of `surrogates.evaluation.metrics`, is one
+Every run has the same weight. The value of a curve is the share of its epochs, or their mean. The
+bootstrap over runs, with the `weights` (R, n) of `surrogates.evaluation.metrics`, is therefore
 clustered by run.
 """
 
@@ -19,65 +19,76 @@ from surrogates.evaluation.metrics import with_interval
 
 Array = np.ndarray
 LEVELS = (0.5, 0.8, 0.9, 0.95)
-STRATUM_LEVEL, MIN_RUNS = 0.9, 30  # of a stratum that is worth a figure
+STRATUM_LEVEL = 0.9
+MIN_RUNS = 30  # minimum number of runs in a stratum
 QUANTILES = (np.arange(200) + 0.5) / 200
-RUNS_AT_ONCE = 64
+RUNS_PER_BLOCK = 64
 
 
-def trust(belief: Distribution, seen: Array, runs: Runs, weights: Array) -> dict[str, Any]:
-    """`coverage` at LEVELS, `crps` (over all epochs of a curve, and at its last), `worst` stratum.
+def uncertainty_metrics(
+    posterior: Distribution, observed: Array, runs: Runs, weights: Array
+) -> dict[str, Any]:
+    """Metrics of the predicted distribution of one target, with 95 % bootstrap intervals.
 
-    Each with its 95 % bootstrap interval; JSON-ready. `seen` is (n, E) or (n,).
+    The result consists of JSON values: `coverage` at LEVELS; `crps`, for curves over all epochs and
+    as `crps_last` at the last one; and the stratum with the `worst` coverage.
+
+    Args:
+        posterior: the predictions for n runs.
+        observed: the values of the runs, (n, E) or (n,).
+        runs: the n runs.
+        weights: weights of bootstrap resamples (R, n).
     """
-    width = min(np.shape(belief.location)[-1], seen.shape[-1]) if seen.ndim > 1 else None
-    shares = {level: _per_run(_inside(belief, seen, level, width)) for level in LEVELS}
-    crps = _crps(belief, seen, width)
-    found: dict[str, Any] = {
+    width = min(np.shape(posterior.location)[-1], observed.shape[-1]) if observed.ndim > 1 else None
+    shares = {level: _run_means(_inside(posterior, observed, level, width)) for level in LEVELS}
+    crps = _crps(posterior, observed, width)
+    metrics: dict[str, Any] = {
         "coverage": {f"{level:g}": _mean(share, weights) for level, share in shares.items()},
-        "crps": _mean(_per_run(crps), weights),
+        "crps": _mean(_run_means(crps), weights),
     }
     if width is not None:
-        last = np.minimum(runs.epochs, width) - 1
-        found["crps_last"] = _mean(crps[np.arange(len(crps)), last], weights)
-    found["worst"] = _worst(shares[STRATUM_LEVEL], belief, runs, weights)
-    return found
+        last = np.minimum(posterior.target.schedule.counts(runs.epochs), width) - 1
+        metrics["crps_last"] = _mean(crps[np.arange(len(crps)), last], weights)
+    metrics["worst"] = _worst_stratum(shares[STRATUM_LEVEL], posterior, runs, weights)
+    return metrics
 
 
-def _inside(belief: Distribution, seen: Array, level: float, width: int | None) -> Array:
-    """1 where a value lies inside the interval, 0 where outside, NaN where there is none."""
-    low, high = (end[..., :width] if width else end for end in belief.interval(level))
-    values = seen[..., :width] if width else seen
+def _inside(posterior: Distribution, observed: Array, level: float, width: int | None) -> Array:
+    """1 for a value inside the interval, 0 for one outside, NaN for no value."""
+    low, high = (end[..., :width] if width else end for end in posterior.interval(level))
+    values = observed[..., :width] if width else observed
     known = np.isfinite(values) & np.isfinite(low)
     return np.where(known, (low <= values) & (values <= high), np.nan)
 
 
-def _crps(belief: Distribution, seen: Array, width: int | None) -> Array:
+def _crps(posterior: Distribution, observed: Array, width: int | None) -> Array:
     """The continuous ranked probability score of each value, in the target's unit.
 
-    Twice the mean pinball loss over the quantiles of the law (Gneiting and Raftery, 2007, eq. 20;
-    Laio and Tamea, 2007).
+    This is twice the mean pinball loss over the quantiles of the distribution (Gneiting and
+    Raftery, 2007, eq. 20; Laio and Tamea, 2007).
     """
-    reaches = np.array([_signed_reach(belief, q) for q in QUANTILES])
-    location, scale = (np.asarray(p)[..., :width] for p in (belief.location, belief.scale))
-    values = seen[..., :width] if width else seen
+    offsets = np.array([_quantile_offset(posterior, q) for q in QUANTILES])
+    location, scale = (np.asarray(p)[..., :width] for p in (posterior.location, posterior.scale))
+    values = observed[..., :width] if width else observed
     scores = np.empty_like(values, dtype=float)
-    for start in range(0, len(values), RUNS_AT_ONCE):
-        rows = slice(start, start + RUNS_AT_ONCE)
+    for start in range(0, len(values), RUNS_PER_BLOCK):
+        rows = slice(start, start + RUNS_PER_BLOCK)
         quantiles = inverse_link(
-            belief.target, location[rows, ..., None] + scale[rows, ..., None] * reaches
+            posterior.target, location[rows, ..., None] + scale[rows, ..., None] * offsets
         )
         above = values[rows, ..., None] - quantiles
         scores[rows] = 2.0 * np.maximum(QUANTILES * above, (QUANTILES - 1.0) * above).mean(axis=-1)
     return scores
 
 
-def _signed_reach(belief: Distribution, quantile: float) -> float:
-    reach = belief.law.reach(abs(2.0 * quantile - 1.0)) if quantile != 0.5 else 0.0
+def _quantile_offset(posterior: Distribution, quantile: float) -> float:
+    """The distance of a quantile from the median, in units of the scale."""
+    reach = posterior.error_quantiles.reach(abs(2.0 * quantile - 1.0)) if quantile != 0.5 else 0.0
     return reach if quantile > 0.5 else -reach
 
 
-def _per_run(values: Array) -> Array:
-    """The mean of what is known of each run, (n,); NaN where nothing is."""
+def _run_means(values: Array) -> Array:
+    """The mean of the known values of each run, (n,); NaN if none is known."""
     known = np.isfinite(values).reshape(len(values), -1)
     sums = np.where(known, values.reshape(known.shape), 0.0).sum(axis=1)
     counts = known.sum(axis=1)
@@ -91,22 +102,24 @@ def _mean(values: Array, weights: Array) -> dict[str, float | None]:
     return with_interval(np.divide(sums, total, out=np.full(len(weights), np.nan), where=total > 0))
 
 
-def _worst(share: Array, belief: Distribution, runs: Runs, weights: Array) -> dict[str, Any] | None:
-    """The stratum whose coverage at STRATUM_LEVEL is farthest from it, beyond what chance explains.
+def _worst_stratum(
+    share: Array, posterior: Distribution, runs: Runs, weights: Array
+) -> dict[str, Any] | None:
+    """The stratum whose coverage differs most from STRATUM_LEVEL, in standard errors.
 
-    The distance is counted in standard errors. Strata are the lengths, the values of each choice,
-    and the thirds of what is predicted. None where no stratum has MIN_RUNS runs.
+    The strata are the lengths, the values of each choice, and the thirds of the predicted values.
+    None if no stratum has MIN_RUNS runs.
     """
     worst, distance = None, -1.0
-    for name, rows in _strata(belief, runs):
+    for name, rows in _strata(posterior, runs):
         known = rows & np.isfinite(share)
         count = int(known.sum())
         if count < MIN_RUNS:
             continue
         error = max(float(share[known].std()), 0.5 / np.sqrt(count)) / np.sqrt(count)
-        far = abs(float(share[known].mean()) - STRATUM_LEVEL) / error
-        if far > distance:
-            distance = far
+        errors_away = abs(float(share[known].mean()) - STRATUM_LEVEL) / error
+        if errors_away > distance:
+            distance = errors_away
             worst = {
                 "stratum": name,
                 "runs": count,
@@ -116,7 +129,7 @@ def _worst(share: Array, belief: Distribution, runs: Runs, weights: Array) -> di
     return worst
 
 
-def _strata(belief: Distribution, runs: Runs) -> Iterator[tuple[str, Array]]:
+def _strata(posterior: Distribution, runs: Runs) -> Iterator[tuple[str, Array]]:
     columns, fidelity = runs.columns(), runs.spec.space.fidelity
     for parameter in runs.spec.space.parameters:
         if isinstance(parameter, Choice) or parameter.name == fidelity:
@@ -124,9 +137,10 @@ def _strata(belief: Distribution, runs: Runs) -> Iterator[tuple[str, Array]]:
             values = parameter.choices if isinstance(parameter, Choice) else np.unique(column)
             for value in values:
                 yield f"{parameter.name}={value}", np.array([v == value for v in column])
-    value = np.asarray(belief.value)
-    final = value if value.ndim == 1 else value[np.arange(len(value)), runs.epochs - 1]
+    value = np.asarray(posterior.value)
+    lengths = posterior.target.schedule.counts(runs.epochs)
+    final = value if value.ndim == 1 else value[np.arange(len(value)), lengths - 1]
     low, high = np.nanquantile(final, [1 / 3, 2 / 3])
-    yield f"{belief.target.name} predicted low", final <= low
-    yield f"{belief.target.name} predicted in the middle", (final > low) & (final <= high)
-    yield f"{belief.target.name} predicted high", final > high
+    yield f"{posterior.target.name} predicted low", final <= low
+    yield f"{posterior.target.name} predicted in the middle", (final > low) & (final <= high)
+    yield f"{posterior.target.name} predicted high", final > high

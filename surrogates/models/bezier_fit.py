@@ -1,13 +1,13 @@
-"""Fitting Bezier curves to learning curves: a library of spacings first, then Gauss-Newton steps.
+"""Fit Bezier curves to learning curves: search a library of spacings, then Levenberg-Marquardt.
 
-For given x control points the parameter t of every epoch is known, and the best y control points
-are a linear least-squares problem (variable projection: Golub and Pereyra, 1973). What is left to
-search are the n - 1 degrees of freedom of the spacing. They are searched in two stages:
+A spacing is a choice of the x control points. It determines the parameter t of every epoch, so the
+best y control points are the solution of a linear least-squares problem (variable projection: Golub
+and Pereyra, 1973). The n - 1 degrees of freedom of the spacing are searched in two stages:
 
-1. A library holds every non-decreasing choice of interior x control points from a ladder of levels.
-   Its bases are orthonormal, so the residuals of all curves under all spacings are one matrix
-   product. The bases overlap: some 20 directions span them all, and the product is taken there.
-2. From the best spacings, Levenberg-Marquardt steps in the raw parameters of
+1. A library contains every non-decreasing choice of interior x control points from a set of levels.
+   Each spacing has an orthonormal basis, so the residuals of all curves for all spacings are one
+   matrix product. About 20 directions span all bases, and the product is computed in these.
+2. The best spacings are refined by Levenberg-Marquardt steps in the raw parameters of
    `eahas.models.curves.bezier.x_control_points`, for all curves at once, with Kaufman's
    approximation (1975).
 """
@@ -35,42 +35,48 @@ from eahas.models.curves.bezier import (
 Floats = NDArray[np.floating[Any]]
 
 MIN_STEP = 1e-3
-"""The least distance between neighbouring x control points of a fit, as a fraction of the run."""
+"""Minimum distance between neighbouring x control points of a fit, as a fraction of the run."""
 
-_LEVELS = {3: 60, 4: 22, 5: 13, 6: 10}  # levels of the ladder: about 2000 spacings for each degree
-_LEVEL_POWER = 3.0  # learning curves bend in their first epochs, so the ladder is dense near 0
-_KEPT_DIRECTION = 4e-3  # directions that hold less of the library's bases (rms) are left out
-_RIDGE = 1e-9  # per epoch; pulls y control points that the epochs do not determine to a line
+_LEVELS = {3: 60, 4: 22, 5: 13, 6: 10}  # by degree; about 2000 spacings for each
+_LEVEL_POWER = 3.0  # learning curves bend in their first epochs, so the levels are dense near 0
+_MIN_DIRECTION = 4e-3  # directions with a smaller share (rms) of the library's bases are left out
+_RIDGE = 1e-9  # per epoch; makes y control points that the epochs do not determine follow a line
 _CURVES_PER_BLOCK = 128
-_FIRST_DAMPING = 1e-2
-_MIN_DAMPING = 1e-8  # a constant added to raw changes nothing, so some is always needed
-_LONGEST_STEP = 2.0  # in the raw parameters: a step between control points changes by e**2 at most
+_INITIAL_DAMPING = 1e-2
+_MIN_DAMPING = 1e-8  # above 0, because a constant added to raw has no effect (singular curvature)
+_MAX_STEP = 2.0  # in the raw parameters: a step between control points changes by e**2 at most
 
 
 @dataclass(frozen=True)
 class BezierFit:
-    """N fitted curves of degree n; `bezier.decode(x_ctrl, y_ctrl, E)` gives them back."""
+    """N fitted curves of degree n; `bezier.decode(x_ctrl, y_ctrl, E)` evaluates them."""
 
     x_ctrl: Floats
-    """(N, n + 1), from 0 to 1, each step at least MIN_STEP."""
+    """x control points (N, n + 1), from 0 to 1, each step at least MIN_STEP."""
     y_ctrl: Floats
-    """(N, n + 1), in the unit of the curves."""
+    """y control points (N, n + 1), in the unit of the curves."""
     rmse: Floats
-    """(N,), root mean squared residual over the epochs, in the unit of the curves."""
+    """Root mean squared residual over the epochs (N,), in the unit of the curves."""
 
 
 def fit(
     curves: ArrayLike, degree: int = DEFAULT_DEGREE, *, starts: int = 1, iterations: int = 1
 ) -> BezierFit:
-    """Least-squares Bezier curves of `degree` for curves (N, E) of one length, E >= 1.
+    """Fit Bezier curves of `degree` to curves (N, E) of one length by least squares, E >= 1.
 
-    starts: how many of the library's spacings each curve is refined from, keeping the best.
-    iterations: Levenberg-Marquardt steps from each start.
+    Args:
+        curves: values of each curve at each epoch, (N, E).
+        degree: degree of the Bezier curves.
+        starts: number of spacings of the library from which each curve is refined; the best result
+            is kept.
+        iterations: number of Levenberg-Marquardt steps from each start. The cost is proportional to
+            starts * iterations.
 
-    The cost grows with starts * iterations. Raises FitError: curves is not (N, E), holds a value
-    that is not finite (the row is named), or degree, starts or iterations is out of range.
+    Raises:
+        FitError: `curves` is not (N, E) or contains a value that is not finite (the message names
+            the row), or degree, starts or iterations is out of range.
     """
-    values = _checked(curves, degree, starts, iterations)
+    values = _check_arguments(curves, degree, starts, iterations)
     count = len(values)
     x_ctrl = np.empty((count, degree + 1))
     y_ctrl = np.empty((count, degree + 1))
@@ -83,7 +89,7 @@ def fit(
     return BezierFit(x_ctrl, y_ctrl, rmse)
 
 
-def _checked(curves: ArrayLike, degree: int, starts: int, iterations: int) -> Floats:
+def _check_arguments(curves: ArrayLike, degree: int, starts: int, iterations: int) -> Floats:
     values = np.asarray(curves, dtype=np.float64)
     if values.ndim != 2 or values.shape[1] < 1:
         raise FitError(f"curves has shape {values.shape}; it must be (curves, epochs >= 1)")
@@ -93,7 +99,7 @@ def _checked(curves: ArrayLike, degree: int, starts: int, iterations: int) -> Fl
         raise FitError(f"starts is {starts!r}, iterations {iterations!r}; at least 1 and 0 needed")
     finite = np.isfinite(values).all(axis=1)
     if not finite.all():
-        raise FitError(f"curves[{int(np.argmin(finite))}] holds a value that is not finite")
+        raise FitError(f"curves[{int(np.argmin(finite))}] contains a value that is not finite")
     return values
 
 
@@ -101,29 +107,31 @@ def _fit_block(
     values: Floats, degree: int, starts: int, iterations: int
 ) -> tuple[Floats, Floats, Floats]:
     count, epochs = values.shape
-    line, bent, scale = _without_line(values)
-    if epochs <= degree + 1:  # as many control points as epochs: any spacing meets them all
-        best = _projected(bent, _spacings(np.zeros((count, degree)), epochs))
+    line, bent, scale = _remove_line(values)
+    if epochs <= degree + 1:  # as many control points as epochs: any spacing fits exactly
+        best = _project(bent, _make_spacings(np.zeros((count, degree)), epochs))
     else:
-        best = _searched(bent, degree, starts, iterations)
+        best = _search(bent, degree, starts, iterations)
     x = best.spacings.x
     y = scale * best.coefficients + line[:, :1] + line[:, 1:] * x
     return x, y, scale[:, 0] * np.sqrt(best.cost / epochs)
 
 
-def _searched(bent: Floats, degree: int, starts: int, iterations: int) -> _Projections:
+def _search(bent: Floats, degree: int, starts: int, iterations: int) -> _Projections:
     library = _library(degree, bent.shape[1])
     chosen = library.best_spacings(bent, starts)
-    best = _refined(bent, library.spacings.take(chosen[:, 0]), iterations)
+    best = _refine(bent, library.spacings.take(chosen[:, 0]), iterations)
     for start in range(1, chosen.shape[1]):
-        best.take_better(_refined(bent, library.spacings.take(chosen[:, start]), iterations))
+        best.take_better(_refine(bent, library.spacings.take(chosen[:, start]), iterations))
     return best
 
 
-def _without_line(values: Floats) -> tuple[Floats, Floats, Floats]:
-    """Each curve's own straight line (offset, slope) (m, 2); the rest at unit size; that size.
+def _remove_line(values: Floats) -> tuple[Floats, Floats, Floats]:
+    """Subtract the least-squares line from each curve and scale the remainder to unit rms.
 
-    Every spacing can draw any straight line, so only the rest is left to the search.
+    Returns the lines (m, 2) as (offset, slope), the scaled remainders (m, E) and their scales
+    (m, 1). Every spacing represents any straight line exactly, so the search needs the remainder
+    only.
     """
     epochs = values.shape[1]
     x = epoch_positions(epochs)
@@ -141,19 +149,19 @@ def _without_line(values: Floats) -> tuple[Floats, Floats, Floats]:
 
 @dataclass
 class _Spacings:
-    """S choices of the x control points, and what follows from them alone."""
+    """S choices of the x control points, and the arrays that depend on them only."""
 
     raw: Floats  # (S, n)
     x: Floats  # (S, n + 1)
     chain: Floats  # (S, n - 1, n), d x_k / d raw_j for 0 < k < n
     basis: Floats  # (S, n + 1, E)
-    inverse: Floats  # (S, n + 1, n + 1), of the basis' Gram matrix
+    inverse: Floats  # (S, n + 1, n + 1), the inverse of the basis' Gram matrix
 
     def take(self, rows: NDArray[np.intp] | slice) -> _Spacings:
         return _Spacings(*(array[rows] for array in vars(self).values()))
 
 
-def _spacings(raw: Floats, epochs: int) -> _Spacings:
+def _make_spacings(raw: Floats, epochs: int) -> _Spacings:
     n = raw.shape[1]
     free = 1.0 - n * MIN_STEP
     share = x_control_points(raw)
@@ -169,55 +177,55 @@ def _spacings(raw: Floats, epochs: int) -> _Spacings:
 
 @dataclass
 class _Projections:
-    """The best y control points of m curves for one spacing each."""
+    """The least-squares fits of m curves, with one spacing for each."""
 
     spacings: _Spacings
-    coefficients: Floats  # (m, n + 1)
+    coefficients: Floats  # (m, n + 1), y control points
     residual: Floats  # (m, E)
     cost: Floats  # (m,) sum of squared residuals
 
     def take_better(self, other: _Projections) -> NDArray[np.bool_]:
-        """Overwrites the curves for which `other` has the lower cost; says which these were."""
+        """Overwrite the curves for which `other` has a lower cost; return a mask of these (m,)."""
         better = other.cost < self.cost
-        pairs = [(vars(self.spacings)[k], theirs) for k, theirs in vars(other.spacings).items()]
+        pairs = [(vars(self.spacings)[name], new) for name, new in vars(other.spacings).items()]
         pairs.append((self.coefficients, other.coefficients))
         pairs.append((self.residual, other.residual))
         pairs.append((self.cost, other.cost))
-        for mine, theirs in pairs:
-            where = better.reshape(-1, *[1] * (mine.ndim - 1))
-            np.copyto(mine, theirs, where=where)
+        for old, new in pairs:
+            where = better.reshape(-1, *[1] * (old.ndim - 1))
+            np.copyto(old, new, where=where)
         return better
 
 
-def _projected(bent: Floats, spacings: _Spacings) -> _Projections:
+def _project(bent: Floats, spacings: _Spacings) -> _Projections:
     basis = spacings.basis
     coefficients = (spacings.inverse @ (basis @ bent[:, :, None]))[:, :, 0]
     residual = bent - (coefficients[:, None, :] @ basis)[:, 0]
     return _Projections(spacings, coefficients, residual, (residual * residual).sum(axis=1))
 
 
-def _refined(bent: Floats, start: _Spacings, iterations: int) -> _Projections:
-    """Levenberg-Marquardt in raw, all curves at once, each with its own damping."""
-    best = _projected(bent, start)
-    damping = np.full(len(bent), _FIRST_DAMPING)
+def _refine(bent: Floats, start: _Spacings, iterations: int) -> _Projections:
+    """Levenberg-Marquardt steps in raw for all curves at once; each curve has its own damping."""
+    best = _project(bent, start)
+    damping = np.full(len(bent), _INITIAL_DAMPING)
     for _ in range(iterations):
-        gradient, curvature = _descent(best)
+        gradient, curvature = _gauss_newton(best)
         diagonal = np.einsum("mii->mi", curvature)  # a view
         diagonal += (damping * (diagonal.mean(axis=1) + 1e-12))[:, None]
         step = np.linalg.solve(curvature, gradient)[:, :, 0]
         longest = np.abs(step).max(axis=1, keepdims=True)
-        step *= _LONGEST_STEP / np.maximum(longest, _LONGEST_STEP)
-        trial = _spacings(best.spacings.raw + step, bent.shape[1])
-        better = best.take_better(_projected(bent, trial))
+        step *= _MAX_STEP / np.maximum(longest, _MAX_STEP)
+        trial = _make_spacings(best.spacings.raw + step, bent.shape[1])
+        better = best.take_better(_project(bent, trial))
         damping = np.maximum(damping * np.where(better, 0.2, 6.0), _MIN_DAMPING)
     return best
 
 
-def _descent(at: _Projections) -> tuple[Floats, Floats]:
-    """Gradient (m, n, 1) and Gauss-Newton curvature (m, n, n) of -cost / 2 and cost / 2 in raw.
+def _gauss_newton(at: _Projections) -> tuple[Floats, Floats]:
+    """Gradient of -cost / 2 (m, n, 1) and Gauss-Newton curvature of cost / 2 (m, n, n) in raw.
 
-    Moving x_k by d moves the curve by -(dy/dx) * b_k * d at a fixed position x: what is left after
-    the y control points have followed is the part orthogonal to the basis.
+    A change d of x_k changes the curve by -(dy/dx) * b_k * d at a fixed position x. The best y
+    control points change as well, so only the component orthogonal to the basis remains.
     """
     x, basis, chain = at.spacings.x, at.spacings.basis, at.spacings.chain
     rates = np.stack((_derivative(at.coefficients), _derivative(x)), axis=1) @ basis
@@ -231,7 +239,7 @@ def _descent(at: _Projections) -> tuple[Floats, Floats]:
 
 
 def _derivative(control: Floats) -> Floats:
-    """Control points (m, n + 1), of degree n again, of the derivative in t."""
+    """Control points (m, n + 1) of the derivative with respect to t, raised to degree n."""
     n = control.shape[1] - 1
     step = np.diff(control, axis=1)
     k = np.arange(1, n + 1)
@@ -245,17 +253,17 @@ def _derivative(control: Floats) -> Floats:
 class _Library:
     spacings: _Spacings
     directions: Floats
-    """(E, R): orthonormal; they span the bent part of every spacing's curves."""
+    """(E, R), orthonormal; they span the curves of all spacings without their straight lines."""
     bases: NDArray[np.float32]
-    """(R, B * S): the B orthonormal bent curves of each spacing, in the directions."""
+    """(R, B * S): the B orthonormal basis curves of each spacing, expressed in the directions."""
 
     def best_spacings(self, bent: Floats, count: int) -> NDArray[np.intp]:
-        """The `count` spacings that explain most of each curve: (m, count), the best first."""
-        parts = (bent @ self.directions).astype(np.float32) @ self.bases
-        parts = parts.reshape(len(bent), -1, len(self.spacings.raw))
-        explained = np.einsum("mbs,mbs->ms", parts, parts)
+        """The `count` spacings that explain most of each curve, (m, count), the best first."""
+        coefficients = (bent @ self.directions).astype(np.float32) @ self.bases
+        coefficients = coefficients.reshape(len(bent), -1, len(self.spacings.raw))
+        explained = np.einsum("mbs,mbs->ms", coefficients, coefficients)
         best = np.empty((len(bent), min(count, explained.shape[1])), dtype=np.intp)
-        for k in range(best.shape[1]):  # a few passes cost less than a sort
+        for k in range(best.shape[1]):  # a few argmax calls are faster than a sort
             best[:, k] = explained.argmax(axis=1)
             np.put_along_axis(explained, best[:, k : k + 1], -1.0, axis=1)
         return best
@@ -263,13 +271,13 @@ class _Library:
 
 @lru_cache(maxsize=4)
 def _library(degree: int, epochs: int) -> _Library:
-    """Built once for a degree and a number of epochs: for 200 epochs 0.1 s and 20 MB."""
-    spacings = _spacings(_ladder(degree), epochs)
-    # A part of the spacings is enough to find the directions: neighbours hardly differ.
+    """The library of a degree and a number of epochs, cached; 0.1 s and 20 MB for 200 epochs."""
+    spacings = _make_spacings(_all_spacings(degree), epochs)
+    # Every eighth spacing is enough to find the directions, because neighbours hardly differ.
     sample = _bent_bases(spacings.take(slice(None, None, 8)).basis)
     columns = sample.transpose(1, 0, 2).reshape(epochs, -1)
     strength, vectors = np.linalg.eigh(columns @ columns.T / len(sample))
-    directions = vectors[:, strength > _KEPT_DIRECTION**2]
+    directions = vectors[:, strength > _MIN_DIRECTION**2]
     blocks = range(0, len(spacings.raw), _CURVES_PER_BLOCK)
     reduced = np.concatenate(
         [directions.T @ _bent_bases(spacings.basis[k : k + _CURVES_PER_BLOCK]) for k in blocks]
@@ -278,7 +286,7 @@ def _library(degree: int, epochs: int) -> _Library:
     return _Library(spacings, directions, np.ascontiguousarray(bases, dtype=np.float32))
 
 
-def _ladder(degree: int) -> Floats:
+def _all_spacings(degree: int) -> Floats:
     """raw (S, degree) of every non-decreasing choice of interior control points from the levels."""
     levels = (np.arange(1, _LEVELS[degree] + 1) / (_LEVELS[degree] + 1)) ** _LEVEL_POWER
     interior = np.array([*combinations_with_replacement(levels, degree - 1)])
@@ -287,9 +295,9 @@ def _ladder(degree: int) -> Floats:
 
 
 def _bent_bases(basis: Floats) -> Floats:
-    """From (S, n + 1, E) orthonormal bases (S, E, B) of the same curves without straight lines.
+    """Orthonormal bases (S, E, B) of the curves of bases (S, n + 1, E), without straight lines.
 
-    With a constant and x itself the first and the last basis function are no longer needed.
+    A constant and x replace the first and the last basis function.
     """
     count, _, epochs = basis.shape
     ones = np.ones((count, epochs, 1))

@@ -1,7 +1,7 @@
-"""Regressors of codes: one function for all of them, told apart by the type of their settings.
+"""Fit the members of an ensemble of any regressor; the type of the settings selects the regressor.
 
-A member is fitted to the runs of all folds but its own. What it says about the runs of its own,
-which it has not seen, shows how far predictions stray.
+Each member is fitted to the runs of all folds but one. Its predictions for the fold that it left
+out show how large the errors on new runs are.
 """
 
 from __future__ import annotations
@@ -62,38 +62,49 @@ FITS: Mapping[type, Fit] = {
 def fit_members(
     runs: Runs, codes: Array, settings: CodeSettings, progress: Progress | None = None
 ) -> tuple[Regressor, Array]:
-    """All members as one regressor of codes (n, K), and what each says of the runs of its fold.
+    """Fit all members of an ensemble that predicts codes (n, K).
 
-    Where a run lacks a code (NaN), that code is learned from the others. Raises FitError for fewer
-    configurations than members, and as the regressor does.
+    If a run lacks a code (NaN), that code is fitted to the other runs.
+
+    Returns:
+        the members as one regressor, and the out-of-fold predictions (n, K): each run is predicted
+        by the member that left out its fold.
+
+    Raises:
+        FitError: there are fewer configurations than members, or the regressor raises it.
     """
     fold = folds(runs, settings.members, settings.seed)
-    unseen = np.empty_like(codes)
+    out_of_fold = np.empty_like(codes)
     if isinstance(settings, NetSettings):
         networks = fit_code_networks(runs, codes, settings, progress)
         for member in range(settings.members):
-            own = fold == member
-            unseen[own] = networks.many(runs.x[own])[member]
-        return networks, unseen
+            held_out = fold == member
+            out_of_fold[held_out] = networks.many(runs.x[held_out])[member]
+        return networks, out_of_fold
     members: list[Regressor] = []
     for member in range(settings.members):
-        seen, own = fold != member, fold == member
+        training, held_out = fold != member, fold == member
         fitted = fit_member(
-            runs.x[seen], codes[seen], runs.weight[seen], settings, settings.seed + member
+            runs.x[training],
+            codes[training],
+            runs.weight[training],
+            settings,
+            settings.seed + member,
         )
-        unseen[own] = fitted.many(runs.x[own])[0]
+        out_of_fold[held_out] = fitted.many(runs.x[held_out])[0]
         members.append(fitted)
         if progress is not None:
             progress(member + 1, settings.members)
-    return Pooled(tuple(members)), unseen
+    return Pooled(tuple(members)), out_of_fold
 
 
 def fit_member(
     x: Array, codes: Array, weight: Array, settings: MemberSettings, seed: int
 ) -> Regressor:
-    """One member: all outputs at once, or, where runs lack some, each from the runs that have it.
+    """Fit one member to x (n, F), codes (n, K) and weight (n,).
 
-    x (n, F), codes (n, K), weight (n,).
+    All outputs are fitted together. If codes are missing, each output is fitted separately, to the
+    runs that have it.
     """
     fit = FITS[type(settings)]
     known = np.isfinite(codes)

@@ -1,11 +1,10 @@
-"""Fitting an ensemble of networks: members side by side, each with its own seed and fold."""
+"""Train an ensemble of networks: all members at once, each with its own seed and fold."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -15,45 +14,48 @@ from eahas.errors import CheckpointError, EahasError, FitError
 from eahas.models.ensemble import Ensemble
 from eahas.models.heads import CurveHead, ScalarHead
 from eahas.models.regressors.mlp import MlpEnsemble, mlp_from_tensors
+from eahas.settings import number, whole_numbers
 from surrogates.data.dataset import Runs
 from surrogates.data.folds import folds
-from surrogates.data.transforms import linked_scalars
-from surrogates.models.codecs import curve_bounds, started
-from surrogates.models.networks import MemberMlp, drawing
+from surrogates.data.transforms import log_scale_scalars
+from surrogates.models.codecs import curve_bounds, initial_code
+from surrogates.models.networks import MemberMlp, torch_decoder
+from surrogates.settings import EnsembleSettings
 
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class NetSettings:
-    """How an ensemble of networks is fitted. Every field is a hyperparameter of the fit."""
+class NetSettings(EnsembleSettings):
+    """Settings of an ensemble of networks.
 
-    members: int = 5
-    hidden: tuple[int, ...] = (96, 96)
-    degree: int = 5
-    steps: int = 2500
-    batch_size: int = 128
-    learning_rate: float = 3e-3
-    weight_decay: float = 1.0
-    dropout: float = 0.1
-    left_out: int = 1  # of the folds, by each member: 0 or 1
-    seed: int = 0
+    `left_out` is the number of folds of the runs that each member leaves out.
+    """
+
+    hidden: tuple[int, ...] = whole_numbers((96, 96))
+    steps: int = number(2500, 1)
+    batch_size: int = number(128, 1)
+    learning_rate: float = number(3e-3)
+    weight_decay: float = number(1.0)
+    dropout: float = number(0.1, 0, 1, open_high=True)
+    left_out: int = number(1, 0, 1)
 
     @property
     def leaves_out(self) -> bool:
         """Whether each member leaves a fold of the runs out."""
         return True
 
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
 
 @dataclass(frozen=True)
 class FitSettings(NetSettings):
-    """The same with the loss on what is drawn: at how many epochs, and how much the last counts."""
+    """Settings of networks whose loss is computed on the decoded curves.
 
-    positions: int = 24
-    last_epoch_weight: float = 0.5
+    The loss is computed at `positions` epochs; the last one has the additional weight
+    `last_epoch_weight`.
+    """
+
+    positions: int = number(24, 2)
+    last_epoch_weight: float = number(0.5)
 
     @property
     def leaves_out(self) -> bool:
@@ -67,56 +69,60 @@ def fit_curves(
     *,
     codec: str = "bezier",
 ) -> Ensemble:
-    """An ensemble of networks for every curve of the spec, fitted to these runs.
+    """Fit an ensemble of networks for all curves of the spec.
 
-    The loss is taken on the decoded curve, at random epochs and the last, not on the codes. Raises
-    FitError for fewer configurations than members (each member leaves one fold out), and for an
-    unknown codec.
+    The loss is the error of the decoded curve at random epochs and at the last one, not the error
+    of the codes.
+
+    Raises:
+        FitError: there are fewer configurations than members (each member leaves one fold out), the
+            codec is unknown, or the fit diverged.
     """
     spec = runs.spec
-    start = started(codec, runs, settings.degree, settings.seed)
+    start = initial_code(codec, runs, settings.degree, settings.seed)
     head = CurveHead(spec.curves, start.codec)
     low, high = (torch.tensor(bound).float()[:, None] for bound in curve_bounds(runs))
     spans = high - low
     targets = torch.from_numpy(runs.curves).float()
-    groups = {int(e): np.flatnonzero(runs.epochs == e) for e in np.unique(runs.epochs)}
+    groups = {int(e): np.flatnonzero(runs.lengths == e) for e in np.unique(runs.lengths)}
     rng = np.random.default_rng(settings.seed)
     c, k = len(spec.curves), start.codec.outputs
-    drawn = drawing(start.codec)
-    scale, shift = (torch.from_numpy(part).float() for part in (start.scale, start.shift))
+    decode = torch_decoder(start.codec)
+    scale, shift = (torch.from_numpy(array).float() for array in (start.scale, start.shift))
 
     def batch_loss(network: MemberMlp, data: Data, generator: torch.Generator) -> Tensor:
-        length, rows = _one_group(groups, settings.batch_size, rng)
-        at = _positions(length, settings.positions, rng)
-        positions = torch.from_numpy(at / max(length - 1, 1)).float()
+        length, rows = _sample_batch(groups, settings.batch_size, rng)
+        epochs = _sample_epochs(length, settings.positions, rng)
+        positions = torch.from_numpy(epochs / max(length - 1, 1)).float()
         out = network(data.x[:, rows], generator)
-        predicted = (drawn(shift + scale * out[..., :k], positions) - low) / spans
-        wanted = ((targets[rows][:, :, at] - low) / spans).clamp(0.0, 1.0)
-        known = torch.isfinite(wanted)  # a diverged run has no loss after its end
-        error = torch.where(known, predicted - wanted.nan_to_num(), 0.0)
+        predicted = (decode(shift + scale * out[..., :k], positions) - low) / spans
+        observed = ((targets[rows][:, :, epochs] - low) / spans).clamp(0.0, 1.0)
+        known = torch.isfinite(observed)  # the epochs after a run diverged have no loss
+        error = torch.where(known, predicted - observed.nan_to_num(), 0.0)
         ends = out[..., k:].unflatten(-1, (c, 2)).exp()
         noise = ends[..., :1] + (ends[..., 1:] - ends[..., :1]) * positions
-        share = torch.full((len(at),), 1.0 / len(at))
+        share = torch.full((len(epochs),), 1.0 / len(epochs))
         share[-1] += settings.last_epoch_weight
         loss = _loss(error, noise, share * known)
         return (loss.mean(-1) * data.weight[:, rows]).sum() / data.weight[:, rows].sum()
 
     bias = np.concatenate([np.zeros(k), np.full(2 * c, math.log(0.03))])
-    blind = runs.features.of_costs
-    network, data = optimised(runs, head.outputs, bias, batch_loss, settings, progress, blind=blind)
-    in_unit = np.repeat(np.log(spans.numpy()[:, 0]), 2)  # noise in the target's unit
+    network, data = train_networks(
+        runs, head.outputs, bias, batch_loss, settings, progress, ignored=runs.features.of_costs
+    )
+    log_spans = np.repeat(np.log(spans.numpy()[:, 0]), 2)  # convert the noise to the target's unit
     assert spec.main_curve is not None
     return Ensemble.uncalibrated(
         head,
         spec=spec,
         name="learning_curve",
         features=runs.features,
-        regressor=sound(
+        regressor=check_converged(
             network.to_numpy(
                 data.mean,
                 data.std,
                 np.concatenate([start.scale, np.ones(2 * c)]),
-                np.concatenate([start.shift, in_unit]),
+                np.concatenate([start.shift, log_spans]),
             )
         ),
         primary=spec.main_curve.name,
@@ -125,16 +131,20 @@ def fit_curves(
 
 
 def fit_scalars(runs: Runs, settings: FitSettings, progress: Progress | None = None) -> Ensemble:
-    """An ensemble for every scalar, on a log scale and per epoch where that is its kind.
+    """Fit an ensemble of networks for all scalars of the spec.
 
-    Raises FitError as `fit_curves`, and for a target that is not positive though its kind is.
+    Targets on a log scale are fitted as logarithms, and totals per epoch.
+
+    Raises:
+        FitError: as in `fit_curves`, or a target on a log scale has a value that is not positive.
     """
     spec = runs.spec
     head = ScalarHead(spec.scalars)
     runs = runs.where(np.isfinite(runs.scalars).any(axis=1))
-    linked = linked_scalars(runs, head)
-    mean, std = np.nanmean(linked, axis=0), np.maximum(np.nanstd(linked, axis=0), 1e-6)
-    targets = torch.from_numpy((linked - mean) / std).float()
+    transformed = log_scale_scalars(runs, head)
+    mean = np.nanmean(transformed, axis=0)
+    std = np.maximum(np.nanstd(transformed, axis=0), 1e-6)
+    targets = torch.from_numpy((transformed - mean) / std).float()
     rng = np.random.default_rng(settings.seed)
     count = len(spec.scalars)
 
@@ -147,7 +157,7 @@ def fit_scalars(runs: Runs, settings: FitSettings, progress: Progress | None = N
         return (loss * data.weight[:, rows]).sum() / data.weight[:, rows].sum()
 
     bias = np.concatenate([np.zeros(count), np.full(count, math.log(0.2))])
-    network, data = optimised(runs, head.outputs, bias, batch_loss, settings, progress)
+    network, data = train_networks(runs, head.outputs, bias, batch_loss, settings, progress)
     scale = np.concatenate([std, np.ones(count)])
     shift = np.concatenate([mean, np.log(std)])
     return Ensemble.uncalibrated(
@@ -155,7 +165,7 @@ def fit_scalars(runs: Runs, settings: FitSettings, progress: Progress | None = N
         spec=spec,
         name="costs",
         features=runs.features,
-        regressor=sound(network.to_numpy(data.mean, data.std, scale, shift)),
+        regressor=check_converged(network.to_numpy(data.mean, data.std, scale, shift)),
         primary=spec.scalars[0].name,
         manifest={"settings": settings.to_dict()},
     )
@@ -163,15 +173,15 @@ def fit_scalars(runs: Runs, settings: FitSettings, progress: Progress | None = N
 
 @dataclass(frozen=True)
 class Data:
-    """The runs as every member sees them."""
+    """The training data of the M members."""
 
     x: Tensor  # (M, n, F), standardised
-    weight: Tensor  # (M, n), zero where a member leaves the run out
+    weight: Tensor  # (M, n), zero if the member leaves the run out
     mean: np.ndarray
     std: np.ndarray
 
 
-def optimised(
+def train_networks(
     runs: Runs,
     outputs: int,
     bias: np.ndarray,
@@ -179,11 +189,21 @@ def optimised(
     settings: NetSettings,
     progress: Progress | None,
     *,
-    blind: np.ndarray | None = None,
+    ignored: np.ndarray | None = None,
 ) -> tuple[MemberMlp, Data]:
-    """AdamW under a cosine schedule; the same settings and runs give the same weights.
+    """Train with AdamW and a cosine schedule; the same settings and runs give the same weights.
 
-    Features at which `blind` (F,) is true are not seen: their weights are 0.
+    Args:
+        runs: the training runs.
+        outputs: number of outputs of a network.
+        bias: initial biases of the last layer (outputs,).
+        batch_loss: loss of a random batch.
+        settings: hyperparameters of the fit.
+        progress: called after each step.
+        ignored: a mask of features (F,) that the networks ignore; their weights are 0.
+
+    Raises:
+        FitError: the fit diverged, or there are fewer configurations than members.
     """
     data = _data(runs, settings)
     generator = torch.Generator().manual_seed(settings.seed)
@@ -191,20 +211,20 @@ def optimised(
     network = MemberMlp(settings.members, sizes, settings.dropout, generator)
     with torch.no_grad():
         network.biases[-1].copy_(torch.from_numpy(bias).float().expand_as(network.biases[-1]))
-        if blind is not None:
-            network.weights[0][:, torch.from_numpy(blind)] = 0.0
-            data.x[..., torch.from_numpy(blind)] = 0.0  # and so they get no gradient
+        if ignored is not None:
+            network.weights[0][:, torch.from_numpy(ignored)] = 0.0
+            data.x[..., torch.from_numpy(ignored)] = 0.0  # so that these weights have no gradient
     optimiser = torch.optim.AdamW(
         network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
     )
     for step in range(settings.steps):
         done = step / settings.steps
         for group in optimiser.param_groups:
-            rise = min(1.0, (step + 1) / (0.05 * settings.steps))
-            group["lr"] = settings.learning_rate * rise * 0.5 * (1 + math.cos(math.pi * done))
+            warmup = min(1.0, (step + 1) / (0.05 * settings.steps))
+            group["lr"] = settings.learning_rate * warmup * 0.5 * (1 + math.cos(math.pi * done))
         try:
             loss = batch_loss(network, data, generator)
-        except EahasError as error:  # numbers that are none draw no curve
+        except EahasError as error:  # codes that are not finite cannot be decoded
             raise _diverged(error) from None
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
@@ -215,8 +235,12 @@ def optimised(
     return network, data
 
 
-def sound(mlp: MlpEnsemble) -> MlpEnsemble:
-    """The networks, if they could be loaded again; FitError where the fit diverged."""
+def check_converged(mlp: MlpEnsemble) -> MlpEnsemble:
+    """Return the networks if a checkpoint of them could be loaded.
+
+    Raises:
+        FitError: the fit diverged.
+    """
     try:
         return mlp_from_tensors(mlp.tensors())
     except CheckpointError as error:
@@ -232,17 +256,18 @@ def _data(runs: Runs, settings: NetSettings) -> Data:
     std = np.where(std > 1e-6, std, 1.0)
     x = torch.from_numpy((runs.x - mean) / std).float()
     fold = folds(runs, settings.members, settings.seed)
-    own = fold[None, :] == np.arange(settings.members)[:, None]
-    kept = torch.from_numpy(~own) if settings.leaves_out else torch.ones(own.shape)
+    held_out = fold[None, :] == np.arange(settings.members)[:, None]
+    kept = torch.from_numpy(~held_out) if settings.leaves_out else torch.ones(held_out.shape)
     weight = torch.from_numpy(runs.weight).float() * kept
     return Data(x.repeat(settings.members, 1, 1), weight, mean, std)
 
 
 def _loss(error: Tensor, noise: Tensor, share: Tensor) -> Tensor:
-    """Squared error, and the likelihood of the noise with the error held fixed.
+    """Squared error, plus the negative log likelihood of the noise for a fixed error.
 
-    Held fixed, because a joint likelihood lets a network excuse what it could learn (Seitzer et
-    al., "On the Pitfalls of Heteroscedastic Uncertainty Estimation", 2022).
+    The error is detached, because in a joint likelihood a network can increase the noise instead of
+    reducing the error (Seitzer et al., "On the Pitfalls of Heteroscedastic Uncertainty
+    Estimation", 2022).
     """
     fixed = error.detach()
     noise = noise.clamp_min(1e-4)
@@ -250,10 +275,10 @@ def _loss(error: Tensor, noise: Tensor, share: Tensor) -> Tensor:
     return ((error**2 * 20.0 + 0.02 * likelihood) * share).sum(-1)
 
 
-def _one_group(
+def _sample_batch(
     groups: dict[int, np.ndarray], size: int, rng: np.random.Generator
 ) -> tuple[int, np.ndarray]:
-    """Runs of one length, the lengths drawn by how many runs they have."""
+    """Sample a length in proportion to its number of runs, then the rows of runs of this length."""
     lengths = list(groups)
     counts = np.array([len(groups[length]) for length in lengths], dtype=float)
     length = lengths[int(rng.choice(len(lengths), p=counts / counts.sum()))]
@@ -261,8 +286,8 @@ def _one_group(
     return length, rng.choice(rows, min(size, len(rows)), replace=False)
 
 
-def _positions(length: int, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Sorted random epochs from 0, the first and the last among them; all if there are few."""
+def _sample_epochs(length: int, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Sorted random epochs, counted from 0, with the first and the last; all if at most `count`."""
     if length <= count:
         return np.arange(length)
     inner = rng.choice(np.arange(1, length - 1), count - 2, replace=False)

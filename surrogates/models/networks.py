@@ -1,4 +1,4 @@
-"""The torch twins of the mlp regressor and of the codecs: fitted here, queried in eahas."""
+"""Torch versions of the MLP regressor and of the codecs, for training; eahas predicts in numpy."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from torch import Tensor, nn
 
 from eahas.models.curves import bezier
 from eahas.models.curves.codecs import BezierCodec, Codec
+from eahas.models.curves.monotone import MonotoneCodec
 from eahas.models.regressors.mlp import MlpEnsemble
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """torch takes one thread inside, also as a decorator.
+    """Limit torch to one thread; usable as a context manager and as a decorator.
 
-    Networks this small gain nothing from more, and wait for each other where cores are busy; and
-    sums of one thread are the same on machines of any number of cores.
+    Networks of this size do not become faster with more threads, and threads that wait for busy
+    cores slow them down. With one thread, sums do not depend on the number of cores.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -32,7 +33,7 @@ def one_thread() -> Iterator[None]:
 
 
 class MemberMlp(nn.Module):
-    """M networks of one shape, trained side by side: (M, batch, inputs) -> (M, batch, outputs)."""
+    """M networks of one shape, trained together: (M, batch, inputs) -> (M, batch, outputs)."""
 
     def __init__(
         self, members: int, sizes: tuple[int, ...], dropout: float, generator: torch.Generator
@@ -45,7 +46,7 @@ class MemberMlp(nn.Module):
             self.weights.append(nn.Parameter(weight * math.sqrt(2.0 / inputs)))
             self.biases.append(nn.Parameter(torch.zeros(members, 1, outputs)))
         with torch.no_grad():
-            self.weights[-1].mul_(0.1)  # start near the bias, which knows the mean
+            self.weights[-1].mul_(0.1)  # so that the first predictions are close to the bias
         self.dropout = dropout
 
     def forward(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
@@ -78,8 +79,8 @@ class MemberMlp(nn.Module):
         )
 
 
-def drawing(codec: Codec) -> Callable[[Tensor, Tensor], Tensor]:
-    """`codec.curves` with gradients: codes (..., K) and positions (P,) give curves (..., C, P)."""
+def torch_decoder(codec: Codec) -> Callable[[Tensor, Tensor], Tensor]:
+    """A differentiable `codec.curves`: codes (..., K) and positions (P,) -> curves (..., C, P)."""
     if isinstance(codec, BezierCodec):
         n, count = codec.degree, len(codec.low)
         low, high = (torch.tensor(bound).float()[:, None] for bound in (codec.low, codec.high))
@@ -90,6 +91,16 @@ def drawing(codec: Codec) -> Callable[[Tensor, Tensor], Tensor]:
             return decode_at(x_control_points(code[..., :n]), y, positions)
 
         return from_control_points
+    if isinstance(codec, MonotoneCodec):
+        steps, begin = codec.degree, torch.tensor(codec.from_zero)[:, None]
+
+        def from_steps(code: Tensor, positions: Tensor) -> Tensor:
+            raw = code[..., steps:].unflatten(-1, (len(codec.from_zero), steps + 1))
+            first = raw[..., :1].masked_fill(begin, -torch.inf)
+            y = torch.softmax(torch.cat((first, raw[..., 1:]), dim=-1), dim=-1).cumsum(-1)
+            return decode_at(x_control_points(code[..., :steps]), y, positions)
+
+        return from_steps
     grid, decoder = codec.positions, codec.decoder
     layers = () if decoder is None else tuple(zip(decoder.weights, decoder.biases, strict=True))
     tensors = [(torch.from_numpy(w[0]), torch.from_numpy(b[0])) for w, b in layers]
@@ -99,14 +110,14 @@ def drawing(codec: Codec) -> Callable[[Tensor, Tensor], Tensor]:
             code = (torch.relu(code) if k else code) @ weight + bias
         values = code.unflatten(-1, (codec.count, len(grid)))
         at = positions.double().numpy()
-        between = np.array([np.interp(at, grid, unit) for unit in np.eye(len(grid))])
-        return values @ torch.from_numpy(between).float()
+        interpolation = np.array([np.interp(at, grid, unit) for unit in np.eye(len(grid))])
+        return values @ torch.from_numpy(interpolation).float()
 
     return from_grid
 
 
 def x_control_points(raw: Tensor) -> Tensor:
-    """`eahas.models.curves.bezier.x_control_points` with gradients: (..., n) -> (..., n + 1)."""
+    """Differentiable `eahas.models.curves.bezier.x_control_points`: (..., n) -> (..., n + 1)."""
     steps = torch.softmax(raw, dim=-1)
     inner = torch.cumsum(steps, dim=-1)[..., :-1]
     zero = torch.zeros_like(raw[..., :1])
@@ -114,10 +125,10 @@ def x_control_points(raw: Tensor) -> Tensor:
 
 
 def decode_at(x_ctrl: Tensor, y_ctrl: Tensor, positions: Tensor) -> Tensor:
-    """Curves at positions in [0, 1], with gradients through both kinds of control points.
+    """Values of Bezier curves at positions in [0, 1], differentiable in all control points.
 
-    x_ctrl (..., n + 1), y_ctrl (..., C, n + 1), positions (P,): result (..., C, P). t with
-    x(t) = position is found without gradients; one Newton step from there carries the exact
+    x_ctrl (..., n + 1), y_ctrl (..., C, n + 1), positions (P,) -> (..., C, P). The t with
+    x(t) = position is computed without gradients. One Newton step from this t then has the exact
     derivative of the inverse function.
     """
     degree = x_ctrl.shape[-1] - 1
@@ -134,14 +145,14 @@ def decode_at(x_ctrl: Tensor, y_ctrl: Tensor, positions: Tensor) -> Tensor:
 
 
 def _bernstein(degree: int, t: Tensor) -> Tensor:
-    """(..., P) -> (..., P, degree + 1)."""
+    """Bernstein polynomials at t: (..., P) -> (..., P, degree + 1)."""
     rising, falling = _powers(degree, t), _powers(degree, 1.0 - t)
     terms = [math.comb(degree, k) * rising[k] * falling[degree - k] for k in range(degree + 1)]
     return torch.stack(terms, dim=-1)
 
 
 def _powers(degree: int, t: Tensor) -> list[Tensor]:
-    """t to the 0..degree, by products: many times quicker than powers."""
+    """Powers of t from 0 to degree, as products, which are much faster than `pow`."""
     powers = [torch.ones_like(t)]
     for _ in range(degree):
         powers.append(powers[-1] * t)

@@ -1,4 +1,4 @@
-"""Libraries that only some models need, imported where such a model is fitted."""
+"""Import of optional libraries, which only some models need, at the time of a fit."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ from typing import Any
 from eahas.errors import MissingExtraError
 
 
-def imported(module: str, package: str, extra: str, what: str = "this model") -> Any:
-    """The module; MissingExtraError naming the extra where it is not installed."""
+def import_optional(module: str, package: str, extra: str, what: str = "this model") -> Any:
+    """Import a module.
+
+    Raises:
+        MissingExtraError: it is not installed; the message names the extra to install.
+    """
     try:
         return importlib.import_module(module)
     except ImportError:

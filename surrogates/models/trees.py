@@ -1,155 +1,153 @@
-"""Growing trees with the libraries that know how, and taking them home as arrays.
+"""Fit trees with XGBoost, LightGBM and scikit-learn, and export them to arrays.
 
-Each `grow_*` fits y (n, K) from x (n, F) with weights (n,): one ensemble member of K outputs, each
-with trees of its own (of a forest: the same trees with values of their own). Features are rounded
-to single precision first, as XGBoost and scikit-learn do, so that the arrays answer exactly what
-the library would.
+Each `grow_*` function fits one ensemble member: outputs y (n, K) from features x (n, F) with
+weights (n,). Each output has its own trees. Features are first rounded to single precision, as
+XGBoost and scikit-learn do, so that the arrays give exactly the predictions of the library.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 
 from eahas.models.regressors import TreeEnsemble
-from surrogates.models.optional import imported
+from eahas.settings import number
+from surrogates.models.optional import import_optional
+from surrogates.settings import EnsembleSettings, fraction
 
 Array = np.ndarray
 
 
 @dataclass(frozen=True)
 class Tree:
-    """One tree in node arrays; `below` (nodes, 2) holds -1 at leaves, `value` is (nodes, K)."""
+    """One tree as arrays over its nodes."""
 
-    feature: Array
-    threshold: Array  # a run goes to the first child where its feature is below
-    below: Array
-    value: Array
-
-
-@dataclass(frozen=True)
-class XgbSettings:
-    """XGBoost's own names, and what every ensemble has: members, seed, degree of Bezier codes."""
-
-    members: int = 5
-    seed: int = 0
-    degree: int = 5
-    rounds: int = 500
-    learning_rate: float = 0.05
-    max_depth: int = 5
-    min_child_weight: float = 2.0
-    subsample: float = 0.8
-    colsample_bytree: float = 0.6
-    reg_lambda: float = 1.0
+    feature: Array  # (nodes,)
+    threshold: Array  # (nodes,); a run goes to the first child if its feature is below this
+    children: Array  # (nodes, 2); -1 at leaves
+    value: Array  # (nodes, K)
 
 
 @dataclass(frozen=True)
-class LgbSettings:
-    """LightGBM's own names, beside members, seed and degree."""
+class BoostingSettings(EnsembleSettings):
+    """Settings of gradient boosting: `rounds` trees per output and member."""
 
-    members: int = 5
-    seed: int = 0
-    degree: int = 5
-    rounds: int = 500
-    learning_rate: float = 0.05
-    num_leaves: int = 16
-    min_data_in_leaf: int = 5
-    bagging_fraction: float = 0.8
-    bagging_freq: int = 1
-    feature_fraction: float = 0.6
-    lambda_l2: float = 1.0
+    rounds: int = number(500, 1)
+    learning_rate: float = number(0.05)
 
 
 @dataclass(frozen=True)
-class ForestSettings:
-    """The names of scikit-learn's random forest, beside members, seed and degree."""
+class XgbSettings(BoostingSettings):
+    """Settings of XGBoost, with its names."""
 
-    members: int = 5
-    seed: int = 0
-    degree: int = 5
-    n_estimators: int = 40
-    min_samples_leaf: int = 1
-    max_features: float = 1.0
+    max_depth: int = number(5, 1)
+    min_child_weight: float = number(2.0)
+    subsample: float = fraction(0.8)
+    colsample_bytree: float = fraction(0.6)
+    reg_lambda: float = number(1.0)
 
 
-COMMON = ("members", "seed", "degree", "rounds")  # what the libraries are not told by name
+@dataclass(frozen=True)
+class LgbSettings(BoostingSettings):
+    """Settings of LightGBM, with its names."""
+
+    num_leaves: int = number(16, 2, 2**17)
+    min_data_in_leaf: int = number(5, 1)
+    bagging_fraction: float = fraction(0.8)
+    bagging_freq: int = number(1)
+    feature_fraction: float = fraction(0.6)
+    lambda_l2: float = number(1.0)
+
+
+@dataclass(frozen=True)
+class ForestSettings(EnsembleSettings):
+    """Settings of random forests, with the names of scikit-learn."""
+
+    n_estimators: int = number(40, 1)
+    min_samples_leaf: int = number(1, 1)
+    max_features: float = fraction(1.0)
+
+
+# Settings that a library does not get as options.
+COMMON = {*(field.name for field in fields(EnsembleSettings)), "rounds"}
 TreeSettings = XgbSettings | LgbSettings | ForestSettings
 
 
 def grow_xgboost(
     x: Array, y: Array, weight: Array, settings: XgbSettings, seed: int
 ) -> TreeEnsemble:
-    """Boosted trees of XGBoost (Chen and Guestrin, 2016), histogram method, squared error."""
-    xgboost = imported("xgboost", "xgboost-cpu", "trees")
+    """Boosted trees of XGBoost (Chen and Guestrin, 2016): histogram method, squared error."""
+    xgboost = import_optional("xgboost", "xgboost-cpu", "trees")
     options = {"objective": "reg:squarederror", "tree_method": "hist", "base_score": 0.0}
-    options |= {"nthread": 1, "seed": seed, **own_names(settings)}
+    options |= {"nthread": 1, "seed": seed, **library_options(settings)}
 
-    def boosted(rest: Array) -> list[Tree]:
-        data = xgboost.DMatrix(_single(x), rest, weight=weight)
-        booster = xgboost.Booster(options, [data])  # as xgboost.train, which also judges each round
+    def boost(residual: Array) -> list[Tree]:
+        data = xgboost.DMatrix(_single(x), residual, weight=weight)
+        booster = xgboost.Booster(options, [data])  # like xgboost.train without its evaluations
         for round_ in range(settings.rounds):
             booster.update(data, round_)
         trees = json.loads(booster.save_raw("json"))["learner"]["gradient_booster"]["model"][
             "trees"
         ]
-        return [_of_xgboost(tree) for tree in trees]
+        return [_tree_from_xgboost(tree) for tree in trees]
 
-    return _each_output(boosted, x, y, weight)
+    return _boost_outputs(boost, x, y, weight)
 
 
 def grow_lightgbm(
     x: Array, y: Array, weight: Array, settings: LgbSettings, seed: int
 ) -> TreeEnsemble:
-    """Boosted trees of LightGBM (Ke et al., 2017), squared error."""
-    lightgbm = imported("lightgbm", "lightgbm", "trees")
+    """Boosted trees of LightGBM (Ke et al., 2017): squared error."""
+    lightgbm = import_optional("lightgbm", "lightgbm", "trees")
     options = {"objective": "regression", "boost_from_average": False, "num_threads": 1}
     options |= {"deterministic": True, "force_row_wise": True, "verbose": -1, "seed": seed}
-    options |= own_names(settings)
+    options |= library_options(settings)
 
-    def boosted(rest: Array) -> list[Tree]:
-        data = lightgbm.Dataset(_single(x).astype(float), rest, weight=weight)
+    def boost(residual: Array) -> list[Tree]:
+        data = lightgbm.Dataset(_single(x).astype(float), residual, weight=weight)
         trees = lightgbm.train(options, data, settings.rounds).dump_model()["tree_info"]
-        return [_of_lightgbm(tree["tree_structure"]) for tree in trees]
+        return [_tree_from_lightgbm(tree["tree_structure"]) for tree in trees]
 
-    return _each_output(boosted, x, y, weight)
+    return _boost_outputs(boost, x, y, weight)
 
 
 def grow_forest(
     x: Array, y: Array, weight: Array, settings: ForestSettings, seed: int
 ) -> TreeEnsemble:
-    """Random forests of scikit-learn (Breiman, 2001), one an output.
+    """Random forests of scikit-learn (Breiman, 2001), one per output.
 
-    One for all of them would split by the output that varies most.
+    The splits of a common forest would mostly follow the output with the largest variance.
     """
-    ensemble = imported("sklearn.ensemble", "scikit-learn", "train")
+    ensemble = import_optional("sklearn.ensemble", "scikit-learn", "train")
 
-    def grown(output: Array) -> list[Tree]:
-        forest = ensemble.RandomForestRegressor(random_state=seed, n_jobs=1, **own_names(settings))
+    def grow(output: Array) -> list[Tree]:
+        options = library_options(settings)
+        forest = ensemble.RandomForestRegressor(random_state=seed, n_jobs=1, **options)
         forest.fit(_single(x), output, sample_weight=weight)
-        trees = [of_sklearn(estimator.tree_) for estimator in forest.estimators_]
-        return [Tree(t.feature, t.threshold, t.below, t.value / len(trees)) for t in trees]
+        trees = [tree_from_sklearn(estimator.tree_) for estimator in forest.estimators_]
+        return [Tree(t.feature, t.threshold, t.children, t.value / len(trees)) for t in trees]
 
-    return together([grown(output) for output in y.T], np.zeros(y.shape[1]), x.shape[1])
-
-
-def own_names(settings: TreeSettings) -> dict[str, Any]:
-    """What a library is told in its own words."""
-    return {name: value for name, value in asdict(settings).items() if name not in COMMON}
+    return join_trees([grow(output) for output in y.T], np.zeros(y.shape[1]), x.shape[1])
 
 
-def _each_output(
-    boosted: Callable[[Array], list[Tree]], x: Array, y: Array, weight: Array
+def library_options(settings: TreeSettings) -> dict[str, Any]:
+    """The settings that are passed to a library under its own names."""
+    return {name: value for name, value in settings.to_dict().items() if name not in COMMON}
+
+
+def _boost_outputs(
+    boost: Callable[[Array], list[Tree]], x: Array, y: Array, weight: Array
 ) -> TreeEnsemble:
-    """Trees of each output, grown on what is left of it beside its mean."""
+    """Fit the trees of each output to its difference from the weighted mean."""
     base = (y * weight[:, None]).sum(axis=0) / weight.sum()
-    return together([boosted(rest) for rest in (y - base).T], base, x.shape[1])
+    return join_trees([boost(residual) for residual in (y - base).T], base, x.shape[1])
 
 
-def _of_xgboost(tree: Mapping[str, Any]) -> Tree:
+def _tree_from_xgboost(tree: Mapping[str, Any]) -> Tree:
     left, right = (np.array(tree[f"{side}_children"]) for side in ("left", "right"))
     condition = np.array(tree["split_conditions"], dtype=np.float32).astype(float)
     leaf = left < 0
@@ -161,19 +159,19 @@ def _of_xgboost(tree: Mapping[str, Any]) -> Tree:
     )
 
 
-def _of_lightgbm(root: Mapping[str, Any]) -> Tree:
-    """Its nodes are nested; here they stand in a row, parents before children."""
+def _tree_from_lightgbm(root: Mapping[str, Any]) -> Tree:
+    """Flatten LightGBM's nested nodes into arrays, with parents before their children."""
     feature: list[int] = []
     threshold: list[float] = []
-    below: list[list[int]] = []
+    children: list[list[int]] = []
     value: list[float] = []
     waiting: list[tuple[Mapping[str, Any], int, int]] = [(root, -1, 0)]
     while waiting:
         node, parent, side = waiting.pop()
-        at = len(feature)
+        index = len(feature)
         if parent >= 0:
-            below[parent][side] = at
-        below.append([-1, -1])
+            children[parent][side] = index
+        children.append([-1, -1])
         if "leaf_value" in node:
             feature.append(0)
             threshold.append(np.inf)
@@ -183,12 +181,14 @@ def _of_lightgbm(root: Mapping[str, Any]) -> Tree:
         feature.append(node["split_feature"])
         threshold.append(np.nextafter(node["threshold"], np.inf))
         value.append(0.0)
-        waiting += [(node["left_child"], at, 0), (node["right_child"], at, 1)]
-    return Tree(np.array(feature), np.array(threshold), np.array(below), np.array(value)[:, None])
+        waiting += [(node["left_child"], index, 0), (node["right_child"], index, 1)]
+    return Tree(
+        np.array(feature), np.array(threshold), np.array(children), np.array(value)[:, None]
+    )
 
 
-def of_sklearn(tree: Any) -> Tree:
-    """A `tree_` of scikit-learn."""
+def tree_from_sklearn(tree: Any) -> Tree:
+    """Convert a `tree_` of scikit-learn."""
     leaf = tree.children_left < 0
     values = tree.value[:, :, 0] * leaf[:, None]
     return Tree(
@@ -199,16 +199,16 @@ def of_sklearn(tree: Any) -> Tree:
     )
 
 
-def together(outputs: Sequence[Sequence[Tree]], base: Array, inputs: int) -> TreeEnsemble:
-    """All trees of all outputs in one row of nodes."""
-    trees = [tree for of_output in outputs for tree in of_output]
-    slot = [k for k, of_output in enumerate(outputs) for _ in of_output]
+def join_trees(outputs: Sequence[Sequence[Tree]], base: Array, inputs: int) -> TreeEnsemble:
+    """Concatenate the nodes of all trees of all outputs."""
+    trees = [tree for output_trees in outputs for tree in output_trees]
+    slot = [k for k, output_trees in enumerate(outputs) for _ in output_trees]
     sizes = np.array([len(tree.feature) for tree in trees])
     root = np.concatenate([[0], np.cumsum(sizes)[:-1]])
     children = []
     for first, tree in zip(root, trees, strict=True):
         itself = np.arange(len(tree.feature))[:, None]
-        children.append(first + np.where(tree.below < 0, itself, tree.below))
+        children.append(first + np.where(tree.children < 0, itself, tree.children))
     return TreeEnsemble(
         feature=np.concatenate([tree.feature for tree in trees]).astype(np.int32),
         threshold=np.concatenate([tree.threshold for tree in trees]).astype(np.float64),

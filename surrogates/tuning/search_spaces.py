@@ -1,6 +1,7 @@
-"""What a tuning may change: for each type of settings a table of ranges, one field a row.
+"""Search spaces for tuning: for each type of settings, the ranges of its fields.
 
-Members, seed and the steps of networks are not in them: they buy accuracy with time.
+They do not contain the number of members, the seed, or the number of steps of networks, because
+larger values of these always improve the accuracy at the cost of time.
 """
 
 from __future__ import annotations
@@ -19,29 +20,30 @@ from surrogates.models.trees import ForestSettings, LgbSettings, XgbSettings
 
 @dataclass(frozen=True)
 class Whole:
-    """A whole number in low..high, on a log scale if `log`."""
+    """A range of whole numbers low..high, sampled on a log scale if `log`."""
 
     low: int
     high: int
     log: bool = False
 
-    def suggested(self, trial: Any, name: str) -> Any:
+    def suggest(self, trial: Any, name: str) -> Any:
+        """A value that the trial proposes."""
         return trial.suggest_int(name, self.low, self.high, log=self.log)
 
     def stored(self, value: Any) -> Any:
-        """The value as a study stores it; None where it lies outside."""
+        """The value in the form in which a study stores it; None if it is outside the range."""
         return value if self.low <= value <= self.high else None
 
 
 @dataclass(frozen=True)
 class Number:
-    """A number in low..high, on a log scale if `log`."""
+    """A range of numbers low..high, sampled on a log scale if `log`."""
 
     low: float
     high: float
     log: bool = False
 
-    def suggested(self, trial: Any, name: str) -> Any:
+    def suggest(self, trial: Any, name: str) -> Any:
         return trial.suggest_float(name, self.low, self.high, log=self.log)
 
     def stored(self, value: Any) -> Any:
@@ -50,7 +52,7 @@ class Number:
 
 @dataclass(frozen=True)
 class OneOf:
-    """One of some values; a study stores their JSON."""
+    """A choice of values; a study stores each value as JSON."""
 
     values: tuple[Any, ...]
 
@@ -58,7 +60,7 @@ class OneOf:
     def labels(self) -> list[str]:
         return [json.dumps(value) for value in self.values]
 
-    def suggested(self, trial: Any, name: str) -> Any:
+    def suggest(self, trial: Any, name: str) -> Any:
         return json.loads(trial.suggest_categorical(name, self.labels))
 
     def stored(self, value: Any) -> Any:
@@ -117,6 +119,6 @@ SPACES: Mapping[type, Ranges] = {
 
 
 def search_space(family: Family, settings: Settings) -> Ranges:
-    """The ranges of a family's settings, by field: those that matter to its codec."""
+    """The ranges of a family's settings, without settings that its codec does not use."""
     ranges = {**SPACES[type(settings)], "degree": Whole(3, 6)}
-    return {name: drawn for name, drawn in ranges.items() if name in family.knobs}
+    return {name: values for name, values in ranges.items() if name in family.setting_names}

@@ -1,15 +1,15 @@
-"""Tuning the settings of a fit with Optuna (Akiba et al., 2019): a study that can be continued.
+"""Tune the settings of a fit with Optuna (Akiba et al., 2019), in a study that can be continued.
 
-A trial is fitted to the side `train` and judged on the side `valid`. Its score, the lower the
-better, is for curves the mean of 1 - R2 at the last epoch and 1 - R2 averaged over the epochs,
-averaged over the curves (of a model of the last epoch, that epoch alone); for scalars 1 - R2 on the
-scale on which they are learned (logarithms, of one epoch's share of a total), averaged over the
-scalars. The runs of one configuration together weigh as much as any other's one run.
+A trial is fitted to the `train` part of the split and evaluated on the `valid` part. Lower scores
+are better. The score of curves is the mean of 1 - R2 at the last epoch and of 1 - R2 averaged over
+the epochs, averaged over the curves; a model of the last epoch is evaluated at that epoch only. The
+score of scalars is 1 - R2 on the scale on which they are fitted (logarithms, totals per epoch),
+averaged over the scalars. All configurations have the same weight.
 
-The first trial is of the settings that the search begins from. A trial that fails, a fit that
-diverged say, stays in the study with its reason. What trial k tries depends on the seed, k and the
-trials that are finished, and on nothing else: a study that was interrupted and continued, one
-process at a time, proposes what an uninterrupted one would have.
+The first trial uses the initial settings. A trial that fails, for example because the fit diverged,
+remains in the study with the reason. The settings of trial k depend only on the seed, on k and on
+the finished trials. A study that is interrupted and continued therefore proposes the same settings
+as one that is not interrupted, if only one process runs it at a time.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,24 +29,33 @@ from eahas.errors import FitError, MissingExtraError
 from eahas.models.ensemble import Ensemble
 from eahas.models.heads import ScalarHead
 from surrogates.data.dataset import Runs
-from surrogates.data.outliers import without_spikes
+from surrogates.data.outliers import without_outliers
 from surrogates.data.progress import Report
-from surrogates.data.transforms import linked_scalars
+from surrogates.data.transforms import log_scale_scalars
 from surrogates.evaluation.metrics import last_epoch, mean_over_epochs, r2
 from surrogates.families import Settings
-from surrogates.fitting import Part
-from surrogates.models.optional import imported
+from surrogates.fitting import Component, split_components
+from surrogates.models.optional import import_optional
 from surrogates.settings import configured
 from surrogates.tuning.search_spaces import Ranges, search_space
 
 LAST = "last"  # the codec of models of the last epoch
-FAILED, SETTINGS, IDENTITY = "failed", "settings", "identity"  # what a study keeps beside numbers
+FAILED, SETTINGS, IDENTITY = "failed", "settings", "identity"  # names of a study's attributes
 Array = np.ndarray
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """The best settings of a study, their score, that of the first trial, and who failed why."""
+    """The result of a study.
+
+    Attributes:
+        settings: the best settings.
+        score: their score.
+        first: score of the first trial; None if it failed.
+        trials: number of finished trials.
+        failed: the reasons of failed trials.
+        about: a description of the study, for people.
+    """
 
     settings: Settings
     score: float
@@ -57,36 +66,49 @@ class Tuned:
 
 
 def tune(
-    part: Part,
+    component: Component,
     runs: Runs,
     *,
     trials: int,
     study: Path | None = None,
     seed: int = 0,
-    held: frozenset[str] = frozenset(),
+    fixed: frozenset[str] = frozenset(),
     report: Report | None = None,
 ) -> Tuned:
-    """The best of so many trials, those of earlier calls with the same `study` file counted.
+    """Run trials until the study has `trials` of them, and return the best settings.
 
-    The settings named in `held` stay as the part has them. Raises FitError where no trial
-    succeeds, nothing is left to tune, a side has no runs, or the file holds the study of other runs
-    or settings.
+    Args:
+        component: the component whose settings are tuned. If it is for curves of several schedules,
+            the score is that of the curves with the schedule of the learning curve.
+        runs: runs with a `train` and a `valid` part.
+        trials: number of trials, including those of earlier calls with the same study.
+        study: file of the study; by default the study is kept in memory.
+        seed: seed of the search.
+        fixed: names of settings that are not tuned.
+        report: called before each trial.
+
+    Raises:
+        FitError: no trial succeeds, no setting remains to be tuned, a part of the split has no
+            runs, or the file contains a study of other runs or settings.
     """
+    component = split_components([component], runs.spec)[0]
     train, valid = runs.side("train"), runs.side("valid")
     if not len(train) or not len(valid):
         raise FitError(f"tuning needs train and valid runs; got {len(train)} and {len(valid)}")
-    base = part.family.settings if part.settings is None else part.settings
-    ranges = {n: r for n, r in search_space(part.family, base).items() if n not in held}
+    family = component.family
+    base = family.settings if component.settings is None else component.settings
+    ranges = {n: r for n, r in search_space(family, base).items() if n not in fixed}
     if not ranges:
-        raise FitError(f"model {part.family.name}: nothing is left to tune")
+        raise FitError(f"model {family.name}: no setting is left to tune")
     whole = runs.side("train", "valid")
-    train = without_spikes(train)
-    title = f"{runs.spec.name}@{runs.spec.version} {_name_of(part)}"
-    with _study(study, title, _identity(base, ranges, whole)) as opened:
+    train = without_outliers(train)
+    name = _component_name(component)
+    title = f"{runs.spec.name}@{runs.spec.version} {name}"
+    with _open_study(study, title, _identity(base, ranges, whole)) as opened:
         while (done := len(_finished(opened))) < trials:
             if report is not None:
-                report(f"tune {_name_of(part)}", done, trials)
-            _try_one(opened, part, base, ranges, (train, valid), (seed, done))
+                report(f"tune {name}", done, trials)
+            _run_trial(opened, component, base, ranges, (train, valid), (seed, done))
         about = (
             f"{len(train)} train and {len(valid)} valid runs of {runs.spec.name}@"
             f"{runs.spec.version} ({_digest(whole)[:12]})"
@@ -94,40 +116,41 @@ def tune(
         return _best(opened, base, about)
 
 
-def score(model: Ensemble, runs: Runs, *, last_alone: bool = False) -> float:
-    """The score of the module's head; NaN where nothing among the runs varies."""
+def score(model: Ensemble, runs: Runs, *, last_only: bool = False) -> float:
+    """The score that the module's docstring defines; NaN if no target varies among the runs."""
     if isinstance(model.head, ScalarHead):
-        return _score_of_scalars(model, model.head, runs)
-    beliefs, losses = model.distribution(runs.configs), []
+        return _scalar_score(model, model.head, runs)
+    posteriors, losses = model.distribution(runs.configs), []
     for target in model.targets:
-        predicted, seen = beliefs[target.name].value, runs.values_of(target)
-        longest = min(predicted.shape[1], seen.shape[1])
-        ends = last_epoch(predicted, runs.epochs), last_epoch(seen, runs.epochs)
+        predicted, observed = posteriors[target.name].value, runs.values_of(target)
+        longest, lengths = min(predicted.shape[1], observed.shape[1]), runs.lengths
+        ends = last_epoch(predicted, lengths), last_epoch(observed, lengths)
         losses.append(1.0 - _weighted_r2(*ends, runs.weight))
-        if last_alone:
+        if last_only:
             continue
-        inside = np.arange(longest) < runs.epochs[:, None]
-        whole = (np.isfinite(seen[:, :longest]) | ~inside).all(axis=1)
-        part = predicted[whole, :longest], seen[whole, :longest], runs.epochs[whole]
-        losses.append(1.0 - float(mean_over_epochs(r2, *part, runs.weight[None, whole])[0]))
+        inside = np.arange(longest) < lengths[:, None]
+        complete = (np.isfinite(observed[:, :longest]) | ~inside).all(axis=1)
+        curves = predicted[complete, :longest], observed[complete, :longest], lengths[complete]
+        losses.append(1.0 - float(mean_over_epochs(r2, *curves, runs.weight[None, complete])[0]))
     return _mean(losses)
 
 
-def _score_of_scalars(model: Ensemble, head: ScalarHead, runs: Runs) -> float:
+def _scalar_score(model: Ensemble, head: ScalarHead, runs: Runs) -> float:
     runs = runs.only([target.name for target in model.targets])
     runs = runs.where(np.isfinite(runs.scalars).any(axis=1))
-    wanted = linked_scalars(runs, head)
-    beliefs = model.distribution(runs.configs)
+    observed = log_scale_scalars(runs, head)
+    posteriors = model.distribution(runs.configs)
     losses = []
     for k, target in enumerate(model.targets):
-        told = np.asarray(beliefs[target.name].location) - head.per_epoch[k] * np.log(runs.epochs)
-        losses.append(1.0 - _weighted_r2(told, wanted[:, k], runs.weight))
+        location = np.asarray(posteriors[target.name].location)
+        predicted = location - head.per_epoch[k] * np.log(runs.epochs)
+        losses.append(1.0 - _weighted_r2(predicted, observed[:, k], runs.weight))
     return _mean(losses)
 
 
-def _weighted_r2(predicted: Array, seen: Array, weight: Array) -> float:
-    known = np.isfinite(predicted) & np.isfinite(seen)
-    return float(r2(predicted[known], seen[known], weight[None, known])[0])
+def _weighted_r2(predicted: Array, observed: Array, weight: Array) -> float:
+    known = np.isfinite(predicted) & np.isfinite(observed)
+    return float(r2(predicted[known], observed[known], weight[None, known])[0])
 
 
 def _mean(losses: list[float]) -> float:
@@ -138,15 +161,15 @@ def _mean(losses: list[float]) -> float:
 # One trial
 
 
-def _try_one(
+def _run_trial(
     study: Any,
-    part: Part,
+    component: Component,
     base: Settings,
     ranges: Ranges,
     sides: tuple[Runs, Runs],
     seed: tuple[int, int],
 ) -> None:
-    """Ask for settings, fit, judge, and tell the study."""
+    """Get settings from the study, fit and evaluate them, and add the result to the study."""
     optuna = _optuna()
     first = not seed[1]
     if first:
@@ -155,49 +178,51 @@ def _try_one(
         state = int(np.random.SeedSequence(seed).generate_state(1)[0])
         study.sampler = optuna.samplers.TPESampler(seed=state)
         trial = study.ask()
-        changes = {name: drawn.suggested(trial, name) for name, drawn in ranges.items()}
+        changes = {name: values.suggest(trial, name) for name, values in ranges.items()}
         settings = configured(base, changes)
-    kept: dict[str, Any] = {SETTINGS: asdict(settings)}
+    attributes: dict[str, Any] = {SETTINGS: settings.to_dict()}
     value = None
     try:
-        value = _judged(replace(part, settings=settings), *sides)
+        value = _evaluate(replace(component, settings=settings), *sides)
     except MissingExtraError:
         raise
-    except Exception as error:  # noqa: BLE001  whatever a library raises is this trial's end
-        kept[FAILED] = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+    except Exception as error:  # noqa: BLE001  any exception of a library ends this trial only
+        attributes[FAILED] = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
     states = optuna.trial.TrialState
-    ended = states.FAIL if value is None else states.COMPLETE
+    state = states.FAIL if value is None else states.COMPLETE
     if first:
-        study.add_trial(_first_trial(base, ranges, ended, value, kept))
+        study.add_trial(_first_trial(base, ranges, state, value, attributes))
         return
-    for name, fact in kept.items():
-        trial.set_user_attr(name, fact)
-    study.tell(trial, value, state=ended)
+    for name, attribute in attributes.items():
+        trial.set_user_attr(name, attribute)
+    study.tell(trial, value, state=state)
 
 
-def _judged(part: Part, train: Runs, valid: Runs) -> float:
-    found = score(part.fit(train), valid, last_alone=part.family.codec == LAST)
-    if not math.isfinite(found):
-        raise FitError("the score is no number: nothing among the valid runs varies")
-    return found
+def _evaluate(component: Component, train: Runs, valid: Runs) -> float:
+    value = score(
+        component.fit(train), component.view(valid), last_only=component.family.codec == LAST
+    )
+    if not math.isfinite(value):
+        raise FitError("the score is not a number: no target varies among the valid runs")
+    return value
 
 
 def _first_trial(
-    base: Settings, ranges: Ranges, state: Any, value: float | None, kept: Mapping[str, Any]
+    base: Settings, ranges: Ranges, state: Any, value: float | None, attributes: Mapping[str, Any]
 ) -> Any:
-    """The trial of the settings as they are; what lies outside its range is no parameter of it."""
+    """The trial of the initial settings; a setting outside its range is not a parameter of it."""
     optuna = _optuna()
-    stored = {name: drawn.stored(getattr(base, name)) for name, drawn in ranges.items()}
-    params = {name: known for name, known in stored.items() if known is not None}
-    plain = optuna.trial.FixedTrial(params)
+    stored = {name: values.stored(getattr(base, name)) for name, values in ranges.items()}
+    params = {name: value for name, value in stored.items() if value is not None}
+    fixed = optuna.trial.FixedTrial(params)
     for name in params:
-        ranges[name].suggested(plain, name)
+        ranges[name].suggest(fixed, name)
     return optuna.trial.create_trial(
         state=state,
         value=value,
         params=params,
-        distributions=plain.distributions,
-        user_attrs=dict(kept),
+        distributions=fixed.distributions,
+        user_attrs=dict(attributes),
     )
 
 
@@ -205,10 +230,14 @@ def _first_trial(
 
 
 @contextmanager
-def _study(path: Path | None, title: str, identity: Mapping[str, Any]) -> Iterator[Any]:
-    """The study of a title in a file, or in memory; FitError where it is of something else."""
+def _open_study(path: Path | None, title: str, identity: Mapping[str, Any]) -> Iterator[Any]:
+    """Open the study with a title in a file, or in memory.
+
+    Raises:
+        FitError: the file contains a study with another identity.
+    """
     optuna = _optuna()
-    shown = optuna.logging.get_verbosity()
+    verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     storage = None
     try:
@@ -221,12 +250,12 @@ def _study(path: Path | None, title: str, identity: Mapping[str, Any]) -> Iterat
         for what, value in identity.items():
             if earlier is not None and earlier.get(what) != value:
                 raise FitError(
-                    f"{path} holds a study of {title} with other {what}; give another --study"
+                    f"{path} contains a study of {title} with other {what}; give another --study"
                 )
         study.set_user_attr(IDENTITY, dict(identity))
         yield study
     finally:
-        optuna.logging.set_verbosity(shown)
+        optuna.logging.set_verbosity(verbosity)
         if storage is not None:
             storage.remove_session()
             storage.engine.dispose()
@@ -236,7 +265,7 @@ def _storage(path: Path) -> Any:
     optuna = _optuna()
     try:
         return optuna.storages.RDBStorage(f"sqlite:///{path.absolute()}")
-    except Exception as error:  # noqa: BLE001  SQLAlchemy has many
+    except Exception as error:  # noqa: BLE001  SQLAlchemy raises many types
         why = str(error).splitlines()[0]
         raise FitError(f"{path} cannot be opened as a study: {why}") from None
 
@@ -248,42 +277,43 @@ def _finished(study: Any) -> list[Any]:
 def _best(study: Any, base: Settings, data: str) -> Tuned:
     trials = _finished(study)
     failed = tuple(trial.user_attrs[FAILED] for trial in trials if FAILED in trial.user_attrs)
-    good = [trial for trial in trials if trial.value is not None]
-    if not good:
+    successful = [trial for trial in trials if trial.value is not None]
+    if not successful:
         raise FitError(f"all {len(trials)} trials failed; the last one: {failed[-1]}")
-    best = min(good, key=lambda trial: (trial.value, trial.number))
-    found = configured(base, {**best.user_attrs[SETTINGS], "seed": base.seed})
+    best = min(successful, key=lambda trial: (trial.value, trial.number))
+    settings = configured(base, {**best.user_attrs[SETTINGS], "seed": base.seed})
     first = trials[0].value
-    begun = "failed" if first is None else f"{first:.5f}"
+    initial = "failed" if first is None else f"{first:.5f}"
     about = (
-        f"{len(trials)} trials ({len(failed)} failed) on {data}: score {best.value:.5f}, of the "
-        f"settings it began from {begun}; lower is better"
+        f"{len(trials)} trials ({len(failed)} failed) on {data}: score {best.value:.5f}, score of "
+        f"the initial settings {initial}; lower is better"
     )
-    return Tuned(found, best.value, first, len(trials), failed, about)
+    return Tuned(settings, best.value, first, len(trials), failed, about)
 
 
 def _identity(base: Settings, ranges: Ranges, runs: Runs) -> dict[str, Any]:
-    """What must be the same for trials to be compared."""
-    kept = {name: value for name, value in asdict(base).items() if name not in ranges}
+    """The properties that must be equal for trials to be comparable."""
+    fixed = {name: value for name, value in base.to_dict().items() if name not in ranges}
     return {
         "runs": _digest(runs),
-        "ranges": {name: repr(drawn) for name, drawn in ranges.items()},
-        "settings that are not tuned": json.loads(json.dumps(kept)),
+        "ranges": {name: repr(values) for name, values in ranges.items()},
+        "settings that are not tuned": json.loads(json.dumps(fixed)),
     }
 
 
 def _digest(runs: Runs) -> str:
-    found = hashlib.sha256(json.dumps([t.name for t in runs.spec.targets]).encode())
+    digest = hashlib.sha256(json.dumps([t.name for t in runs.spec.targets]).encode())
     for names in (runs.config_id, runs.seed, runs.split):
-        found.update("\n".join(map(str, names.tolist())).encode())
+        digest.update("\n".join(map(str, names.tolist())).encode())
     for values in (runs.curves, runs.scalars):
-        found.update(np.ascontiguousarray(values, dtype=np.float64).tobytes())
-    return found.hexdigest()
+        digest.update(np.ascontiguousarray(values, dtype=np.float64).tobytes())
+    return digest.hexdigest()
 
 
-def _name_of(part: Part) -> str:
-    return part.family.name + (f" of {', '.join(part.targets)}" if part.targets else "")
+def _component_name(component: Component) -> str:
+    targets = f" of {', '.join(component.targets)}" if component.targets else ""
+    return component.family.name + targets
 
 
 def _optuna() -> Any:
-    return imported("optuna", "optuna", "tune", "tuning")
+    return import_optional("optuna", "optuna", "tune", "tuning")

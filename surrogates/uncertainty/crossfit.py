@@ -1,8 +1,9 @@
-"""What a model says about runs that it has not seen, for every run that it is fitted to.
+"""Cross-fitting: predictions for every run by a model that was not fitted to its configuration.
 
-The runs are cut into folds. The model is fitted once to all of them, and once to all folds but each
-one: the errors of these on the fold that they lack are those of the whole model on new runs, or a
-little larger (cross-fitting; Vovk, "Cross-conformal predictors", 2015).
+The runs are split into folds. The final model is fitted to all runs, and for each fold another
+model is fitted to all other folds. The errors of these models on their left-out folds are as large
+as those of the final model on new runs, or slightly larger (Vovk, "Cross-conformal predictors",
+2015).
 """
 
 from __future__ import annotations
@@ -23,42 +24,54 @@ Fit = Callable[[Runs], Ensemble]
 
 
 @dataclass(frozen=True)
-class Crossed:
-    """The model of all runs, and for each fold its rows of them and the model of the others."""
+class CrossFit:
+    """A model of all runs, and one model for each fold.
+
+    Attributes:
+        whole: the model that was fitted to all runs.
+        runs: the n runs.
+        folds: for each fold the row numbers of its runs, and the model of the other folds.
+    """
 
     whole: Ensemble
     runs: Runs
-    parts: tuple[tuple[Array, Ensemble], ...]
+    folds: tuple[tuple[Array, Ensemble], ...]
 
-    def gathered(self, tell: Callable[[Ensemble, Runs], Array]) -> Array:
-        """What the models tell of the runs that they have not seen, (n, ...) in the runs' order.
+    def out_of_fold(self, predict: Callable[[Ensemble, Runs], Array]) -> Array:
+        """Predictions for all runs, (n, ..., E) in their order; each by the model of other folds.
 
-        An answer is (m, ..., E), and E may differ from fold to fold: past the end stands NaN.
+        `predict(model, runs)` returns (m, ..., E). If E differs between folds, the shorter ones are
+        padded with NaN.
         """
-        told = [(rows, tell(model, self.runs.where_rows(rows))) for rows, model in self.parts]
-        between = told[0][1].shape[1:-1]
-        longest = max(answer.shape[-1] for _, answer in told)
-        whole = np.full((len(self.runs), *between, longest), np.nan)
-        for rows, answer in told:
-            whole[rows, ..., : answer.shape[-1]] = answer
-        return whole
+        predictions = [
+            (rows, predict(model, self.runs.where_rows(rows))) for rows, model in self.folds
+        ]
+        middle = predictions[0][1].shape[1:-1]
+        longest = max(values.shape[-1] for _, values in predictions)
+        joined = np.full((len(self.runs), *middle, longest), np.nan)
+        for rows, values in predictions:
+            joined[rows, ..., : values.shape[-1]] = values
+        return joined
 
-    def with_noise(self, whole: SeedNoise, parts: Sequence[SeedNoise]) -> Crossed:
-        """The same with another noise of the model of all runs, and of each fold's."""
-        others = tuple(
-            (rows, replace(part, seed_noise=noise))
-            for (rows, part), noise in zip(self.parts, parts, strict=True)
+    def with_seed_noise(self, whole: SeedNoise, folds: Sequence[SeedNoise]) -> CrossFit:
+        """A copy with these noise models, one for the final model and one for each fold's model."""
+        noisy = tuple(
+            (rows, replace(model, seed_noise=noise))
+            for (rows, model), noise in zip(self.folds, folds, strict=True)
         )
-        return Crossed(replace(self.whole, seed_noise=whole), self.runs, others)
+        return CrossFit(replace(self.whole, seed_noise=whole), self.runs, noisy)
 
 
-def crossed(fit: Fit, runs: Runs, seed: int = 0, count: int = FOLDS) -> Crossed:
-    """Fit a model to all runs and to all folds but each one. Raises FitError as `fit` does.
+def cross_fit(fit: Fit, runs: Runs, seed: int = 0, count: int = FOLDS) -> CrossFit:
+    """Fit a model to all runs, and for each of `count` folds one to all other folds.
 
-    The more folds there are, the more the models of all but one are like the whole one.
+    With more folds, the models of the folds are more similar to the final one.
+
+    Raises:
+        FitError: there are fewer configurations than folds, or `fit` raises it.
     """
     fold = folds(runs, count, seed)
     whole = fit(runs)
     rows = [np.flatnonzero(fold == k) for k in range(count)]
-    parts = tuple((own, fit(runs.where(fold != k))) for k, own in enumerate(rows))
-    return Crossed(whole, runs, parts)
+    models = tuple((held_out, fit(runs.where(fold != k))) for k, held_out in enumerate(rows))
+    return CrossFit(whole, runs, models)

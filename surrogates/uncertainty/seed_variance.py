@@ -1,10 +1,11 @@
-"""How far seeds lie apart, and how the run of a new one lies around the mean of the others.
+"""Fit the variance between seeds, and the error quantiles of a new seed's run, for a table.
 
-What is typical is pooled over configurations with similar means, at a few positions of a curve. The
-variance of a configuration is then taken to be around it as a scaled inverse chi-squared law says,
-so that the run of a new seed follows Student's t. How much what is typical counts beside a
-configuration's own seeds is the likeliest under that law, for the run of each seed around the mean
-of the others; and how errors spread is seen there, in units of the deviation that they promise.
+The variance is pooled over configurations with similar means, at a few positions of a curve. The
+variances of single configurations are assumed to follow a scaled inverse chi-squared distribution
+around the pooled variance, so that the run of a new seed follows Student's t (empirical Bayes). The
+weight of the pooled variance, in degrees of freedom, maximises the likelihood of each seed's run
+given the other seeds of its configuration. The error quantiles come from the same errors, which
+leave out one seed, divided by the predicted standard deviation.
 """
 
 from __future__ import annotations
@@ -19,19 +20,24 @@ from eahas.models.uncertainty.error_quantiles import LEVELS, ErrorQuantiles, nor
 from eahas.models.uncertainty.seed_variance import SeedVariance, moments
 
 Array = np.ndarray
-POSITIONS = 11  # of a curve, evenly
-MIN_OF_A_KNOT, MAX_KNOTS = 200, 8  # degrees of freedom behind a knot; knots of a position
-MIN_SHARE = 1e-4  # of the mean variance: a deviation of nothing would be a claim too bold
-SMALLEST = 1e-9  # deviation of what never differs
+POSITIONS = 11  # evenly spaced over a curve
+MIN_PER_KNOT, MAX_KNOTS = 200, 8  # degrees of freedom per knot; knots per position
+MIN_SHARE = 1e-4  # minimum variance relative to the mean; a variance of 0 is not plausible
+MIN_DEVIATION = 1e-9  # for values that are the same in all runs
 WEIGHTS = (64.0, 32.0, 16.0, 8.0, 4.0, 2.0, 1.0, 0.5)
-SHARES = (1.0, *np.geomspace(1.4, 0.05, 12))  # of the pooled variance, which a few large ones carry
+SHARES = (1.0, *np.geomspace(1.4, 0.05, 12))
+"""Candidate factors of the pooled variance, which a few large variances may dominate."""
 
 
 @dataclass(frozen=True)
 class LeftOut:
-    """The runs of one seed, each against the others of its configuration; all (n, P).
+    """The runs of one seed, compared with the other runs of their configurations.
 
-    `error` of the run around the others' mean; their `mean`, `squares` around it and `count`.
+    Attributes:
+        error: difference between the run and the mean of the others, (n, P).
+        mean: mean of the others, (n, P).
+        squares: sum of squared differences of the others from their mean, (n, P).
+        count: number of the others, (n, P).
     """
 
     error: Array
@@ -40,25 +46,32 @@ class LeftOut:
     count: Array
 
     def scale(self, seed_variance: SeedVariance) -> Array:
-        """What the others promise the error to be."""
+        """Standard deviation of the error that follows from the other runs, (n, P)."""
         whole = np.full(len(self.mean), self.mean.shape[1])
         deviation = seed_variance.shrunk(self.mean, self.squares, self.count, whole)
         return deviation * np.sqrt(1.0 + 1.0 / self.count)
 
 
-def at_positions(linked: Array, epochs: Array) -> Array:
-    """Of curves (n, S, longest) the values at POSITIONS, each at its nearest epoch: (n, S, P)."""
-    places = np.rint(np.linspace(0.0, 1.0, POSITIONS) * (epochs[:, None] - 1)).astype(int)
-    return np.take_along_axis(linked, places[:, None], axis=2)
+def at_positions(curves: Array, lengths: Array) -> Array:
+    """Values of curves (n, S, longest) nearest to P even positions, (n, S, P).
 
-
-def studied(values: Array) -> tuple[SeedVariance, ErrorQuantiles]:
-    """What is typical of a target, and its law, from linked values (n, S, P), NaN where unknown.
-
-    Without a configuration that has two runs nothing is typical; without one that has three, what
-    is typical counts alone.
+    `lengths` (n,) are the numbers of values of the curves.
     """
-    pooled = _pooled(values)
+    places = np.rint(np.linspace(0.0, 1.0, POSITIONS) * (lengths[:, None] - 1)).astype(int)
+    return np.take_along_axis(curves, places[:, None], axis=2)
+
+
+def fit_seed_variance(values: Array) -> tuple[SeedVariance, ErrorQuantiles]:
+    """The variance between seeds of a target, and the error quantiles of a new seed's run.
+
+    If no configuration has two runs, the variance is unknown. If none has three, the variances of
+    single configurations are not used, and the error quantiles are those of a normal distribution.
+
+    Args:
+        values: values of n configurations, S seeds and P positions (n, S, P), on a log scale if
+            the target is; NaN if unknown.
+    """
+    pooled = _pool(values)
     left_out = list(_left_out(values)) if pooled.location.shape[1] else []
     if not left_out:
         return pooled, normal_quantiles()
@@ -67,30 +80,30 @@ def studied(values: Array) -> tuple[SeedVariance, ErrorQuantiles]:
         for weight in WEIGHTS
         for share in SHARES
     ]
-    seed_variance = min(choices, key=lambda choice: _surprise(left_out, choice))
-    return seed_variance, _law(left_out, seed_variance, _usual_count(values))
+    seed_variance = min(choices, key=lambda choice: _negative_log_likelihood(left_out, choice))
+    return seed_variance, _error_quantiles(left_out, seed_variance, _median_count(values))
 
 
-def _pooled(values: Array) -> SeedVariance:
-    """Pooled variances of configurations with similar means, in groups of one size."""
+def _pool(values: Array) -> SeedVariance:
+    """Pooled variances of groups of configurations with similar means; all groups equally large."""
     mean, squares, count = moments(values)
     free = np.maximum(count - 1, 0)
     known, least = int((free > 0).sum(axis=0).min()), int(free.sum(axis=0).min())
-    knots = min(max(least // MIN_OF_A_KNOT, 1), MAX_KNOTS, known)
+    knots = min(max(least // MIN_PER_KNOT, 1), MAX_KNOTS, known)
     location, deviation = np.zeros((2, values.shape[2], knots))
     for p in range(values.shape[2] if knots else 0):
         rows = np.flatnonzero(free[:, p])
         rows = rows[np.argsort(mean[rows, p], kind="stable")]
         pooled = squares[rows, p].sum() / free[rows, p].sum()
-        for k, some in enumerate(np.array_split(rows, knots)):
-            variance = squares[some, p].sum() / free[some, p].sum()
-            location[p, k] = mean[some, p].mean()
-            deviation[p, k] = max(np.sqrt(max(variance, MIN_SHARE * pooled)), SMALLEST)
+        for k, group in enumerate(np.array_split(rows, knots)):
+            variance = squares[group, p].sum() / free[group, p].sum()
+            location[p, k] = mean[group, p].mean()
+            deviation[p, k] = max(np.sqrt(max(variance, MIN_SHARE * pooled)), MIN_DEVIATION)
     return SeedVariance(np.maximum.accumulate(location, axis=1), deviation, WEIGHTS[0])
 
 
 def _left_out(values: Array) -> Iterator[LeftOut]:
-    """One after the other each seed, of the configurations that have others."""
+    """For each seed, its runs in the configurations that have other runs."""
     for seed in range(values.shape[1]):
         others = values.copy()
         others[:, seed] = np.nan
@@ -101,8 +114,8 @@ def _left_out(values: Array) -> Iterator[LeftOut]:
             yield LeftOut(error, mean[rows], squares[rows], np.maximum(count[rows], 1))
 
 
-def _surprise(left_out: list[LeftOut], seed_variance: SeedVariance) -> float:
-    """Minus the log likelihood of the errors of seeds that have two others or more."""
+def _negative_log_likelihood(left_out: list[LeftOut], seed_variance: SeedVariance) -> float:
+    """Of the errors of runs that have at least two others."""
     total = 0.0
     for part in left_out:
         free = seed_variance.weight + part.count - 1
@@ -113,23 +126,26 @@ def _surprise(left_out: list[LeftOut], seed_variance: SeedVariance) -> float:
     return total
 
 
-def _usual_count(values: Array) -> float:
-    """How many seeds a configuration has that has several."""
+def _median_count(values: Array) -> float:
+    """Median number of seeds of the configurations that have several."""
     count = np.isfinite(values).any(axis=2).sum(axis=1)
     return float(np.median(count[count > 1]))
 
 
-def _law(left_out: list[LeftOut], seed_variance: SeedVariance, count: float) -> ErrorQuantiles:
+def _error_quantiles(
+    left_out: list[LeftOut], seed_variance: SeedVariance, count: float
+) -> ErrorQuantiles:
     """Quantiles of |error| / scale at LEVELS (conformal prediction with a normalised score).
 
-    They are of one seed less than the `count` that a table answers from, whose law of t has a
-    degree of freedom more: by that much they are nearer to a normal law's.
+    The errors are those of predictions from `count` - 1 seeds, while a table predicts from `count`.
+    The quantiles are therefore multiplied by the ratio of the quantiles of Student's t with one
+    more degree of freedom, which is closer to a normal distribution.
     """
     scores = np.concatenate([np.abs(part.error / part.scale(seed_variance)) for part in left_out])
     runs = np.isfinite(scores).any(axis=1).sum()
-    wanted = np.minimum(np.array(LEVELS) * (1.0 + 1.0 / max(runs, 1)), 1.0)
-    found = np.quantile(scores[np.isfinite(scores)], wanted, method="higher")
+    levels = np.minimum(np.array(LEVELS) * (1.0 + 1.0 / max(runs, 1)), 1.0)
+    quantiles = np.quantile(scores[np.isfinite(scores)], levels, method="higher")
     tails = 0.5 + 0.5 * np.array(LEVELS)
     free = seed_variance.weight + count - 1.0
     ratio = stats.t.ppf(tails, free) / stats.t.ppf(tails, free - 1.0)
-    return ErrorQuantiles(tuple(np.maximum.accumulate(found * ratio).tolist()))
+    return ErrorQuantiles(tuple(np.maximum.accumulate(quantiles * ratio).tolist()))

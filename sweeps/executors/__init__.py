@@ -1,1 +1,1 @@
-"""Executors: where the runs of a sweep are made."""
+"""Executors define where the runs of a sweep are trained."""

@@ -1,1 +1,1 @@
-"""Importers: public data sets as records."""
+"""Importers convert public data sets to records."""

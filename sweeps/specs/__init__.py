@@ -1,4 +1,4 @@
-"""Specs that ship, and reading a spec from YAML or JSON."""
+"""The shipped specs, and the reader of specs in YAML or JSON."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 
 def list_specs() -> list[str]:
-    """The names of the specs that ship."""
+    """The names of the shipped specs."""
     files = resources.files(__name__).iterdir()
     return sorted(f.name[: -len(".yaml")] for f in files if f.name.endswith(".yaml"))
 
 
 def load_spec(name_or_path: str | Path) -> Spec:
-    """A spec by its shipped name, or from a `.yaml`, `.yml` or `.json` file.
+    """The shipped spec with this name, or the spec of a `.yaml`, `.yml` or `.json` file.
 
-    Raises SpecError for an unknown name, a file that is missing or cannot be read, broken YAML or
-    JSON, a key that stands twice, or a malformed spec.
+    Raises SpecError for an unknown name, a file that is missing or cannot be read, invalid YAML or
+    JSON, a duplicate key, or an invalid spec.
     """
     given = str(name_or_path)
     path = Path(given)
@@ -64,8 +64,8 @@ def _from_yaml(text: str) -> object:
     except ImportError:
         raise MissingExtraError("reading a YAML spec", "PyYAML", "train") from None
 
-    class Loader(yaml.SafeLoader):  # type: ignore[misc]  # yaml comes without types
-        """SafeLoader, but equal keys are an error and 1e-5 is a number, as YAML 1.2 has it."""
+    class Loader(yaml.SafeLoader):  # type: ignore[misc]  # yaml has no types
+        """SafeLoader, but duplicate keys are an error and 1e-5 is a number, as in YAML 1.2."""
 
         def compose_mapping_node(self, anchor: Any) -> Any:
             node = super().compose_mapping_node(anchor)
@@ -84,10 +84,10 @@ def _from_yaml(text: str) -> object:
 
 
 def _distinct(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """A dictionary of the pairs; SpecError for a key that stands twice."""
-    found: dict[str, Any] = {}
+    """A dictionary of the pairs; SpecError for a duplicate key."""
+    distinct: dict[str, Any] = {}
     for key, value in pairs:
-        if key in found:
-            raise SpecError(f"the key {shown(key)} stands twice")
-        found[key] = value
-    return found
+        if key in distinct:
+            raise SpecError(f"the key {shown(key)} occurs twice")
+        distinct[key] = value
+    return distinct

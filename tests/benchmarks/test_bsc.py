@@ -26,7 +26,7 @@ def runs():
 def test_the_control_points_it_learns_from_draw_the_curves_again(runs) -> None:
     some = runs.side("train").where_rows(np.arange(30))
     points = _bsc._control_points(some, 1)
-    drawn = _bsc._drawn(points, some.epochs)
+    drawn = _bsc._decode(points, some.epochs)
     for row, seen, length in zip(drawn, some.curves[:, 1], some.epochs, strict=True):
         error = np.sqrt(np.mean((row[:length] - seen[:length]) ** 2))
         assert error < 0.6 * seen[:length].std() + 0.5
@@ -38,13 +38,13 @@ def test_a_curve_that_goes_forward_is_drawn_as_ours_is() -> None:
     y = rng.uniform(0, 100, size=(4, 6))
     in_epochs = 1.0 + x * 49
     points = np.concatenate([y[:, [0, -1]], in_epochs[:, 1:-1], y[:, 1:-1]], axis=1)
-    drawn = _bsc._drawn(points, np.full(4, 50))
+    drawn = _bsc._decode(points, np.full(4, 50))
     np.testing.assert_allclose(drawn, bezier.decode(x, y, 50), atol=0.5)
 
 
 def test_whatever_it_predicts_every_epoch_has_a_value() -> None:
     points = np.random.default_rng(1).normal(scale=300.0, size=(20, 10))
-    assert np.isfinite(_bsc._drawn(points, np.full(20, 25))).all()
+    assert np.isfinite(_bsc._decode(points, np.full(20, 25))).all()
 
 
 def test_the_same_seed_gives_the_same_curves(runs) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks import table as script
-from benchmarks.held_out import trust_cells
+from benchmarks.held_out import uncertainty_cells
 from eahas import api
 from eahas.spec.targets import KNOWN_TARGETS
 
@@ -78,9 +78,9 @@ def test_one_seed_is_held_against_the_others() -> None:
 
 
 def test_a_shared_run_is_no_truth() -> None:
-    script.require_apart({(1, 0, "a")}, {(1, 0, "b"), (2, 0, "a")})
+    script.require_disjoint({(1, 0, "a")}, {(1, 0, "b"), (2, 0, "a")})
     with pytest.raises(AssertionError, match="1 runs stand in both"):
-        script.require_apart({(1, 0, "a"), (3, 1, "c")}, {(1, 0, "a")})
+        script.require_disjoint({(1, 0, "a"), (3, 1, "c")}, {(1, 0, "a")})
 
 
 def test_without_a_table_it_says_so(capsys) -> None:
@@ -138,5 +138,5 @@ def test_the_worst_part_is_told_with_its_runs() -> None:
     worst = {"stratum": "OPTIM.MAX_EPOCH=10", "runs": 90, "level": 0.9, "coverage": share}
     facts = {"coverage": {"0.9": share}, "crps": {"value": 0.1234}, "worst": worst}
     held = "81 % [75, 87]"
-    assert trust_cells(facts) == [held, "0.123", f"OPTIM.MAX_EPOCH=10: {held} of 90"]
-    assert trust_cells(facts | {"worst": None})[-1] == ""
+    assert uncertainty_cells(facts) == [held, "0.123", f"OPTIM.MAX_EPOCH=10: {held} of 90"]
+    assert uncertainty_cells(facts | {"worst": None})[-1] == ""

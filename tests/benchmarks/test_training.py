@@ -51,7 +51,7 @@ def plain_batches(
 ) -> list[tuple[torch.Tensor, torch.Tensor]]:
     """The batches that ours draws for an epoch, made one image at a time."""
     batches = []
-    for drawn in learner._draw(learner.train_pass.batches, epoch):
+    for drawn in learner._sample(learner.train_batches.count, epoch):
         images = [
             augmented_alone(
                 data.train.images[row[POSITION]],
@@ -71,9 +71,9 @@ def plain_batches(
 
 def test_a_batch_is_its_images_augmented_one_by_one(spec: Spec, data: DataSet) -> None:
     learner = Learner(spec, config_of(spec, "sgd"), 0, data, "cpu")
-    learner.train_pass.begin(learner._draw(learner.train_pass.batches, 0))
+    learner.train_batches.start(learner._sample(learner.train_batches.count, 0))
     for inputs, labels in plain_batches(learner, data, 0):
-        ours, ours_labels = learner.train_pass.batch()
+        ours, ours_labels = learner.train_batches.next()
         assert torch.equal(ours, inputs)
         assert torch.equal(ours_labels, labels)
 

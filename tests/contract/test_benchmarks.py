@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from eahas.contract.benchmark import PICKLES, BenchmarkContract, files_of
 
 from eahas import api
 from eahas.benchmark.benchmark import NOTICE, Benchmark
+from eahas.benchmark.storage import benchmark_folder, registry
+from eahas.benchmark.storage.benchmark_folder import write_benchmark
+from eahas.benchmark.storage.manifest import Manifest, read_manifest
 from eahas.benchmark.storage.registry import shipped
 
 SHIPPED = {bench["name"]: bench for bench in api.list_benchmarks()}
@@ -26,6 +31,32 @@ class TestShippedBenchmarks(BenchmarkContract):
     @classmethod
     def bench(cls, request: pytest.FixtureRequest) -> Benchmark:
         return api.load_benchmark(request.param)
+
+    def test_written_anew_its_manifest_says_the_same(
+        self, bench: Benchmark, rows, tmp_path
+    ) -> None:
+        old = bench.manifest
+        write_benchmark(
+            tmp_path / "anew",
+            bench.spec,
+            bench.models,
+            rows[:30],
+            noise=old["noise"],
+            quality=old["quality"],
+            entries={name: old[name] for name in ("learned_from", "table") if name in old},
+            support=None if bench.table else bench.support,
+            name=old.get("name"),
+            version=old["version"],
+        )
+        new = json.loads((tmp_path / "anew" / "manifest.json").read_text(encoding="utf-8"))
+        assert new.keys() == old.keys()
+        for name in ("provenance", "energy"):
+            assert new[name].keys() >= old[name].keys()
+        for name in old.keys() - {"provenance", "energy", "files"}:
+            assert new[name] == old[name], name
+        assert new["files"].keys() == old["files"].keys()
+        for name, vouched in old["files"].items():
+            assert not name.endswith(".safetensors") or new["files"][name] == vouched, name
 
 
 def test_at_least_one_ships() -> None:
@@ -59,5 +90,19 @@ def test_the_folder_is_small_and_holds_no_pickle(bench: Benchmark) -> None:
 
 
 def test_it_is_named_as_its_folder(bench: Benchmark) -> None:
+    """`NAME`, or `NAME@VERSION`: a benchmark is found without reading the others' manifests."""
     assert bench.folder == shipped()[bench.id]
-    assert bench.folder.name.partition("@")[0] == bench.name
+    assert bench.folder.name in (bench.name, bench.id)
+
+
+def test_it_is_found_by_reading_its_manifest_once(bench: Benchmark, monkeypatch) -> None:
+    reads: list[Path] = []
+
+    def counted(folder: Path, *kind: Any) -> Manifest:
+        reads.append(folder)
+        return read_manifest(folder, *kind)
+
+    monkeypatch.setattr(registry, "read_manifest", counted)
+    monkeypatch.setattr(benchmark_folder, "read_manifest", counted)
+    assert api.load_benchmark(bench.id).folder == bench.folder
+    assert reads == [bench.folder]

@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from eahas.benchmark.storage import ensemble_folder as ensembles
-from eahas.benchmark.storage import table_folder as tables
-from eahas.benchmark.storage.folder import save_folder, tensor_bytes, with_manifest
+from eahas.benchmark.storage.benchmark_folder import model_files
+from eahas.benchmark.storage.folder import save_folder, tensor_bytes
 from eahas.benchmark.storage.manifest import BENCHMARK
 from eahas.models.curves.codecs import BezierCodec
 from eahas.models.ensemble import Ensemble
@@ -144,10 +143,7 @@ def _saved(
     encoded = np.stack([spec.space.encode(config) for config in configs])
     support = support_of(spec.space, encoded)
     files = {"records.parquet": records, "support.safetensors": tensor_bytes(support.tensors())}
-    for model in models:
-        whole = with_manifest(*ensembles.contents(model))
-        files |= {f"{model.name}/{name}": content for name, content in whole.items()}
-    save_folder(folder, {**_manifest(spec, models), **changes}, files)
+    save_folder(folder, {**_manifest(spec, models), **changes}, files | model_files(models))
     return folder
 
 
@@ -265,10 +261,8 @@ def saved_table() -> Callable[..., Path]:
     """The folder of a benchmark that answers with a table: `saved_table(folder, table)`."""
 
     def save(folder: Path, table: Table, *, records: bytes = b"PAR1 no", **changes: Any) -> Path:
-        whole = with_manifest(*tables.contents(table))
-        files = {f"{table.name}/{name}": content for name, content in whole.items()}
         manifest = {**_manifest(table.spec, []), "models": [table.name], **changes}
-        save_folder(folder, manifest, {"records.parquet": records, **files})
+        save_folder(folder, manifest, {"records.parquet": records, **model_files([table])})
         return folder
 
     return save

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from regnet_hpo.augment import POSITION, draw_pass, normalised
+from regnet_hpo.augment import POSITION, normalised, sample_epoch
 from regnet_hpo.augment import augmented as applied
 
 
@@ -34,7 +34,7 @@ def drawn(images: Tensor, seed: int = 0, **given: float) -> tuple[Tensor, dict[s
     settings: dict[str, Any] = {"flip": 0.0, "crop_padding": 0, "cutout": 0} | given
     generator = torch.Generator().manual_seed(seed)
     n, side = images.shape[:2]
-    return draw_pass(n, side, n, 1, generator, **settings)[0], settings
+    return sample_epoch(n, side, n, 1, generator, **settings)[0], settings
 
 
 def augmented(images: Tensor, seed: int = 0, **given: float) -> Tensor:
@@ -119,7 +119,7 @@ def test_the_generator_decides() -> None:
 
 def test_a_pass_takes_every_image_at_most_once() -> None:
     generator = torch.Generator().manual_seed(0)
-    table = draw_pass(23, 4, 5, 4, generator, flip=0.5, crop_padding=1, cutout=2)
+    table = sample_epoch(23, 4, 5, 4, generator, flip=0.5, crop_padding=1, cutout=2)
     assert table.shape == (4, 5, 6)
     assert len(table[:, :, POSITION].unique()) == 20
 

@@ -57,12 +57,12 @@ def test_no_step_waits_for_the_device(
     if captured:
         learner.capture()
     learner.train_epoch(0)  # an optimiser's moments are made in the first step
-    learner.train_pass.begin(learner._draw(learner.train_pass.batches, 1))
+    learner.train_batches.start(learner._sample(learner.train_batches.count, 1))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the mode calls itself a prototype
         torch.cuda.set_sync_debug_mode("error")
     try:
-        for step in range(learner.train_pass.batches):
+        for step in range(learner.train_batches.count):
             learner.step()
             assert learner.ema is not None
             learner.ema.update(learner.network, 1, step)
@@ -85,8 +85,8 @@ def test_the_first_batches_are_those_of_the_processor(
 ) -> None:
     here, there = (Learner(spec, config, 0, digits, device) for device in ("cpu", "cuda"))
     for learner in (here, there):
-        learner.train_pass.begin(learner._draw(2, 0))
-    (x, y), (u, v) = here.train_pass.batch(), there.train_pass.batch()
+        learner.train_batches.start(learner._sample(2, 0))
+    (x, y), (u, v) = here.train_batches.next(), there.train_batches.next()
     assert torch.equal(x, u.cpu())
     assert torch.equal(y, v.cpu())
 

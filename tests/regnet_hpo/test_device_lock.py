@@ -1,4 +1,4 @@
-"""Many may train on a device at once; one may measure alone."""
+"""Runs that train share a device; a run that measures has it exclusively."""
 
 from __future__ import annotations
 
@@ -17,65 +17,65 @@ def device(tmp_path: Path) -> DeviceLock:
     return DeviceLock("GPU-1", tmp_path)
 
 
-class Visitor(threading.Thread):
-    """Enters, says so, and stays until it is told to leave."""
+class Holder(threading.Thread):
+    """Takes the lock, sets `holds`, and keeps it until `release` is called."""
 
     def __init__(self, device: DeviceLock, exclusive: bool) -> None:
         super().__init__(daemon=True)
-        self._way = device.exclusive if exclusive else device.shared
-        self.inside, self._leave = threading.Event(), threading.Event()
+        self._lock = device.exclusive if exclusive else device.shared
+        self.holds, self._released = threading.Event(), threading.Event()
         self.start()
 
     def run(self) -> None:
-        with self._way():
-            self.inside.set()
-            self._leave.wait(LONG_S)
+        with self._lock():
+            self.holds.set()
+            self._released.wait(LONG_S)
 
-    def leave(self) -> None:
-        self._leave.set()
+    def release(self) -> None:
+        self._released.set()
         self.join(LONG_S)
 
 
-def test_many_are_together(device: DeviceLock) -> None:
-    visitors = [Visitor(device, exclusive=False) for _ in range(3)]
-    assert all(visitor.inside.wait(LONG_S) for visitor in visitors)
-    for visitor in visitors:
-        visitor.leave()
+def test_many_hold_the_shared_lock(device: DeviceLock) -> None:
+    holders = [Holder(device, exclusive=False) for _ in range(3)]
+    assert all(holder.holds.wait(LONG_S) for holder in holders)
+    for holder in holders:
+        holder.release()
 
 
-def test_alone_waits_for_all_and_keeps_newcomers_out(device: DeviceLock) -> None:
-    first = Visitor(device, exclusive=False)
-    assert first.inside.wait(LONG_S)
-    exclusive = Visitor(device, exclusive=True)
-    assert not exclusive.inside.wait(SOON_S)
-    newcomer = Visitor(device, exclusive=False)
-    assert not newcomer.inside.wait(SOON_S)  # else the one that waits would starve
-    first.leave()
-    assert exclusive.inside.wait(LONG_S)
-    assert not newcomer.inside.is_set()
-    exclusive.leave()
-    assert newcomer.inside.wait(LONG_S)
-    newcomer.leave()
+def test_the_exclusive_lock_waits_for_holders_and_stops_newcomers(device: DeviceLock) -> None:
+    first = Holder(device, exclusive=False)
+    assert first.holds.wait(LONG_S)
+    exclusive = Holder(device, exclusive=True)
+    assert not exclusive.holds.wait(SOON_S)
+    newcomer = Holder(device, exclusive=False)
+    assert not newcomer.holds.wait(SOON_S)  # otherwise the exclusive lock might never be taken
+    first.release()
+    assert exclusive.holds.wait(LONG_S)
+    assert not newcomer.holds.is_set()
+    exclusive.release()
+    assert newcomer.holds.wait(LONG_S)
+    newcomer.release()
 
 
-def test_two_are_not_alone_at_once(device: DeviceLock) -> None:
-    one = Visitor(device, exclusive=True)
-    assert one.inside.wait(LONG_S)
-    other = Visitor(device, exclusive=True)
-    assert not other.inside.wait(SOON_S)
-    one.leave()
-    assert other.inside.wait(LONG_S)
-    other.leave()
+def test_the_exclusive_lock_has_one_holder(device: DeviceLock) -> None:
+    one = Holder(device, exclusive=True)
+    assert one.holds.wait(LONG_S)
+    other = Holder(device, exclusive=True)
+    assert not other.holds.wait(SOON_S)
+    one.release()
+    assert other.holds.wait(LONG_S)
+    other.release()
 
 
-def test_another_device_is_another_room(tmp_path: Path) -> None:
+def test_another_device_has_another_lock(tmp_path: Path) -> None:
     with DeviceLock("GPU-1", tmp_path).exclusive(), DeviceLock("GPU-2", tmp_path).exclusive():
         pass
 
 
-def test_a_failure_inside_lets_go(device: DeviceLock) -> None:
-    for way in (device.shared, device.exclusive):
-        with pytest.raises(ZeroDivisionError), way():
+def test_an_error_releases_the_lock(device: DeviceLock) -> None:
+    for lock in (device.shared, device.exclusive):
+        with pytest.raises(ZeroDivisionError), lock():
             raise ZeroDivisionError
     with device.exclusive():
         pass

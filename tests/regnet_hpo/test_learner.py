@@ -1,4 +1,4 @@
-"""What a GPU needs before it captures a step: a rehearsal that leaves no trace."""
+"""The warm-up before a step is captured changes nothing, and neither does building a network."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from regnet_hpo.learner import Learner
 
 @pytest.fixture
 def spec(spec_with: Callable[..., Spec], digits: DataSet) -> Spec:
-    """A pass of one batch, and one batch of precise batch norm: the least that there can be."""
+    """One batch per epoch and one batch of precise batch norm, the smallest numbers possible."""
     images = len(digits.train)
     return spec_with(
         training={
@@ -28,39 +28,39 @@ def spec(spec_with: Callable[..., Spec], digits: DataSet) -> Spec:
     )
 
 
-def rehearse(learner: Learner) -> None:
+def warm_up(learner: Learner) -> None:
     learner.network.train()
-    learner.step.rehearse(learner.step_state)
+    learner.step.warm_up(learner.step_state)
     for suffix, precise in learner.precise.items():
-        precise.rehearse(partial(learner.precise_state, suffix))
+        precise.warm_up(partial(learner.precise_state, suffix))
 
 
 @pytest.mark.parametrize("optimiser", ["sgd", "adam", "adamw"])
-def test_a_rehearsal_changes_nothing_that_is_learned(
+def test_a_warm_up_does_not_change_the_training(
     spec: Spec, config: dict[str, Any], digits: DataSet, optimiser: str
 ) -> None:
     config |= {"OPTIM.OPTIMIZER": optimiser, "TRAIN.CUTOUT_LENGTH": 3, "OPTIM.BASE_LR": 0.01}
-    plain, rehearsed = (Learner(spec, config, 0, digits, "cpu") for _ in range(2))
-    begun = {name: tensor.clone() for name, tensor in rehearsed.step_state().items()}
-    rehearse(rehearsed)
-    for name, tensor in rehearsed.step_state().items():
-        if name in begun:
-            assert torch.equal(tensor, begun[name]), name
+    plain, warmed_up = (Learner(spec, config, 0, digits, "cpu") for _ in range(2))
+    before = {name: tensor.clone() for name, tensor in warmed_up.step_state().items()}
+    warm_up(warmed_up)
+    for name, tensor in warmed_up.step_state().items():
+        if name in before:
+            assert torch.equal(tensor, before[name]), name
         else:
             assert not tensor.any(), name
     for epoch in range(2):
-        assert rehearsed.train_epoch(epoch) == plain.train_epoch(epoch)
-        assert rehearsed.evaluate(epoch) == plain.evaluate(epoch)
+        assert warmed_up.train_epoch(epoch) == plain.train_epoch(epoch)
+        assert warmed_up.evaluate(epoch) == plain.evaluate(epoch)
 
 
-def test_a_run_that_is_continued_is_rehearsed_again(
+def test_a_continued_run_can_be_warmed_up(
     spec: Spec, config: dict[str, Any], digits: DataSet
 ) -> None:
     config |= {"OPTIM.OPTIMIZER": "adam", "OPTIM.BASE_LR": 0.01}
     plain, continued = (Learner(spec, config, 0, digits, "cpu") for _ in range(2))
     plain.train_epoch(0)
     continued.load_state_dict(copy.deepcopy(plain.state_dict()))
-    rehearse(continued)
+    warm_up(continued)
     assert continued.train_epoch(1) == plain.train_epoch(1)
     assert continued.evaluate(1) == plain.evaluate(1)
 
@@ -77,7 +77,15 @@ def test_the_state_of_a_step_is_all_that_it_changes(
     assert {tensor.data_ptr() for tensor in learned} <= held
 
 
-def test_the_memory_format_moves_time_alone(
+def test_building_a_network_leaves_torchs_random_state(
+    spec: Spec, config: dict[str, Any], digits: DataSet
+) -> None:
+    before = torch.get_rng_state()
+    Learner(spec, config, 0, digits, "cpu")
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_the_memory_format_changes_only_the_speed(
     spec_with: Callable[..., Spec], config: dict[str, Any], digits: DataSet
 ) -> None:
     last, contiguous = (

@@ -39,7 +39,7 @@ def test_preflight_gives_the_data(spec: Spec) -> None:
         ({"OPTIM.LR_POLICY": None}, "training needs the parameter OPTIM.LR_POLICY;"),
         (
             {"OPTIM.LR_POLICY": None, "TRAIN.CUTOUT_LENGTH": None},
-            "needs the parameters TRAIN.CUTOUT_LENGTH, OPTIM.LR_POLICY; one",
+            "needs the parameters TRAIN.CUTOUT_LENGTH, OPTIM.LR_POLICY; declare",
         ),
         (
             {"OPTIM.LR_POLICY": {"type": "choice", "choices": ["cos", "step"]}},
@@ -51,11 +51,11 @@ def test_preflight_gives_the_data(spec: Spec) -> None:
         ),
         (
             {"OPTIM.BASE_LR": {"type": "float", "low": -1.0, "high": 1.0}},
-            "OPTIM.BASE_LR: numbers in 0..inf can be trained, got -1.0",
+            "OPTIM.BASE_LR is -1.0; allowed: numbers in 0..inf",
         ),
         (
             {"TRAIN.CUTOUT_LENGTH": {"type": "float", "low": 0.0, "high": 2.0}},
-            "TRAIN.CUTOUT_LENGTH: whole numbers in 0..10,000 can be trained",
+            "TRAIN.CUTOUT_LENGTH is 0.0; allowed: whole numbers in 0..10,000",
         ),
         (
             {
@@ -85,6 +85,8 @@ def test_parameters_that_the_trainer_would_not_read_are_refused(
         ({"curves": ["valid_ema"]}, "the target valid_ema needs training: ema"),
         ({"curves": {"loss": {}}}, "curve target 'loss' is unknown; allowed: train, valid, test"),
         ({"scalars": {"latency_s": {}}}, "scalar target 'latency_s' is unknown"),
+        ({"curves": {"valid": {"epochs": [1, 2]}}}, "valid must be a curve of every epoch"),
+        ({"curves": {"test": {"cumulative": True}}}, "test must be a curve of every epoch"),
     ],
 )
 def test_targets_that_no_record_would_have_are_refused(
@@ -117,9 +119,9 @@ def test_unknown_devices_are_refused(name: Any) -> None:
     ("name", "seen", "built", "message"),
     [
         ("cuda", 0, None, r"'cuda': torch .* was built without CUDA; install a CUDA build"),
-        ("cuda", 0, "13.0", r"'cuda': torch sees no CUDA device; look at nvidia-smi"),
-        ("cuda:1", 1, "13.0", r"'cuda:1': torch sees cuda:0 alone"),
-        ("cuda:9999", 8, "13.0", r"torch sees cuda:0, cuda:1, .*, cuda:7 alone"),
+        ("cuda", 0, "13.0", r"'cuda': torch sees no CUDA device; check nvidia-smi"),
+        ("cuda:1", 1, "13.0", r"'cuda:1': torch sees cuda:0 only"),
+        ("cuda:9999", 8, "13.0", r"torch sees cuda:0, cuda:1, .*, cuda:7 only"),
     ],
 )
 def test_a_gpu_that_is_not_there_is_refused(
@@ -146,7 +148,7 @@ def test_data_must_be_what_the_network_section_says(
 def test_cpu_time_is_a_runtime_for_one_pinned_thread_alone(device: str, threads: int) -> None:
     check_runtime(MeasureSettings(runtime="cpu_time", threads=1), "cpu")
     check_runtime(MeasureSettings(runtime="wall", threads=threads), device)
-    with pytest.raises(SpecError, match="cpu_time is of one pinned thread"):
+    with pytest.raises(SpecError, match="cpu_time needs device cpu and threads: 1"):
         check_runtime(MeasureSettings(runtime="cpu_time", threads=threads), device)
 
 
@@ -165,3 +167,17 @@ def test_a_gpu_is_the_default_where_there_is_one(
 
     monkeypatch.setattr(module, "gpu_count", lambda: gpus)
     assert module.default_device(spec_with(measurement={"runtime": runtime})) == expected
+
+
+@pytest.mark.parametrize(
+    ("scalars", "message"),
+    [
+        ({"train_energy_j": {"unit": "kWh"}}, "train_energy_j is in kWh, .* records it in J"),
+        ({"runtime_s": {"unit": "ms"}}, "runtime_s is in ms, .* records it in s"),
+        ({"test_energy_j": {"unit": "J/image"}}, "test_energy_j is in J/image"),
+    ],
+)
+def test_what_the_trainer_records_has_its_unit(tiny: Any, scalars: Any, message: str) -> None:
+    tiny["targets"]["scalars"] = scalars
+    with pytest.raises(SpecError, match=message):
+        check_trainable(spec_from_dict(tiny))

@@ -17,8 +17,8 @@ from regnet_hpo import run_meter as run_meter
 from regnet_hpo import train as training
 from regnet_hpo.cuda_graph import CudaGraph
 from regnet_hpo.data import DataSet
-from regnet_hpo.preflight import meter_for
 from regnet_hpo.resume import load_state
+from regnet_hpo.run_meter import meter_for
 from regnet_hpo.settings import MeasureSettings
 from regnet_hpo.train import Progress, Trainer, train
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import math
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from eahas.errors import MeterError
 from eahas.records.schema import check_row
 from eahas.spec.spec import Spec
 from regnet_hpo import learner as module
+from regnet_hpo import metering as metering
 from regnet_hpo import run_meter as run_meter
 from regnet_hpo import train as training
 from regnet_hpo.data import DataSet
@@ -209,8 +211,8 @@ def test_the_meter_is_closed_whatever_happens(
 
 @pytest.fixture
 def window(spec_with: Callable[..., Spec], clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Spec:
-    """Epochs of 2 s, alone for at least 5 s after 3 s of rising power."""
-    monkeypatch.setattr(training.time, "perf_counter", clock)
+    """Epochs of 2 s, measured for at least 5 s after a ramp of 3 s."""
+    monkeypatch.setattr(metering.time, "perf_counter", clock)
     return spec_with(measurement={"window_s": 5.0, "ramp_s": 3.0})
 
 
@@ -233,7 +235,7 @@ def test_a_window_of_many_short_epochs_has_two_ends(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Epochs of 2 s and a shortest window of 30: metered one by one they would need 116 s."""
-    monkeypatch.setattr(training.time, "perf_counter", clock)
+    monkeypatch.setattr(metering.time, "perf_counter", clock)
     spec = spec_with(measurement={"window_s": 1.0, "ramp_s": 0.0})
     metered(monkeypatch, clock, edge_s=1.5)
     record = train(spec, config, 0, dataset=digits)
@@ -250,7 +252,7 @@ def test_the_way_of_metering_changes_no_curve(
     assert other["energy_method"] == "whole"
 
 
-def test_the_window_is_alone_and_the_curves_are_together(
+def test_a_window_is_measured_exclusively_after_shared_training(
     window: Spec,
     config: dict[str, Any],
     digits: DataSet,
@@ -260,26 +262,26 @@ def test_the_window_is_alone_and_the_curves_are_together(
     trainer = Trainer(window, config, 0, dataset=digits)
     seen: list[str] = []
 
-    class Watched:
-        def _way(self, name: str) -> Any:
+    class Recorded:
+        def _recorded(self, name: str) -> Any:
             @contextlib.contextmanager
-            def way() -> Any:
+            def lock() -> Any:
                 seen.append(f"{name} at {clock():g} s")
                 yield
-                seen.append(f"left at {clock():g} s")
+                seen.append(f"released at {clock():g} s")
 
-            return way
+            return lock
 
-        shared = property(lambda self: self._way("together"))
-        exclusive = property(lambda self: self._way("alone"))
+        shared = property(lambda self: self._recorded("shared"))
+        exclusive = property(lambda self: self._recorded("exclusive"))
 
-    trainer.device_lock = Watched()
+    trainer.metering = dataclasses.replace(trainer.metering, device_lock=Recorded())
     trainer.run()
-    # made ready; three epochs of 2 + 20 s; then 5 s of rest, 4 s of ramp, 6 s of window, two passes
+    # capture; three epochs of 2 + 20 s; 5 s idle, 4 s ramp, 6 s window, inference twice
     assert seen == [
-        *("together at 0 s", "left at 0 s") * 2,
-        *("together at 0 s", "left at 22 s", "together at 22 s", "left at 44 s"),
-        *("together at 44 s", "left at 66 s", "alone at 66 s", "left at 101 s"),
+        *("shared at 0 s", "released at 0 s"),
+        *("shared at 0 s", "released at 22 s", "shared at 22 s", "released at 44 s"),
+        *("shared at 44 s", "released at 66 s", "exclusive at 66 s", "released at 101 s"),
     ]
 
 
@@ -303,7 +305,7 @@ class Host(FakeSource):
     """A processor of 3 W, 1 W of it memory."""
 
     def __init__(self) -> None:
-        self.facts = SourceFacts("rapl", "3 W x time", "host", 0.0, tells_dram=True)
+        self.facts = SourceFacts("rapl", "3 W x time", "host", 0.0, has_dram=True)
 
     def read(self, t_s: float, cpu_time_s: float) -> Totals:
         return Totals(3.0 * t_s, dram_j=t_s)
@@ -320,7 +322,7 @@ def test_gpu_processor_and_memory_stand_apart_and_add_up(
     trainer = Trainer(spec, config, 0, dataset=digits)
     host = Meter([Host()], clock=clock, cpu_clock=clock, sleep=clock.sleep)
     trainer.run_meter.host = host
-    trainer.run_meter.begin_anew()
+    trainer.run_meter.restart()
     record = trainer.run()
     assert record["train_energy_j"] == record["train_energy_gpu_j"] == pytest.approx(30.0)
     assert record["train_energy_cpu_j"] == pytest.approx(12.0)
@@ -343,7 +345,7 @@ def test_a_processor_that_fails_leaves_the_gpus_part(
 
     trainer = Trainer(spec, config, 0, dataset=digits)
     trainer.run_meter.host = Meter([Broken()], clock=clock, cpu_clock=clock, sleep=clock.sleep)
-    trainer.run_meter.begin_anew()
+    trainer.run_meter.restart()
     record = trainer.run()
     assert record["train_energy_gpu_j"] == pytest.approx(30.0)
     assert not {"train_energy_cpu_j", "train_energy_total_j"} & {

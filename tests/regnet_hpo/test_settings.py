@@ -40,10 +40,10 @@ def test_no_ema_and_no_mixed_precision_unless_asked_for(tiny: dict[str, Any]) ->
         ({"flip": "0.5"}, "flip is a number in 0..1, got '0.5'"),
         ({"momentum": 0}, "momentum is a number in 1e-06..1, got 0"),
         ({"label_smoothing": -0.1}, "label_smoothing is a number in 0..1"),
-        ({"mixed_precision": 1}, "mixed_precision is like False, got 1"),
+        ({"mixed_precision": 1}, "mixed_precision is true or false, got 1"),
         ({"ema": {"update_period": 0}}, "training: ema: update_period is a whole number from 1"),
         ({"ema": {"rate": 1}}, "training: ema: field 'rate' is unknown"),
-        ({"ema": True}, "training: ema: a mapping, got True"),
+        ({"ema": True}, "training: ema: a mapping of names to values, got True"),
     ],
 )
 def test_bad_training_settings_are_refused_by_name(
@@ -61,7 +61,7 @@ def test_bad_training_settings_are_refused_by_name(
         ({"energy": "guess"}, "energy 'guess' is unknown; allowed: auto, nvml_counter"),
         ({"threads": -1}, "threads is a whole number from 0, got -1"),
         ({"idle_s": "long"}, "idle_s is a number from 0, got 'long'"),
-        ({"runtime": 3}, "runtime is like 'wall', got 3"),
+        ({"runtime": 3}, "runtime 3 is unknown; allowed: wall, cpu_time"),
     ],
 )
 def test_bad_measurement_settings_are_refused_by_name(

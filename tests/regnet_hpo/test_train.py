@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -14,8 +15,9 @@ from eahas.errors import ConfigError, DataError, SpecError
 from eahas.records.schema import check_row
 from eahas.space.architectures.regnet import complexity, stages_of
 from eahas.spec.spec import Spec
-from regnet_hpo import batches as passes
+from regnet_hpo import batches
 from regnet_hpo import learner as module
+from regnet_hpo import train as training
 from regnet_hpo.data import DataSet
 from regnet_hpo.evaluate import PreciseNorm
 from regnet_hpo.learner import EPOCH, INIT, Learner
@@ -177,13 +179,13 @@ def test_cutout_is_the_configurations(
     spec: Spec, config: dict[str, Any], digits: DataSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: set[int] = set()
-    augment = passes.augmented
+    augment = batches.augmented
 
     def watched(*given: Any, **settings: Any) -> torch.Tensor:
         seen.add(settings["cutout"])
         return augment(*given, **settings)
 
-    monkeypatch.setattr(passes, "augmented", watched)
+    monkeypatch.setattr(batches, "augmented", watched)
     train(spec, config | {"TRAIN.CUTOUT_LENGTH": 3}, 0, dataset=digits)
     assert seen == {3}
 
@@ -224,6 +226,68 @@ def test_a_run_that_diverges_later_keeps_its_finished_epochs(
     assert record["epochs"] == len(record["test"]) == len(record["epoch_energy_j"]) == 2
     assert record["train_energy_j"] > 0
     check_row(record | PLANNED, spec)
+
+
+# torch's global settings
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    """torch has another number of threads than the tiny spec, which asks for one."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+def global_settings() -> dict[str, Any]:
+    return {
+        "threads": torch.get_num_threads(),
+        "interop threads": torch.get_num_interop_threads(),
+        "dtype": torch.get_default_dtype(),
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+        "matmul precision": torch.get_float32_matmul_precision(),
+        "cudnn": (torch.backends.cudnn.benchmark, torch.backends.cudnn.allow_tf32),
+        "gradients": torch.is_grad_enabled(),
+        "random state": torch.get_rng_state().tolist(),
+        "garbage collection": gc.isenabled(),
+    }
+
+
+@pytest.mark.usefixtures("two_threads")
+@pytest.mark.parametrize("window_s", [0.0, 0.01])
+def test_torchs_global_settings_are_restored(
+    spec_with: Callable[..., Spec], config: dict[str, Any], digits: DataSet, window_s: float
+) -> None:
+    spec = spec_with(measurement={"window_s": window_s, "ramp_s": 0.0, "inference_s": 0.01})
+    before, during = global_settings(), []
+    train(
+        spec,
+        config,
+        0,
+        dataset=digits,
+        on_epoch=lambda _: during.append(torch.get_num_threads()),
+    )
+    assert set(during) == {1}
+    assert global_settings() == before
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_torchs_global_settings_are_restored_after_an_error(
+    spec: Spec, config: dict[str, Any], digits: DataSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> Any:
+        assert torch.get_num_threads() == 1
+        raise ZeroDivisionError
+
+    before = global_settings()
+    with pytest.raises(ZeroDivisionError):
+        train(spec, config, 0, dataset=digits, on_epoch=fail)
+    assert global_settings() == before
+    monkeypatch.setattr(training, "Learner", fail)
+    with pytest.raises(ZeroDivisionError):
+        train(spec, config, 0, dataset=digits)
+    assert global_settings() == before
 
 
 # What is refused

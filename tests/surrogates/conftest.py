@@ -15,7 +15,7 @@ from eahas.models.heads import CurveHead, Head, ScalarHead
 from eahas.models.regressors import MlpEnsemble
 from eahas.spec.spec import Spec, spec_from_dict
 from surrogates.data.dataset import Runs, runs_from_records
-from surrogates.uncertainty.crossfit import Crossed
+from surrogates.uncertainty.crossfit import CrossFit
 
 SPEC = {
     "name": "toy",
@@ -81,9 +81,9 @@ def runs(spec: Spec, rows: list[dict[str, object]]) -> Runs:
 
 
 @pytest.fixture(scope="session")
-def as_crossed() -> Callable[[Ensemble, Runs], Crossed]:
+def as_crossed() -> Callable[[Ensemble, Runs], CrossFit]:
     """`as_crossed(model, runs)`: cross-fitted, in that the model has seen none of the runs."""
-    return lambda model, runs: Crossed(model, runs, ((np.arange(len(runs)), model),))
+    return lambda model, runs: CrossFit(model, runs, ((np.arange(len(runs)), model),))
 
 
 KNOWN = {

@@ -17,12 +17,12 @@ QUICK = FitSettings(members=3, hidden=(16,), steps=60, batch_size=64, dropout=0.
 
 def quick_parts(spec, **changes):
     settings = replace(QUICK, **changes)
-    return benchmark.default_parts(spec, settings={"curves": settings, "scalars": settings})
+    return benchmark.default_components(spec, settings={"curves": settings, "scalars": settings})
 
 
 @pytest.fixture(scope="module")
 def fitted(spec, rows):
-    return benchmark.fit(spec, rows, parts=quick_parts(spec), resamples=20)
+    return benchmark.fit(spec, rows, components=quick_parts(spec), resamples=20)
 
 
 @pytest.fixture(scope="module")
@@ -77,15 +77,15 @@ def test_quality_covers_every_target_with_intervals(fitted) -> None:
 def test_nothing_to_learn_from_is_an_error(spec, rows) -> None:
     held_out = [row for row in rows if row["split"] == "test"]
     with pytest.raises(FitError, match=r"no train or valid runs among the usable .*60 test"):
-        benchmark.fit(spec, held_out, parts=quick_parts(spec))
+        benchmark.fit(spec, held_out, components=quick_parts(spec))
     with pytest.raises(FitError, match=r"no valid runs among the usable ones"):
-        benchmark.fit(spec, held_out, parts=quick_parts(spec), learn_from=["valid"])
+        benchmark.fit(spec, held_out, components=quick_parts(spec), learn_from=["valid"])
 
 
 def test_it_learns_from_the_sides_that_are_named(spec, rows, fitted) -> None:
     assert set(fitted.learned.split.tolist()) == {"train", "valid"}
     less = benchmark.fit(
-        spec, rows, parts=quick_parts(spec, steps=2), learn_from=["train"], resamples=2
+        spec, rows, components=quick_parts(spec, steps=2), learn_from=["train"], resamples=2
     )
     assert set(less.learned.split.tolist()) == {"train"}
     assert less.quality["held_out"]["runs"] == fitted.quality["held_out"]["runs"]
@@ -107,7 +107,7 @@ def test_a_spec_without_curves_or_without_scalars_fits(spec, rows, tmp_path) -> 
         source = dict(spec.source)
         source["targets"] = {kept: source["targets"][kept]}
         part = spec_from_dict(source)
-        fitted = benchmark.fit(part, rows, parts=quick_parts(part, steps=3), resamples=5)
+        fitted = benchmark.fit(part, rows, components=quick_parts(part, steps=3), resamples=5)
         benchmark.save(fitted, rows, tmp_path / kept)
         prediction = api.load_benchmark(tmp_path / kept).predict(part.space.sample(seed=0))
         assert len(prediction.to_dict()["targets"]) == 2

@@ -9,13 +9,13 @@ from eahas.contract.model_family import ModelFamilyContract
 
 from eahas.errors import FitError, MissingExtraError
 from eahas.spec.spec import spec_from_dict
-from surrogates.evaluation.metrics import once, r2
+from surrogates.evaluation.metrics import r2, unweighted
 from surrogates.families import FAMILIES, configured, family
 from surrogates.models.kernels import GpSettings, NuSvrSettings, SvrSettings
 from surrogates.models.natural_boosting import NgbSettings
 from surrogates.models.network_training import FitSettings, NetSettings
 from surrogates.models.trees import ForestSettings, LgbSettings, XgbSettings
-from surrogates.uncertainty.calibration import calibrated
+from surrogates.uncertainty.calibration import calibrate
 
 pytestmark = pytest.mark.integration
 
@@ -64,7 +64,7 @@ class TestEveryFamily(ModelFamilyContract):
             fitted = family.fit(runs.side("train"), settings)
         except MissingExtraError as error:
             pytest.skip(str(error))
-        return calibrated(as_crossed(fitted, runs.side("valid")))
+        return calibrate(as_crossed(fitted, runs.side("valid")))
 
 
 class TestSyntheticRuns(ModelFamilyContract):
@@ -89,7 +89,7 @@ def test_some_families_take_curves_where_there_are_any_and_else_scalars(name, ru
     fitted = chosen.fit(bare.side("train"), quick)
     test = runs.side("test")
     predicted = fitted.distribution(test.configs)["runtime_s"].value
-    assert once(r2, predicted, test.scalars[:, 0]) > 0.9
+    assert unweighted(r2, predicted, test.scalars[:, 0]) > 0.9
 
 
 def test_a_spec_without_such_targets_is_refused(runs):
@@ -108,15 +108,15 @@ def test_settings_change_by_name():
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ([], "JSON object"),
+        ([], "a mapping of names to values"),
         ({"stepz": 1}, "did you mean 'steps'"),
-        ({"steps": 0}, "steps: a whole number from 1, got 0"),
+        ({"steps": 0}, "fit settings: steps is a whole number from 1, got 0"),
         ({"steps": True}, "steps"),
-        ({"seed": -1}, "seed: a whole number in 0"),
-        ({"positions": 1}, "positions: a whole number from 2"),
-        ({"hidden": []}, "hidden: a list"),
-        ({"hidden": 64}, "hidden: a list"),
-        ({"learning_rate": "fast"}, "learning_rate: a number"),
+        ({"seed": -1}, "seed is a whole number in 0..9223372036854775807, got -1"),
+        ({"positions": 1}, "positions is a whole number from 2"),
+        ({"hidden": []}, "hidden is a list"),
+        ({"hidden": 64}, "hidden is a list"),
+        ({"learning_rate": "fast"}, "learning_rate is a number from 0, got"),
         ({"learning_rate": float("nan")}, "learning_rate"),
         ({"dropout": 1.0}, "below 1"),
     ],

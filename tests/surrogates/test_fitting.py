@@ -14,7 +14,7 @@ from eahas.errors import FitError
 from eahas.spec.spec import spec_from_dict
 from surrogates import benchmark
 from surrogates.families import family
-from surrogates.fitting import Part, fit_parts
+from surrogates.fitting import Component, fit_components
 from surrogates.models.network_training import FitSettings
 from surrogates.uncertainty.crossfit import FOLDS
 
@@ -23,17 +23,17 @@ CURVES, COSTS = family("bezier_nn_STAR"), family("nn_E")
 
 
 @pytest.fixture(scope="module")
-def parts() -> list[Part]:
+def parts() -> list[Component]:
     return [
-        Part(CURVES, QUICK),
-        Part(COSTS, QUICK, ("runtime_s",)),
-        Part(COSTS, QUICK, ("test_energy_j",)),
+        Component(CURVES, QUICK),
+        Component(COSTS, QUICK, ("runtime_s",)),
+        Component(COSTS, QUICK, ("test_energy_j",)),
     ]
 
 
 @pytest.fixture(scope="module")
 def fitted(spec, rows, parts):
-    return benchmark.fit(spec, rows, parts=parts, resamples=5)
+    return benchmark.fit(spec, rows, components=parts, resamples=5)
 
 
 @pytest.fixture(scope="module")
@@ -46,28 +46,31 @@ def folder(fitted, rows, tmp_path_factory):
 @pytest.mark.parametrize(
     ("parts", "why"),
     [
-        ([Part(COSTS), Part(COSTS)], "two models are to predict runtime_s"),
-        ([Part(CURVES), Part(family("svd_nn_STAR"))], "two models are to predict valid"),
+        ([Component(COSTS), Component(COSTS)], "two models predict runtime_s"),
+        ([Component(CURVES), Component(family("svd_nn_STAR"))], "two models predict valid"),
         (
-            [Part(COSTS), Part(COSTS, targets=("test_energy_j",))],
-            "two models are to predict test_energy_j; one is enough",
+            [Component(COSTS), Component(COSTS, targets=("test_energy_j",))],
+            "two models predict test_energy_j; remove one of them",
         ),
-        ([Part(COSTS, targets=("runtime_s",) * 2)], "two models are to predict runtime_s"),
+        ([Component(COSTS, targets=("runtime_s",) * 2)], "two models predict runtime_s"),
         (
-            [Part(COSTS, targets=("runtime",))],
+            [Component(COSTS, targets=("runtime",))],
             "model nn_E: target 'runtime' is unknown; allowed: runtime_s, test_energy_j; did you",
         ),
-        ([Part(COSTS, targets=("valid",))], "model nn_E: target 'valid' is unknown"),
-        ([Part(CURVES, targets=("runtime_s",))], "bezier_nn_STAR fits all curves .* got runtime_s"),
+        ([Component(COSTS, targets=("valid",))], "model nn_E: target 'valid' is unknown"),
         (
-            [Part(CURVES, targets=("valid",))],
+            [Component(CURVES, targets=("runtime_s",))],
+            "bezier_nn_STAR fits all curves .* got runtime_s",
+        ),
+        (
+            [Component(CURVES, targets=("valid",))],
             "only scalars may have a model of their own, got valid",
         ),
     ],
 )
 def test_each_target_has_one_model_that_can_predict_it(parts, why, runs) -> None:
     with pytest.raises(FitError, match=why):
-        fit_parts(parts, runs)
+        fit_components(parts, runs)
 
 
 def test_two_models_of_several_targets_would_bear_one_name(runs) -> None:
@@ -79,18 +82,18 @@ def test_two_models_of_several_targets_would_bear_one_name(runs) -> None:
         for name in ("scalars", "spreads")
     }
     more = replace(runs, spec=spec, curves=runs.curves[:, :0], **twice)
-    pairs = [Part(COSTS, QUICK, tuple(names[:2])), Part(COSTS, QUICK, tuple(names[2:]))]
-    with pytest.raises(FitError, match="several scalars each, and would bear one name"):
-        fit_parts(pairs, more)
-    single = [Part(COSTS, replace(QUICK, steps=2), (name,)) for name in names[2:]]
-    models, _ = fit_parts([replace(pairs[0], settings=replace(QUICK, steps=2)), *single], more)
+    pairs = [Component(COSTS, QUICK, tuple(names[:2])), Component(COSTS, QUICK, tuple(names[2:]))]
+    with pytest.raises(FitError, match="several scalars each, and would have the same name"):
+        fit_components(pairs, more)
+    single = [Component(COSTS, replace(QUICK, steps=2), (name,)) for name in names[2:]]
+    models, _ = fit_components([replace(pairs[0], settings=replace(QUICK, steps=2)), *single], more)
     assert [model.name for model in models] == ["costs", "again_s", "again_j"]
 
 
 def test_fewer_configurations_than_folds_are_refused(runs, parts) -> None:
     few = runs.where(np.isin(runs.config_id, ["c0", "c1", "c2"]))
     with pytest.raises(FitError, match=f"3 training configurations for {FOLDS} folds"):
-        fit_parts(parts, few)
+        fit_components(parts, few)
 
 
 def test_a_part_with_one_target_bears_its_name(fitted) -> None:
@@ -149,8 +152,8 @@ def test_the_noise_of_a_quick_fit_is_that_of_the_runs(fitted, spec) -> None:
 
 
 def test_a_benchmark_may_have_some_of_the_targets(spec, rows, tmp_path) -> None:
-    chosen = [Part(COSTS, QUICK, ("test_energy_j",))]
-    some = benchmark.fit(spec, rows, parts=chosen, resamples=2)
+    chosen = [Component(COSTS, QUICK, ("test_energy_j",))]
+    some = benchmark.fit(spec, rows, components=chosen, resamples=2)
     benchmark.save(some, rows, tmp_path / "toy")
     bench = api.load_benchmark(tmp_path / "toy")
     assert bench.target_names == ("test_energy_j",)
@@ -161,8 +164,10 @@ def test_a_benchmark_may_have_some_of_the_targets(spec, rows, tmp_path) -> None:
 
 def test_progress_is_told_from_the_first_fit_to_the_last(runs, parts) -> None:
     told: list[tuple[str, int, int]] = []
-    quick = [Part(part.family, FitSettings(members=2, hidden=(4,), steps=3)) for part in parts[:2]]
-    fit_parts(quick, runs, lambda *now: told.append(now))
+    quick = [
+        Component(part.family, FitSettings(members=2, hidden=(4,), steps=3)) for part in parts[:2]
+    ]
+    fit_components(quick, runs, lambda *now: told.append(now))
     for what in ("fit bezier_nn_STAR", "fit nn_E"):
         done = [d for name, d, _ in told if name == what]
         assert all(a < b for a, b in pairwise(done))

@@ -9,14 +9,14 @@ import pandas as pd
 import pytest
 
 from eahas import api
-from eahas.cli.evaluate import judge
+from eahas.cli.evaluate import evaluate
 from eahas.errors import FitError
 from eahas.records.parquet import read_records
 from eahas.spec.spec import spec_from_dict
-from surrogates.benchmark import default_parts, fit, save
+from surrogates.benchmark import default_components, fit, save
 from surrogates.data.dataset import runs_from_records
 from surrogates.families import CURVES, SCALARS
-from surrogates.fitting import fit_parts
+from surrogates.fitting import fit_components
 
 pytestmark = pytest.mark.integration
 
@@ -208,11 +208,11 @@ def test_an_odd_space_becomes_a_benchmark_that_answers(made, tmp_path) -> None:
     spec, frame = made()
     frame.to_parquet(tmp_path / "runs.parquet")
     rows = read_records(tmp_path / "runs.parquet", spec)
-    fitted = fit(spec, rows, parts=default_parts(spec, settings=QUICK), resamples=5)
+    fitted = fit(spec, rows, components=default_components(spec, settings=QUICK), resamples=5)
     save(fitted, rows, tmp_path / "b")
     bench = api.load_benchmark(tmp_path / "b")
     assert len(bench.records()) == len(frame)
-    found = judge(bench, None, 5)
+    found = evaluate(bench, None, 5)
     assert {key: found[key] for key in bench.manifest["quality"]} == bench.manifest["quality"]
     configs = bench.space.sample(30, seed=1)
     for noise_seed in (None, 7):
@@ -259,16 +259,16 @@ def check_answers(many, target):
 @pytest.mark.parametrize(
     ("scalar", "value", "message"),
     [
-        ({"low": 0}, single(0), "odd_one has low: 0 .* runs hold .* as 0; leave its low out"),
+        ({"low": 0}, single(0), "odd_one has low: 0 .* runs have .* such as 0; remove its low"),
         (
             {"optional": True},
             single(NAN),
-            "odd_one is known of 0 configurations to learn from; a fit needs 10: add some, or take",
+            "odd_one has values for 0 configurations; a fit needs 10: add some, or remove",
         ),
         (
             {"optional": True},
             lambda c, e, rng: 1.0 if c["width"] < 8 else NAN,
-            r"odd_one is known of \d configurations to learn from; a fit needs 10",
+            r"odd_one has values for \d configurations; a fit needs 10",
         ),
     ],
 )
@@ -279,7 +279,10 @@ def test_what_cannot_be_fitted_is_said_before_anything_is(scalar, value, message
     begun = []
     with pytest.raises(FitError, match=message):
         fit(
-            spec, rows, parts=default_parts(spec, settings=QUICK), report=lambda *_: begun.append(1)
+            spec,
+            rows,
+            components=default_components(spec, settings=QUICK),
+            report=lambda *_: begun.append(1),
         )
     assert not begun
 
@@ -288,7 +291,7 @@ def test_only_failed_runs_are_nothing_to_learn_from(tmp_path) -> None:
     spec = spec_of(LR | WIDTH | EPOCHS, LOSS, COST)
     runs_of(spec, 5).assign(status="failed").to_parquet(tmp_path / "runs.parquet")
     rows = read_records(tmp_path / "runs.parquet", spec)
-    with pytest.raises(FitError, match="none of the 5 records can be learned from"):
+    with pytest.raises(FitError, match="none of the 5 records can be used"):
         fit(spec, rows)
 
 
@@ -314,7 +317,7 @@ def test_intervals_hold_with_few_runs_and_no_repeats() -> None:
 
     seen, unseen = runs(30), runs(330)
     unseen = unseen.where(np.arange(len(unseen)) >= 30)
-    models, sources = fit_parts(default_parts(spec, settings=QUICK), seen)
+    models, sources = fit_components(default_components(spec, settings=QUICK), seen)
     assert set(sources.values()) == {"residuals"}
     for model in models:
         beliefs = model.distribution(unseen.configs)
@@ -332,7 +335,7 @@ def test_names_of_targets_may_have_dots(tmp_path) -> None:
     told = {"val.loss": loss, "val.loss.ema": loss, "fit.time": cost}
     runs_of(spec, 30, **told).to_parquet(tmp_path / "runs.parquet")
     rows = read_records(tmp_path / "runs.parquet", spec)
-    fitted = fit(spec, rows, parts=default_parts(spec, settings=QUICK), resamples=2)
+    fitted = fit(spec, rows, components=default_components(spec, settings=QUICK), resamples=2)
     save(fitted, rows, tmp_path / "odd")
     bench = api.load_benchmark(tmp_path / "odd")
     answer = bench.predict(spec.space.sample(seed=0))
@@ -346,5 +349,5 @@ def test_a_zero_among_held_out_runs_is_found_before_the_fit(tmp_path) -> None:
     frame["split"] = ["train"] * 30 + ["test"] * 10
     frame.loc[35, "fit_s"] = 0.0
     frame.to_parquet(tmp_path / "runs.parquet")
-    with pytest.raises(FitError, match="1 of 40 runs hold what is not positive, as 0"):
+    with pytest.raises(FitError, match="1 of 40 runs have a value that is not positive, such as 0"):
         fit(spec, read_records(tmp_path / "runs.parquet", spec), resamples=2)

@@ -151,7 +151,7 @@ def test_the_judged_run_is_not_in_the_table_that_is_judged(spec, rows, made) -> 
     moved = [
         {**row, "runtime_s": 3.0 * row["runtime_s"]} if row["seed"] == 2 else row for row in rows
     ]
-    found = table.judged(runs_from_records(moved, spec), resamples=10)
+    found = table.table_quality(runs_from_records(moved, spec), resamples=10)
     before, after = (q["held_out"]["targets"]["runtime_s"] for q in (made.quality, found))
     assert after["value"]["r2"]["value"] < before["value"]["r2"]["value"]
     assert after["coverage"]["0.95"]["value"] == 0.0
@@ -244,7 +244,7 @@ def test_the_table_that_ships_is_what_its_records_make() -> None:
     except api.CheckpointError:
         pytest.skip("no table ships with this checkout")
     rows = read_records(bench.folder / RECORDS, bench.spec)
-    again, there = table.tabled(runs_from_records(rows, bench.spec)), bench.table
+    again, there = table.build_table(runs_from_records(rows, bench.spec)), bench.table
     assert again.flats == there.flats
     for name, values in again.values.items():
         np.testing.assert_array_equal(values, there.values[name], err_msg=name)

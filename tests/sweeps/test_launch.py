@@ -1,4 +1,4 @@
-"""The launcher: what it refuses, where it seats its workers, and how workers fare."""
+"""The launcher: what it refuses, the slots of its workers, and how workers end."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_a_spec_that_cannot_be_trained_is_refused(tiny: dict[str, Any], tmp_path
 
 
 def test_a_folder_that_is_no_sweep_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SweepError, match="is no sweep folder"):
+    with pytest.raises(SweepError, match="is not a sweep folder"):
         launch(tmp_path, workers=1)
     assert not os.listdir(tmp_path)
 
@@ -76,10 +76,10 @@ def test_a_folder_that_cannot_be_written_is_an_error_that_says_so(folder: Path) 
 # Seats
 
 
-def seats(spec: Spec, cores: set[int], monkeypatch: pytest.MonkeyPatch, **given: Any) -> list[Slot]:
+def slots(spec: Spec, cores: set[int], monkeypatch: pytest.MonkeyPatch, **given: Any) -> list[Slot]:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: cores)
     monkeypatch.setattr(module, "gpu_count", lambda: 2)
-    return module._seats(spec, given.get("device", "cpu"), given.get("workers"))
+    return module._slots(spec, given.get("device", "cpu"), given.get("workers"))
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def seats(spec: Spec, cores: set[int], monkeypatch: pytest.MonkeyPatch, **given:
 def test_a_worker_has_its_own_core_or_gpu(
     spec: Spec, monkeypatch: pytest.MonkeyPatch, given: dict[str, Any], expected: list[Slot]
 ) -> None:
-    assert seats(spec, {5, 2, 3}, monkeypatch, **given) == expected
+    assert slots(spec, {5, 2, 3}, monkeypatch, **given) == expected
 
 
 @pytest.mark.parametrize(
@@ -110,8 +110,8 @@ def test_a_worker_has_as_many_cores_as_the_spec_has_threads(
     expected: list[tuple[int, ...]],
 ) -> None:
     tiny["measurement"]["threads"] = threads
-    found = seats(spec_from_dict(tiny), {0, 1, 2, 3, 4}, monkeypatch)
-    assert [seat.cores for seat in found] == expected
+    found = slots(spec_from_dict(tiny), {0, 1, 2, 3, 4}, monkeypatch)
+    assert [slot.cores for slot in found] == expected
 
 
 # Workers
@@ -151,8 +151,8 @@ ENDINGS = {
 @pytest.mark.parametrize(
     ("ending", "message"),
     [
-        ("raises", "a worker could not go on: exit code 1"),
-        ("says why", "a worker could not go on: no such sensor"),
+        ("raises", "a worker failed: exit code 1"),
+        ("says why", "a worker failed: no such sensor"),
         (
             "is killed",
             "workers died 4 times in a row and finished no run, the last one by signal 9",
@@ -174,7 +174,7 @@ def test_what_is_wrong_in_a_worker_is_said_by_the_launcher(
     tiny["measurement"]["energy"] = "nvml_counter"
     sample(spec_from_dict(tiny), tmp_path, 2)
     monkeypatch.setattr(module, "meter_for", lambda *_: Meter("nvml_counter"))  # not the worker's
-    with pytest.raises(SweepError, match="could not go on: no energy source for cpu"):
+    with pytest.raises(SweepError, match="a worker failed: no energy source for cpu"):
         launch(tmp_path, workers=1)
     assert finished_count(tmp_path, load_plan(tmp_path)[1]) == 0
 
@@ -207,7 +207,7 @@ class Meter:
 
 
 @pytest.mark.parametrize(
-    ("source", "seats", "chosen", "expected"),
+    ("source", "workers", "chosen", "expected"),
     [
         ("estimated", 2, False, 2),
         ("rapl", 2, False, 1),
@@ -220,17 +220,17 @@ def test_no_two_workers_share_a_sensor(
     spec: Spec,
     monkeypatch: pytest.MonkeyPatch,
     source: str,
-    seats: int,
+    workers: int,
     chosen: bool,
     expected: Any,
 ) -> None:
     monkeypatch.setattr(module, "meter_for", lambda *_: Meter(source))
-    places = [Slot(f"cuda:{index % 2}") for index in range(seats)]
+    slots = [Slot(f"cuda:{index % 2}") for index in range(workers)]
     if expected is None:
         with pytest.raises(SweepError, match=f"{source} would count the energy of all of them"):
-            module._with_energy_of_its_own(spec, "cuda", places, chosen=chosen)
+            module._without_shared_sensors(spec, "cuda", slots, chosen=chosen)
     else:
-        found = module._with_energy_of_its_own(spec, "cuda", places, chosen=chosen)
+        found = module._without_shared_sensors(spec, "cuda", slots, chosen=chosen)
         assert len(found) == expected
 
 

@@ -141,13 +141,13 @@ def test_another_sweep_is_not_sampled_over(
     sample(spec, tmp_path, 7)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     tiny["training"] |= other.pop("training", {})
-    with pytest.raises(SweepError, match="already holds another sweep"):
+    with pytest.raises(SweepError, match="already contains another sweep"):
         sample(spec_from_dict(tiny), tmp_path, **{"configs": 7} | other)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_a_folder_that_is_no_sweep_says_how_to_make_one(tmp_path: Path) -> None:
-    with pytest.raises(SweepError, match=r"spec\.json is missing; make one with: eahas sweep"):
+    with pytest.raises(SweepError, match=r"spec\.json is missing; create one with: eahas sweep"):
         load_plan(tmp_path)
 
 
@@ -167,7 +167,7 @@ def change_line(**changed: Any) -> Any:
         (PLAN_FILE, lambda text: "", "plan.jsonl is empty"),
         (PLAN_FILE, lambda text: text[:-20], "plan.jsonl, line 4"),
         (PLAN_FILE, lambda text: text + "[1]", "plan.jsonl, line 5"),
-        (PLAN_FILE, lambda text: text + text, "a run_id stands twice"),
+        (PLAN_FILE, lambda text: text + text, "a run_id occurs twice"),
         (PLAN_FILE, lambda text: "\udcff".join(text[:9]), "plan.jsonl, line 1"),
         (PLAN_FILE, change_line(run_id="../x"), "line 1: run_id: letters, digits"),
         (PLAN_FILE, change_line(seed=-1), "seed is a whole number from 0, got -1"),

@@ -115,8 +115,8 @@ def test_facts_are_json_and_a_page(spec: Spec) -> None:
     for part in ("tiny@1: 12 runs of 7", "ok 10, diverged 1", "train_energy_j", "several seeds"):
         assert part in text
     assert "front of 100 - valid against runtime_s: 1 of 8 runs" in text
-    assert "power: none, no two runs have a measured energy" in text
-    assert "anchor: 2 runs, median 17 s" in text
+    assert "power: unknown, because fewer than two runs have a metered energy" in text
+    assert "machine-speed reference: 2 runs, median 17 s" in text
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ def test_records_of_another_space_are_refused(
 
 
 def test_what_is_no_sweep_or_no_file_is_refused(fresh: Path, tmp_path: Path) -> None:
-    with pytest.raises(SweepError, match="is no sweep folder"):
+    with pytest.raises(SweepError, match="is not a sweep folder"):
         restore(tmp_path, tmp_path / "records.parquet")
     with pytest.raises(RecordError, match="does not exist"):
         restore(fresh, tmp_path / "records.parquet")

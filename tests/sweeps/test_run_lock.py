@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from sweeps.run_lock import claimed
+from sweeps.run_lock import lock_run
 
 DIES = """
 import os, signal, sys
 from pathlib import Path
-from sweeps.run_lock import claimed
-with claimed(Path(sys.argv[1])) as claim:
+from sweeps.run_lock import lock_run
+with lock_run(Path(sys.argv[1])) as claim:
     if sys.argv[2] == "after an epoch":
-        claim.got_on()
+        claim.reset_deaths()
     os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -31,7 +31,7 @@ def die(work: Path, when: str = "at once") -> None:
 
 def deaths(work: Path) -> int:
     """What the next holder finds; it ends in an orderly way."""
-    with pytest.raises(KeyboardInterrupt), claimed(work) as claim:
+    with pytest.raises(KeyboardInterrupt), lock_run(work) as claim:
         assert claim is not None
         found = claim.deaths
         raise KeyboardInterrupt
@@ -39,16 +39,16 @@ def deaths(work: Path) -> int:
 
 
 def test_a_claim_holds_others_off(tmp_path: Path) -> None:
-    with claimed(tmp_path / "run") as first:
+    with lock_run(tmp_path / "run") as first:
         assert first is not None
-        with claimed(tmp_path / "run") as second:
+        with lock_run(tmp_path / "run") as second:
             assert second is None
-    with claimed(tmp_path / "run") as third:
+    with lock_run(tmp_path / "run") as third:
         assert third is not None
 
 
 def test_a_claim_says_where_the_run_keeps_its_state(tmp_path: Path) -> None:
-    with claimed(tmp_path / "run") as claim:
+    with lock_run(tmp_path / "run") as claim:
         assert claim is not None
         assert claim.resume_file == tmp_path / "run" / "resume.pt"
         claim.resume_file.write_bytes(b"state")
@@ -82,20 +82,20 @@ def test_the_lock_of_a_removed_file_does_no_harm(
 
     It then finds the record in done/; so clearing must not fail, and a new file is a new lock.
     """
-    with claimed(tmp_path / "run") as late:
+    with lock_run(tmp_path / "run") as late:
         assert late is not None
         (tmp_path / "run" / "lock").unlink()
-        with claimed(tmp_path / "run") as new:
+        with lock_run(tmp_path / "run") as new:
             assert new is not None
             late.clear()
             new.clear()
 
 
 def test_a_claim_is_not_inherited_by_processes(tmp_path: Path) -> None:
-    with claimed(tmp_path / "run") as claim:
+    with lock_run(tmp_path / "run") as claim:
         assert claim is not None
         child = multiprocessing.get_context("spawn").Process(target=os.getpid)
         child.start()
-    with claimed(tmp_path / "run") as again:
+    with lock_run(tmp_path / "run") as again:
         assert again is not None
     child.join()

@@ -141,7 +141,7 @@ def test_a_resume_file_that_cannot_be_continued_is_begun_anew(
     (folder / WORK / run.run_id / "resume.pt").write_bytes(b"half of a fi")
     assert launch(folder, workers=0) == 4
     assert {record["status"] for record in records(folder)} == {"ok"}
-    assert f"{run.run_id} begins anew" in capsys.readouterr().err
+    assert f"{run.run_id} starts again" in capsys.readouterr().err
 
 
 def test_an_interrupt_loses_nothing(
@@ -247,7 +247,7 @@ def test_one_machine_makes_the_planned_anchors_alone(folder: Path) -> None:
     assert len(list((folder / DONE).iterdir())) == 4
 
 
-def test_run_after_run_that_fails_alike_stops_the_sweep(
+def test_failures_in_a_row_for_one_reason_stop_the_sweep(
     spec: Spec, tmp_path: Path, fake: Callable[[Trained], None]
 ) -> None:
     sample(spec, tmp_path / "sweep", 20)
@@ -258,7 +258,7 @@ def test_run_after_run_that_fails_alike_stops_the_sweep(
     fake(full)
     with pytest.raises(SweepError, match="5 runs in a row failed: RuntimeError: the GPU is full"):
         launch(tmp_path / "sweep", workers=0)
-    assert len(records(tmp_path / "sweep")) == work.MAX_ALIKE
+    assert len(records(tmp_path / "sweep")) == work.MAX_SAME_FAILURES
     fake(lambda config, **_: made_of(config))
     assert launch(tmp_path / "sweep", workers=0, retry_failed=True) == 21
     assert {record["status"] for record in records(tmp_path / "sweep")} == {"ok"}

@@ -48,9 +48,9 @@ def test_runs_without_energy_do_not_count(spec: Spec) -> None:
 def test_a_run_too_short_to_be_metered_whole_does_not_count(spec: Spec) -> None:
     rows = rows_of(spec, 3)
     rows[0]["wall_s"] = 1.9
-    assert len(spread_by_power(rows, 2, least_s=2.0)) == 2
-    with pytest.raises(SweepError, match=r"2 configurations .* for more than 2 s, and 3 are asked"):
-        spread_by_power(rows, 3, least_s=2.0)
+    assert len(spread_by_power(rows, 2, min_s=2.0)) == 2
+    with pytest.raises(SweepError, match=r"2 configurations .* more than 2 s, but 3 are needed"):
+        spread_by_power(rows, 3, min_s=2.0)
 
 
 def test_without_a_number_it_is_thirty_or_all(spec: Spec) -> None:
@@ -67,7 +67,7 @@ def test_a_run_that_breaks_costs_no_other(
 
     tiny["measurement"] |= {"ramp_s": 0.0}
     spec = spec_from_dict(tiny)
-    real, calls = module._both, []
+    real, calls = module._meter_both, []
 
     def full(trainer: Any, config_id: str) -> Scaled:
         calls.append(config_id)
@@ -75,7 +75,7 @@ def test_a_run_that_breaks_costs_no_other(
             raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate")
         return real(trainer, config_id)
 
-    monkeypatch.setattr(module, "_both", full)
+    monkeypatch.setattr(module, "_meter_both", full)
     rows, data = rows_of(spec, 2), load_dataset(spec.data)
     found, left_out = validate_energy(spec, rows, data, device="cpu", window_s=0.01)
     assert [each.config_id for each in found] == calls[1:]
@@ -119,7 +119,7 @@ def test_the_summary_counts_what_is_within_five_percent() -> None:
     found = [one, dataclasses.replace(one, window_j=1100.0, power_w=300.0)]
     facts = summary(found, {})
     assert facts["power_w"] == [100.0, 300.0]
-    assert "runs: 2, of 100 to 300 W (nvml-counter), whole" in page(facts)
+    assert "runs: 2, mean power 100 to 300 W (nvml-counter);" in page(facts)
     assert "estimated" not in page(facts)
     guessed = summary([dataclasses.replace(one, source="estimated")], {})
     assert "estimated joules are CPU time" in page(guessed)
@@ -132,6 +132,6 @@ def test_the_summary_counts_what_is_within_five_percent() -> None:
     nothing = summary([], {"c00007": "too short"})
     assert nothing["runs"] == 0
     assert page(nothing).splitlines() == [
-        "no run ended well, so nothing could be compared",
-        "left out: c00007: too short",
+        "no run could be metered in both ways",
+        "skipped: c00007: too short",
     ]

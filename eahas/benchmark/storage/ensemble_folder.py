@@ -11,8 +11,10 @@ from typing import Any
 from eahas.benchmark.storage.folder import read_tensors, save_folder, tensor_bytes
 from eahas.benchmark.storage.manifest import ENSEMBLE, Manifest, read_manifest
 from eahas.errors import CheckpointError, shown, unknown
+from eahas.models.cumulative import end_of, share_of
 from eahas.models.curves import bezier
 from eahas.models.curves.codecs import BEZIER, GRID, BezierCodec, Codec, GridCodec, grid_codec
+from eahas.models.curves.monotone import MONOTONE, MonotoneCodec
 from eahas.models.ensemble import Ensemble
 from eahas.models.features.features import Features
 from eahas.models.heads import CurveHead, Head, ScalarHead
@@ -22,11 +24,14 @@ from eahas.models.uncertainty.seed_noise import seed_noise_from_tensors
 from eahas.space.parameters import Choice
 from eahas.space.space import Space
 from eahas.spec.spec import Spec
+from eahas.spec.targets import Target
 
 WEIGHTS = "weights.safetensors"
 MAX_EPOCHS = 100_000  # of a curve; more is a mistake, and would not fit into memory
 MAX_BOUND = 1e30  # of y control points
 MAX_FACTOR = 1e6  # of inflations and reaches
+SHARES, ENDS = "shares", "ends"  # kinds of heads
+FAMILY_FLAGS = ("regnet", "mnasnet")  # entries of `features` that older manifests have
 CODEC, NOISE = "codec.", "noise."  # before the names of a codec's and of the noise's arrays
 
 
@@ -44,12 +49,10 @@ def load(folder: Path, manifest: Manifest | None = None) -> Ensemble:
     described = manifest.section("regressor")
     with naming(folder / WEIGHTS):
         regressor = regressor_from_tensors(described, tensors)
-        codec = grid_codec(of_codec) if of_codec else None
+        codec = grid_codec(of_codec, prefix=CODEC) if of_codec else None
     head = _head(manifest, spec, codec)
     names = [target.name for target in head.targets]
-    primary = manifest.text("primary")
-    if primary not in names:
-        manifest.refuse(unknown("primary", primary, names))
+    primary = manifest.choice("primary", names)
     if (regressor.inputs, regressor.outputs) != (len(features.names), head.outputs):
         raise CheckpointError(
             f"{folder / WEIGHTS} maps {regressor.inputs} features to {regressor.outputs} outputs; "
@@ -57,7 +60,11 @@ def load(folder: Path, manifest: Manifest | None = None) -> Ensemble:
         )
     with naming(folder / WEIGHTS):
         noise = seed_noise_from_tensors(
-            of_noise, head.num_noise_outputs, len(names), curves=isinstance(head, CurveHead)
+            of_noise,
+            head.num_noise_outputs,
+            len(names),
+            curves=isinstance(head, CurveHead),
+            prefix=NOISE,
         )
     if manifest.whole("members", 1) != regressor.members:
         manifest.refuse(
@@ -104,11 +111,11 @@ def describe_error_quantiles(error_quantiles: Mapping[str, ErrorQuantiles]) -> d
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Whatever is wrong with arrays is wrong with this file."""
+    """A CheckpointError about arrays also names the file that they come from."""
     try:
         yield
     except CheckpointError as error:
-        raise CheckpointError(f"{path} {error}") from None
+        raise CheckpointError(f"{path}: {error}") from None
 
 
 def _features(manifest: Manifest, space: Space) -> Features:
@@ -122,39 +129,63 @@ def _features(manifest: Manifest, space: Space) -> Features:
         space,
         manifest.texts("features.logs"),
         tuple((number, choice) for number, choice in crosses),
-        manifest.flag("features.regnet"),
-        manifest.flag("features.mnasnet"),
+        _families(manifest),
     )
 
 
+def _families(manifest: Manifest) -> tuple[str, ...]:
+    """The architecture families whose features follow; older manifests have a flag for each."""
+    if "families" in manifest.section("features"):
+        return manifest.texts("features.families")
+    return tuple(name for name in FAMILY_FLAGS if manifest.flag(f"features.{name}"))
+
+
 def _head(manifest: Manifest, spec: Spec, grid: GridCodec | None) -> Head:
-    kind, names = manifest.text("head.kind"), manifest.texts("head.targets")
-    if kind not in ("curves", "scalars"):
-        manifest.refuse(unknown("head.kind", kind, ("curves", "scalars")))
-    known = {t.name: t for t in (spec.curves if kind == "curves" else spec.scalars)}
-    for name in names:
-        if name not in known:
-            manifest.refuse(f"head.targets: {unknown(kind[:-1], name, known)}")
-    if not names:
-        manifest.refuse("head.targets is empty; at least one is needed")
+    cumulative = [curve for curve in spec.curves if curve.cumulative]
+    kinds: dict[str, Sequence[Target]] = {
+        "curves": [curve for curve in spec.curves if not curve.cumulative],
+        "scalars": spec.scalars,
+        SHARES: [share_of(curve) for curve in cumulative],
+        ENDS: [end_of(curve) for curve in cumulative if curve.total is None],
+    }
+    kind = manifest.choice("head.kind", tuple(kinds))
+    known = {target.name: target for target in kinds[kind]}
+    names = manifest.choices("head.targets", kind[:-1], known)
     targets = tuple(known[name] for name in names)
-    if kind == "scalars":
+    if kind in ("scalars", ENDS):
         return ScalarHead(targets)
     check_epochs(manifest, spec.space)
+    if len({target.schedule for target in targets}) > 1:
+        manifest.refuse(f"head.targets have different schedules: {shown(list(names))}")
+    if kind == SHARES:
+        return CurveHead(targets, _monotone_codec(manifest, len(targets)))
     return CurveHead(targets, _codec(manifest, len(targets), grid))
 
 
-def _codec(manifest: Manifest, count: int, grid: GridCodec | None) -> Codec:
-    kind = manifest.text("head.codec")
-    if kind == GRID and grid is not None and grid.count == count:
-        return grid
-    if kind == GRID:
-        manifest.refuse(f"head.codec is {GRID} of {count} curves, and the weights have none such")
-    if kind != BEZIER:
-        manifest.refuse(unknown("head.codec", kind, (BEZIER, GRID)))
+def _monotone_codec(manifest: Manifest, count: int) -> MonotoneCodec:
+    manifest.choice("head.codec", (MONOTONE,))
+    begin = manifest.entry("head.from_zero")
+    flags = isinstance(begin, list) and len(begin) == count
+    if not flags or not all(isinstance(flag, bool) for flag in begin):
+        manifest.refuse(f"head.from_zero is {count} of true or false, got {shown(begin)}")
+    return MonotoneCodec(_degree(manifest), tuple(begin))
+
+
+def _degree(manifest: Manifest) -> int:
     degree = manifest.whole("head.degree", 1)
     if degree not in bezier.DEGREES:
         manifest.refuse(unknown("head.degree", degree, bezier.DEGREES))
+    return degree
+
+
+def _codec(manifest: Manifest, count: int, grid: GridCodec | None) -> Codec:
+    if manifest.choice("head.codec", (BEZIER, GRID)) == GRID:
+        if grid is None or grid.count != count:
+            manifest.refuse(
+                f"head.codec is {GRID} of {count} curves, and the weights have none such"
+            )
+        return grid
+    degree = _degree(manifest)
     low, high = (
         manifest.numbers(f"head.{end}", count, -MAX_BOUND, MAX_BOUND) for end in ("low", "high")
     )
@@ -178,12 +209,21 @@ def save(ensemble: Ensemble, folder: Path) -> None:
     save_folder(folder, manifest, files)
 
 
+def _kind(ensemble: Ensemble) -> str:
+    """What the head predicts: scalars or curves, or of cumulative curves shares or ends."""
+    head = ensemble.head
+    if isinstance(head, CurveHead):
+        return SHARES if isinstance(head.codec, MonotoneCodec) else "curves"
+    of_curves = {curve.name for curve in ensemble.spec.curves}
+    return ENDS if head.targets[0].name in of_curves else "scalars"
+
+
 def contents(ensemble: Ensemble) -> tuple[dict[str, Any], dict[str, bytes]]:
     """The manifest and the files of an ensemble's folder."""
     head, tensors = ensemble.head, dict(ensemble.regressor.tensors())
-    described: dict[str, Any] = {"kind": "scalars", "targets": [t.name for t in head.targets]}
+    described: dict[str, Any] = {"kind": _kind(ensemble), "targets": [t.name for t in head.targets]}
     if isinstance(head, CurveHead):
-        described |= {"kind": "curves", **head.codec.described()}
+        described |= head.codec.described()
         tensors |= {f"{CODEC}{name}": array for name, array in head.codec.tensors().items()}
     tensors |= {f"{NOISE}{name}": array for name, array in ensemble.seed_noise.tensors().items()}
     own = {
@@ -193,8 +233,7 @@ def contents(ensemble: Ensemble) -> tuple[dict[str, Any], dict[str, bytes]]:
         "features": {
             "logs": list(ensemble.features.logs),
             "crosses": [list(cross) for cross in ensemble.features.crosses],
-            "regnet": ensemble.features.regnet,
-            "mnasnet": ensemble.features.mnasnet,
+            "families": list(ensemble.features.families),
         },
         "regressor": ensemble.regressor.described(),
         "head": described,

@@ -10,7 +10,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from eahas.checks import is_number, is_whole
-from eahas.errors import CheckpointError, EahasError, shown
+from eahas.errors import CheckpointError, EahasError, shown, unknown
 from eahas.frozen import frozen
 from eahas.spec.spec import Spec, spec_from_dict
 
@@ -27,12 +27,14 @@ FORMAT_VERSION = 1
 BENCHMARK = "eahas-benchmark"
 ENSEMBLE = "eahas-ensemble"
 TABLE = "eahas-table"
-MODELS = (ENSEMBLE, TABLE)  # what a benchmark is made of
-READERS = {BENCHMARK: "load_benchmark", ENSEMBLE: "load_ensemble", TABLE: "load_ensemble"}
+CUMULATIVE = "eahas-cumulative"
+MODELS = (ENSEMBLE, TABLE, CUMULATIVE)  # what a benchmark is made of
+READERS = {BENCHMARK: "load_benchmark", **dict.fromkeys(MODELS, "load_ensemble")}
 FOLDER = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*").fullmatch  # the name of a folder beside it
 Kind = str | tuple[str, ...] | None
 PICKLE_SUFFIXES = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".model")
 FILES_SEARCHED = 1000  # for a pickle to name in a message
+NAME = r"[A-Za-z0-9._-]+"  # of a benchmark
 
 
 @dataclass(frozen=True)
@@ -73,45 +75,55 @@ class Manifest:
 
     def text(self, name: str) -> str:
         value = self.entry(name)
-        if not isinstance(value, str):
-            self.refuse(f"{name} is text, got {shown(value)}")
-        return value
+        return str(self._value(name, value, isinstance(value, str), "is text"))
 
     def flag(self, name: str) -> bool:
         value = self.entry(name)
-        if not isinstance(value, bool):
-            self.refuse(f"{name} is true or false, got {shown(value)}")
-        return value
+        return bool(self._value(name, value, isinstance(value, bool), "is true or false"))
 
     def whole(self, name: str, least: int) -> int:
         value = self.entry(name)
-        if not is_whole(value) or value < least:
-            self.refuse(f"{name} is a whole number from {least}, got {shown(value)}")
-        return value
+        valid = is_whole(value) and value >= least
+        return int(self._value(name, value, valid, f"is a whole number from {least}"))
 
     def section(self, name: str) -> Mapping[str, Any]:
         value = self.entry(name)
-        if not isinstance(value, Mapping):
-            self.refuse(f"{name} is an object, got {shown(value)}")
-        return value
+        valid = isinstance(value, Mapping)
+        checked: Mapping[str, Any] = self._value(name, value, valid, "is an object")
+        return checked
 
     def texts(self, name: str) -> tuple[str, ...]:
         """A list of different texts."""
         value = self.entry(name)
-        kinds = isinstance(value, list) and all(isinstance(v, str) for v in value)
-        if not kinds or len(set(value)) < len(value):
-            self.refuse(f"{name} is a list of different texts, got {shown(value)}")
-        return tuple(value)
+        valid = isinstance(value, list) and all(isinstance(v, str) for v in value)
+        valid = valid and len(set(value)) == len(value)
+        return tuple(self._value(name, value, valid, "is a list of different texts"))
 
     def folders(self, name: str) -> tuple[str, ...]:
         """A list of one or more folders beside the manifest, none of them a way out."""
-        value = self.texts(name)
+        value = self._some_texts(name)
         for folder in value:
-            if not FOLDER(folder):
-                self.refuse(
-                    f"{name} are names of folders beside it, of letters, digits, '.', '_' and "
-                    f"'-', got {shown(folder)}"
-                )
+            allowed = "are names of folders beside it, of letters, digits, '.', '_' and '-'"
+            self._value(name, folder, FOLDER(folder) is not None, allowed)
+        return value
+
+    def choice(self, name: str, allowed: Collection[str]) -> str:
+        """One of the allowed texts."""
+        value = self.text(name)
+        if value not in allowed:
+            self.refuse(unknown(name, value, allowed))
+        return value
+
+    def choices(self, name: str, kind: str, allowed: Collection[str]) -> tuple[str, ...]:
+        """A list of one or more of the allowed texts, all different; `kind` is what they name."""
+        value = self._some_texts(name)
+        for text in value:
+            if text not in allowed:
+                self.refuse(f"{name}: {unknown(kind, text, allowed)}")
+        return value
+
+    def _some_texts(self, name: str) -> tuple[str, ...]:
+        value = self.texts(name)
         if not value:
             self.refuse(f"{name} is empty; at least one is needed")
         return value
@@ -121,11 +133,16 @@ class Manifest:
     ) -> tuple[float, ...]:
         """A list of so many numbers in [low, high]."""
         value = self.entry(name, *inside)
-        name = ".".join((name, *inside))
         valid = isinstance(value, list) and len(value) == count
-        if not valid or not all(_is_finite(v) and low <= v <= high for v in value):
-            self.refuse(f"{name} are {count} numbers in {low:g}..{high:g}, got {shown(value)}")
-        return tuple(map(float, value))
+        valid = valid and all(_is_finite(v) and low <= v <= high for v in value)
+        name, allowed = ".".join((name, *inside)), f"are {count} numbers in {low:g}..{high:g}"
+        return tuple(map(float, self._value(name, value, valid, allowed)))
+
+    def _value(self, name: str, value: Any, valid: bool, allowed: str) -> Any:
+        """The value of an entry, if it is valid; else CheckpointError saying what is allowed."""
+        if not valid:
+            self.refuse(f"{name} {allowed}, got {shown(value)}")
+        return value
 
     def spec(self) -> Spec:
         """The spec that stands in the manifest."""

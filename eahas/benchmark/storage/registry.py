@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from eahas.benchmark.energies import read_energies
 from eahas.benchmark.storage.manifest import (
     BENCHMARK,
+    CUMULATIVE,
     ENSEMBLE,
     MANIFEST,
     MODELS,
@@ -57,13 +60,55 @@ def roots() -> list[Path]:
 
 def shipped() -> dict[str, Path]:
     """The folder of every benchmark that ships by `name@version`; versions in order."""
-    found: dict[tuple[str, int], Path] = {}
-    for root in roots():
-        for path in sorted(root.glob(f"*/{MANIFEST}")):
-            manifest = read_manifest(path.parent, BENCHMARK)
-            manifest.text("spec.name")  # says so where there is none
-            found[name_of(manifest.content), manifest.whole("version", 1)] = path.parent
-    return {f"{name}@{version}": found[name, version] for name, version in sorted(found)}
+    return {name: manifest.path.parent for name, manifest in shipped_manifests().items()}
+
+
+def shipped_manifests() -> dict[str, Manifest]:
+    """The manifest of every benchmark that ships by `name@version`; versions in order."""
+    manifests = [_read_shipped(folder) for folder in _shipped_folders()]
+    return {_id_of(manifest): manifest for manifest in sorted(manifests, key=_name_and_version)}
+
+
+def _shipped_folders() -> list[Path]:
+    return sorted(path.parent for root in roots() for path in root.glob(f"*/{MANIFEST}"))
+
+
+def _read_shipped(folder: Path) -> Manifest:
+    manifest = read_manifest(folder, BENCHMARK)
+    manifest.text("spec.name")  # says so where there is none
+    manifest.whole("version", 1)
+    return manifest
+
+
+def _name_and_version(manifest: Manifest) -> tuple[str, int]:
+    return name_of(manifest.content), manifest.whole("version", 1)
+
+
+def _id_of(manifest: Manifest) -> str:
+    return "{}@{}".format(*_name_and_version(manifest))
+
+
+def _find_shipped(given: str) -> Manifest | None:
+    """The manifest of a shipped benchmark by `name` (the newest version) or `name@version`.
+
+    A shipped folder is named `NAME` or `NAME@VERSION` after its benchmark, so that only the
+    manifests of folders with the given name are read. Folders that break this rule are searched
+    only if none has the name.
+    """
+    base, at, _ = given.partition("@")
+    folders = _shipped_folders()
+    named = [
+        folder
+        for folder in folders
+        if (folder.name in (given, base) if at else folder.name.partition("@")[0] == base)
+    ]
+    return _newest(given, named) or _newest(given, [f for f in folders if f not in named])
+
+
+def _newest(given: str, folders: Sequence[Path]) -> Manifest | None:
+    manifests = [_read_shipped(folder) for folder in folders]
+    fitting = [m for m in manifests if given in (name_of(m.content), _id_of(m))]
+    return max(fitting, key=_name_and_version, default=None)
 
 
 def locate(name_or_path: str | os.PathLike[str]) -> Place:
@@ -83,14 +128,13 @@ def locate(name_or_path: str | os.PathLike[str]) -> Place:
         return Place(path.parent, read_manifest(path.parent), path.name)
     given = str(name_or_path).replace("\\", "/").removeprefix("./").removeprefix(PREFIX)
     name, _, model = given.strip("/").partition("/")
-    ships = shipped()
-    newest = {full.partition("@")[0]: folder for full, folder in ships.items()}
-    folder = ships.get(name) or newest.get(name)
-    if folder is not None:
-        return Place(folder, read_manifest(folder, BENCHMARK), model or None)
+    manifest = _find_shipped(name)
+    if manifest is not None:
+        return Place(manifest.path.parent, manifest, model or None)
     if os.path.exists(path):
         read_manifest(path)  # says what is wrong with the folder
-    allowed = sorted({*newest, *ships})
+    ships = shipped()
+    allowed = sorted({*ships, *(full.partition("@")[0] for full in ships)})
     if str(name_or_path).startswith((".", os.sep)):
         raise CheckpointError(
             f"there is no folder {shown(str(name_or_path))}; by name there are: "
@@ -107,10 +151,9 @@ def locate(name_or_path: str | os.PathLike[str]) -> Place:
     )
 
 
-def describe(folder: Path) -> dict[str, Any]:
-    """A benchmark in a few plain facts, from its manifests alone."""
-    manifest = read_manifest(folder, BENCHMARK)
-    spec = manifest.spec()
+def describe(manifest: Manifest) -> dict[str, Any]:
+    """A benchmark in a few plain facts, from its manifest and those of its parts and models."""
+    spec, folder = manifest.spec(), manifest.path.parent
     wholes: list[tuple[dict[str, str] | None, Manifest]] = [(None, manifest)]
     if "parts" in manifest.content:
         entries = manifest.content["parts"]
@@ -130,14 +173,26 @@ def describe(folder: Path) -> dict[str, Any]:
             target.name: target.unit for target in spec.targets if target.name in predicted
         },
         "energy_source": named[0] if len(named) == 1 else "mixed",
+        "energies": _energies(wholes),
         "runs": sum(whole.whole("provenance.runs", 0) for _, whole in wholes),
         **{axis: values for axis, values in axes.items() if values},
     }
 
 
+def _energies(wholes: Iterable[tuple[Any, Manifest]]) -> dict[str, str]:
+    """The source of each predicted energy, of one with several parts those of all."""
+    labels: dict[str, dict[str, None]] = {}
+    for _, whole in wholes:
+        predicted = _predicted(whole)
+        for name, facts in read_energies(whole, whole.spec()).items():
+            if name in predicted:
+                labels.setdefault(name, {})[facts.label] = None
+    return {name: " or ".join(found) for name, found in labels.items()}
+
+
 def _predicted(manifest: Manifest) -> list[str]:
     """The names of the targets that the models of a folder predict."""
-    entry = {ENSEMBLE: "head.targets", TABLE: "targets"}
+    entry = {ENSEMBLE: "head.targets", TABLE: "targets", CUMULATIVE: "targets"}
     models = [
         read_manifest(manifest.path.parent / name, MODELS) for name in manifest.folders("models")
     ]

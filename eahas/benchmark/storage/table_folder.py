@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from eahas.arrays import FINITE, ArraySpec, Bounds, Dim, check_contents, check_names
 from eahas.benchmark.storage.ensemble_folder import (
     MAX_FACTOR,
     check_epochs,
@@ -26,10 +29,71 @@ from eahas.space.space import MAX_POINTS, Space
 from eahas.spec.spec import Spec
 from eahas.spec.targets import Target
 
-ARRAYS = "runs.safetensors"
+FILE = "runs.safetensors"
 KEYS, PRESENT, VALUES, TYPICAL = "keys", "present", "values.", "typical."
 PERCENT, MAX_COUNTED = 100.0, 65_535
 MAX_NUMBERS = 500_000_000  # of one target, ends padded; more would not fit into memory
+MAX_ROUNDING = 1e-12  # relative, between the end of a cumulative curve and its total
+COUNTS = ("uint8", "uint16")
+KNOTS = Dim("knots", low=0)
+POSITIVE = Bounds(0.0, above_low=True)
+RUN_ARRAYS = (
+    ArraySpec(
+        KEYS,
+        "int32",
+        ("configurations", "parameters"),
+        "the index of each value on the grid of its parameter, -1 if it is inactive; no row twice",
+        Bounds(-1),
+    ),
+    ArraySpec(
+        PRESENT,
+        "bool",
+        ("configurations", "seeds"),
+        "whether the run exists; each configuration has one at least",
+    ),
+)
+CURVE = ArraySpec(
+    f"{VALUES}TARGET",
+    f"float32 or {' or '.join(COUNTS)}",
+    ("epochs of all runs",),
+    "a curve: one number for each scheduled epoch of each run that is present, ordered by "
+    "configuration and then by seed; inside the bounds of the target, NaN if it is unknown; counts "
+    "stand for 100 x count / scale",
+    Bounds(nan=True),
+)
+CUMULATIVE_CURVE = ArraySpec(
+    f"{VALUES}TARGET",
+    "float64",
+    ("epochs of all runs",),
+    "a cumulative curve, in the same order; it rises within each run, and ends at its total",
+    Bounds(nan=True),
+)
+SCALAR = ArraySpec(
+    f"{VALUES}TARGET",
+    "float64",
+    ("configurations", "seeds"),
+    "a scalar: inside the bounds of the target, NaN if it is unknown or there is no run",
+    Bounds(nan=True),
+)
+PRIOR_ARRAYS = (
+    ArraySpec(
+        f"{TYPICAL}TARGET.location",
+        "float64",
+        ("positions", KNOTS),
+        "the seed-variance prior: means of configurations, at positions spaced evenly from the "
+        "first epoch to the last; of a scalar at one position",
+        FINITE,
+        "rising",
+    ),
+    ArraySpec(
+        f"{TYPICAL}TARGET.deviation",
+        "float64",
+        ("positions", KNOTS),
+        "the standard deviation between seeds that is usual there",
+        POSITIVE,
+    ),
+)
+ARRAYS = (*RUN_ARRAYS, CURVE, CUMULATIVE_CURVE, SCALAR, *PRIOR_ARRAYS)
 BLOCK = 1024
 Array = np.ndarray
 
@@ -48,28 +112,33 @@ def load(folder: Path, manifest: Manifest | None = None) -> Table:
     error_quantiles = read_error_quantiles(manifest, [t.name for t in targets])
     if spec.space.cardinality() > MAX_POINTS:
         manifest.refuse(f"spec: a table is of a space with at most {MAX_POINTS:,} combinations")
-    tensors = read_tensors(folder, ARRAYS, manifest.content)
-    with naming(folder / ARRAYS):
+    tensors = read_tensors(folder, FILE, manifest.content)
+    with naming(folder / FILE):
         _check_names(tensors, targets)
+        dims = {"parameters": len(spec.space.parameters), "seeds": len(seeds)}
+        dims = check_contents(tensors, RUN_ARRAYS, dims)
         flats = _flats(tensors[KEYS], spec.space)
-        present = _present(tensors[PRESENT], len(flats), len(seeds))
+        present = _present(tensors[PRESENT])
         epochs = _epochs(flats, spec.space)
-        values = {}
-        for target in targets:
-            stored = tensors[VALUES + target.name]
-            values[target.name] = (
-                _curves(stored, target, present, epochs, counted.get(target.name))
-                if target.kind == "curve"
-                else _scalars(stored, target, present)
+        lengths = {target.name: target.schedule.counts(epochs) for target in targets}
+        values = {
+            target.name: _scalar(tensors, target, dims, present)
+            if target.kind == "scalar"
+            else _curve(
+                tensors,
+                target,
+                _inside(present, lengths[target.name]),
+                counted.get(target.name),
             )
+            for target in targets
+        }
+        _check_totals(values, lengths, spec)
         seed_variance = {
-            target.name: _typical(tensors, target, weight)
+            target.name: _prior(tensors, target, weight)
             for target, weight in zip(targets, weights, strict=True)
         }
     points = manifest.whole("points", len(flats))
-    primary = manifest.text("primary")
-    if primary not in values:
-        manifest.refuse(unknown("primary", primary, values))
+    primary = manifest.choice("primary", values)
     return Table(
         spec=spec,
         name=manifest.text("name"),
@@ -92,8 +161,9 @@ def contents(table: Table) -> tuple[dict[str, Any], dict[str, bytes]]:
     for target in table.targets:
         name, values = target.name, table.values[target.name]
         if target.kind == "curve":
-            flat = values[_inside(table.present, table.epochs)]
-            scale = _whole_counts(flat) if target.unit == "percent" else None
+            flat = values[_inside(table.present, table.lengths(name, table.epochs))]
+            percent = target.unit == "percent" and not target.cumulative
+            scale = _whole_counts(flat) if percent else None
             if scale is not None:
                 counts[name] = scale
                 flat = np.rint(flat.astype(float) * (scale / PERCENT)).astype(_of_counts(scale))
@@ -117,20 +187,14 @@ def contents(table: Table) -> tuple[dict[str, Any], dict[str, bytes]]:
     }
     added = ("format", "format_version", "files")
     more = {k: v for k, v in table.manifest.items() if k not in (*own, *added)}
-    return {"format": TABLE, **more, **own}, {ARRAYS: tensor_bytes(tensors)}
+    return {"format": TABLE, **more, **own}, {FILE: tensor_bytes(tensors)}
 
 
 # What the manifest says
 
 
 def _targets(manifest: Manifest, spec: Spec) -> tuple[Target, ...]:
-    names = manifest.texts("targets")
-    known = [target.name for target in spec.targets]
-    for name in names:
-        if name not in known:
-            manifest.refuse(f"targets: {unknown('target', name, known)}")
-    if not names:
-        manifest.refuse("targets is empty; at least one is needed")
+    names = manifest.choices("targets", "target", [target.name for target in spec.targets])
     targets = tuple(target for target in spec.targets if target.name in names)
     if [target.name for target in targets] != list(names):
         manifest.refuse(f"targets stand in the order of the spec, got {shown(list(names))}")
@@ -150,7 +214,8 @@ def _seeds(manifest: Manifest) -> tuple[int, ...]:
 def _counted(manifest: Manifest, targets: tuple[Target, ...]) -> dict[str, int]:
     """Of each curve that is stored as counts what stands for 100 %."""
     given = dict(manifest.section("counts"))
-    known = [t.name for t in targets if t.kind == "curve" and t.unit == "percent"]
+    curves = [t for t in targets if t.kind == "curve" and not t.cumulative]
+    known = [t.name for t in curves if t.unit == "percent"]
     for name, scale in given.items():
         if name not in known:
             manifest.refuse(f"counts: {unknown('curve in percent', name, known)}")
@@ -164,15 +229,31 @@ def _counted(manifest: Manifest, targets: tuple[Target, ...]) -> dict[str, int]:
 # What the arrays say; CheckpointErrors here end up behind the name of the file
 
 
+def value_spec(target: Target) -> ArraySpec:
+    """The spec of a target's values, with the target's bounds."""
+    low = -math.inf if target.low is None else target.low
+    high = math.inf if target.high is None else target.high
+    if target.kind == "curve" and target.cumulative:
+        bounds = Bounds(low, high, nan=True)  # it may begin at 0
+        general = replace(CUMULATIVE_CURVE, order="rising")  # within a run
+    else:
+        bounds = Bounds(low, high, above_low=on_log_scale(target), nan=True)
+        general = CURVE if target.kind == "curve" else SCALAR
+    return replace(general, name=VALUES + target.name, bounds=bounds)
+
+
+def prior_specs(target: Target) -> list[ArraySpec]:
+    """The specs of a target's seed-variance prior."""
+    shape = ("positions" if target.kind == "curve" else 1, KNOTS)
+    return [
+        replace(spec, name=spec.name.replace("TARGET", target.name), shape=shape)
+        for spec in PRIOR_ARRAYS
+    ]
+
+
 def _check_names(tensors: Mapping[str, Array], targets: tuple[Target, ...]) -> None:
-    wanted = {KEYS, PRESENT}
-    for target in targets:
-        parts = (f"{TYPICAL}{target.name}.location", f"{TYPICAL}{target.name}.deviation")
-        wanted |= {VALUES + target.name, *parts}
-    strange = sorted(wanted ^ set(tensors))
-    if strange:
-        what = "lacks" if strange[0] in wanted else "holds the unknown"
-        raise CheckpointError(f"{what} array {shown(strange[0])}")
+    of_targets = [spec for t in targets for spec in (value_spec(t), *prior_specs(t))]
+    check_names(tensors, [*RUN_ARRAYS, *of_targets])
 
 
 def _keys(flats: tuple[Mapping[str, Any], ...], space: Space) -> Array:
@@ -188,34 +269,41 @@ def _keys(flats: tuple[Mapping[str, Any], ...], space: Space) -> Array:
 def _flats(keys: Array, space: Space) -> tuple[dict[str, Any], ...]:
     """The configurations of keys, each with the parameters that its values bring to life."""
     parameters = space.parameters
-    if keys.dtype != np.int32 or keys.ndim != 2 or keys.shape[1] != len(parameters):
-        raise CheckpointError(f"{KEYS}: int32 of {len(parameters)} parameters are wanted")
-    if not len(keys) or len(np.unique(keys, axis=0)) < len(keys):
-        raise CheckpointError(f"{KEYS}: one row for each of some configurations is wanted")
+    if len(np.unique(keys, axis=0)) < len(keys):
+        raise CheckpointError(f"array {KEYS!r} holds a row twice; allowed: different rows")
     try:
         grids = [parameter.grid() for parameter in parameters]
     except EahasError as error:
-        raise CheckpointError(f"{KEYS} cannot name configurations: {error}") from None
+        raise CheckpointError(f"array {KEYS!r} needs grids of all parameters: {error}") from None
     sizes = np.array([len(grid) for grid in grids])
-    if (keys < -1).any() or (keys >= sizes).any():
-        raise CheckpointError(f"{KEYS}: a place is outside the grid of its parameter")
+    if (keys >= sizes).any():
+        row, column = np.argwhere(keys >= sizes)[0].tolist()
+        raise CheckpointError(
+            f"array {KEYS!r} holds {keys[row, column]} at index {[row, column]}; allowed: up to "
+            f"{sizes[column] - 1}, on the grid of {parameters[column].name}"
+        )
     flats = []
     for row in keys.tolist():
         flat: dict[str, Any] = {}
         for parameter, grid, place in zip(parameters, grids, row, strict=True):
             if is_active(parameter, flat) != (place >= 0):
-                raise CheckpointError(f"{KEYS}: {parameter.name} is given where it is inactive")
+                raise CheckpointError(
+                    f"array {KEYS!r} holds {place} for {parameter.name} beside {shown(flat)}; "
+                    "allowed: -1 where the parameter is inactive, and only there"
+                )
             if place >= 0:
                 flat[parameter.name] = grid[place]
         flats.append(flat)
     return tuple(flats)
 
 
-def _present(present: Array, configurations: int, seeds: int) -> Array:
-    if present.dtype != np.bool_ or present.shape != (configurations, seeds):
-        raise CheckpointError(f"{PRESENT}: truths of shape ({configurations}, {seeds}) are wanted")
-    if not present.any(axis=1).all():
-        raise CheckpointError(f"{PRESENT}: a configuration has no run")
+def _present(present: Array) -> Array:
+    with_runs = present.any(axis=1)
+    if not with_runs.all():
+        raise CheckpointError(
+            f"array {PRESENT!r} holds no run at index [{int(np.argmin(with_runs))}]; allowed: one "
+            "or more for each configuration"
+        )
     return present
 
 
@@ -224,61 +312,69 @@ def _epochs(flats: tuple[Mapping[str, Any], ...], space: Space) -> Array:
     return np.array([1 if fidelity is None else flat[fidelity] for flat in flats])
 
 
-def _inside(present: Array, epochs: Array) -> Array:
-    """(N, S, longest): the epochs of the runs that there are."""
-    if present.size * int(epochs.max()) > MAX_NUMBERS:
-        raise CheckpointError(f"holds curves of more than {MAX_NUMBERS:,} numbers")
-    within = np.arange(int(epochs.max())) < epochs[:, None]
+def _inside(present: Array, lengths: Array) -> Array:
+    """(N, S, longest): the values of the curves of the runs that there are."""
+    if present.size * int(lengths.max()) > MAX_NUMBERS:
+        raise CheckpointError(
+            f"array {PRESENT!r} stands for {present.size:,} curves of up to {lengths.max():,} "
+            f"epochs; allowed: {MAX_NUMBERS:,} numbers of a target"
+        )
+    within = np.arange(int(lengths.max())) < lengths[:, None]
     inside: Array = present[:, :, None] & within[:, None]
     return inside
 
 
-def _curves(
-    stored: Array, target: Target, present: Array, epochs: Array, scale: int | None
-) -> Array:
-    name = VALUES + target.name
-    inside = _inside(present, epochs)
-    wanted = np.dtype(np.float32) if scale is None else _of_counts(scale)
-    if stored.dtype != wanted or stored.shape != (int(inside.sum()),):
-        raise CheckpointError(f"{name}: {int(inside.sum())} of {wanted} are wanted, run by run")
-    values = np.full(inside.shape, np.nan, dtype=np.float32)
+def _curve(tensors: Mapping[str, Array], target: Target, inside: Array, scale: int | None) -> Array:
+    """The values (N, S, longest) of a curve, NaN past its end."""
+    spec = value_spec(target)
+    stored = tensors[spec.name]
+    plain = np.dtype(np.float64 if target.cumulative else np.float32)
+    dtype = str(plain if scale is None else _of_counts(scale))
+    replace(spec, dtype=dtype).check_layout(stored, {"epochs of all runs": int(inside.sum())})
+    values = np.full(inside.shape, np.nan, dtype=plain)
     values[inside] = stored if scale is None else PERCENT * stored.astype(float) / scale
-    _check_values(values, target, name)
+    spec.check_values(values)
     return values
 
 
-def _scalars(stored: Array, target: Target, present: Array) -> Array:
-    name = VALUES + target.name
-    if stored.dtype != np.float64 or stored.shape != present.shape:
-        raise CheckpointError(f"{name}: float64 of shape {present.shape} are wanted")
-    if np.isfinite(stored[~present]).any():
-        raise CheckpointError(f"{name}: a value stands where there is no run")
-    _check_values(stored, target, name)
-    return stored
+def _check_totals(values: Mapping[str, Array], lengths: Mapping[str, Array], spec: Spec) -> None:
+    """The curve of a run that has a total ends at it, to float rounding."""
+    for curve in spec.curves:
+        total = curve.total
+        if total is None or curve.name not in values or total not in values:
+            continue
+        runs = values[curve.name]
+        last = np.broadcast_to((lengths[curve.name] - 1)[:, None, None], (*runs.shape[:2], 1))
+        ends = np.take_along_axis(runs, last, axis=2)[..., 0]
+        wrong = np.abs(ends - values[total]) > MAX_ROUNDING * np.abs(values[total])
+        if wrong.any():
+            at = tuple(np.argwhere(wrong)[0].tolist())
+            raise CheckpointError(
+                f"array {VALUES + curve.name!r} ends at {ends[at]:.9g} in run {list(at)}; "
+                f"allowed: its total {total}, {values[total][at]:.9g}"
+            )
 
 
-def _check_values(values: Array, target: Target, name: str) -> None:
-    """NaN is a value that is not known; any other lies inside the target's bounds."""
-    low = -np.inf if target.low is None else target.low
-    high = np.inf if target.high is None else target.high
-    outside = (values < low) | (values > high) | np.isinf(values)
-    if on_log_scale(target):
-        outside |= values == 0.0
-    if outside.any():
-        raise CheckpointError(f"{name}: holds {values[outside][0]:g}, which is out of bounds")
+def _scalar(
+    tensors: Mapping[str, Array], target: Target, dims: Mapping[str, int], present: Array
+) -> Array:
+    """The values (N, S) of a scalar, NaN where there is no run."""
+    spec = value_spec(target)
+    check_contents(tensors, [spec], dims)
+    values = tensors[spec.name]
+    known = np.isfinite(values) & ~present
+    if known.any():
+        at = np.argwhere(known)[0].tolist()
+        raise CheckpointError(
+            f"array {spec.name!r} holds a value at index {at}; allowed: NaN where there is no run"
+        )
+    return values
 
 
-def _typical(tensors: Mapping[str, Array], target: Target, weight: float) -> SeedVariance:
-    name = f"{TYPICAL}{target.name}"
-    location, deviation = tensors[f"{name}.location"], tensors[f"{name}.deviation"]
-    shapes = location.ndim == 2 and location.shape == deviation.shape and len(location) > 0
-    if not shapes or (target.kind == "scalar" and len(location) != 1):
-        raise CheckpointError(f"{name}: (positions, knots) are wanted, of a scalar one position")
-    if not all(a.dtype == np.float64 and np.isfinite(a).all() for a in (location, deviation)):
-        raise CheckpointError(f"{name}: finite float64 are wanted")
-    if (np.diff(location, axis=1) < 0).any() or not (deviation > 0).all():
-        raise CheckpointError(f"{name}: rising locations and positive deviations are wanted")
-    return SeedVariance(location, deviation, weight)
+def _prior(tensors: Mapping[str, Array], target: Target, weight: float) -> SeedVariance:
+    location, deviation = specs = prior_specs(target)
+    check_contents(tensors, specs)
+    return SeedVariance(tensors[location.name], tensors[deviation.name], weight)
 
 
 # Percentages as the counts that they are: exactly the same numbers in half the bytes

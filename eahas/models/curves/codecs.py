@@ -3,8 +3,10 @@
 A codec turns the first `outputs` numbers of a regressor into the C curves of a run at the epochs
 1..E of any length E. `BezierCodec` reads them as control points; `GridCodec` as values at fixed
 positions between the first epoch and the last, or as what a decoder turns into such values: one
-layer is a singular value decomposition, several are the decoder of a variational autoencoder.
-`surrogates.models.codecs` fits them.
+layer is a singular value decomposition, several are the decoder of a variational autoencoder;
+`eahas.models.curves.monotone.MonotoneCodec` reads them as the steps of a curve that never falls.
+`surrogates.models.codecs` fits them. A codec knows the L values of a curve by their order alone:
+they stand at even steps from 0 to 1, whatever the epochs of the curve's schedule.
 """
 
 from __future__ import annotations
@@ -16,15 +18,30 @@ from typing import Any
 
 import numpy as np
 
-from eahas.errors import CheckpointError, shown
+from eahas.arrays import FROM_0_TO_1, ArraySpec, Bounds, Dim, check_arrays
 from eahas.models.blocks import product
 from eahas.models.curves import bezier
+from eahas.models.curves.monotone import EVERY as EVERY
+from eahas.models.curves.monotone import MonotoneCodec
 from eahas.models.regressors import MlpEnsemble, mlp_from_tensors
 
 BEZIER, GRID = "bezier", "grid"
 DECODER = "decoder."  # before the names of its arrays
 MAX_CURVES = 1000
-EVERY = slice(None)  # of the curves
+POSITIONS = ArraySpec(
+    "positions",
+    "float64",
+    (Dim("positions", low=2),),
+    "where on a curve the values are: 0 is epoch 1, 1 is the last epoch",
+    Bounds(0.0, 1.0),
+    FROM_0_TO_1,
+)
+ARRAYS = (
+    POSITIONS,
+    ArraySpec(
+        "count", "int32", (1,), "the number of curves", Bounds(1, MAX_CURVES), binds="curves"
+    ),
+)
 Array = np.ndarray
 
 
@@ -111,26 +128,22 @@ class GridCodec:
         return own | {f"{DECODER}{name}": array for name, array in decoder.items()}
 
 
-Codec = BezierCodec | GridCodec
+Codec = BezierCodec | GridCodec | MonotoneCodec
 
 
-def grid_codec(arrays: Mapping[str, Array]) -> GridCodec:
-    """The codec of a checkpoint's arrays; CheckpointError where they do not fit together."""
-    rest = dict(arrays)
-    positions, count = rest.pop("positions", None), rest.pop("count", None)
-    of_decoder = {n[len(DECODER) :]: rest.pop(n) for n in sorted(rest) if n.startswith(DECODER)}
-    if positions is None or count is None or rest:
-        raise CheckpointError(f"holds a codec of the arrays {shown(sorted(arrays))}")
-    placed = positions.dtype == np.float64 and positions.ndim == 1 and len(positions) > 1
-    if not placed or positions[0] != 0 or positions[-1] != 1 or not (np.diff(positions) > 0).all():
-        raise CheckpointError("holds codec positions that do not rise from 0 to 1")
-    if count.dtype != np.int32 or count.shape != (1,) or not 0 < count[0] <= MAX_CURVES:
-        raise CheckpointError(f"holds a codec of {shown(count)} curves")
-    decoder = mlp_from_tensors(of_decoder) if of_decoder else None
-    values = int(count[0]) * len(positions)
-    if decoder is not None and (decoder.members, decoder.outputs) != (1, values):
-        raise CheckpointError("holds a decoder that does not fit its codec")
-    return GridCodec(int(count[0]), positions, decoder)
+def grid_codec(arrays: Mapping[str, Array], *, prefix: str = "") -> GridCodec:
+    """The codec of a checkpoint's arrays; `prefix` stands before their names in the file.
+
+    Raises CheckpointError where they do not fit `ARRAYS`, or the decoder does not fit them.
+    """
+    of_decoder = {n[len(DECODER) :]: a for n, a in arrays.items() if n.startswith(DECODER)}
+    own = {n: a for n, a in arrays.items() if not n.startswith(DECODER)}
+    sizes = check_arrays(own, ARRAYS, prefix=prefix)
+    needed = {"members": 1, "outputs": sizes["curves"] * sizes["positions"]}
+    decoder = None
+    if of_decoder:
+        decoder = mlp_from_tensors(of_decoder, dims=needed, prefix=prefix + DECODER)
+    return GridCodec(sizes["curves"], own["positions"], decoder)
 
 
 @lru_cache(maxsize=64)

@@ -1,8 +1,8 @@
-"""Regressors as arrays: what a fit leaves behind, answered by numpy alone.
+"""Fitted regressors as arrays, evaluated with numpy alone.
 
-Every regressor is an ensemble of M members that maps features to outputs. `one` serves a single
-row, `many` a list of them. Whatever library fitted it, networks, trees and kernel machines end
-here, and so do regressors put together from others (`parts`).
+A regressor is an ensemble of M members that maps features to outputs. `one` evaluates a single row,
+`many` a list of rows. Networks, trees and kernel machines are stored in this form, whatever library
+fitted them, and so are compositions of several regressors (`parts`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from eahas.errors import CheckpointError, unknown
+from eahas.errors import CheckpointError, shown, unknown
 from eahas.models.regressors.components import JOINED as JOINED
 from eahas.models.regressors.components import POOLED as POOLED
 from eahas.models.regressors.components import Joined as Joined
@@ -28,11 +28,11 @@ from eahas.models.regressors.trees import TREES as TREES
 from eahas.models.regressors.trees import TreeEnsemble as TreeEnsemble
 from eahas.models.regressors.trees import trees_from_tensors
 
-MAX_DEPTH = 4  # regressors inside regressors; more is a mistake
+MAX_DEPTH = 4  # of regressors inside regressors
 
 
 class Regressor(Protocol):
-    """Members, sizes, answers, and what is stored."""
+    """An ensemble of M members that maps features to outputs."""
 
     @property
     def members(self) -> int: ...
@@ -47,13 +47,13 @@ class Regressor(Protocol):
         """Outputs of every member for n rows of features (n, F): shape (M, n, outputs)."""
 
     def described(self) -> dict[str, Any]:
-        """What stands in a manifest: `kind`, and of parts theirs."""
+        """The entry in a manifest: `kind`, and the entries of parts."""
 
     def tensors(self) -> dict[str, np.ndarray]:
         """The arrays by the names they have in a checkpoint."""
 
 
-_SINGLE: dict[str, Callable[[Mapping[str, np.ndarray]], Regressor]] = {
+_SINGLE: dict[str, Callable[..., Regressor]] = {
     MLP: mlp_from_tensors,
     TREES: trees_from_tensors,
     KERNEL: kernel_from_tensors,
@@ -62,26 +62,32 @@ _PARTS: dict[str, Callable[[tuple[Regressor, ...]], Regressor]] = {JOINED: joine
 
 
 def regressor_from_tensors(
-    described: Any, tensors: Mapping[str, np.ndarray], depth: int = 0
+    described: Any, tensors: Mapping[str, np.ndarray], depth: int = 0, prefix: str = ""
 ) -> Regressor:
     """The regressor that a manifest describes and a checkpoint holds.
 
+    `depth` counts the regressors around it, `prefix` stands before the arrays' names in the file.
     Raises CheckpointError where description and arrays do not fit together.
     """
     if not isinstance(described, Mapping) or depth > MAX_DEPTH:
-        raise CheckpointError("is of a regressor that the manifest does not describe")
+        raise CheckpointError(
+            f"the manifest describes no regressor: {shown(described)}; allowed: an object with its "
+            f"kind, and regressors inside regressors at most {MAX_DEPTH} deep"
+        )
     kind = described.get("kind")
     if isinstance(kind, str) and kind in _SINGLE:
-        return _SINGLE[kind](tensors)
+        return _SINGLE[kind](tensors, prefix=prefix)
     if not isinstance(kind, str) or kind not in _PARTS:
-        raise CheckpointError(f"is of a {unknown('regressor', kind, (*_SINGLE, *_PARTS))}")
+        raise CheckpointError(unknown("regressor", kind, (*_SINGLE, *_PARTS)))
     parts = described.get("parts")
     if not isinstance(parts, list) or not parts:
-        raise CheckpointError(f"is of a {kind} regressor without parts")
-    shares = tensors_of_parts(tensors, len(parts))
+        raise CheckpointError(
+            f"the parts of a {kind} regressor are {shown(parts)}; allowed: a list of regressors"
+        )
+    shares = tensors_of_parts(tensors, len(parts), prefix)
     return _PARTS[kind](
         tuple(
-            regressor_from_tensors(part, share, depth + 1)
-            for part, share in zip(parts, shares, strict=True)
+            regressor_from_tensors(part, share, depth + 1, f"{prefix}{number}.")
+            for number, (part, share) in enumerate(zip(parts, shares, strict=True))
         )
     )

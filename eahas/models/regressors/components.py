@@ -1,4 +1,4 @@
-"""Regressors put together: outputs side by side, or members together."""
+"""Regressors composed of others: outputs side by side, or members pooled."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from eahas.errors import CheckpointError
+from eahas.models.regressors.single_row import SingleRowMixin
 
 if TYPE_CHECKING:
     from eahas.models.regressors import Regressor
@@ -17,8 +18,8 @@ JOINED, POOLED = "joined", "pooled"
 
 
 @dataclass(frozen=True, eq=False)
-class _Parts:
-    """What both ways of putting together share."""
+class _Parts(SingleRowMixin):
+    """The common part of both compositions."""
 
     parts: tuple[Regressor, ...]
     kind: ClassVar[str]
@@ -51,16 +52,11 @@ class Joined(_Parts):
     def outputs(self) -> int:
         return sum(part.outputs for part in self.parts)
 
-    def one(self, x: np.ndarray) -> np.ndarray:
-        return self._side_by_side([part.one(x) for part in self.parts])
-
     def many(self, x: np.ndarray) -> np.ndarray:
-        return self._side_by_side([part.many(x) for part in self.parts])
-
-    def _side_by_side(self, outputs: Sequence[np.ndarray]) -> np.ndarray:
-        members = self.members
+        outputs = [part.many(x) for part in self.parts]
+        shape = (self.members, len(x))
         return np.concatenate(
-            [np.broadcast_to(out, (members, *out.shape[1:])) for out in outputs], axis=-1
+            [np.broadcast_to(out, (*shape, out.shape[-1])) for out in outputs], axis=-1
         )
 
 
@@ -77,9 +73,6 @@ class Pooled(_Parts):
     def outputs(self) -> int:
         return self.parts[0].outputs
 
-    def one(self, x: np.ndarray) -> np.ndarray:
-        return np.concatenate([part.one(x) for part in self.parts])
-
     def many(self, x: np.ndarray) -> np.ndarray:
         return np.concatenate([part.many(x) for part in self.parts])
 
@@ -88,9 +81,7 @@ def joined(parts: tuple[Regressor, ...]) -> Joined:
     """CheckpointError where the members of the parts do not fit together."""
     whole = Joined(parts)
     if any(part.members not in (1, whole.members) for part in parts):
-        raise CheckpointError(
-            f"joins regressors of {', '.join(str(part.members) for part in parts)} members"
-        )
+        raise _differing(parts, "members", f"1 or {whole.members} of them")
     _check_inputs(parts)
     return whole
 
@@ -98,26 +89,32 @@ def joined(parts: tuple[Regressor, ...]) -> Joined:
 def pooled(parts: tuple[Regressor, ...]) -> Pooled:
     """CheckpointError where the outputs of the parts differ."""
     if len({part.outputs for part in parts}) > 1:
-        raise CheckpointError(
-            f"pools regressors of {', '.join(str(part.outputs) for part in parts)} outputs"
-        )
+        raise _differing(parts, "outputs", "the same number of them")
     _check_inputs(parts)
     return Pooled(parts)
 
 
-def tensors_of_parts(tensors: Mapping[str, np.ndarray], count: int) -> list[dict[str, np.ndarray]]:
+def tensors_of_parts(
+    tensors: Mapping[str, np.ndarray], count: int, prefix: str = ""
+) -> list[dict[str, np.ndarray]]:
     """Each part's own arrays, by their names without the part's number."""
     shares: list[dict[str, np.ndarray]] = [{} for _ in range(count)]
     for name, array in tensors.items():
         number, dot, own = name.partition(".")
         if not dot or not number.isdecimal() or int(number) >= count:
-            raise CheckpointError(f"holds the array {name!r}, which belongs to no part")
+            raise CheckpointError(
+                f"array {prefix + name!r} belongs to no part; allowed: names that start with "
+                f"{prefix}0. to {prefix}{count - 1}."
+            )
         shares[int(number)][own] = array
     return shares
 
 
 def _check_inputs(parts: Sequence[Regressor]) -> None:
     if len({part.inputs for part in parts}) > 1:
-        raise CheckpointError(
-            f"holds regressors of {', '.join(str(part.inputs) for part in parts)} features"
-        )
+        raise _differing(parts, "inputs", "the same number of them")
+
+
+def _differing(parts: Sequence[Regressor], size: str, allowed: str) -> CheckpointError:
+    given = ", ".join(str(getattr(part, size)) for part in parts)
+    return CheckpointError(f"the parts of the regressor have {given} {size}; allowed: {allowed}")

@@ -9,17 +9,25 @@ from typing import Any
 
 import numpy as np
 
-from eahas.errors import CheckpointError, shown
+from eahas.arrays import ArraySpec, Bounds, check_arrays
 from eahas.models.blocks import product
+from eahas.models.regressors.single_row import SingleRowMixin
 
 KERNEL = "kernel"
-NDIM = {"center": 1, "rate": 1, "support": 2, "coefficient": 2, "intercept": 1}
 DISTANCES_AT_ONCE = 500_000
 MAX_ABS = 1e30
+LIMITED = Bounds(-MAX_ABS, MAX_ABS)
+ARRAYS = (
+    ArraySpec("center", "float64", ("inputs",), "subtracted from the features", LIMITED),
+    ArraySpec("rate", "float64", ("inputs",), "what the differences are multiplied by", LIMITED),
+    ArraySpec("support", "float64", ("vectors", "inputs"), "support vectors, scaled", LIMITED),
+    ArraySpec("coefficient", "float64", ("vectors", "outputs"), "their coefficients", LIMITED),
+    ArraySpec("intercept", "float64", ("outputs",), "added to the sum", LIMITED),
+)
 
 
 @dataclass(frozen=True, eq=False)
-class KernelMachine:
+class KernelMachine(SingleRowMixin):
     """sum_s coefficient_s * exp(-|z - support_s|^2) + intercept, z = (x - center) * rate.
 
     A Gaussian kernel whose width, one a feature, stands in `rate`; one member.
@@ -53,9 +61,6 @@ class KernelMachine:
         squares: np.ndarray = (self.support * self.support).sum(axis=1)
         return squares
 
-    def one(self, x: np.ndarray) -> np.ndarray:
-        return self.many(x[None])[:, 0]
-
     def many(self, x: np.ndarray) -> np.ndarray:
         out = np.empty((1, len(x), self.outputs))
         step = max(1, DISTANCES_AT_ONCE // len(self.support))
@@ -73,24 +78,13 @@ class KernelMachine:
         return {"kind": KERNEL}
 
     def tensors(self) -> dict[str, np.ndarray]:
-        return {name: np.asarray(getattr(self, name), np.float64) for name in NDIM}
+        return {s.name: np.asarray(getattr(self, s.name), s.dtype) for s in ARRAYS}
 
 
-def kernel_from_tensors(tensors: Mapping[str, np.ndarray]) -> KernelMachine:
-    """The machine of a checkpoint's arrays; CheckpointError where they do not fit together."""
-    if sorted(tensors) != sorted(NDIM):
-        raise CheckpointError(f"holds the arrays {shown(sorted(tensors))}; wanted {sorted(NDIM)}")
-    for name, ndim in NDIM.items():
-        array = tensors[name]
-        if array.dtype != np.float64 or array.ndim != ndim or not array.size:
-            raise CheckpointError(
-                f"{name} is {array.dtype} {array.shape}; allowed: float64 of {ndim} axes"
-            )
-        if not (np.abs(array) <= MAX_ABS).all():
-            raise CheckpointError(f"{name} holds a number that is not finite, or too large")
-    machine = KernelMachine(**tensors)
-    shapes = (machine.rate.shape, machine.support.shape, machine.coefficient.shape)
-    count, width = len(machine.support), machine.inputs
-    if shapes != ((width,), (count, width), (count, machine.outputs)):
-        raise CheckpointError(f"holds a kernel machine whose shapes do not fit: {shown(shapes)}")
-    return machine
+def kernel_from_tensors(tensors: Mapping[str, np.ndarray], *, prefix: str = "") -> KernelMachine:
+    """The machine of a checkpoint's arrays; `prefix` stands before their names in the file.
+
+    Raises CheckpointError where they do not fit `ARRAYS`.
+    """
+    check_arrays(tensors, ARRAYS, prefix=prefix)
+    return KernelMachine(**tensors)

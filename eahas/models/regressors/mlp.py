@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from eahas.errors import CheckpointError, shown
+from eahas.arrays import FINITE, ArraySpec, check_arrays
+from eahas.errors import CheckpointError
 from eahas.models.blocks import product
 
 MLP = "mlp"
 ROW_BLOCK = 512  # keeps the hidden layers of a long list inside the processor's cache
 MAX_FEATURE = 1e4  # codes are in 0..1, logarithms below 1100, depths at most 1000
 MAX_SUM = 1e37  # a thirtieth of what float32 holds
+ARRAYS = (
+    ArraySpec(
+        "weight.k",
+        "float32",
+        ("members", "width k", "width k+1"),
+        "weights of layer k = 0, 1, ... of each member; width 0 is the number of inputs, the last "
+        "width that of outputs",
+        FINITE,
+    ),
+    ArraySpec("bias.k", "float32", ("members", "width k+1"), "added by layer k", FINITE),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,49 +103,48 @@ class MlpEnsemble:
         return named | {f"bias.{k}": b for k, b in enumerate(self.biases)}
 
 
+def layer_specs(layers: int) -> list[ArraySpec]:
+    """`ARRAYS` of networks of so many layers; their ends are `inputs` and `outputs` wide."""
+    widths = ["inputs", *(f"width {k}" for k in range(1, layers)), "outputs"]
+    specs = []
+    for k in range(layers):
+        size = {"width k": widths[k], "width k+1": widths[k + 1]}
+        for spec in ARRAYS:
+            shape = tuple(size.get(str(dim), dim) for dim in spec.shape)
+            specs.append(replace(spec, name=spec.name.replace(".k", f".{k}"), shape=shape))
+    return specs
+
+
 def mlp_from_tensors(
-    tensors: Mapping[str, np.ndarray], largest: float = MAX_FEATURE
+    tensors: Mapping[str, np.ndarray],
+    largest: float = MAX_FEATURE,
+    *,
+    dims: Mapping[str, int] | None = None,
+    prefix: str = "",
 ) -> MlpEnsemble:
     """The ensemble of a checkpoint's arrays.
 
-    Raises CheckpointError where they do not fit together, and where some input up to `largest`
-    would lead beyond what float32 holds.
+    `dims` are the numbers of `members`, `inputs` and `outputs` that are needed; `prefix` stands
+    before the arrays' names in the file. Raises CheckpointError where the arrays do not fit
+    `ARRAYS`, and where some input up to `largest` would lead beyond what float32 holds.
     """
-    depth = sum(name.startswith("weight.") for name in tensors)
-    wanted = [f"{kind}.{k}" for kind in ("weight", "bias") for k in range(depth)]
-    if not depth or sorted(tensors) != sorted(wanted):
-        found = shown(sorted(tensors))
-        raise CheckpointError(f"holds the arrays {found}; wanted weight.k and bias.k from k = 0")
-    weights = tuple(np.ascontiguousarray(tensors[f"weight.{k}"]) for k in range(depth))
-    biases = tuple(np.ascontiguousarray(tensors[f"bias.{k}"]) for k in range(depth))
-    _check_shapes(weights, biases)
-    _check_reach(weights, biases, largest)
+    layers = max(1, sum(name.startswith("weight.") for name in tensors))
+    check_arrays(tensors, layer_specs(layers), dims, prefix)
+    weights = tuple(np.ascontiguousarray(tensors[f"weight.{k}"]) for k in range(layers))
+    biases = tuple(np.ascontiguousarray(tensors[f"bias.{k}"]) for k in range(layers))
+    _check_reach(weights, biases, largest, prefix)
     return MlpEnsemble(weights, biases)
 
 
-def _check_shapes(weights: Sequence[np.ndarray], biases: Sequence[np.ndarray]) -> None:
-    width = None
-    for k, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
-        fits = weight.ndim == 3 and bias.shape == (weight.shape[0], weight.shape[2])
-        if not fits or 0 in weight.shape:
-            raise CheckpointError(f"weight.{k} {weight.shape} and bias.{k} {bias.shape} do not fit")
-        if weight.dtype != np.float32 or bias.dtype != np.float32:
-            raise CheckpointError(
-                f"weight.{k} is {weight.dtype} and bias.{k} is {bias.dtype}; allowed: float32"
-            )
-        if width is not None and weight.shape[:2] != width:
-            raise CheckpointError(f"weight.{k} {weight.shape} does not follow the layer before it")
-        width = (weight.shape[0], weight.shape[2])
-        if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
-            raise CheckpointError(f"weight.{k} or bias.{k} holds a number that is not finite")
-
-
 def _check_reach(
-    weights: Sequence[np.ndarray], biases: Sequence[np.ndarray], largest: float
+    weights: Sequence[np.ndarray], biases: Sequence[np.ndarray], largest: float, prefix: str
 ) -> None:
     """No sum inside the network may overflow, whichever of its terms have the same sign."""
     reach = np.full((len(biases[0]), weights[0].shape[1]), largest)
     for k, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
         reach = np.matmul(reach[:, None], np.abs(weight))[:, 0] + np.abs(bias)
         if reach.max() > MAX_SUM:
-            raise CheckpointError(f"weight.{k} or bias.{k} is so large that sums overflow")
+            raise CheckpointError(
+                f"arrays '{prefix}weight.{k}' and '{prefix}bias.{k}' are so large that sums "
+                f"overflow; allowed: sums up to {MAX_SUM:g} of inputs up to {largest:g}"
+            )

@@ -14,34 +14,71 @@ from typing import Any
 
 import numpy as np
 
-from eahas.errors import CheckpointError, shown
+from eahas.arrays import FINITE, ArraySpec, Bounds, Dim, check_arrays
+from eahas.errors import CheckpointError
+from eahas.models.regressors.single_row import SingleRowMixin
 
 TREES = "trees"
-NAMES = {
-    "feature": np.int32,
-    "threshold": np.float64,
-    "children": np.int32,
-    "value": np.float32,
-    "root": np.int32,
-    "slot": np.int32,
-    "base": np.float64,
-    "inputs": np.int32,
-}
 PATHS_AT_ONCE = 200_000  # runs times trees: keeps the work arrays inside the processor's cache
 MAX_VALUE = 1e30
+TREE_COUNT = Dim("trees", low=0)
+NODE = Bounds(0, below="nodes")
+ARRAYS = (
+    ArraySpec(
+        "feature",
+        "int32",
+        ("nodes",),
+        "the feature that a node compares; of a leaf 0",
+        Bounds(0, below="inputs"),
+    ),
+    ArraySpec(
+        "threshold",
+        "float64",
+        ("nodes",),
+        "what it is compared with; of a leaf infinity",
+        Bounds(finite=False),
+    ),
+    ArraySpec(
+        "children",
+        "int32",
+        ("nodes", 2),
+        "the next node if the feature is below the threshold, and if not; both stand later in the "
+        "array, or are the node itself, which then is a leaf",
+        NODE,
+    ),
+    ArraySpec(
+        "value",
+        "float32",
+        ("nodes",),
+        "what a leaf adds; of another node 0",
+        Bounds(-MAX_VALUE, MAX_VALUE),
+    ),
+    ArraySpec("root", "int32", (TREE_COUNT,), "the first node of each tree", NODE),
+    ArraySpec(
+        "slot",
+        "int32",
+        (TREE_COUNT,),
+        "where each tree adds: member * outputs + output",
+        Bounds(0, below="members * outputs"),
+    ),
+    ArraySpec(
+        "base", "float64", ("members", "outputs"), "what the values of the trees add to", FINITE
+    ),
+    ArraySpec("inputs", "int32", (1,), "the number of features", Bounds(1), binds="inputs"),
+)
 
 
 @dataclass(frozen=True, eq=False)
-class TreeEnsemble:
+class TreeEnsemble(SingleRowMixin):
     """T trees of N nodes in all. Features are compared in single precision.
 
     Attributes:
-        feature (N,): which feature a node looks at; of a leaf 0.
-        threshold (N,): of a leaf infinity.
-        children (N, 2): the nodes below; of a leaf itself.
-        value (N,): what a leaf adds; of an inner node 0.
+        feature (N,): the feature that a node compares; 0 for a leaf.
+        threshold (N,): what it is compared with; infinity for a leaf.
+        children (N, 2): the next nodes; a leaf is its own child.
+        value (N,): what a leaf adds; 0 for an inner node.
         root (T,): the first node of each tree.
-        slot (T,): where a tree adds: member * outputs + output.
+        slot (T,): where a tree adds its value: member * outputs + output.
         base (M, outputs): what the trees are added to.
         inputs: the number of features.
     """
@@ -75,9 +112,6 @@ class TreeEnsemble:
     def _flat_children(self) -> np.ndarray:
         return np.ascontiguousarray(self.children.reshape(-1).astype(np.intp))
 
-    def one(self, x: np.ndarray) -> np.ndarray:
-        return self._sums(self._leaves(_single(x)[None]))[:, 0]
-
     def many(self, x: np.ndarray) -> np.ndarray:
         x = _single(x)
         out = np.empty((self.members, len(x), self.outputs))
@@ -108,49 +142,30 @@ class TreeEnsemble:
         return {"kind": TREES}
 
     def tensors(self) -> dict[str, np.ndarray]:
-        return {name: np.atleast_1d(getattr(self, name)).astype(t) for name, t in NAMES.items()}
+        return {s.name: np.atleast_1d(getattr(self, s.name)).astype(s.dtype) for s in ARRAYS}
 
 
-def trees_from_tensors(tensors: Mapping[str, np.ndarray]) -> TreeEnsemble:
-    """The trees of a checkpoint's arrays; CheckpointError where they are no trees."""
-    if sorted(tensors) != sorted(NAMES):
-        raise CheckpointError(f"holds the arrays {shown(sorted(tensors))}; wanted {sorted(NAMES)}")
-    for name, dtype in NAMES.items():
-        if tensors[name].dtype != dtype:
-            raise CheckpointError(f"{name} is {tensors[name].dtype}; allowed: {np.dtype(dtype)}")
-    nodes, trees_count = tensors["feature"].size, tensors["root"].size
-    wanted: dict[str, tuple[int, ...]] = {"children": (nodes, 2), "root": (trees_count,)}
-    wanted |= {"inputs": (1,), **dict.fromkeys(("feature", "threshold", "value"), (nodes,))}
-    base = tensors["base"]
-    if not nodes or base.ndim != 2 or not base.size:
-        raise CheckpointError("holds trees whose arrays do not fit together")
-    for name, shape in wanted.items():
-        if tensors[name].shape != shape:
-            raise CheckpointError("holds trees whose arrays do not fit together")
-    if tensors["slot"].shape != (trees_count,):
-        raise CheckpointError("root and slot are of a different number of trees")
-    trees = TreeEnsemble(
-        **{n: tensors[n] for n in NAMES if n != "inputs"}, inputs=int(tensors["inputs"][0])
-    )
-    _check_nodes(trees)
-    return trees
+def trees_from_tensors(tensors: Mapping[str, np.ndarray], *, prefix: str = "") -> TreeEnsemble:
+    """The trees of a checkpoint's arrays; `prefix` stands before their names in the file.
+
+    Raises CheckpointError where they do not fit `ARRAYS`, or nodes do not form trees.
+    """
+    sizes = check_arrays(tensors, ARRAYS, prefix=prefix)
+    _check_children(tensors["children"], prefix)
+    own = {name: array for name, array in tensors.items() if name != "inputs"}
+    return TreeEnsemble(**own, inputs=sizes["inputs"])
 
 
-def _check_nodes(trees: TreeEnsemble) -> None:
-    nodes = np.arange(len(trees.feature))
-    leaf = (trees.children == nodes[:, None]).all(axis=1)
-    below = (trees.children > nodes[:, None]) & (trees.children < len(nodes))
-    finite = np.isfinite(trees.base).all() and not np.isnan(trees.threshold).any()
-    for name, right in (
-        ("children", leaf | below.all(axis=1)),
-        ("feature", (trees.feature >= 0) & (trees.feature < trees.inputs)),
-        ("root", (trees.root >= 0) & (trees.root < len(nodes))),
-        ("slot", (trees.slot >= 0) & (trees.slot < trees.base.size)),
-        ("value", np.abs(trees.value) <= MAX_VALUE),
-        ("base or threshold", np.array(finite)),
-    ):
-        if not right.all():
-            raise CheckpointError(f"{name} holds what no tree can have")
+def _check_children(children: np.ndarray, prefix: str) -> None:
+    """A node that is no leaf has later nodes below it, so that each way ends at a leaf."""
+    nodes = np.arange(len(children))[:, None]
+    fits = (children == nodes).all(axis=1) | (children > nodes).all(axis=1)
+    if not fits.all():
+        node = int(np.argmin(fits))
+        raise CheckpointError(
+            f"array '{prefix}children' holds {children[node].tolist()} at index [{node}]; allowed: "
+            f"two later nodes, or twice {node} for a leaf"
+        )
 
 
 def _single(x: np.ndarray) -> np.ndarray:

@@ -260,7 +260,7 @@ class BenchmarkContract:
             if isinstance(model, api.Ensemble):
                 assert all(0.0 <= factor < 10.0 for factor in model.inflation)
             distributions = model.distribution(bench.space.sample(seed=0))
-            assert all(0.1 < d.law.std < 10.0 for d in distributions.values())
+            assert all(0.1 < d.error_quantiles.std < 10.0 for d in distributions.values())
 
     def test_both_parts_of_a_deviation_are_there(self, bench: Benchmark, configs) -> None:
         p = bench.predict(configs)

@@ -28,10 +28,10 @@ from eahas.models.ensemble import Ensemble
 from eahas.records.schema import check_rows
 from eahas.spec.spec import spec_from_dict
 from surrogates.data.dataset import Runs, runs_from_records
-from surrogates.evaluation.metrics import last_epoch, once, r2
+from surrogates.evaluation.metrics import last_epoch, r2, unweighted
 from surrogates.families import Family
-from surrogates.uncertainty.calibration import calibrated
-from surrogates.uncertainty.crossfit import Crossed
+from surrogates.uncertainty.calibration import calibrate
+from surrogates.uncertainty.crossfit import CrossFit
 
 MIN_R2 = 0.8
 SPEC = {
@@ -91,7 +91,7 @@ class ModelFamilyContract:
         """The family fitted to the train split and calibrated on the valid split."""
         ensemble = family.fit(runs.side("train"), settings)
         valid = runs.side("valid")
-        return calibrated(Crossed(ensemble, valid, ((np.arange(len(valid)), ensemble),)))
+        return calibrate(CrossFit(ensemble, valid, ((np.arange(len(valid)), ensemble),)))
 
     def test_it_fits_predicts_and_returns_from_its_folder(
         self, family: Family, fitted: Ensemble, runs: Runs, tmp_path: Path
@@ -117,7 +117,7 @@ class ModelFamilyContract:
         )
         if family.kind(runs.spec) == "curves":
             predicted, seen = (last_epoch(part, test.epochs) for part in (predicted, seen))
-        assert once(r2, predicted, seen) > MIN_R2
+        assert unweighted(r2, predicted, seen) > MIN_R2
 
     def check_deviations(self, fitted: Ensemble, runs: Runs) -> None:
         """Every value has a positive standard deviation."""

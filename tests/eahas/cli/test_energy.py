@@ -19,7 +19,7 @@ def test_a_command_and_its_joules(capfd: pytest.CaptureFixture[str]) -> None:
     out, err = capfd.readouterr()
     assert out.strip() == str(sum(i * i for i in range(2_000_000)))  # the command's, untouched
     assert "kWh) in " in err
-    assert " J of cpu alone (" in err
+    assert " J of cpu only (" in err
     assert "cpu  " in err
 
 

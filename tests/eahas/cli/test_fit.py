@@ -81,10 +81,19 @@ def test_settings_come_from_a_file_too(eahas, refused, toy, tmp_path):
         ("[]", "curves"),
         ('{"curve": {}}', "did you mean 'curves'"),
         ('{"curves": {"stepz": 1}}', "did you mean 'steps'"),
-        ('{"curves": {"steps": "many"}}', "fit setting steps"),
-        ('{"curves": {"hidden": [0]}}', "fit setting hidden"),
-        ('{"curves": {"dropout": 1}}', "fit setting dropout"),
-        ('{"curves": 3}', "object"),
+        (
+            '{"curves": {"steps": "many"}}',
+            "steps is a whole number from 1, got 'many'",
+        ),
+        (
+            '{"curves": {"hidden": [0]}}',
+            "hidden is a list of whole numbers from 1, got [0]",
+        ),
+        (
+            '{"curves": {"dropout": 1}}',
+            "dropout is a number from 0 to below 1, got 1",
+        ),
+        ('{"curves": 3}', "fit settings: a mapping of names to values, got 3"),
     ):
         path.write_text(content)
         assert named in refused("fit", *given, "--settings", path)

@@ -17,7 +17,7 @@ def test_columns_stay_apart_whatever_names_and_units_are(unit, shown) -> None:
     target = Target(LONG, "scalar", unit, "maximize")
     metrics = {name: {"value": 123.4} for name in METRICS}
     judged = {"value": metrics, "coverage": {"0.9": {"value": 0.9}}}
-    text = summary({"runs": 9, "targets": {LONG: judged}}, [target], "none")
+    text = summary({"runs": 9, "targets": {LONG: judged}}, [target], {})
     assert text.splitlines()[1].split() == [LONG, "123", "123", "123", *shown, "90", "%"]
 
 
@@ -35,6 +35,6 @@ def test_an_interval_that_fills_its_column_stays_apart() -> None:
     }
     parts = {"held_out": {"runs": 9, "targets": {"ms": judged}}}
     whole = {**parts, "repeated": {"targets": {}}, "references": {"targets": {}}}
-    lines = tables(whole, [target], "none").splitlines()
+    lines = tables(whole, [target], {}).splitlines()
     assert lines[2].startswith("ms  ")
     assert lines[3].count(" 0.00123 [") == 5

@@ -52,7 +52,7 @@ def test_version(capsys):
         (["sweep"], "STAGE"),
         (["list", "--jason"], "--jason"),
         (["predict", "regnet-digits"], "--config"),
-        (["demo", "--configs", str(demo.FEWEST - 1)], "--configs"),
+        (["demo", "--configs", str(demo.MIN_CONFIGS - 1)], "--configs"),
     ],
 )
 def test_a_mistyped_command_is_one_line(arguments, named, refused):

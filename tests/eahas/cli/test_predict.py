@@ -86,7 +86,7 @@ def test_a_noise_seed_asks_for_one_run(eahas, refused):
     config = bench.space.sample(seed=0)
     run = bench.predict(config, noise_seed=3)
     _, out, _ = eahas("predict", NAME, "--sample", 0, "--noise-seed", 3)
-    assert "one plausible run, drawn with noise seed 3" in out
+    assert "one sampled run, with noise seed 3" in out
     assert f"{run.runtime_s:.2f} s" in out
     _, whole, _ = eahas("predict", NAME, "--sample", 0, "--noise-seed", 3, "--at", 2, "--json")
     assert json.loads(whole)["at"] == bench.query(config, at=2, noise_seed=3)
@@ -103,8 +103,8 @@ def test_an_answer_without_support_says_so(eahas, tmp_path):
     for config, warned in ((configs[scores.argmin()], True), (configs[scores.argmax()], False)):
         path.write_text(json.dumps(config))
         _, out, _ = eahas("predict", NAME, "--config", path)
-        assert ("hardly any training run was like this one" in out) is warned
-        assert "one plausible run" not in out
+        assert ("hardly any training run is similar to this" in out) is warned
+        assert "one sampled run" not in out
 
 
 def test_a_list_is_a_line_each(eahas, tmp_path):
@@ -132,7 +132,7 @@ def test_a_benchmark_of_ones_own_is_asked_by_its_folder(eahas, bench):
         ("{}", "REGNET.DEPTH"),
         ('{"REGNET": {"DEPHT": 9}}', "REGNET.DEPHT"),
         ("[" * 100_000, "not JSON"),
-        ('{"REGNET.DEPTH": 9, "REGNET.DEPTH": 8}', "'REGNET.DEPTH' stands twice"),
+        ('{"REGNET.DEPTH": 9, "REGNET.DEPTH": 8}', "'REGNET.DEPTH' occurs twice"),
     ],
 )
 def test_bad_configurations_are_one_line(content, named, refused, tmp_path):

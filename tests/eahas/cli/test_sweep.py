@@ -60,7 +60,7 @@ def test_the_four_stages_in_a_row(eahas, refused, tiny, tmp_path):
     assert json.loads(from_folder) == json.loads(from_file)
 
 
-def test_slices_add_to_a_store_that_is_validated(eahas, refused, tiny, tmp_path):
+def test_increments_add_to_a_store_that_is_validated(eahas, refused, tiny, tmp_path):
     spec = json.loads(tiny.read_text()) | {"sweep": {"configs": 2, "repeat_every": 0}}
     spec["measurement"] |= {"ramp_s": 0.0}
     path, store, out_file = (tmp_path / name for name in ("s.json", "r.parquet", "v.json"))
@@ -70,24 +70,24 @@ def test_slices_add_to_a_store_that_is_validated(eahas, refused, tiny, tmp_path)
     assert not store.exists()
     status, out, _ = eahas(*given, 600)
     assert status == 0
-    assert "r.parquet: 3 of 3 runs (3 ok), 3 of them made in" in out
+    assert "r.parquet: 3 of 3 runs (3 ok), 3 of them trained in" in out
     assert "next: eahas fit" in out
-    assert "3 of 3 runs (3 ok), 0 of them made" in eahas(*given, 600)[1]
+    assert "3 of 3 runs (3 ok), 0 of them trained" in eahas(*given, 600)[1]
 
     check = ("sweep", "validate-energy", store, "--spec", path, "--window-s", 0.01)
     status, out, _ = eahas(*check, "--out", out_file)
     assert status == 0
-    assert "(estimated), whole and scaled" in out
-    assert "nothing is learned of a sensor" in out
+    assert "(estimated); error of the scaled window" in out
+    assert "this validates no sensor" in out
     assert json.loads(out_file.read_text())["runs"] == 2
-    assert "and 30 are asked for" in refused(*check, "--runs", 30)
+    assert "but 30 are needed" in refused(*check, "--runs", 30)
     assert "is a folder; name a file" in refused(*check, "--out", tmp_path)
     assert not list(tmp_path.glob("*.partial"))
-    assert "--store: an empty text is no path" in refused(*given, 600, "--store", "")
+    assert "--store: a path must not be empty" in refused(*given, 600, "--store", "")
 
 
 def test_runs_that_failed_are_told(eahas, tiny, tmp_path, monkeypatch):
-    """The first of three: its row says why, the slice how many, and how to make it again."""
+    """The first of three: its row says why, the summary how many, and how to make it again."""
     import regnet_hpo.train as training
 
     spec = json.loads(tiny.read_text()) | {"sweep": {"configs": 2, "repeat_every": 0}}
@@ -105,9 +105,9 @@ def test_runs_that_failed_are_told(eahas, tiny, tmp_path, monkeypatch):
     given = ("sweep", "run", path, "--store", tmp_path / "r.parquet", "--workers", 0)
     _, out, err = eahas(*given, "--budget-s", 600)
     assert "sweep: anchor-0000 failed: MemoryError: no more at test_sweep.py" in err
-    assert "3 of 3 runs (1 failed, 2 ok), 3 of them made" in out
-    assert "made again with --retry-failed" in out
-    assert "(3 ok), 1 of them made" in eahas(*given, "--budget-s", 600, "--retry-failed")[1]
+    assert "3 of 3 runs (1 failed, 2 ok), 3 of them trained" in out
+    assert "--retry-failed trains failed runs again" in out
+    assert "(3 ok), 1 of them trained" in eahas(*given, "--budget-s", 600, "--retry-failed")[1]
 
 
 def test_sample_is_repeatable_and_will_not_mix_two_plans(eahas, refused, tiny, tmp_path):
@@ -115,7 +115,7 @@ def test_sample_is_repeatable_and_will_not_mix_two_plans(eahas, refused, tiny, t
     repeats = ("--repeats-train", 1, "--repeats-test", 1, "--repeat-seeds", 3)
     assert "12 runs planned" in eahas(*given, *repeats)[1]
     assert eahas(*given, *repeats)[0] == 0
-    assert "already holds another" in refused(*given, *repeats, "--seed", 1)
+    assert "already contains another" in refused(*given, *repeats, "--seed", 1)
 
 
 def test_no_run_is_started_after_the_budget(eahas, tiny, tmp_path):
@@ -140,7 +140,7 @@ def test_bad_input_is_one_line(refused, eahas, tiny, toy, tmp_path):
         assert named in refused("sweep", "sample", path, "--out", tmp_path / "s", "--configs", 1)
         assert not (tmp_path / "s").exists()
     for stage in ("launch", "collect", "report"):
-        assert "is no sweep folder" in refused("sweep", stage, tmp_path)
+        assert "is not a sweep folder" in refused("sweep", stage, tmp_path)
     eahas("sweep", "sample", tiny, "--out", tmp_path, "--configs", 1)
     assert "no finished run" in refused("sweep", "collect", tmp_path)
     assert "device 'tpu'" in refused("sweep", "launch", tmp_path, "--device", "tpu")
@@ -165,17 +165,19 @@ def test_a_front_of_estimated_energy_is_noted(eahas, toy, tmp_path):
 def test_the_demo_runs_from_start_to_end(eahas, monkeypatch, tmp_path):
     for name, value in (("EPOCHS", (1, 2)), ("STEPS", 3), ("MAX_WORKERS", 0)):
         monkeypatch.setattr(demo, name, value)
-    status, out, _ = eahas("demo", "--out", tmp_path, "--configs", demo.FEWEST)
+    status, out, _ = eahas("demo", "--out", tmp_path, "--configs", demo.MIN_CONFIGS)
     assert status == 0
     for stage in ("sample", "launch", "collect", "fit", "load"):
         assert f"\n{stage:8} " in out
     assert "inference energy" in out
     assert "estimated" in out.partition("load")[2]
     assert "nothing about how good" in " ".join(out.split())
-    assert api.load_benchmark(tmp_path / f"benchmark-{demo.FEWEST}").name == "regnet-digits-demo"
+    assert (
+        api.load_benchmark(tmp_path / f"benchmark-{demo.MIN_CONFIGS}").name == "regnet-digits-demo"
+    )
     assert (tmp_path / "prediction.png").is_file()
     assert (tmp_path / "held-out.png").is_file()
-    assert eahas("demo", "--out", tmp_path, "--configs", demo.FEWEST)[0] == 0  # again, resumed
+    assert eahas("demo", "--out", tmp_path, "--configs", demo.MIN_CONFIGS)[0] == 0  # again, resumed
 
 
 def test_the_demo_trains_the_shipped_space_with_short_trainings_alone():

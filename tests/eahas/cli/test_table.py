@@ -114,9 +114,12 @@ def test_bad_input_is_one_line(refused, listed, tmp_path):
 def test_predict_says_that_it_was_measured(eahas, bench):
     status, out, _ = eahas("predict", bench, "--sample", 0)
     assert status == 0
-    assert "behind it: 48 real runs of 16 configurations; R2 of one seed told by the others" in out
+    assert (
+        "based on 48 real runs of 16 configurations; R2 of one seed predicted from the others"
+        in out
+    )
     _, out, _ = eahas("predict", bench, "--sample", 0, "--noise-seed", 4)
-    assert "one measured run, drawn with noise seed 4" in out
+    assert "one measured run, with noise seed 4" in out
 
 
 def test_evaluate_recomputes_what_the_manifest_says(eahas, bench):

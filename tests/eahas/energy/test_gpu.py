@@ -120,7 +120,7 @@ def test_a_stuck_counter_is_an_error_and_not_zero(open_on, nvml, gpu, clock):
     gpu.counter = lambda mj: 5_000
     window = open_on("cuda", nvml=nvml).start()
     clock.sleep(4.0)
-    with pytest.raises(MeterError, match=r"read 0 J on Fake H100 .* power samples say 2\d\d"):
+    with pytest.raises(MeterError, match=r"read 0 J on Fake H100 .* power samples: 2\d\d"):
         window.stop()
 
 
@@ -169,7 +169,7 @@ def test_a_counter_that_is_reset_is_an_error_naming_both_values(open_on, nvml, g
     clock.sleep(3.0)
     gpu.counter = lambda mj: 17
     clock.sleep(3.0)
-    with pytest.raises(MeterError, match=r"went down from 3141\d+ to 17.*reloaded"):
+    with pytest.raises(MeterError, match=r"decreased from 3141\d+ to 17.*reloaded"):
         window.stop()
 
 

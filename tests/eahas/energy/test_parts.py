@@ -76,7 +76,7 @@ def test_a_thread_that_hangs_is_an_error(monkeypatch):
 
 @pytest.mark.parametrize("energy_j", [0.0, -1.0, float("nan"), float("inf")])
 def test_no_reading_can_be_zero(energy_j):
-    with pytest.raises(MeterError, match="more than 0 J; power samples say 9 J"):
+    with pytest.raises(MeterError, match="more than 0 J; power samples: 9 J"):
         dataclasses.replace(READING, energy_j=energy_j)
 
 

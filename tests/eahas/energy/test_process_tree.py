@@ -1,4 +1,4 @@
-"""Workers of one launcher know each other."""
+"""The processes that a worker counts as its own."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from pathlib import Path
 from eahas.energy.process_tree import LAUNCHER_ENV, ProcessTree
 
 
-def test_a_process_alone_knows_itself() -> None:
-    family = ProcessTree({})
-    assert os.getpid() in family
-    assert os.getppid() not in family
-    assert 2**31 not in family
+def test_a_process_without_launcher_contains_itself_but_not_its_parent() -> None:
+    tree = ProcessTree({})
+    assert os.getpid() in tree
+    assert os.getppid() not in tree
+    assert 2**31 not in tree
 
 
 def test_the_children_of_the_launcher_are_ours_and_nobody_else(tmp_path: Path) -> None:
     for pid, parent, name in ((7, 100, "python"), (8, 1, "cuda (3) job"), (9, 100, "a) R 1 (b")):
         (tmp_path / str(pid)).mkdir()
         (tmp_path / str(pid) / "stat").write_text(f"{pid} ({name}) S {parent} {pid} {pid} 0 -1\n")
-    family = ProcessTree({LAUNCHER_ENV: "100"}, tmp_path)
-    assert [pid in family for pid in (7, 8, 9, 10)] == [True, False, True, False]
+    tree = ProcessTree({LAUNCHER_ENV: "100"}, tmp_path)
+    assert [pid in tree for pid in (7, 8, 9, 10)] == [True, False, True, False]
     assert 7 not in ProcessTree({LAUNCHER_ENV: "nobody"}, tmp_path)
 
 
@@ -41,17 +41,17 @@ def test_what_we_started_is_ours_and_what_it_started_too() -> None:
         child.communicate("\n")
 
 
-def test_a_real_sibling_is_seen() -> None:
-    """Two children of this process, one of which asks about the other."""
-    make_query = "import sys; from eahas.energy.process_tree import ProcessTree; import os; "
-    make_query += "print(int(sys.argv[1]) in ProcessTree(os.environ))"
+def test_a_worker_contains_its_real_siblings() -> None:
+    """Two children of this process; one of them looks up the other."""
+    code = "import sys; from eahas.energy.process_tree import ProcessTree; import os; "
+    code += "print(int(sys.argv[1]) in ProcessTree(os.environ))"
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as sibling:
-        told = subprocess.run(
-            [sys.executable, "-c", make_query, str(sibling.pid)],
+        lookup = subprocess.run(
+            [sys.executable, "-c", code, str(sibling.pid)],
             env={**os.environ, LAUNCHER_ENV: str(os.getpid())},
             stdout=subprocess.PIPE,
             check=True,
         )
         assert sibling.stdin is not None
         sibling.stdin.close()
-    assert told.stdout.strip() == b"True"
+    assert lookup.stdout.strip() == b"True"

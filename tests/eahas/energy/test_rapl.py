@@ -101,7 +101,7 @@ def test_a_reset_is_an_error_naming_both_values(meter, powercap, clock):
     window = meter.start()
     clock.sleep(1.0)
     powercap.set("intel-rapl:0", 5)
-    with pytest.raises(MeterError, match=r"package-0 .* went down from 100000000000 to 5"):
+    with pytest.raises(MeterError, match=r"package-0 .* decreased from 100000000000 to 5"):
         window.stop()
 
 
@@ -172,5 +172,5 @@ def test_a_counter_that_goes_away_in_the_middle(meter, powercap, clock):
 
 def test_a_counter_that_is_no_number(powercap):
     (powercap.root / "intel-rapl:0" / "max_energy_range_uj").write_text("soon\n")
-    with pytest.raises(MeterError, match="should hold a whole number, not 'soon'"):
+    with pytest.raises(MeterError, match="should contain a whole number, not 'soon'"):
         rapl.find_zones(powercap.root)

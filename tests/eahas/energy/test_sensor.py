@@ -153,5 +153,5 @@ def test_a_gpu_that_tells_nothing_or_one_thing_again_and_again() -> None:
         watched(gpu)
     for function in (COUNTER, FIELDS, POWER):
         gpu.fail(function)
-    with pytest.raises(MeterError, match="Fake H100 tells no power"):
+    with pytest.raises(MeterError, match="Fake H100 reports no power"):
         watched(gpu)

@@ -20,6 +20,7 @@ from eahas.benchmark.storage import ensemble_folder as ensembles
 from eahas.benchmark.storage.folder import manifest_bytes, tensor_bytes, with_manifest
 from eahas.errors import CheckpointError, ConfigError, EahasError
 from eahas.models.ensemble import Ensemble
+from eahas.models.features.features import default_features
 from eahas.models.regressors import MlpEnsemble
 from eahas.models.uncertainty.seed_noise import head_seed_noise
 
@@ -288,8 +289,9 @@ def test_a_selected_target_is_saved_as_the_primary_one(scalars, tmp_path) -> Non
         ("features.crosses", [["units"]], "features.crosses is a list of pairs"),
         ("features.crosses", [[["units"], "opt.kind"]], "features.crosses is a list of pairs"),
         ("features.crosses", [], "maps 21 features to 21 outputs; the manifest needs 15 and 21"),
-        ("features.regnet", True, "features: space own has no regnet constraint"),
-        ("features.regnet", "no", "features.regnet is true or false"),
+        ("features.families", ["regnet"], "features: space own has no regnet constraint"),
+        ("features.families", ["vgg"], "features: family 'vgg' is unknown; allowed: regnet"),
+        ("features.families", True, "features.families is a list of different texts"),
         ("spec.parameters.epochs.choices", [1, 10**9], "curves of 1,000,000,000 epochs; at most"),
         ("spec.parameters.units.high", 0, "spec: units: low < high"),
         ("name", ["x"], "name is text"),
@@ -309,30 +311,71 @@ def test_a_manifest_that_does_not_fit_is_refused(curves, tmp_path, entry, value,
     assert str(tmp_path) in str(caught.value)
 
 
+@pytest.mark.parametrize("family", ["regnet", "mnasnet", None])
+def test_a_manifest_with_flags_instead_of_families_is_read(family, handmade, tmp_path) -> None:
+    """As those that ship have them, and every folder that was saved before there were families."""
+    source = {"regnet": "regnet-digits", "mnasnet": "accel-nasbench", None: "regnet-digits"}
+    spec = api.load_benchmark(source[family]).spec
+    features = replace(default_features(spec.space), families=(family,) if family else ())
+    manifest, files = ensembles.contents(handmade(spec, "scalars", features=features))
+    assert manifest["features"].pop("families") == list(features.families)
+    manifest["features"] |= {"regnet": family == "regnet", "mnasnet": family == "mnasnet"}
+    write(tmp_path, with_manifest(manifest, files))
+    assert ensembles.load(tmp_path).features == features
+
+
+@pytest.mark.parametrize(
+    ("flags", "why"),
+    [
+        ({}, "features.regnet is missing"),
+        ({"regnet": False}, "features.mnasnet is missing"),
+        ({"regnet": "no", "mnasnet": False}, "features.regnet is true or false"),
+        ({"regnet": True, "mnasnet": False}, "features: space own has no regnet constraint"),
+    ],
+)
+def test_flags_that_do_not_fit_are_refused(curves, tmp_path, flags, why) -> None:
+    manifest, files = copy.deepcopy(ensembles.contents(curves))
+    del manifest["features"]["families"]
+    manifest["features"] |= flags
+    write(tmp_path, with_manifest(manifest, files))
+    with pytest.raises(CheckpointError, match=why):
+        ensembles.load(tmp_path)
+
+
 def test_weights_that_do_not_fit_are_refused_by_name(curves, tmp_path) -> None:
     manifest, _ = ensembles.contents(curves)
     weights = tensor_bytes({"weight.0": np.zeros((3, 2, 2), np.float32)})
     write(tmp_path, with_manifest(manifest, {ensembles.WEIGHTS: weights}))
-    with pytest.raises(CheckpointError, match=r"weights.safetensors holds the arrays"):
+    with pytest.raises(CheckpointError, match=r"weights.safetensors: array 'bias.0' is missing"):
         ensembles.load(tmp_path)
 
 
 @pytest.mark.parametrize(
     ("name", "change", "why"),
     [
-        ("loadings", lambda a: a[:1], "holds noise of another number of targets or positions"),
-        ("loadings", lambda a: a.astype(np.float32), "noise.loadings must be of finite float64"),
-        ("loadings", lambda a: 3.0 * a, "holds noise whose parts are larger than 1"),
-        ("loadings", lambda a: np.zeros((2, 3, 99)), "holds noise of another number of targets"),
-        ("own", lambda a: a[:, :, :1], "holds noise of another number of targets or positions"),
-        ("own", lambda a: np.full_like(a, np.nan), "noise.own must be of finite float64"),
-        ("positions", lambda a: a[::-1], "holds noise positions that do not fit its targets"),
-        ("positions", lambda a: a[:1], "holds noise positions that do not fit its targets"),
-        ("positions", lambda a: 0.5 * a, "holds noise positions that do not fit its targets"),
-        ("network.bias.0", lambda a: np.repeat(a, 2, axis=0), "do not fit"),
-        ("network.weight.0", lambda a: a[:, 1:], "holds a noise network that does not fit"),
-        ("network.weight.0", lambda a: a * np.float32(1e25), "so large that sums overflow"),
-        ("more", lambda a: np.zeros(3), "holds noise of the arrays"),
+        ("loadings", lambda a: a[:1], r"has shape .* \(targets = 2, positions = 3, factors in 0"),
+        ("loadings", lambda a: a[:, :2], r"has shape .* \(targets = 2, positions = 3, factors in"),
+        (
+            "loadings",
+            lambda a: a[0],
+            r"has shape .* \(targets = 2, positions = 3, factors in 0..32",
+        ),
+        ("loadings", lambda a: a.astype(np.float32), "has type float32; allowed: float64"),
+        ("loadings", lambda a: 3.0 * a, "holds .*; allowed: numbers in -1..1"),
+        ("loadings", lambda a: np.zeros((2, 3, 99)), r"has shape \(2, 3, 99\); .*factors in 0..32"),
+        ("own", lambda a: a[:, :, :1], r"has .* \(targets = 2, positions = 3, targets = 2\)"),
+        ("own", lambda a: np.full_like(a, np.nan), "holds nan at index"),
+        ("positions", lambda a: a[::-1], "holds 0.4 after 1; allowed: strictly rising from 0 to 1"),
+        ("positions", lambda a: a[:1], r"has shape \(1,\); allowed: \(positions from 2\)"),
+        (
+            "positions",
+            lambda a: 0.5 * a,
+            "goes from 0 to 0.5; allowed: strictly rising from 0 to 1",
+        ),
+        ("network.bias.0", lambda a: np.repeat(a, 2, axis=0), r"has shape .* \(members = 1"),
+        ("network.weight.0", lambda a: a[:, 1:], r"has shape .* inputs = 10, outputs = 6\)"),
+        ("network.weight.0", lambda a: a * np.float32(1e25), "and .* so large that sums overflow"),
+        ("more", lambda a: np.zeros(3), "is unknown; allowed: noise.positions"),
     ],
 )
 def test_noise_that_does_not_fit_is_refused_by_name(curves, tmp_path, name, change, why) -> None:
@@ -340,7 +383,7 @@ def test_noise_that_does_not_fit_is_refused_by_name(curves, tmp_path, name, chan
     tensors = load(files[ensembles.WEIGHTS])
     tensors[f"noise.{name}"] = change(tensors.get(f"noise.{name}"))
     write(tmp_path, with_manifest(manifest, {ensembles.WEIGHTS: tensor_bytes(tensors)}))
-    with pytest.raises(CheckpointError, match=f"weights.safetensors .*{why}"):
+    with pytest.raises(CheckpointError, match=f"weights.safetensors: arrays? 'noise.{name}' {why}"):
         ensembles.load(tmp_path)
 
 
@@ -348,7 +391,7 @@ def test_a_folder_without_noise_is_refused(curves, tmp_path) -> None:
     manifest, _ = ensembles.contents(curves)
     weights = tensor_bytes(curves.regressor.tensors())
     write(tmp_path, with_manifest(manifest, {ensembles.WEIGHTS: weights}))
-    with pytest.raises(CheckpointError, match=r"weights.safetensors holds noise of the arrays"):
+    with pytest.raises(CheckpointError, match=r"array 'noise.positions' is missing; needed: noise"):
         ensembles.load(tmp_path)
 
 

@@ -193,29 +193,30 @@ def damaged(name: str, change) -> object:
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        (lambda t: {"codes": t["codes"]}, r"holds the arrays \['codes'\]; wanted codes and"),
-        (lambda t: t | {"more": t["codes"]}, "wanted codes and distances"),
-        (damaged("codes", lambda a: a[:, 1:]), "not that of its space"),
-        (damaged("codes", lambda a: a[:-1]), "not that of its space"),
-        (damaged("codes", lambda a: a.astype(np.float64)), "not that of its space"),
-        (damaged("codes", lambda a: a[..., None]), "not that of its space"),
-        (damaged("codes", lambda a: a[0, 0]), "not that of its space"),
-        (damaged("codes", lambda a: np.full_like(a, np.nan)), "codes outside 0..1"),
-        (damaged("codes", lambda a: 1e30 * a), "codes outside 0..1"),
-        (damaged("codes", lambda a: a - 1.0), "codes outside 0..1"),
-        (damaged("distances", lambda a: a[::-1]), "distances out of order"),
-        (damaged("distances", lambda a: a[:, None]), "not that of its space"),
-        (damaged("distances", lambda a: a - 100.0), "distances out of order"),
-        (damaged("distances", lambda a: a[0]), "not that of its space"),
-        (lambda t: {name: a[:0] for name, a in t.items()}, "not that of its space"),
-        (lambda t: {n: np.full_like(a[:1], np.nan) for n, a in t.items()}, "outside 0..1"),
+        (lambda t: {"codes": t["codes"]}, "'distances' is missing; needed: codes, distances"),
+        (lambda t: t | {"more": t["codes"]}, "'more' is unknown; allowed: codes, distances"),
+        (damaged("codes", lambda a: a[:, 1:]), r"'codes' has .*, codes = \d+\)"),
+        (damaged("codes", lambda a: a[:-1]), r"'distances' has .*\(configurations = "),
+        (damaged("codes", lambda a: a.astype(np.float64)), "'codes' has type float64"),
+        (damaged("codes", lambda a: a[..., None]), "'codes' has shape"),
+        (damaged("codes", lambda a: a[0, 0]), "'codes' has shape"),
+        (damaged("codes", lambda a: np.full_like(a, np.nan)), "'codes' holds nan .* in 0..1"),
+        (damaged("codes", lambda a: 1e30 * a), "'codes' holds .* in 0..1"),
+        (damaged("codes", lambda a: a - 1.0), "'codes' holds -.* in 0..1"),
+        (damaged("distances", lambda a: a[::-1]), "'distances' holds .* after .*; allowed: rising"),
+        (damaged("distances", lambda a: a[:, None]), "'distances' has shape"),
+        (damaged("distances", lambda a: a.astype(np.float64)), "'distances' has type float64"),
+        (damaged("distances", lambda a: a - 100.0), "'distances' holds -.* from 0"),
+        (damaged("distances", lambda a: a[0]), "'distances' has shape"),
+        (lambda t: {n: a[:0] for n, a in t.items()}, r"'codes' has .*\(configurations from 1"),
+        (lambda t: {n: np.full_like(a[:1], np.nan) for n, a in t.items()}, "'codes' holds nan"),
     ],
 )
 def test_a_support_that_does_not_fit_is_refused_by_name(folder, change, why) -> None:
     tensors = change(api.load_benchmark(folder).support.tensors())
     resigned(folder, tensor_bytes({name: np.array(a) for name, a in tensors.items()}))
     bench = api.load_benchmark(folder)
-    with pytest.raises(CheckpointError, match=rf"support\.safetensors .*{why}"):
+    with pytest.raises(CheckpointError, match=rf"support\.safetensors: array {why}"):
         _ = bench.predict(bench.space.sample(seed=0)).support
 
 

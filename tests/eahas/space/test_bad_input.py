@@ -314,8 +314,8 @@ def test_junk_as_a_name(rng: random.Random) -> None:
 
 @functools.cache
 def some_rows() -> list[dict[str, Any]]:
-    rows = read_records(shipped().folder / "records.parquet", shipped().spec)
-    return [row for row in rows if row["OPTIM.MAX_EPOCH"] == 10][:15]
+    records = read_records(shipped().folder / "records.parquet", shipped().spec)
+    return records.where(lambda row: row["OPTIM.MAX_EPOCH"] == 10)[:15].to_list()
 
 
 @batches(60)
@@ -326,7 +326,7 @@ def test_damaged_records(rng: random.Random) -> None:
         row[rng.choice([*row, *row, *ODD_KEYS])] = junk(rng)
     checked = accepted(lambda: check_rows(rows, shipped().spec))
     if checked is not None:
-        assert check_rows(checked, shipped().spec) == checked
+        assert check_rows(checked.to_list(), shipped().spec) == checked
         runs_from_records(checked, shipped().spec)
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from eahas.errors import ConfigError, SpecError
-from eahas.space.architectures.regnet import NetworkFacts
-from eahas.space.constraints import Forbidden, RegNetConstraint, constraint_from_dict, require
+from eahas.space.architectures.regnet import NetworkFacts, RegNetConstraint
+from eahas.space.constraints import Forbidden, constraint_from_dict, require
 from eahas.space.parameters import Choice, Condition, Numeric, Parameter
 
 FACTS = NetworkFacts(image_size=32, in_channels=3, classes=10, stem_width=16)
@@ -115,7 +115,7 @@ def test_forbidden_from_a_spec_holds_canonical_values() -> None:
     [
         (None, "each is a mapping with a kind, got None"),
         ([], "each is a mapping"),
-        ({}, "kind None is unknown; allowed: regnet, forbidden"),
+        ({}, "kind None is unknown; allowed: regnet, mnasnet, nasbench101, nasbench201, forbidden"),
         ({"kind": ["regnet"]}, "is unknown"),
         ({"kind": "regnett"}, "did you mean 'regnet'?"),
         ({"kind": "regnet"}, "num_stages is a range [low, high], got None"),

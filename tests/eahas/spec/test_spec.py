@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from eahas.errors import SpecError
-from eahas.space.architectures.regnet import NetworkFacts
-from eahas.space.constraints import Forbidden, RegNetConstraint
+from eahas.space.architectures.regnet import NetworkFacts, RegNetConstraint
+from eahas.space.constraints import Forbidden
 from eahas.space.parameters import Choice, Condition, Numeric
 from eahas.spec.spec import parameter_from_dict, spec_from_dict
 from eahas.spec.targets import KNOWN_TARGETS, Target
@@ -174,7 +174,7 @@ def test_what_is_no_spec(given: Any) -> None:
         ("parameters/nesterov/when", {"opt.kind": "sgd"}, "needs a list of values of opt.kind"),
         ("parameters/nesterov/when", {"opt.kind": []}, "needs a list of values of opt.kind"),
         ("parameters/nesterov/when", {"opt.kind": ["sdg"]}, "did you mean 'sgd'?"),
-        ("parameters/dropout/when", {"units": [3]}, "never holds: units=3 is off the grid"),
+        ("parameters/dropout/when", {"units": [3]}, "is never true: units=3 is off the grid"),
         ("parameters/nesterov/when", {"opt": ["sgd"]}, "names 'opt', which is not a parameter"),
         ("parameters/nesterov/when", {"epochs": [9]}, "listed before it"),
         ("parameters/opt", {"type": "boolean"}, "opt is both a parameter and a section"),
@@ -199,7 +199,7 @@ def test_what_is_no_spec(given: Any) -> None:
         ("targets/curves/trian", None, "did you mean 'train'?; describe another as trian: {unit:"),
         ("targets/curves/loss", "nat", "targets: loss is described by a mapping"),
         ("targets/curves/loss/units", "nat", "did you mean 'unit'?"),
-        ("targets/curves/loss/cumulative", True, "targets: loss: field 'cumulative' is unknown"),
+        ("targets/curves/loss/optional", True, "targets: loss: field 'optional' is unknown"),
         ("targets/curves/loss/direction", "up", "direction is maximize or minimize, got 'up'"),
         ("targets/curves/loss/low", "0", "targets: loss: low is a number, got '0'"),
         ("targets/curves/loss/high", -1, "targets: loss: low < high is needed, got low=0, high=-1"),

@@ -1,4 +1,4 @@
-"""Small data sets in the layouts of the real ones, with pictures that tell their label."""
+"""Small data sets in the layouts of the real ones; the colour of an image is its label."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CIFAR = {"name": "cifar10", "train": 40, "valid": 20, "test": 20}
 TINY = {"name": "tinyimagenet", "train": 400, "valid": 200, "test": 200}
 
 
-def picture(label: int, number: int, side: int = 32) -> np.ndarray:
+def image_of(label: int, number: int, side: int = 32) -> np.ndarray:
     """RGB pixels: smooth, of one colour per label, and no two the same."""
     pixels = np.full((side, side, 3), label % 200, dtype=np.uint8)
     pixels[..., 1] = 255 - label % 200
@@ -42,13 +42,13 @@ def write_parquet(
     side: int = 32,
     image: str = "img",
     label: str = "label",
-    pictures: Sequence[bytes | None] | None = None,
+    images: Sequence[bytes | None] | None = None,
 ) -> Path:
-    """A file in Hugging Face's layout: a struct with the encoded picture, and a label."""
-    if pictures is None:
-        pictures = [encoded(picture(int(y), k, side), kind) for k, y in enumerate(labels)]
+    """A file in Hugging Face's layout: a struct with the encoded image, and a label."""
+    if images is None:
+        images = [encoded(image_of(int(y), k, side), kind) for k, y in enumerate(labels)]
     struct = pa.array(
-        [None if p is None else {"bytes": p, "path": f"{k}.png"} for k, p in enumerate(pictures)],
+        [None if p is None else {"bytes": p, "path": f"{k}.png"} for k, p in enumerate(images)],
         pa.struct([("bytes", pa.binary()), ("path", pa.string())]),
     )
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -70,7 +70,7 @@ def no_data_of_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def cifar(tmp_path: Path) -> Path:
-    """A folder with a small CIFAR-10 as Parquet: 60 and 20 pictures."""
+    """A folder with a small CIFAR-10 as Parquet: 60 and 20 images."""
     write_parquet(tmp_path / "cifar10" / "train.parquet", classes(10, 6))
     write_parquet(tmp_path / "cifar10" / "test.parquet", classes(10, 2))
     return tmp_path
@@ -78,7 +78,7 @@ def cifar(tmp_path: Path) -> Path:
 
 def batch_file(path: Path, labels: Sequence[int], **changed: Any) -> None:
     """A file of the official archive, pickled as its authors did."""
-    rows = [picture(y, k).transpose(2, 0, 1).reshape(-1) for k, y in enumerate(labels)]
+    rows = [image_of(y, k).transpose(2, 0, 1).reshape(-1) for k, y in enumerate(labels)]
     content = {"batch_label": "x", "data": np.array(rows), "labels": list(labels)} | changed
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(pickle.dumps(content, protocol=2))
@@ -86,7 +86,7 @@ def batch_file(path: Path, labels: Sequence[int], **changed: Any) -> None:
 
 @pytest.fixture
 def archive(tmp_path: Path) -> Path:
-    """The official archive unpacked, with 12 pictures a batch and 20 to test on."""
+    """The official archive unpacked, with 12 images per batch and 20 test images."""
     folder = tmp_path / "cifar-10-batches-py"
     for number in range(5):
         labels = [(number * 12 + k) % 10 for k in range(12)]
@@ -97,7 +97,7 @@ def archive(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def tiny_folder(tmp_path: Path) -> Path:
-    """Tiny ImageNet's folder with three training pictures a class, and one to test on."""
+    """Tiny ImageNet's folder with three training images per class and one test image."""
     root = tmp_path / "tiny-imagenet-200"
     wnids = [f"n{number:08d}" for number in range(200)]
     (root / "val" / "images").mkdir(parents=True)
@@ -107,10 +107,10 @@ def tiny_folder(tmp_path: Path) -> Path:
         images = root / "train" / wnid / "images"
         images.mkdir(parents=True)
         for number in range(3):
-            content = encoded(picture(label, number, 64), "JPEG")
+            content = encoded(image_of(label, number, 64), "JPEG")
             (images / f"{wnid}_{number}.JPEG").write_bytes(content)
         (root / "val" / "images" / f"val_{label}.JPEG").write_bytes(
-            encoded(picture(label, 9, 64), "JPEG")
+            encoded(image_of(label, 9, 64), "JPEG")
         )
         lines.append(f"val_{label}.JPEG\t{wnid}\t0\t0\t63\t63")
     (root / "val" / "val_annotations.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -69,12 +69,12 @@ def test_the_split_seed_decides() -> None:
         ({"name": "digits", "train": 10, "valid": 10}, "test is a whole number from 10, got None"),
         (SIZES | {"train": 9}, "train is a whole number from 10, got 9"),
         (SIZES | {"train": "200"}, "train is a whole number from 10, got '200'"),
-        (SIZES | {"train": 600}, "600 + 600 + 600 images are asked for, and digits has 1,797"),
-        (SIZES | {"train": 590}, "the 7 that are left are fewer than its 10 classes"),
+        (SIZES | {"train": 600}, "600 + 600 + 600 images are requested; digits has 1,797"),
+        (SIZES | {"train": 590}, "The 7 unused images are fewer than its 10 classes"),
         (SIZES | {"split_seed": -1}, "split_seed is a whole number in 0..2^32-1, got -1"),
         (SIZES | {"split_seed": None}, "split_seed is a whole number in 0..2^32-1, got None"),
         (SIZES | {"image_size": -4}, "image_size is a whole number of pixels, got -4"),
-        (SIZES | {"image_size": 3}, "image_size is 3, and the pictures in digits are 8x8"),
+        (SIZES | {"image_size": 3}, "image_size is 3, and the images in digits are 8x8"),
     ],
 )
 def test_what_cannot_be_loaded_is_refused(data: Any, message: str) -> None:

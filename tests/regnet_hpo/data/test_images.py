@@ -1,23 +1,23 @@
-"""Averaging and normalising."""
+"""Downsampling and normalisation."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from regnet_hpo.data.dataset import normalising_table
-from regnet_hpo.data.images import averaged
+from regnet_hpo.data.images import downsample
 
 
 def test_a_pixel_is_the_rounded_mean_of_its_square() -> None:
     images = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 2)).astype(np.uint8)
     squares = images.reshape(3, 2, 4, 2, 4, 2).astype(float)
     mean = squares.mean(axis=(2, 4))
-    np.testing.assert_array_equal(averaged(images, 2, "x"), np.floor(mean + 0.5))
+    np.testing.assert_array_equal(downsample(images, 2, "x"), np.floor(mean + 0.5))
 
 
 def test_white_stays_white() -> None:
     white = np.full((1, 32, 32, 3), 255, dtype=np.uint8)
-    assert (averaged(white, 16, "x") == 255).all()
+    assert (downsample(white, 16, "x") == 255).all()
 
 
 def test_every_channel_is_centred_and_scaled_by_its_own() -> None:

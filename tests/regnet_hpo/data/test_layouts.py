@@ -16,15 +16,15 @@ from eahas.errors import DataError
 from regnet_hpo.data import DATA_ENV, DataSet, load_dataset
 from regnet_hpo.data.cifar_archive import read_archive
 from regnet_hpo.data.options import SETS
-from regnet_hpo.data.splits import carve
+from regnet_hpo.data.splits import stratified_splits
 
-from .conftest import CIFAR, TINY, classes, encoded, picture, write_parquet
+from .conftest import CIFAR, TINY, classes, encoded, image_of, write_parquet
 
 REAL = Path(__file__).parents[4] / "shared" / "data"
 
 
 def tells_the_label(data: DataSet, tolerance: int = 0) -> bool:
-    """Whether every picture has the colour of its label."""
+    """Whether every image has the colour of its label."""
     splits = (data.train, data.valid, data.test)
     return all(
         (abs(s.images[:, 0, 0, 0].astype(int) - s.labels % 200) <= tolerance).all() for s in splits
@@ -40,7 +40,7 @@ def test_cifar_from_parquet(cifar: Path) -> None:
     assert all((np.bincount(s.labels) == len(s) / 10).all() for s in (data.train, data.valid))
 
 
-def test_validation_is_carved_from_train_and_test_stands_apart(cifar: Path) -> None:
+def test_validation_images_are_training_images_and_test_images_are_not(cifar: Path) -> None:
     data = load_dataset(CIFAR, cifar)
     rows = np.concatenate([data.train.images, data.valid.images]).reshape(60, -1)
     assert len(np.unique(rows, axis=0)) == 60
@@ -83,7 +83,7 @@ def test_cifar_from_the_packed_archive(archive: Path, tmp_path: Path) -> None:
     digest = hashlib.sha256(packed.read_bytes()).hexdigest()
     pools = read_archive(packed.parent, "cifar10", SETS["cifar10"], sha256=digest)
     assert (len(pools.train), len(pools.test)) == (60, 20)
-    with pytest.raises(DataError, match=r"is not the official archive.*half-downloaded"):
+    with pytest.raises(DataError, match=r"is not the official archive.*may be incomplete"):
         load_dataset(CIFAR, packed.parent)
 
 
@@ -132,17 +132,17 @@ def test_a_slice_of_the_real_files(data: dict, folder: str, source: str, tmp_pat
     assert found.train.images.std() > 40
 
 
-def test_only_the_pictures_that_are_asked_for_are_decoded(cifar: Path) -> None:
-    """Most of a sweep's time would else go into pictures that it does not train on."""
+def test_only_requested_images_are_decoded(cifar: Path) -> None:
+    """A sweep would otherwise spend most of its time on images that it does not train on."""
     few = CIFAR | {"train": 20, "valid": 10, "test": 10}
     labels = np.array(classes(10, 6))
-    train, valid = carve(labels, (20, 10), 0, "all")
+    train, valid = stratified_splits(labels, (20, 10), 0, "all")
     wanted = {0, *train, *valid}  # the first one tells format and size
-    whole = [encoded(picture(int(y), k)) for k, y in enumerate(labels)]
+    whole = [encoded(image_of(int(y), k)) for k, y in enumerate(labels)]
     path = cifar / "cifar10" / "train.parquet"
-    write_parquet(path, labels, pictures=whole)
+    write_parquet(path, labels, images=whole)
     expected = load_dataset(few, cifar)
-    write_parquet(path, labels, pictures=[p if k in wanted else b"?" for k, p in enumerate(whole)])
+    write_parquet(path, labels, images=[p if k in wanted else b"?" for k, p in enumerate(whole)])
     assert load_dataset(few, cifar).fingerprint == expected.fingerprint
 
 
@@ -150,10 +150,10 @@ def test_only_the_pictures_that_are_asked_for_are_decoded(cifar: Path) -> None:
 
 
 def with_row(path: Path, row: int, content: bytes) -> Path:
-    """A file of 60 good pictures but for one."""
+    """A file of 60 images, all valid but one."""
     labels = classes(10, 6)
-    pictures = [encoded(picture(y, k)) for k, y in enumerate(labels)]
-    return write_parquet(path, labels, pictures=[*pictures[:row], content, *pictures[row + 1 :]])
+    images = [encoded(image_of(y, k)) for k, y in enumerate(labels)]
+    return write_parquet(path, labels, images=[*images[:row], content, *images[row + 1 :]])
 
 
 @pytest.mark.parametrize(
@@ -164,28 +164,28 @@ def with_row(path: Path, row: int, content: bytes) -> Path:
             "no column label or fine_label",
         ),
         (lambda f: write_parquet(f, classes(10, 6), image="picture"), "no column img or image"),
-        (lambda f: write_parquet(f, [*classes(10, 6), 57]), "a label is 57; those of cifar10 are"),
+        (lambda f: write_parquet(f, [*classes(10, 6), 57]), "a label is 57; labels of cifar10 are"),
         (lambda f: write_parquet(f, [*classes(10, 6), -1]), "a label is -1"),
         (lambda f: write_parquet(f, classes(9, 6)), "9 of the 10 classes of cifar10 occur"),
         (
             lambda f: write_parquet(f, classes(10, 6), side=28),
-            "the pictures are 28x28; cifar10 has 32x32",
+            "the images are 28x28; allowed for cifar10: 32x32",
         ),
         (
             lambda f: with_row(f, 1, b"GIF89a?"),
-            "train.parquet, row 1 (7 bytes) is no picture or a damaged",
+            "train.parquet, row 1 (7 bytes) is not an image, or is damaged",
         ),
         (
-            lambda f: with_row(f, 57, encoded(picture(1, 1))[:60]),
-            "train.parquet, row 57 (60 bytes) is no picture or a damaged one",
+            lambda f: with_row(f, 57, encoded(image_of(1, 1))[:60]),
+            "train.parquet, row 57 (60 bytes) is not an image, or is damaged",
         ),
         (
-            lambda f: with_row(f, 57, encoded(picture(7, 1, 16))),
+            lambda f: with_row(f, 57, encoded(image_of(7, 1, 16))),
             "train.parquet, row 57 is 16x16 and",
         ),
-        (lambda f: write_parquet(f, [0, None], pictures=[b"", b""]), "row 1 has no label"),
-        (lambda f: write_parquet(f, [0, 1], pictures=[b"", None]), "row 1 has no picture"),
-        (lambda f: write_parquet(f, []), "holds no pictures"),
+        (lambda f: write_parquet(f, [0, None], images=[b"", b""]), "row 1 has no label"),
+        (lambda f: write_parquet(f, [0, 1], images=[b"", None]), "row 1 has no image"),
+        (lambda f: write_parquet(f, []), "contains no images"),
     ],
 )
 def test_a_bad_parquet_file_is_one_clear_line(
@@ -202,7 +202,7 @@ def test_a_bad_parquet_file_is_one_clear_line(
 def test_a_half_downloaded_file_says_so(cifar: Path) -> None:
     path = cifar / "cifar10" / "train.parquet"
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(DataError, match=r"train.parquet is no whole Parquet file.*fetch it again"):
+    with pytest.raises(DataError, match=r"train.parquet is not a complete Parquet file.*download"):
         load_dataset(CIFAR, cifar)
 
 
@@ -218,7 +218,7 @@ def test_a_corrupt_row_group_is_named(cifar: Path) -> None:
 def test_a_missing_shard_is_told(tmp_path: Path) -> None:
     write_parquet(tmp_path / "train-00000-of-00003.parquet", classes(10, 6))
     with pytest.raises(
-        DataError, match="holds 1 shards of train and there are 3; fetch the others"
+        DataError, match="contains 1 shards of train instead of 3; download the others"
     ):
         load_dataset(CIFAR, tmp_path)
 
@@ -226,11 +226,11 @@ def test_a_missing_shard_is_told(tmp_path: Path) -> None:
 def test_more_shards_than_there_are(tmp_path: Path) -> None:
     for shard in range(3):
         write_parquet(tmp_path / f"train-{shard:05d}-of-00002.parquet", classes(10, 6))
-    with pytest.raises(DataError, match="holds 3 shards of train and there are 2; remove"):
+    with pytest.raises(DataError, match="contains 3 shards of train instead of 2; remove"):
         load_dataset(CIFAR, tmp_path)
 
 
-def test_pictures_are_bytes_and_not_text(cifar: Path) -> None:
+def test_images_are_bytes_and_not_text(cifar: Path) -> None:
     path = cifar / "cifar10" / "train.parquet"
     pq.write_table(pa.table({"img": [{"bytes": "a picture"}] * 3, "label": [0, 1, 2]}), path)
     with pytest.raises(DataError, match="no column img or image of a struct with bytes"):
@@ -240,7 +240,7 @@ def test_pictures_are_bytes_and_not_text(cifar: Path) -> None:
 def test_lists_that_are_no_text_are_told(tiny_folder: Path) -> None:
     root = tiny_folder / "tiny-imagenet-200"
     (root / "val" / "val_annotations.txt").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(DataError, match=r"val_annotations\.txt is damaged: it is no text"):
+    with pytest.raises(DataError, match=r"val_annotations\.txt is damaged: it is not UTF-8 text"):
         load_dataset(TINY, tiny_folder)
 
 
@@ -250,14 +250,14 @@ def test_an_archive_that_is_still_packed(tmp_path: Path) -> None:
         load_dataset(TINY, tmp_path)
 
 
-def test_training_pictures_alone_are_not_enough(cifar: Path) -> None:
+def test_training_images_alone_are_not_enough(cifar: Path) -> None:
     (cifar / "cifar10" / "test.parquet").unlink()
-    with pytest.raises(DataError, match="none to test on"):
+    with pytest.raises(DataError, match="no test images"):
         load_dataset(CIFAR, cifar)
 
 
-def test_fewer_pictures_than_the_spec_asks_for(cifar: Path) -> None:
-    with pytest.raises(DataError, match=r"45,000 \+ 5,000 images are asked for, and .* has 60"):
+def test_fewer_images_than_the_spec_requests(cifar: Path) -> None:
+    with pytest.raises(DataError, match=r"45,000 \+ 5,000 images are requested; .* has 60"):
         load_dataset(CIFAR | {"train": 45000, "valid": 5000}, cifar)
 
 
@@ -265,18 +265,18 @@ def test_a_folder_without_it_says_what_it_looked_for_and_found(tmp_path: Path) -
     (tmp_path / "holiday").mkdir()
     with pytest.raises(DataError) as raised:
         load_dataset(CIFAR, tmp_path)
-    for part in ("does not hold cifar10", "cifar-10-python.tar.gz", "train*.parquet", "holiday"):
+    for part in ("does not contain cifar10", "cifar-10-python.tar.gz", "train*.parquet", "holiday"):
         assert part in str(raised.value)
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(DataError, match=r"data_dir: the folder .*no is not there"):
+    with pytest.raises(DataError, match=r"data_dir: the folder .*no does not exist"):
         load_dataset(CIFAR, tmp_path / "no")
     (tmp_path / "file").touch()
-    with pytest.raises(DataError, match=r"data_dir: the folder .*file is a file; name the folder"):
+    with pytest.raises(DataError, match=r"data_dir: the folder .*file is a file; give the folder"):
         load_dataset(CIFAR, tmp_path / "file")
     monkeypatch.setenv(DATA_ENV, str(tmp_path / "no"))
-    with pytest.raises(DataError, match=r"EAHAS_DATA: the folder .*no is not there"):
+    with pytest.raises(DataError, match=r"EAHAS_DATA: the folder .*no does not exist"):
         load_dataset(CIFAR)
 
 
@@ -285,9 +285,9 @@ def test_another_data_set_under_the_name(cifar: Path, tiny_folder: Path) -> None
         load_dataset(TINY, cifar / "cifar10")
 
 
-def test_an_archive_that_misses_a_batch(archive: Path) -> None:
+def test_an_archive_without_one_batch(archive: Path) -> None:
     (archive / "cifar-10-batches-py" / "data_batch_3").unlink()
-    with pytest.raises(DataError, match="is not whole: data_batch_3 missing"):
+    with pytest.raises(DataError, match="is incomplete: data_batch_3 missing"):
         load_dataset(CIFAR, archive)
 
 
@@ -302,7 +302,7 @@ def test_a_batch_can_hold_arrays_and_nothing_else(
     from .conftest import batch_file
 
     batch_file(archive / "cifar-10-batches-py" / "data_batch_1", [0, 1], filenames=Boom())
-    with pytest.raises(DataError, match=r"data_batch_1 is no batch of CIFAR-10 \(.*print"):
+    with pytest.raises(DataError, match=r"data_batch_1 is not a batch of CIFAR-10 \(.*print"):
         load_dataset(CIFAR, archive)
     assert "a pickle ran" not in capsys.readouterr().out
 
@@ -310,21 +310,21 @@ def test_a_batch_can_hold_arrays_and_nothing_else(
 @pytest.mark.parametrize("content", [b"", b"nonsense", b"\x80\x02}q\x00."])
 def test_a_batch_that_is_none(archive: Path, content: bytes) -> None:
     (archive / "cifar-10-batches-py" / "data_batch_1").write_bytes(content)
-    with pytest.raises(DataError, match="data_batch_1 is no batch of CIFAR-10"):
+    with pytest.raises(DataError, match="data_batch_1 is not a batch of CIFAR-10"):
         load_dataset(CIFAR, archive)
 
 
 def test_a_tiny_imagenet_that_is_half_unpacked(tiny_folder: Path) -> None:
     root = tiny_folder / "tiny-imagenet-200"
     (root / "val" / "images" / "val_7.JPEG").unlink()
-    with pytest.raises(DataError, match=r"is not whole: .*val_7\.JPEG"):
+    with pytest.raises(DataError, match=r"is incomplete: .*val_7\.JPEG"):
         load_dataset(TINY, tiny_folder)
     (root / "val" / "val_annotations.txt").unlink()
-    with pytest.raises(DataError, match=r"is not whole: .*val_annotations\.txt is missing"):
+    with pytest.raises(DataError, match=r"is incomplete: .*val_annotations\.txt is missing"):
         load_dataset(TINY, tiny_folder)
 
 
-def test_a_class_without_pictures(tiny_folder: Path) -> None:
+def test_a_class_without_images(tiny_folder: Path) -> None:
     for path in (tiny_folder / "tiny-imagenet-200" / "train" / "n00000003").rglob("*.JPEG"):
         path.unlink()
     with pytest.raises(DataError, match="199 of the 200 classes of tinyimagenet occur"):
@@ -357,20 +357,20 @@ def test_a_download_is_read_from_the_cache(
     """What an earlier download left there; another file under its name is refused."""
     import pooch
 
-    from regnet_hpo.data import locate as places
+    from regnet_hpo.data import locate
 
     packed = tmp_path / "cache" / "cifar10" / "cifar-10-python.tar.gz"
     packed.parent.mkdir(parents=True)
     with tarfile.open(packed, "w:gz") as tar:
         tar.add(archive / "cifar-10-batches-py", "cifar-10-batches-py")
     digest = hashlib.sha256(packed.read_bytes()).hexdigest()
-    source = places.SOURCES["cifar10"]
+    source = locate.SOURCES["cifar10"]
     pinned = source._replace(
         archive=source.archive._replace(sha256=digest),
         layouts=(
             source.layouts[1]._replace(read=lambda *given: read_archive(*given, sha256=digest)),
         ),
     )
-    monkeypatch.setitem(places.SOURCES, "cifar10", pinned)
+    monkeypatch.setitem(locate.SOURCES, "cifar10", pinned)
     monkeypatch.setattr(pooch, "os_cache", lambda _: tmp_path / "cache")
     assert tells_the_label(load_dataset(CIFAR))

@@ -39,7 +39,8 @@ def test_a_parameter_that_never_varies_is_told(runs) -> None:
     assert unvaried(runs) == []
     some = runs.where(runs.columns()["kind"] == "x")
     assert unvaried(some) == [
-        "kind is x in all runs, and the spec allows one of 'x', 'y': nothing is known of another"
+        "kind is x in all runs, but the spec allows one of 'x', 'y': predictions for other values "
+        "are not supported by data"
     ]
 
 

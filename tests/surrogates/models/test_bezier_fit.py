@@ -138,7 +138,7 @@ def test_no_curves_give_no_fits():
 def test_a_missing_value_is_refused_and_its_row_named():
     curves = learning_curves(8, 5, 20)
     curves[3, 7] = np.nan
-    with pytest.raises(FitError, match=r"curves\[3\] holds a value that is not finite"):
+    with pytest.raises(FitError, match=r"curves\[3\] contains a value that is not finite"):
         fit(curves, 5)
 
 

@@ -10,8 +10,8 @@ import torch
 
 from eahas.errors import FitError
 from eahas.models.curves.codecs import BezierCodec
-from surrogates.models.codecs import CODECS, encode, started
-from surrogates.models.networks import drawing
+from surrogates.models.codecs import CODECS, encode, initial_code
+from surrogates.models.networks import torch_decoder
 
 
 def rmse_of(encoded, runs):
@@ -36,14 +36,14 @@ def test_the_twin_for_fitting_draws_the_same(name, runs) -> None:
     encoded = encode(name, runs)
     code = torch.from_numpy(encoded.codes[:20]).float()
     for epochs in (4, 12):
-        drawn = drawing(encoded.codec)(code, torch.linspace(0, 1, epochs))
+        drawn = torch_decoder(encoded.codec)(code, torch.linspace(0, 1, epochs))
         expected = encoded.codec.curves(encoded.codes[:20], epochs)
         np.testing.assert_allclose(drawn.numpy(), expected, rtol=1e-3, atol=2e-3)
 
 
 @pytest.mark.parametrize("name", CODECS)
 def test_a_start_is_a_typical_curve(name, runs) -> None:
-    start = started(name, runs)
+    start = initial_code(name, runs)
     assert (start.scale > 0).all()
     middle = start.codec.curves(start.shift, 12)[0]
     low, high = np.nanpercentile(runs.curves[runs.epochs == 12][:, 0], [5, 95], axis=0)
@@ -80,7 +80,7 @@ def test_only_whole_curves_are_encoded(runs) -> None:
     encoded = encode("svd", replace(runs, curves=curves))
     assert len(encoded.codes) == len(runs) // 2
     assert np.isfinite(encoded.codes).all()
-    with pytest.raises(FitError, match="no training run has all its curves"):
+    with pytest.raises(FitError, match="no training run has a value of every curve"):
         encode("svd", replace(runs, curves=np.full_like(curves, np.nan)))
 
 

@@ -47,7 +47,7 @@ def test_support_vectors_answer_what_the_library_answers(data, name, fit, settin
     x, y, weight = data
     found = fit(x, y, weight, settings, 0)
     # The solver stops within 1e-3 of the best, so that every rounding counts: the same numbers.
-    (center, rate), (mean, spread) = kernels._standard(x), kernels._scale_of(y, weight)
+    (center, rate), (mean, spread) = kernels._feature_scale(x), kernels._output_scale(y, weight)
     z, wanted = (x - center) * rate, (y - mean) / spread
     machine = getattr(svm, name)(gamma=settings.gamma / 3, **own)
     for k in range(2):
@@ -78,7 +78,7 @@ def test_the_likelihood_and_its_slope_are_the_library_s(data):
     kernel = ConstantKernel(2.0) * RBF([0.7, 1.5, 3.0]) + WhiteKernel(0.3)
     theirs = GaussianProcessRegressor(kernel, optimizer=None).fit(z, y)
     value, slope = theirs.log_marginal_likelihood(kernel.theta, eval_gradient=True)
-    found, ours = kernels.unlikelihood(kernel.theta, z, y)
+    found, ours = kernels.negative_log_likelihood(kernel.theta, z, y)
     np.testing.assert_allclose(found + y.size / 2 * np.log(2 * np.pi), -value, rtol=1e-8)
     np.testing.assert_allclose(ours, -slope, rtol=1e-6, atol=1e-6)
 

@@ -8,9 +8,9 @@ import pytest
 from eahas import api
 from eahas.errors import FitError
 from surrogates.data.folds import folds
-from surrogates.evaluation.metrics import kendall_tau, last_epoch, once, r2
+from surrogates.evaluation.metrics import kendall_tau, last_epoch, r2, unweighted
 from surrogates.models.network_training import FitSettings, fit_curves, fit_scalars
-from surrogates.uncertainty.calibration import calibrated
+from surrogates.uncertainty.calibration import calibrate
 
 QUICK = FitSettings(members=3, hidden=(32,), degree=4, steps=400, batch_size=64, dropout=0.0)
 
@@ -30,20 +30,20 @@ def test_curves_are_learned(curves, runs) -> None:
     belief = curves.distribution(test.configs)
     predicted = last_epoch(belief["valid"].value, test.epochs)
     seen = last_epoch(test.curves[:, 0], test.epochs)
-    assert once(r2, predicted, seen) > 0.9
-    assert once(kendall_tau, predicted, seen) > 0.8
+    assert unweighted(r2, predicted, seen) > 0.9
+    assert unweighted(kendall_tau, predicted, seen) > 0.8
 
 
 def test_an_unbounded_curve_is_learned_on_its_own_range(curves, runs) -> None:
     test = runs.side("test").first_seeds()
     predicted = last_epoch(curves.distribution(test.configs)["loss"].value, test.epochs)
-    assert once(r2, predicted, last_epoch(test.curves[:, 1], test.epochs)) > 0.9
+    assert unweighted(r2, predicted, last_epoch(test.curves[:, 1], test.epochs)) > 0.9
 
 
 def test_scalars_are_learned_and_positive(scalars, runs) -> None:
     test = runs.side("test").first_seeds()
     belief = scalars.distribution(test.configs)
-    assert once(r2, belief["runtime_s"].value, test.scalars[:, 0]) > 0.95
+    assert unweighted(r2, belief["runtime_s"].value, test.scalars[:, 0]) > 0.95
     assert (belief["runtime_s"].interval(0.99)[0] > 0).all()
 
 
@@ -77,13 +77,13 @@ def test_fewer_configurations_than_folds_is_an_error(runs) -> None:
 
 def test_calibration_makes_intervals_hold_on_the_runs_it_saw(curves, runs, as_crossed) -> None:
     valid = runs.side("valid")
-    fitted = calibrated(as_crossed(curves, valid))
+    fitted = calibrate(as_crossed(curves, valid))
     low, high = fitted.distribution(valid.configs)["valid"].interval(0.9)
     seen = valid.curves[:, 0, : low.shape[1]]
     known = np.isfinite(seen)
     inside = np.where(known, (low <= seen) & (seen <= high), np.nan)
     assert 0.9 <= np.nanmean(inside, axis=1).mean() < 0.96  # of 20 configurations: one is 0.05
-    again = calibrated(as_crossed(fitted, valid))
+    again = calibrate(as_crossed(fitted, valid))
     assert (again.inflation, again.error_quantiles) == (fitted.inflation, fitted.error_quantiles)
 
 
@@ -111,7 +111,7 @@ def test_runs_that_know_only_a_part_of_their_curves_teach_that_part(runs) -> Non
         predicted = fitted.distribution(test.configs)[name].value
         seen = test.curves[:, ["valid", "loss"].index(name)]
         ends = last_epoch(predicted, test.epochs), last_epoch(seen, test.epochs)
-        assert once(r2, *ends) > 0.85
+        assert unweighted(r2, *ends) > 0.85
 
 
 def test_a_fit_that_diverges_says_so(runs) -> None:

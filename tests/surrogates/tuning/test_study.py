@@ -10,7 +10,7 @@ import pytest
 
 from eahas.errors import FitError, MissingExtraError
 from surrogates.families import CURVES, FAMILIES, configured, family
-from surrogates.fitting import Part
+from surrogates.fitting import Component
 from surrogates.models.kernels import SvrSettings
 from surrogates.tuning import study as tuning
 from surrogates.tuning.search_spaces import SPACES, search_space
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.integration
 pytest.importorskip("optuna")
 
 SMALL = SvrSettings(members=2, C=0.3)
-MACHINES = Part(family("svr"), SMALL)
+MACHINES = Component(family("svr"), SMALL)
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -41,7 +41,7 @@ def test_whatever_is_drawn_is_a_setting(kind):
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     for _ in range(20):
         trial = study.ask()
-        drawn = {name: found.suggested(trial, name) for name, found in SPACES[kind].items()}
+        drawn = {name: found.suggest(trial, name) for name, found in SPACES[kind].items()}
         assert configured(kind(), drawn) != kind()
 
 
@@ -50,7 +50,7 @@ def test_the_best_trial_is_no_worse_than_the_first_and_is_what_its_score_says(ru
     assert found.trials == 5 and not found.failed
     assert found.score <= found.first
     model = replace(MACHINES, settings=found.settings).fit(runs.side("train"))
-    assert score(model, runs.side("valid"), last_alone=True) == pytest.approx(found.score)
+    assert score(model, runs.side("valid"), last_only=True) == pytest.approx(found.score)
     assert score(model, runs.side("valid")) > found.score  # crude before the last epoch
     assert "5 trials (0 failed) on 180 train and 60 valid runs of toy@1" in found.about
     assert asdict(found.settings)["members"] == 2
@@ -66,7 +66,7 @@ def test_a_study_goes_on_where_it_stopped_as_if_it_had_not(runs, tmp_path):
 
 def test_a_trial_that_was_cut_off_is_made_again(runs, tmp_path, monkeypatch):
     whole = tune(MACHINES, runs, trials=3, study=tmp_path / "whole.db")
-    judged, calls = tuning._judged, []
+    judged, calls = tuning._evaluate, []
 
     def cut_off(*arguments):
         calls.append(1)
@@ -74,14 +74,14 @@ def test_a_trial_that_was_cut_off_is_made_again(runs, tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return judged(*arguments)
 
-    monkeypatch.setattr(tuning, "_judged", cut_off)
+    monkeypatch.setattr(tuning, "_evaluate", cut_off)
     with pytest.raises(KeyboardInterrupt):
         tune(MACHINES, runs, trials=3, study=tmp_path / "cut.db")
     assert tune(MACHINES, runs, trials=3, study=tmp_path / "cut.db") == whole
 
 
 def test_a_trial_that_fails_is_recorded_and_the_study_goes_on(runs, tmp_path, monkeypatch):
-    judged, calls = tuning._judged, []
+    judged, calls = tuning._evaluate, []
 
     def flaky(*arguments):
         calls.append(1)
@@ -89,26 +89,26 @@ def test_a_trial_that_fails_is_recorded_and_the_study_goes_on(runs, tmp_path, mo
             raise FitError("the fit diverged")
         return judged(*arguments)
 
-    monkeypatch.setattr(tuning, "_judged", flaky)
+    monkeypatch.setattr(tuning, "_evaluate", flaky)
     found = tune(MACHINES, runs, trials=4, study=tmp_path / "study.db")
     assert found.failed == ("FitError: the fit diverged",) * 2
     assert found.first is None
-    assert "4 trials (2 failed)" in found.about and "began from failed" in found.about
+    assert "4 trials (2 failed)" in found.about and "initial settings failed" in found.about
     assert len(calls) == 4
     assert tune(MACHINES, runs, trials=4, study=tmp_path / "study.db") == found
 
 
 def test_where_every_trial_fails_the_reason_is_given(runs):
-    too_many = Part(family("svr"), replace(SMALL, members=1000))
+    too_many = Component(family("svr"), replace(SMALL, members=1000))
     with pytest.raises(FitError, match=r"all 2 trials failed; the last one: FitError: 60 training"):
         tune(too_many, runs, trials=2)
 
 
 def test_what_is_held_stays(runs):
-    found = tune(MACHINES, runs, trials=3, held=frozenset({"C", "gamma"}))
+    found = tune(MACHINES, runs, trials=3, fixed=frozenset({"C", "gamma"}))
     assert (found.settings.C, found.settings.gamma) == (0.3, SMALL.gamma)
-    with pytest.raises(FitError, match="nothing is left to tune"):
-        tune(MACHINES, runs, trials=3, held=frozenset(asdict(SMALL)))
+    with pytest.raises(FitError, match="no setting is left to tune"):
+        tune(MACHINES, runs, trials=3, fixed=frozenset(asdict(SMALL)))
 
 
 def test_a_study_of_something_else_is_refused(runs, tmp_path):
@@ -116,11 +116,11 @@ def test_a_study_of_something_else_is_refused(runs, tmp_path):
     tune(MACHINES, runs, trials=1, study=study)
     with pytest.raises(FitError, match="with other runs; give another --study"):
         tune(MACHINES, runs.where(runs.seed == 0), trials=2, study=study)
-    more = Part(MACHINES.family, replace(SMALL, members=3))
+    more = Component(MACHINES.family, replace(SMALL, members=3))
     with pytest.raises(FitError, match="with other settings that are not tuned"):
         tune(more, runs, trials=2, study=study)
     with pytest.raises(FitError, match="with other ranges"):
-        tune(MACHINES, runs, trials=2, study=study, held=frozenset({"C"}))
+        tune(MACHINES, runs, trials=2, study=study, fixed=frozenset({"C"}))
     tune(replace(MACHINES, targets=("runtime_s",)), runs, trials=1, study=study)  # beside it
     (tmp_path / "text.db").write_text("no study, but a text that is long enough to be looked at")
     for path in (tmp_path / "text.db", tmp_path / "nowhere" / "study.db"):
@@ -130,7 +130,7 @@ def test_a_study_of_something_else_is_refused(runs, tmp_path):
 
 @pytest.mark.parametrize(
     ("module", "extra", "part"),
-    [("optuna", "tune", MACHINES), ("ngboost", "ngboost", Part(family("ngb")))],
+    [("optuna", "tune", MACHINES), ("ngboost", "ngboost", Component(family("ngb")))],
 )
 def test_a_library_that_is_missing_is_named_and_fails_no_trial(
     module, extra, part, runs, monkeypatch
@@ -179,5 +179,5 @@ def test_runs_that_know_only_a_part_of_their_curves_are_judged_where_they_can_be
     curves[::3, 1, 2:] = np.nan
     lacking = replace(runs, curves=curves)
     quick = replace(CURVES, members=2, steps=100, hidden=(16,))
-    found = tune(Part(family("bezier_nn_STAR"), quick), lacking, trials=1)
+    found = tune(Component(family("bezier_nn_STAR"), quick), lacking, trials=1)
     assert np.isfinite(found.score)

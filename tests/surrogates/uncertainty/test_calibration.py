@@ -9,9 +9,9 @@ import pytest
 
 from eahas.models.uncertainty.error_quantiles import LEVELS, normal_quantiles
 from surrogates.data.dataset import Runs
-from surrogates.uncertainty.calibration import _law, _weights, calibrated
-from surrogates.uncertainty.crossfit import crossed
-from surrogates.uncertainty.seed_noise import with_noise
+from surrogates.uncertainty.calibration import _error_quantiles, _weights, calibrate
+from surrogates.uncertainty.crossfit import cross_fit
+from surrogates.uncertainty.seed_noise import fit_seed_noise
 
 PROMISED = (0.5, 0.8, 0.9, 0.95)
 DRIFT = 1  # its place among the scalars
@@ -48,11 +48,11 @@ def fresh(known) -> Runs:
 
 
 @pytest.mark.parametrize("kind", ["curves", "scalars"])
-@pytest.mark.parametrize("said", [-3.0, 0.0, 2.5])
-def test_intervals_hold_whatever_deviation_was_said(
+@pytest.mark.parametrize("log_deviation", [-3.0, 0.0, 2.5])
+def test_intervals_have_their_coverage_for_any_predicted_deviation(
     kind, log_deviation, known, seen, fresh, as_crossed
 ) -> None:
-    model = calibrated(as_crossed(known.model(kind, log_deviation=log_deviation, apart=1e-6), seen))
+    model = calibrate(as_crossed(known.model(kind, log_deviation=log_deviation, apart=1e-6), seen))
     for name in model.index:
         for level, share in coverage(model, fresh, name).items():
             assert share == pytest.approx(level, abs=0.05), (name, level)
@@ -61,8 +61,8 @@ def test_intervals_hold_whatever_deviation_was_said(
 @pytest.mark.parametrize("kind", ["curves", "scalars"])
 def test_intervals_hold_where_the_noise_was_found_in_repeats(kind, known, fresh, as_crossed):
     runs = known.runs(200, seed=2, seeds=2)
-    (noisy,), _ = with_noise([as_crossed(known.model(kind), runs)])
-    model = calibrated(noisy)
+    (noisy,), _ = fit_seed_noise([as_crossed(known.model(kind), runs)])
+    model = calibrate(noisy)
     for name in model.index:
         for level, share in coverage(model, fresh, name).items():
             assert share == pytest.approx(level, abs=0.05), (name, level)
@@ -74,9 +74,9 @@ def test_intervals_hold_where_there_are_few_runs(known, fresh) -> None:
     found = []
     for seed in range(11, 17):
         few = known.runs(40, seed=seed)
-        (noisy,), sources = with_noise([crossed(lambda _: known.model("scalars"), few)])
+        (noisy,), sources = fit_seed_noise([cross_fit(lambda _: known.model("scalars"), few)])
         assert set(sources.values()) == {"residuals"}
-        model = calibrated(noisy)
+        model = calibrate(noisy)
         found += [coverage(model, fresh, name) for name in model.index]
     for level in PROMISED:
         shares = [share[level] for share in found]
@@ -87,7 +87,7 @@ def test_intervals_hold_where_there_are_few_runs(known, fresh) -> None:
 def test_heavy_tails_are_held_by_a_heavy_law(known, seen, fresh, as_crossed) -> None:
     rng = np.random.default_rng(3)
     runs, others = (with_errors(r, rng.standard_t(2, len(r))) for r in (seen, fresh))
-    model = calibrated(as_crossed(known.model("scalars"), runs))
+    model = calibrate(as_crossed(known.model("scalars"), runs))
     for level, share in coverage(model, others, "drift").items():
         assert share == pytest.approx(level, abs=0.04)
     law = model.error_quantiles[DRIFT]
@@ -95,7 +95,7 @@ def test_heavy_tails_are_held_by_a_heavy_law(known, seen, fresh, as_crossed) -> 
 
 
 def test_what_is_said_of_large_and_small_deviations_is_kept(known, seen, as_crossed) -> None:
-    model = calibrated(as_crossed(known.model("scalars", log_deviation=1.0), seen))
+    model = calibrate(as_crossed(known.model("scalars", log_deviation=1.0), seen))
     found = model.distribution(seen.configs)["drift"]
     np.testing.assert_allclose(found.aleatoric_std, np.e, rtol=1e-5)
     assert model.error_quantiles[DRIFT].std == pytest.approx(1 / np.e, rel=0.1)
@@ -109,7 +109,7 @@ def test_the_disagreement_of_members_counts_as_much_as_it_tells(factor, known, a
     apart = 4.0 * np.array([config["b"] for config in runs.configs])
     normal = rng.standard_normal(len(runs))
     runs = with_errors(runs, np.hypot(1.0, factor * apart) * normal)
-    model = calibrated(as_crossed(known.model("scalars", apart=4.0), runs))
+    model = calibrate(as_crossed(known.model("scalars", apart=4.0), runs))
     found = model.inflation[DRIFT]
     assert found == pytest.approx(factor, abs=0.26 if factor == 0 else 0.15 * factor)
     shares = coverage(model, runs, "drift")
@@ -119,14 +119,14 @@ def test_the_disagreement_of_members_counts_as_much_as_it_tells(factor, known, a
 def test_inflation_and_law_are_a_targets_own(known, seen, as_crossed) -> None:
     rng = np.random.default_rng(6)
     loud = with_errors(seen, 9.0 * rng.standard_normal(len(seen)))
-    before, after = (calibrated(as_crossed(known.model("scalars"), r)) for r in (seen, loud))
+    before, after = (calibrate(as_crossed(known.model("scalars"), r)) for r in (seen, loud))
     assert before.error_quantiles[0] == after.error_quantiles[0]
     assert after.error_quantiles[DRIFT].std > 5 * before.error_quantiles[DRIFT].std
 
 
 def test_nothing_but_inflation_and_laws_changes(known, seen, as_crossed) -> None:
     plain = known.model("curves", apart=0.5)
-    model = calibrated(as_crossed(plain, seen))
+    model = calibrate(as_crossed(plain, seen))
     assert model.error_quantiles != plain.error_quantiles
     assert (
         replace(model, inflation=plain.inflation, error_quantiles=plain.error_quantiles)
@@ -134,7 +134,7 @@ def test_nothing_but_inflation_and_laws_changes(known, seen, as_crossed) -> None
         .tolist()
         == plain.predict(seen.configs[0]).tolist()
     )
-    again = calibrated(as_crossed(model, seen))
+    again = calibrate(as_crossed(model, seen))
     assert (again.inflation, again.error_quantiles) == (model.inflation, model.error_quantiles)
 
 
@@ -142,7 +142,7 @@ def test_a_target_that_no_run_has_keeps_the_normal_law(known, seen, as_crossed) 
     scalars = seen.scalars.copy()
     scalars[:, DRIFT] = np.nan
     lacking = replace(seen, scalars=scalars)
-    model = calibrated(as_crossed(known.model("scalars"), lacking))
+    model = calibrate(as_crossed(known.model("scalars"), lacking))
     assert model.inflation[DRIFT] == 1.0
     assert model.error_quantiles[DRIFT] == normal_quantiles()
     assert model.error_quantiles[0] != normal_quantiles()
@@ -161,7 +161,7 @@ def test_a_configuration_counts_once_however_many_runs_it_has(known, as_crossed)
         },
     }
     both = replace(once, configs=many.configs + once.configs, **rows)
-    model = calibrated(as_crossed(known.model("scalars"), both))
+    model = calibrate(as_crossed(known.model("scalars"), both))
     assert model.error_quantiles[DRIFT].reach(0.9) < 3.0
 
 
@@ -171,14 +171,14 @@ def test_a_long_curve_weighs_no_more_than_a_short_one() -> None:
     scores[1, 0] = 5.0
     weights = _weights(scores, np.ones(2))
     np.testing.assert_allclose(weights.sum(axis=1), 1.0)
-    law = _law(scores, weights)
+    law = _error_quantiles(scores, weights)
     assert law.reach(0.3) == 1.0
     assert law.reach(0.4) == 5.0
 
 
 def test_few_runs_promise_little_and_claim_no_more_than_they_saw() -> None:
     scores = np.arange(1.0, 11.0)
-    law = _law(scores, np.ones(10))
+    law = _error_quantiles(scores, np.ones(10))
     assert dict(zip(LEVELS, law.reaches, strict=True))[0.9] == 10.0
     assert law.reach(0.5) == 6.0
-    assert _law(np.full(3, np.nan), np.zeros(3)) == normal_quantiles()
+    assert _error_quantiles(np.full(3, np.nan), np.zeros(3)) == normal_quantiles()

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from eahas.models.uncertainty.seed_noise import SeedNoise
-from surrogates.uncertainty.crossfit import Crossed, crossed
-from surrogates.uncertainty.seed_noise import MIN_REPEATED, POSITIONS, with_noise
+from surrogates.uncertainty.crossfit import CrossFit, cross_fit
+from surrogates.uncertainty.seed_noise import MIN_REPEATED, POSITIONS, fit_seed_noise
 
 KINDS = ("curves", "scalars")
 
@@ -18,10 +18,10 @@ KINDS = ("curves", "scalars")
 def fitted(known):
     """The noise of both models, from two seeds of each of 300 configurations."""
     runs = known.runs(300, seed=0, seeds=2)
-    return with_noise([crossed(lambda _, k=kind: known.model(k), runs) for kind in KINDS])
+    return fit_seed_noise([cross_fit(lambda _, k=kind: known.model(k), runs) for kind in KINDS])
 
 
-def told(model: Crossed, configs) -> dict[str, np.ndarray]:
+def told(model: CrossFit, configs) -> dict[str, np.ndarray]:
     return {name: d.aleatoric for name, d in model.whole.distribution(configs).items()}
 
 
@@ -60,7 +60,7 @@ def test_few_runs_teach_little_of_a_size_that_is_the_same_everywhere(known, seed
     scalars = runs.scalars.copy()
     scalars[:, 1] = exact + 20.0 * (scalars[:, 1] - exact)
     runs = replace(runs, scalars=scalars)
-    (model,), _ = with_noise([crossed(lambda _: known.model("scalars"), runs)])
+    (model,), _ = fit_seed_noise([cross_fit(lambda _: known.model("scalars"), runs)])
     found = told(model, known.spec.space.sample(200, seed=2))["drift"]
     assert np.median(found) == pytest.approx(20.0, rel=0.25)
     assert np.log(found).std() < 0.4
@@ -116,7 +116,7 @@ def test_drawn_runs_stray_as_the_real_ones_do(known, fitted) -> None:
 def test_without_repeats_it_is_what_models_miss(known, as_crossed) -> None:
     runs = known.runs(300, seed=2)
     biased = replace(runs, scalars=runs.scalars + np.array([0.0, 3.0]))
-    (model,), sources = with_noise([as_crossed(known.model("scalars"), biased)])
+    (model,), sources = fit_seed_noise([as_crossed(known.model("scalars"), biased)])
     assert sources == {"runtime_s": "residuals", "drift": "residuals"}
     found = told(model, known.spec.space.sample(100, seed=3))
     assert np.median(found["drift"]) == pytest.approx(10**0.5, rel=0.1)
@@ -125,7 +125,7 @@ def test_without_repeats_it_is_what_models_miss(known, as_crossed) -> None:
 def test_what_models_miss_is_no_noise_where_there_are_repeats(known, as_crossed) -> None:
     runs = known.runs(150, seed=2, seeds=3)
     biased = replace(runs, scalars=runs.scalars + np.array([0.0, 3.0]))
-    (model,), sources = with_noise([as_crossed(known.model("scalars"), biased)])
+    (model,), sources = fit_seed_noise([as_crossed(known.model("scalars"), biased)])
     assert sources["drift"] == "repeats"
     found = told(model, known.spec.space.sample(100, seed=3))
     assert np.median(found["drift"]) == pytest.approx(1.0, rel=0.12)
@@ -136,7 +136,7 @@ def test_too_few_repeats_are_none(known, as_crossed) -> None:
     for repeated, expected in ((MIN_REPEATED - 1, "residuals"), (MIN_REPEATED, "repeats")):
         few = runs.where((runs.seed == 0) | (np.arange(len(runs)) < 2 * repeated))
         assert len(few) == 100 + repeated
-        _, sources = with_noise([as_crossed(known.model("scalars"), few)])
+        _, sources = fit_seed_noise([as_crossed(known.model("scalars"), few)])
         assert set(sources.values()) == {expected}
 
 
@@ -147,11 +147,11 @@ def test_controls_tell_the_noise_of_runs_that_were_made_once(known, as_crossed) 
     biased = replace(once, scalars=once.scalars + np.array([0.0, 3.0]))
     model = as_crossed(known.model("scalars"), biased)
     controls = replace(controls, scalars=controls.scalars + np.array([0.0, 3.0]))
-    (noisy,), sources = with_noise([model], controls)
+    (noisy,), sources = fit_seed_noise([model], controls)
     assert set(sources.values()) == {"repeats"}
     found = told(noisy, known.spec.space.sample(100, seed=3))["drift"]
     assert np.median(found) == pytest.approx(1.0, rel=0.25)
-    (alone,), _ = with_noise([model])
+    (alone,), _ = fit_seed_noise([model])
     assert np.median(told(alone, known.spec.space.sample(100, seed=3))["drift"]) > 2.5
 
 
@@ -159,7 +159,7 @@ def test_what_was_reported_goes_before_all_else(known, as_crossed) -> None:
     for seeds in (1, 2):
         for name, relative in (("runtime_s", 0.3), ("drift", None)):
             runs = known.runs(120, seed=4, seeds=seeds, reported=name)
-            (model,), sources = with_noise([as_crossed(known.model("scalars"), runs)])
+            (model,), sources = fit_seed_noise([as_crossed(known.model("scalars"), runs)])
             assert sources[name] == "reported"
             assert set(sources.values()) == {"reported", ["residuals", "repeats"][seeds - 1]}
             configs = known.spec.space.sample(100, seed=5)
@@ -173,7 +173,7 @@ def test_what_was_reported_has_no_sign_and_hangs_together_with_nothing(known, as
     runs = known.runs(200, seed=4, seeds=2, reported="drift")
     both = replace(runs, spreads=0.3 * np.abs(runs.scalars))
     for given in (runs, both):
-        (model,), sources = with_noise([as_crossed(known.model("scalars"), given)])
+        (model,), sources = fit_seed_noise([as_crossed(known.model("scalars"), given)])
         assert sources["drift"] == "reported"
         noise = model.whole.seed_noise
         assert correlation(noise, 0, 0, noise, 1, 0) == pytest.approx(0.0, abs=1e-6)
@@ -183,7 +183,9 @@ def test_a_target_that_never_strays_has_next_to_no_noise(known, as_crossed) -> N
     runs = known.runs(60, seed=6, seeds=2)
     exact = np.array([known.locations(config["a"], 0.0)["drift"] for config in runs.configs])
     scalars = np.stack([runs.scalars[:, 0], exact], axis=1)
-    (model,), _ = with_noise([as_crossed(known.model("scalars"), replace(runs, scalars=scalars))])
+    (model,), _ = fit_seed_noise(
+        [as_crossed(known.model("scalars"), replace(runs, scalars=scalars))]
+    )
     found = told(model, known.spec.space.sample(20, seed=7))["drift"]
     assert ((found > 0) & (found < 1e-6)).all()
 
@@ -194,7 +196,7 @@ def test_runs_that_lack_a_target_teach_the_others(known, as_crossed) -> None:
     scalars[::7] = np.nan
     curves[::5, 1] = np.nan
     lacking = replace(runs, scalars=scalars, curves=curves)
-    (c, s), sources = with_noise([as_crossed(known.model(kind), lacking) for kind in KINDS])
+    (c, s), sources = fit_seed_noise([as_crossed(known.model(kind), lacking) for kind in KINDS])
     assert set(sources.values()) == {"repeats"}
     for noise in (c.whole.seed_noise, s.whole.seed_noise):
         assert np.isfinite(noise.loadings).all()
@@ -207,29 +209,29 @@ def test_runs_that_lack_a_target_teach_the_others(known, as_crossed) -> None:
 def test_the_models_of_the_folds_have_a_noise_that_has_not_seen_theirs(known) -> None:
     """Runs of the first fold stray ten times as far: all but its own noise know it."""
     runs = known.runs(120, seed=10, seeds=2)
-    models = crossed(lambda some: known.model("scalars"), runs)
-    first = models.parts[0][0]
+    models = cross_fit(lambda some: known.model("scalars"), runs)
+    first = models.folds[0][0]
     exact = np.array([known.locations(config["a"], 0.0)["drift"] for config in runs.configs])
     factor = np.ones(len(runs))
     factor[first] = 10.0
     scalars = runs.scalars.copy()
     scalars[:, 1] = exact + factor * (scalars[:, 1] - exact)
-    (found,), _ = with_noise([replace(models, runs=replace(runs, scalars=scalars))])
+    (found,), _ = fit_seed_noise([replace(models, runs=replace(runs, scalars=scalars))])
     whole, own, other = (
         np.median(model.distribution(runs.configs)["drift"].aleatoric)
-        for model in (found.whole, found.parts[0][1], found.parts[1][1])
+        for model in (found.whole, found.folds[0][1], found.folds[1][1])
     )
     assert own == pytest.approx(1.0, rel=0.2)
     assert whole > 3
     assert other > 3
-    for _, model in found.parts:
+    for _, model in found.folds:
         assert model.seed_noise.loadings is found.whole.seed_noise.loadings
 
 
 def test_the_same_runs_give_the_same_noise(known, as_crossed) -> None:
     runs = known.runs(60, seed=6, seeds=2)
     one, two, other = (
-        with_noise([as_crossed(known.model("scalars"), runs)], seed=seed)[0][0].whole.seed_noise
+        fit_seed_noise([as_crossed(known.model("scalars"), runs)], seed=seed)[0][0].whole.seed_noise
         for seed in (0, 0, 1)
     )
     for name, array in one.tensors().items():

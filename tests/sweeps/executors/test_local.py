@@ -14,7 +14,7 @@ import pytest
 from eahas.errors import SweepError
 from sweeps.executors import local as worker
 from sweeps.plan import DONE
-from sweeps.run_loop import MAX_ALIKE, RunLimits
+from sweeps.run_loop import MAX_SAME_FAILURES, RunLimits
 
 
 def one_failed(folder: Path, *_: Any, **__: Any) -> Iterator[dict[str, Any]]:
@@ -32,9 +32,11 @@ def test_a_gpu_that_fails_run_after_run_stops_its_worker(
     monkeypatch.setattr(worker, "make_runs", one_failed)
     (tmp_path / DONE).mkdir()
     given = (str(tmp_path), "cuda", [], asdict(RunLimits()), os.getppid())
-    for _ in range(MAX_ALIKE - 1):
+    for _ in range(MAX_SAME_FAILURES - 1):
         with pytest.raises(SystemExit) as ended:
             worker._work(*given)
-        assert ended.value.code == worker.EXIT_AGAIN
-    with pytest.raises(SweepError, match=f"{MAX_ALIKE} runs in a row failed: OutOfMemoryError"):
+        assert ended.value.code == worker.EXIT_RESTART
+    with pytest.raises(
+        SweepError, match=f"{MAX_SAME_FAILURES} runs in a row failed: OutOfMemoryError"
+    ):
         worker._work(*given)

@@ -120,13 +120,13 @@ def test_what_is_not_the_data_set_is_refused(folder: Path, spec: Spec, tmp_path:
     with pytest.raises(DataError, match="cannot be read as an archive"):
         accel_nasbench_rows(folder / "nowhere.tar.gz", spec)
     (folder / "empty").mkdir()
-    with pytest.raises(DataError, match=r"holds no result_\*.json"):
+    with pytest.raises(DataError, match=r"contains no result_\*.json"):
         accel_nasbench_rows(folder / "empty", spec)
     (folder / "json" / "result_5.json").write_text('{"architecture": {}}')
-    with pytest.raises(DataError, match=r"result_5.json is no result.*metrics"):
+    with pytest.raises(DataError, match=r"result_5.json is not a result.*metrics"):
         accel_nasbench_rows(folder / "json", spec)
     (folder / "json" / "result_5.json").unlink()
-    with pytest.raises(DataError, match=r"lacks result_5.json, which the split names"):
+    with pytest.raises(DataError, match=r"lacks result_5.json, which is in the split"):
         accel_nasbench_rows(folder / "json", spec)
     (folder / "val_paths.json").unlink()
     with pytest.raises(DataError, match=r"val_paths.json of the default split is missing"):

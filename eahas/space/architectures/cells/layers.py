@@ -5,13 +5,17 @@ The formulas are plain arithmetic: they take numbers or integer arrays of shape 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import fields
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from eahas.checks import is_whole
 from eahas.errors import ConfigError, SpecError, shown, unknown
+from eahas.space.fields import known_fields
+
+N = TypeVar("N")
 
 
 class Complexity(NamedTuple):
@@ -85,3 +89,13 @@ def check_positive(network: object, *fields: str) -> None:
         value = getattr(network, field)
         if not is_whole(value) or value < 1:
             raise SpecError(f"network: {field} is a whole number from 1, got {shown(value)}")
+
+
+def network_from_dict(kind: Callable[..., N], given: Mapping[str, Any]) -> N:
+    """A network of dataclass `kind` from the section `network` of a spec.
+
+    Fields that are left out have their defaults. Raises SpecError for an unknown field and for what
+    the dataclass refuses.
+    """
+    known_fields("network", given, [field.name for field in fields(kind)])  # type: ignore[arg-type]
+    return kind(**given)

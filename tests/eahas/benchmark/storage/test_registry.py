@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from eahas.benchmark.storage import registry
-from eahas.benchmark.storage.manifest import BENCHMARK, ENSEMBLE
+from eahas.benchmark.storage.manifest import BENCHMARK, ENSEMBLE, Manifest, read_manifest
 from eahas.benchmark.storage.registry import Place, describe, locate, roots, shipped
 from eahas.errors import CheckpointError
 
@@ -133,8 +133,65 @@ def test_the_newest_version_is_meant_by_a_name_alone(
     assert locate("own@9").manifest.whole("version", 1) == 9
 
 
+@pytest.fixture
+def versions(own_spec, handmade, saved, monkeypatch, elsewhere) -> Path:
+    """Versions 1, 2 and 10 of one benchmark, another benchmark, and a damaged folder."""
+    spec = own_spec()
+    root = elsewhere / "shipped"
+    for folder, changes in {
+        "own": {"version": 1},
+        "own@2": {"version": 2},
+        "own@10": {"version": 10},
+        "own-other": {"version": 5, "name": "own-other"},
+        "odd": {"version": 6, "name": "another"},
+    }.items():
+        saved(root / folder, spec, [handmade(spec, "scalars")], **changes)
+    (root / "damaged").mkdir()
+    (root / "damaged" / "manifest.json").write_text("{")
+    monkeypatch.setattr(registry, "roots", lambda: [root])
+    return root
+
+
+@pytest.mark.parametrize(
+    ("name", "folder", "read"),
+    [
+        ("own", "own@10", ["own", "own@10", "own@2"]),
+        ("own@1", "own", ["own"]),
+        ("own@2", "own@2", ["own", "own@2"]),
+        ("own@10/runtime_s", "own@10", ["own", "own@10"]),
+        ("own-other", "own-other", ["own-other"]),
+        ("checkpoints/own-other@5", "own-other", ["own-other"]),
+    ],
+)
+def test_only_folders_with_the_name_are_read(versions, monkeypatch, name, folder, read) -> None:
+    reads: list[str] = []
+
+    def counted(path: Path, kind: str | None = None) -> Manifest:
+        reads.append(path.name)
+        return read_manifest(path, kind)
+
+    monkeypatch.setattr(registry, "read_manifest", counted)
+    assert locate(name).folder == versions / folder
+    assert reads == read
+
+
+@pytest.mark.parametrize("name", ["another", "another@6"])
+def test_a_folder_that_is_not_named_for_its_benchmark_is_searched(versions, name) -> None:
+    with pytest.raises(CheckpointError, match=r"damaged/manifest.json is not JSON"):
+        locate(name)
+    shutil.rmtree(versions / "damaged")
+    assert locate(name).folder == versions / "odd"
+
+
+@pytest.mark.parametrize("name", ["own@3", "own@", "odd", "odd@6", "own-other@1"])
+def test_a_folder_s_name_is_not_enough(versions, name) -> None:
+    shutil.rmtree(versions / "damaged")
+    with pytest.raises(CheckpointError, match=r"is unknown; allowed: another, another@6, own, own"):
+        locate(name)
+
+
 def test_a_benchmark_in_a_few_facts(toy) -> None:
-    assert describe(toy) == {
+    assert describe(read_manifest(toy)) == {
         "name": "own",
         "version": 3,
         "description": "",
@@ -147,5 +204,6 @@ def test_a_benchmark_in_a_few_facts(toy) -> None:
             "drift": "K",
         },
         "energy_source": "estimated",
+        "energies": {"test_energy_j": "estimated"},
         "runs": 30,
     }

@@ -15,6 +15,7 @@ from eahas import api
 from eahas.benchmark.storage import registry
 from eahas.benchmark.storage import table_folder as tables
 from eahas.benchmark.storage.folder import manifest_bytes, read_tensors, save_folder, tensor_bytes
+from eahas.benchmark.storage.manifest import read_manifest
 from eahas.errors import CheckpointError
 
 
@@ -32,11 +33,11 @@ def spoiled(saved, tmp_path) -> Callable[..., Path]:
     def spoil(change: Callable[[dict[str, Any], dict[str, Any]], None]) -> Path:
         folder = shutil.copytree(saved, tmp_path / "copy", dirs_exist_ok=True)
         manifest = json.loads((saved / "manifest.json").read_text())
-        arrays = read_tensors(saved, tables.ARRAYS, manifest)
+        arrays = read_tensors(saved, tables.FILE, manifest)
         change(manifest, arrays)
         content = tensor_bytes(arrays)
-        (folder / tables.ARRAYS).write_bytes(content)
-        (folder / "manifest.json").write_bytes(manifest_bytes(manifest, {tables.ARRAYS: content}))
+        (folder / tables.FILE).write_bytes(content)
+        (folder / "manifest.json").write_bytes(manifest_bytes(manifest, {tables.FILE: content}))
         return folder
 
     return spoil
@@ -60,7 +61,7 @@ def test_what_was_saved_comes_back(saved, tabled) -> None:
 
 def test_percentages_are_stored_as_counts(saved) -> None:
     manifest = json.loads((saved / "manifest.json").read_text())
-    arrays = read_tensors(saved, tables.ARRAYS, manifest)
+    arrays = read_tensors(saved, tables.FILE, manifest)
     assert manifest["counts"] == {"valid": 50}
     assert arrays["values.valid"].dtype == np.uint8
     assert arrays["values.loss"].dtype == np.float32
@@ -78,7 +79,7 @@ def test_counts_are_exact_or_not_used() -> None:
 
 def test_it_is_named_and_described_as_other_benchmarks(tabled, saved_table, tmp_path) -> None:
     folder = saved_table(tmp_path / "listed", tabled())
-    assert registry.describe(folder)["targets"] == {
+    assert registry.describe(read_manifest(folder))["targets"] == {
         "valid": "percent",
         "loss": "nat",
         "runtime_s": "s",
@@ -153,51 +154,74 @@ def put(place: Any, value: Any) -> Callable[[np.ndarray], np.ndarray]:
 @pytest.mark.parametrize(
     ("name", "change", "why"),
     [
-        ("keys", lambda a: a.astype(np.int64), "keys: int32 of 4 parameters"),
-        ("keys", lambda a: a[:, :3], "keys: int32 of 4 parameters"),
-        ("keys", lambda a: a[:0], "keys: one row"),
-        ("keys", put(0, [0, 0, 1, 0]), "keys: one row for each"),
-        ("keys", put((0, 2), 3), "keys: a place is outside the grid"),
-        ("keys", put((0, 2), -2), "keys: a place is outside the grid"),
-        ("keys", put((0, 1), -1), "opt.momentum is given where it is inactive"),
-        ("keys", put((0, 2), -1), "width is given where it is inactive"),
-        ("present", lambda a: a.astype(np.uint8), r"present: truths of shape \(16, 3\)"),
-        ("present", lambda a: a[:, :2], r"present: truths of shape \(16, 3\)"),
-        ("present", put(0, False), "present: a configuration has no run"),
-        ("present", put((0, 0), False), "values.valid: .* of uint8 are wanted"),
-        ("values.valid", lambda a: a.astype(np.uint16), "values.valid: .* of uint8 are wanted"),
-        ("values.valid", lambda a: a[:-1], "values.valid: 163 of uint8 are wanted"),
-        ("values.valid", put(0, 51), "values.valid: holds 102, which is out of bounds"),
-        ("values.loss", put(0, np.inf), "values.loss: holds inf"),
-        ("values.loss", lambda a: a.astype(np.float64), "values.loss: .* of float32"),
-        ("values.runtime_s", put((0, 0), 0.0), "values.runtime_s: holds 0"),
-        ("values.runtime_s", put((0, 0), -1.0), "values.runtime_s: holds -1"),
-        ("values.runtime_s", put((15, 0), 1.0), "a value stands where there is no run"),
-        ("values.score", lambda a: a[0], r"values.score: float64 of shape \(16, 3\)"),
-        ("values.score", put((0, 0), 100.5), "values.score: holds 100.5"),
-        ("typical.loss.location", lambda a: a[:, ::-1], "typical.loss: rising"),
-        ("typical.loss.deviation", put(0, 0.0), "typical.loss: rising .* positive"),
-        ("typical.loss.deviation", put(0, np.nan), "typical.loss: finite float64"),
-        ("typical.loss.deviation", lambda a: a[:, :1], r"typical.loss: \(positions, knots\)"),
-        ("typical.loss.location", lambda a: a.astype("f4"), "typical.loss: finite float64"),
+        ("keys", lambda a: a.astype(np.int64), "has type int64; allowed: int32"),
+        ("keys", lambda a: a[:, :3], r"has .* \(configurations from 1, parameters = 4\)"),
+        ("keys", lambda a: a[:0], r"has shape \(0, 4\); allowed: \(configurations from 1"),
+        ("keys", put(0, [0, 0, 1, 0]), "holds a row twice"),
+        ("keys", put((0, 2), 3), r"holds 3 at index \[0, 2\]; allowed: up to 2, on the grid of w"),
+        ("keys", put((0, 2), -2), r"holds -2 at index \[0, 2\]; allowed: numbers from -1"),
+        (
+            "keys",
+            put((0, 1), -1),
+            "holds -1 for opt.momentum .* -1 where the parameter is inactive",
+        ),
+        ("keys", put((0, 2), -1), "holds -1 for width .* -1 where the parameter is inactive"),
+        ("present", lambda a: a.astype(np.uint8), "has type uint8; allowed: bool"),
+        ("present", lambda a: a[:, :2], r"has .* \(configurations = 16, seeds = 3\)"),
+        ("present", put(0, False), r"holds no run at index \[0\]; allowed: one or more"),
+        ("values.valid", lambda a: a.astype(np.uint16), "has type uint16; allowed: uint8"),
+        ("values.valid", lambda a: a[:-1], r"has shape .* \(epochs of all runs = 163\)"),
+        ("values.valid", put(0, 51), "holds 102 at index .* in 0..100, or NaN"),
+        ("values.loss", put(0, np.inf), "holds inf at index .* finite numbers, or NaN"),
+        ("values.loss", lambda a: a.astype(np.float64), "has type float64; allowed: float32"),
+        ("values.runtime_s", put((0, 0), 0.0), "holds 0 at index .* above 0, or NaN"),
+        ("values.runtime_s", put((0, 0), -1.0), "holds -1 at index .* above 0, or NaN"),
+        ("values.runtime_s", put((0, 0), np.inf), "holds inf at index .* above 0, or NaN"),
+        ("values.runtime_s", put((15, 0), 1.0), "holds a value at .* NaN where there is no run"),
+        ("values.score", lambda a: a[0], r"has .* \(configurations = 16, seeds = 3\)"),
+        ("values.score", lambda a: a.astype("f4"), "has type float32; allowed: float64"),
+        ("values.score", put((0, 0), 100.5), "holds 100.5 at index .* in 0..100, or NaN"),
+        ("typical.loss.location", lambda a: a[:, ::-1], "holds .* after .*; allowed: rising"),
+        ("typical.loss.location", put(0, np.inf), "holds inf .* finite numbers"),
+        ("typical.loss.location", lambda a: a.astype("f4"), "has type float32; allowed: float64"),
+        ("typical.loss.location", lambda a: a[:0], r"has .* \(positions from 1, knots from 0\)"),
+        ("typical.loss.deviation", put(0, 0.0), "holds 0 at index .* above 0"),
+        ("typical.loss.deviation", put(0, np.nan), "holds nan at index .* above 0"),
+        ("typical.loss.deviation", lambda a: a[:, :1], r"has .* \(positions = 3, knots = 2\)"),
+        ("typical.score.location", lambda a: np.repeat(a, 2, 0), r"has .* \(1, knots from 0\)"),
     ],
 )
 def test_odd_arrays_are_refused_by_name(spoiled, name, change, why) -> None:
-    with pytest.raises(CheckpointError, match=why) as refused:
+    with pytest.raises(CheckpointError, match=rf"{tables.FILE}: array '{name}' {why}"):
         tables.load(spoiled(array(name, change)))
-    assert tables.ARRAYS in str(refused.value)
+
+
+def test_a_run_that_is_not_present_has_no_values(spoiled) -> None:
+    with pytest.raises(CheckpointError, match=r"'values.valid' .* \(epochs of all runs = 161\)"):
+        tables.load(spoiled(array("present", put((0, 0), False))))
+
+
+def test_curves_that_would_not_fit_into_memory_are_refused(saved, monkeypatch) -> None:
+    monkeypatch.setattr(tables, "MAX_NUMBERS", 239)
+    with pytest.raises(CheckpointError, match=r"48 curves of up to 5 epochs; allowed: 239 num"):
+        tables.load(saved)
 
 
 def test_missing_and_further_arrays_are_refused(spoiled) -> None:
-    with pytest.raises(CheckpointError, match=r"safetensors lacks array 'present'"):
+    with pytest.raises(
+        CheckpointError,
+        match=r"safetensors: array 'present' is missing; needed: keys, present, values.valid",
+    ):
         tables.load(spoiled(lambda manifest, arrays: arrays.pop("present")))
-    with pytest.raises(CheckpointError, match=r"safetensors holds the unknown array 'more'"):
+    with pytest.raises(
+        CheckpointError, match=r"safetensors: array 'more' is unknown; allowed: keys, present"
+    ):
         tables.load(spoiled(lambda manifest, arrays: arrays.update(more=np.zeros(1))))
 
 
 def test_altered_files_and_pickles_are_refused(saved, tmp_path) -> None:
     folder = shutil.copytree(saved, tmp_path / "copy")
-    path = folder / tables.ARRAYS
+    path = folder / tables.FILE
     content = path.read_bytes()
     for altered, why in (
         (content[:-1], "truncated or altered"),

@@ -67,19 +67,25 @@ def test_control_points_stay_between_their_bounds() -> None:
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"positions": None}, "holds a codec of the arrays"),
-        ({"more": np.zeros(1)}, "holds a codec of the arrays"),
-        ({"positions": np.array([0.0, 0.5, 0.5, 1.0])}, "do not rise from 0 to 1"),
-        ({"positions": np.array([0.1, 0.5, 0.7, 1.0])}, "do not rise from 0 to 1"),
-        ({"positions": np.array([0.0, np.nan, 0.5, 1.0])}, "do not rise from 0 to 1"),
-        ({"positions": POSITIONS.astype(np.float32)}, "do not rise from 0 to 1"),
-        ({"count": np.array([0], dtype=np.int32)}, "of .* curves"),
-        ({"count": np.array([2.0])}, "of .* curves"),
-        ({"count": np.array([3], dtype=np.int32)}, "decoder that does not fit its codec"),
-        ({"decoder.bias.0": np.zeros((1, 9), np.float32)}, "do not fit"),
+        ({"positions": None}, "'codec.positions' is missing; needed: codec.positions, codec.count"),
+        ({"more": np.zeros(1)}, "'codec.more' is unknown"),
+        ({"positions": np.array([0.0, 0.5, 0.5, 1.0])}, "holds 0.5 after 0.5; .* strictly rising"),
+        ({"positions": np.array([0.1, 0.5, 0.7, 1.0])}, "goes from 0.1 to 1; .* from 0 to 1"),
+        ({"positions": np.array([0.0, 0.5, 0.7, 0.9])}, "goes from 0 to 0.9; .* from 0 to 1"),
+        ({"positions": np.array([0.0, np.nan, 0.5, 1.0])}, r"holds nan at index \[1\]"),
+        ({"positions": np.array([0.0])}, r"has shape \(1,\); allowed: \(positions from 2\)"),
+        ({"positions": POSITIONS[None]}, r"has shape .*; allowed: \(positions from 2\)"),
+        ({"positions": POSITIONS.astype(np.float32)}, "has type float32; allowed: float64"),
+        ({"count": np.array([0], dtype=np.int32)}, "'codec.count' holds 0 .* in 1..1000"),
+        ({"count": np.array([1001], dtype=np.int32)}, "'codec.count' holds 1001 .* in 1..1000"),
+        ({"count": np.array([2.0])}, "'codec.count' has type float64; allowed: int32"),
+        ({"count": np.array([2, 2], dtype=np.int32)}, r"'codec.count' has shape \(2,\)"),
+        ({"count": np.array([3], dtype=np.int32)}, "'codec.decoder.weight.0' has .* outputs = 12"),
+        ({"decoder.bias.0": np.zeros((1, 9), np.float32)}, r"'codec.decoder.bias.0' has shape"),
+        ({"decoder.bias.0": None}, "'codec.decoder.bias.0' is missing"),
     ],
 )
 def test_arrays_that_are_no_codec_are_refused(changes, why) -> None:
     arrays = GridCodec(2, POSITIONS, decoder(3, 8)).tensors() | changes
     with pytest.raises(CheckpointError, match=why):
-        grid_codec({name: array for name, array in arrays.items() if array is not None})
+        grid_codec({n: array for n, array in arrays.items() if array is not None}, prefix="codec.")

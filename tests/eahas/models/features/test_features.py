@@ -89,9 +89,9 @@ def test_the_defaults_are_what_the_space_offers(own_spec) -> None:
     found = default_features(own_spec().space)
     assert found.logs == ("decay", "epochs", "opt.lr")
     assert found.crosses == tuple((number, "opt.kind") for number in found.logs)
-    assert not found.regnet
+    assert found.families == ()
     wide = default_features(spec("wide").space)
-    assert wide.regnet
+    assert wide.families == ("regnet",)
     assert wide.logs == ("lr",)
     assert wide.crosses == (("lr", "optimizer"),)
     assert wide.names[-4:-2] == ("width 6 is a multiple of 32", "log10 flops")
@@ -139,21 +139,25 @@ def test_names_say_what_each_number_is(own_spec) -> None:
 
 
 @pytest.mark.parametrize(
-    ("logs", "crosses", "regnet", "why"),
+    ("logs", "crosses", "families", "why"),
     [
-        (("unit",), (), False, "unknown.*did you mean 'units'"),
-        (("opt.kind",), (), False, "opt.kind is not always a positive number"),
-        (("opt.momentum",), (), False, "opt.momentum is not always a positive number"),
-        (("early",), (), False, "early is not always a positive number"),
-        ((), (("opt.kind", "decay"),), False, "opt.kind is not always a positive"),
-        ((), (("decay", "units"),), False, "units is not always one of some choices"),
-        ((), (("decay", "nothing"),), False, "unknown"),
-        ((), (), True, "no regnet constraint"),
+        (("unit",), (), (), "unknown.*did you mean 'units'"),
+        (("opt.kind",), (), (), "opt.kind is not always a positive number"),
+        (("opt.momentum",), (), (), "opt.momentum is not always a positive number"),
+        (("early",), (), (), "early is not always a positive number"),
+        ((), (("opt.kind", "decay"),), (), "opt.kind is not always a positive"),
+        ((), (("decay", "units"),), (), "units is not always one of some choices"),
+        ((), (("decay", "nothing"),), (), "unknown"),
+        ((), (), ("regnet",), "no regnet constraint"),
+        ((), (), ("mnasnet",), "space own does not choose MnasNet's blocks"),
+        ((), (), ("nasbench101",), "space own has no nasbench101 constraint"),
+        ((), (), ("nasbench201",), "space own does not choose the edges of NAS-Bench-201"),
+        ((), (), ("regnets",), "family 'regnets' is unknown.*did you mean 'regnet'"),
     ],
 )
-def test_what_a_space_cannot_give_is_refused(own_spec, logs, crosses, regnet, why) -> None:
+def test_what_a_space_cannot_give_is_refused(own_spec, logs, crosses, families, why) -> None:
     with pytest.raises((SpecError, ConfigError), match=why):
-        Features(own_spec().space, logs, crosses, regnet)
+        Features(own_spec().space, logs, crosses, families)
 
 
 def test_an_absurd_number_of_stages_is_refused() -> None:

@@ -74,31 +74,35 @@ def test_nested_regressors_come_back_from_their_arrays() -> None:
     assert back.described() == whole.described()
 
 
-def test_parts_that_do_not_fit_are_refused() -> None:
-    with pytest.raises(CheckpointError, match="joins regressors of 2, 3 members"):
-        joined((network(2, 1), network(3, 1)))
-    with pytest.raises(CheckpointError, match="pools regressors of 1, 2 outputs"):
-        pooled((network(2, 1), network(2, 2)))
-    for put in (joined, pooled):
-        with pytest.raises(CheckpointError, match="of 3, 4 features"):
-            put((network(2, 1), network(2, 1, inputs=4)))
+@pytest.mark.parametrize(
+    ("put", "parts", "why"),
+    [
+        (joined, (network(2, 1), network(3, 1)), "2, 3 members; allowed: 1 or 3"),
+        (pooled, (network(2, 1), network(2, 2)), "1, 2 outputs; allowed: the same number"),
+        (joined, (network(2, 1), network(2, 1, inputs=4)), "3, 4 inputs; allowed: the same"),
+        (pooled, (network(2, 1), network(2, 1, inputs=4)), "3, 4 inputs; allowed: the same"),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused(put, parts, why) -> None:
+    with pytest.raises(CheckpointError, match=f"the parts of the regressor have {why}"):
+        put(parts)
 
 
 @pytest.mark.parametrize(
-    "described",
+    ("described", "why"),
     [
-        None,
-        {},
-        {"kind": "oracle"},
-        {"kind": "joined"},
-        {"kind": "pooled", "parts": []},
-        {"kind": []},
-        "mlp",
-        5,
+        (None, "describes no regressor: None"),
+        ({}, "regressor None is unknown; allowed: mlp, trees, kernel, joined, pooled"),
+        ({"kind": "oracle"}, "regressor 'oracle' is unknown"),
+        ({"kind": "joined"}, "the parts of a joined regressor are None; allowed: a list"),
+        ({"kind": "pooled", "parts": []}, r"the parts of a pooled regressor are \[\]"),
+        ({"kind": []}, r"regressor \[\] is unknown"),
+        ("mlp", "describes no regressor: 'mlp'"),
+        (5, "describes no regressor: 5"),
     ],
 )
-def test_a_description_of_nothing_is_refused(described) -> None:
-    with pytest.raises(CheckpointError):
+def test_a_description_of_nothing_is_refused(described, why) -> None:
+    with pytest.raises(CheckpointError, match=why):
         regressor_from_tensors(described, network(2, 1).tensors())
 
 
@@ -106,14 +110,17 @@ def test_regressors_inside_regressors_have_an_end() -> None:
     described: dict[str, object] = {"kind": "mlp"}
     for _ in range(50):
         described = {"kind": "pooled", "parts": [described]}
-    with pytest.raises(CheckpointError):
+    with pytest.raises(CheckpointError, match=r"belongs to no part"):
         regressor_from_tensors(described, network(2, 1).tensors())
+    arrays = {f"{'0.' * 50}{name}": array for name, array in network(2, 1).tensors().items()}
+    with pytest.raises(CheckpointError, match="at most 4 deep"):
+        regressor_from_tensors(described, arrays)
 
 
 def test_an_array_of_no_part_is_refused() -> None:
     whole = Pooled((network(2, 1), network(2, 1)))
     for name in ("2.weight.0", "weight.0", "x.y"):
-        with pytest.raises(CheckpointError, match="belongs to no part"):
+        with pytest.raises(CheckpointError, match=f"'{name}' belongs to no part"):
             regressor_from_tensors(
                 whole.described(), whole.tensors() | {name: np.zeros(1, np.float32)}
             )
@@ -122,13 +129,25 @@ def test_an_array_of_no_part_is_refused() -> None:
 @pytest.mark.parametrize(
     ("name", "array", "why"),
     [
-        ("rate", np.ones(2), "shapes do not fit"),
-        ("support", np.full((7, 3), np.inf), "not finite"),
-        ("support", np.ones((7, 3), np.float32), "float32"),
-        ("coefficient", np.ones(7), "of 2 axes"),
-        ("intercept", np.zeros(0), "of 1 axes"),
+        ("rate", np.ones(2), r"has shape \(2,\); allowed: \(inputs = 3\)"),
+        ("support", np.ones((7, 2)), r"has shape .* \(vectors from 1, inputs = 3\)"),
+        ("support", np.full((7, 3), np.inf), r"holds inf at index \[0, 0\]"),
+        ("support", np.full((7, 3), np.nan), "holds nan"),
+        ("support", np.full((7, 3), -1e31), r"holds -1e\+31 .* in -1e\+30..1e\+30"),
+        ("support", np.ones((7, 3), np.float32), "has type float32; allowed: float64"),
+        ("coefficient", np.ones(7), r"has shape .* \(vectors = 7, outputs from 1\)"),
+        ("coefficient", np.ones((6, 2)), r"has shape .* \(vectors = 7, outputs from 1\)"),
+        ("intercept", np.zeros(0), r"has shape \(0,\); allowed: \(outputs = 2\)"),
+        ("more", np.zeros(1), "is unknown; allowed: center, rate, support"),
     ],
 )
 def test_arrays_that_are_no_machine_are_refused(name, array, why) -> None:
-    with pytest.raises(CheckpointError, match=why):
+    with pytest.raises(CheckpointError, match=f"array '{name}' {why}"):
         regressor_from_tensors({"kind": "kernel"}, machine().tensors() | {name: array})
+
+
+def test_an_array_of_a_part_is_named_as_in_the_file() -> None:
+    whole = Joined((Pooled((network(2, 3), machine(3))), network(3, 1)))
+    arrays = whole.tensors() | {"0.1.rate": np.ones(2)}
+    with pytest.raises(CheckpointError, match=r"array '0.1.rate' has shape \(2,\)"):
+        regressor_from_tensors(whole.described(), arrays)

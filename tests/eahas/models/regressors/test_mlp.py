@@ -68,22 +68,28 @@ ONE = network(4, 6, 2).tensors()
 @pytest.mark.parametrize(
     ("tensors", "why"),
     [
-        ({}, "holds the arrays"),
-        (changed(weight_1=None), "holds the arrays"),
-        (changed(bias_0=None), "holds the arrays"),
-        (changed(weight_7=ONE["weight.1"]), "holds the arrays"),
-        (changed(more=ONE["weight.1"]), "holds the arrays"),
-        (changed(weight_0=ONE["weight.0"][0]), "do not fit"),
-        (changed(weight_0=ONE["weight.0"][:, :, :-1]), "do not fit"),
-        (changed(weight_0=ONE["weight.0"][:2]), "do not fit"),
-        (changed(bias_1=ONE["bias.1"].T), "do not fit"),
-        ({name: array[:0] for name, array in ONE.items()}, "do not fit"),
-        (changed(weight_1=ONE["weight.1"][:, :-1]), "does not follow"),
-        (changed(weight_1=ONE["weight.1"][:2], bias_1=ONE["bias.1"][:2]), "does not follow"),
-        (changed(weight_0=ONE["weight.0"].astype(np.float64)), "allowed: float32"),
-        (changed(bias_0=ONE["bias.0"].astype(np.int32)), "allowed: float32"),
-        (changed(weight_0=ONE["weight.0"] * np.float32("nan")), "not finite"),
-        (changed(bias_1=ONE["bias.1"] + np.float32("inf")), "not finite"),
+        ({}, "'weight.0' is missing; needed: weight.0, bias.0"),
+        (changed(weight_1=None), "'bias.1' is unknown"),
+        (changed(bias_0=None), "'bias.0' is missing"),
+        (changed(weight_7=ONE["weight.1"]), "'weight.2' is missing"),
+        (changed(more=ONE["weight.1"]), "'more' is unknown; allowed: weight.0, bias.0, weight.1"),
+        (changed(weight_0=ONE["weight.0"][0]), r"'weight.0' has shape \(4, 6\)"),
+        (
+            changed(weight_0=ONE["weight.0"][:, :, :-1]),
+            r"'bias.0' has .*\(members = 3, width 1 = 5",
+        ),
+        (changed(weight_0=ONE["weight.0"][:2]), r"'bias.0' has .*\(members = 2, width 1 = 6\)"),
+        (changed(bias_1=ONE["bias.1"].T), r"'bias.1' has .*\(members = 3, outputs = 2\)"),
+        ({name: array[:0] for name, array in ONE.items()}, r"\(members from 1, inputs from 1"),
+        (changed(weight_1=ONE["weight.1"][:, :-1]), r"'weight.1' has .*width 1 = 6, outputs from"),
+        (
+            changed(weight_1=ONE["weight.1"][:2], bias_1=ONE["bias.1"][:2]),
+            r"'weight.1' has .*\(members = 3",
+        ),
+        (changed(weight_0=ONE["weight.0"].astype(np.float64)), "'weight.0' .* allowed: float32"),
+        (changed(bias_0=ONE["bias.0"].astype(np.int32)), "'bias.0' .* allowed: float32"),
+        (changed(weight_0=ONE["weight.0"] * np.float32("nan")), "'weight.0' holds nan .* finite"),
+        (changed(bias_1=ONE["bias.1"] + np.float32("inf")), "'bias.1' holds inf .* finite"),
         (changed(weight_0=np.full_like(ONE["weight.0"], 3e38)), "sums overflow"),
         ({name: array * np.float32(1e17) for name, array in ONE.items()}, "sums overflow"),
     ],
@@ -91,6 +97,19 @@ ONE = network(4, 6, 2).tensors()
 def test_arrays_that_do_not_make_networks_are_refused(tensors, why) -> None:
     with pytest.raises(CheckpointError, match=why):
         mlp_from_tensors(tensors)
+
+
+@pytest.mark.parametrize(
+    ("dims", "why"),
+    [
+        ({"members": 1}, r"'decoder.weight.0' has shape \(3, 4, 6\); allowed: \(members = 1"),
+        ({"inputs": 5}, r"'decoder.weight.0' has shape \(3, 4, 6\); .* inputs = 5"),
+        ({"outputs": 3}, r"'decoder.weight.1' has shape \(3, 6, 2\); .* outputs = 3"),
+    ],
+)
+def test_sizes_that_are_needed_are_named_with_the_array_in_the_file(dims, why) -> None:
+    with pytest.raises(CheckpointError, match=why):
+        mlp_from_tensors(ONE, dims=dims, prefix="decoder.")
 
 
 def test_weights_that_are_let_in_do_not_overflow() -> None:

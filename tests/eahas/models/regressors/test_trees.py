@@ -52,32 +52,45 @@ def test_they_come_back_from_their_arrays() -> None:
 @pytest.mark.parametrize(
     ("name", "array", "why"),
     [
-        ("children", [[0, 1]] * 6, "children holds what no tree can have"),  # a loop
-        ("children", [[9, 9], [1, 1], [3, 4], [3, 3], [4, 4], [5, 5]], "children"),
-        ("children", [[1, 2]], "do not fit together"),
-        ("feature", [0, 0, 2, 0, 0, 0], "feature holds"),
-        ("feature", [0, 0, -1, 0, 0, 0], "feature holds"),
-        ("feature", [0], "do not fit together"),
-        ("threshold", [np.nan, INF, 2.0, INF, INF, INF], "base or threshold"),
-        ("value", [0, 1, 0, 10, 20, INF], "value holds"),
-        ("root", [0, 6], "root holds"),
-        ("root", [0], "different number of trees"),
-        ("slot", [0, 2], "slot holds"),
-        ("base", [[np.nan, 0.0]], "base or threshold"),
-        ("base", [], "do not fit together"),
-        ("inputs", [2, 2], "do not fit together"),
+        ("children", [[0, 1]] * 6, r"holds \[0, 1\] at index \[0\]; allowed: two later nodes"),
+        ("children", [[0, 0]] * 6, r"holds \[0, 0\] at index \[1\]; .* or twice 1 for a leaf"),
+        (
+            "children",
+            [[1, 1], [0, 0], *[[k, k] for k in range(2, 6)]],
+            r"holds \[0, 0\] at index \[1\]",
+        ),
+        (
+            "children",
+            [[9, 9], [1, 1], [3, 4], [3, 3], [4, 4], [5, 5]],
+            r"holds 9 at .* 0..nodes - 1 = 5",
+        ),
+        ("children", [[1, 2]], r"has shape \(1, 2\); allowed: \(nodes = 6, 2\)"),
+        ("children", [1, 1, 1, 1, 1, 1], r"has shape \(6,\); allowed: \(nodes = 6, 2\)"),
+        ("feature", [0, 0, 2, 0, 0, 0], r"holds 2 at index \[2\]; .* 0..inputs - 1"),
+        ("feature", [0, 0, -1, 0, 0, 0], "holds -1 at index"),
+        ("feature", [], r"has shape \(0,\); allowed: \(nodes from 1\)"),
+        ("threshold", [0], r"has shape \(1,\); allowed: \(nodes = 6\)"),
+        ("threshold", [np.nan, INF, 2.0, INF, INF, INF], "holds nan"),
+        ("value", [0, 1, 0, 10, 20, INF], r"holds inf at index \[5\]; .* in -1e\+30..1e\+30"),
+        ("root", [0, 6], r"holds 6 at index \[1\]; .* 0..nodes - 1"),
+        ("slot", [0], r"has shape \(1,\); allowed: \(trees = 2\)"),
+        ("slot", [0, 2], r"holds 2 at index \[1\]; .* 0..members \* outputs - 1"),
+        ("base", [[np.nan, 0.0]], "holds nan .* finite numbers"),
+        ("base", [], r"has shape .*allowed: \(members from 1, outputs from 1\)"),
+        ("inputs", [2, 2], r"has shape \(2,\); allowed: \(1\)"),
+        ("inputs", [0], "holds 0 .* from 1"),
     ],
 )
 def test_what_is_no_tree_is_refused(name, array, why) -> None:
     tensors = two_trees().tensors()
     tensors[name] = np.asarray(array, dtype=tensors[name].dtype)
-    with pytest.raises(CheckpointError, match=why):
+    with pytest.raises(CheckpointError, match=f"array '{name}' {why}"):
         trees_from_tensors(tensors)
 
 
 def test_arrays_of_another_kind_are_refused() -> None:
     tensors = two_trees().tensors()
-    with pytest.raises(CheckpointError, match=r"value is float64; allowed: float32"):
+    with pytest.raises(CheckpointError, match=r"'value' has type float64; allowed: float32"):
         trees_from_tensors(tensors | {"value": tensors["value"].astype(float)})
-    with pytest.raises(CheckpointError, match=r"holds the arrays"):
+    with pytest.raises(CheckpointError, match=r"array 'slot' is missing; needed: feature, "):
         trees_from_tensors({k: v for k, v in tensors.items() if k != "slot"})

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from eahas.models.features.features import default_features
-from eahas.space.architectures import mnasnet
+from eahas.space.architectures import complexity, complexity_columns, mnasnet
 from eahas.spec.spec import spec_from_dict
 
 ROWS = ("e", "k", "l", "se")
@@ -71,7 +73,7 @@ def test_more_of_anything_costs_more() -> None:
 
 def test_one_and_many_agree(space) -> None:
     features = default_features(space)
-    assert features.mnasnet
+    assert features.families == ("mnasnet",)
     configs = space.sample(50, seed=0)
     many = features.many(space.columns(configs))
     assert many.shape == (50, len(features.names))
@@ -79,18 +81,26 @@ def test_one_and_many_agree(space) -> None:
         np.testing.assert_allclose(features.one(space.check(config)), row, rtol=1e-12)
 
 
-def test_other_spaces_have_no_such_features(space) -> None:
-    from dataclasses import replace
+def test_columns_cost_what_single_networks_cost(space) -> None:
+    configs = space.sample(50, seed=1)
+    many = complexity_columns(space, space.columns(configs))
+    for k, config in enumerate(configs):
+        costs = complexity(space, config)
+        assert costs == {name: many[name][k] for name in ("flops", "params", "acts")}
+        assert tuple(costs.values()) == mnasnet.complexity(space.check(config))
 
-    assert not mnasnet.varies(replace(space, parameters=space.parameters[1:]))
-    own = {
-        name: {"type": "float", "low": 0.0, "high": 1.0}
-        if name == "block3_k"
-        else {"type": "choice", "choices": [True, False] if name.endswith("se") else [1, 2]}
-        for name in mnasnet.PARAMETERS
-    }
-    assert not mnasnet.varies(spec_from_dict({"name": "s", "parameters": own}).space)
-    own["block3_k"] = {"type": "choice", "choices": [3]}
-    assert mnasnet.varies(spec_from_dict({"name": "s", "parameters": own}).space)
-    own["block3_l"] = {"type": "choice", "choices": [1, 9]}
-    assert not mnasnet.varies(spec_from_dict({"name": "s", "parameters": own}).space)
+
+def test_a_space_of_mnasnets_is_known_by_its_parameters(space) -> None:
+    def family(changes):
+        parameters = {name: {"type": "choice", "choices": [1, 2]} for name in mnasnet.PARAMETERS}
+        parameters |= {n: {"type": "boolean"} for n in parameters if n.endswith("se")}
+        return spec_from_dict({"name": "s", "parameters": parameters | changes}).space.architecture
+
+    assert space.architecture is mnasnet.MNASNET
+    assert replace(space, parameters=space.parameters[1:]).architecture is None
+    lr = {"type": "float", "low": 0.1, "high": 1.0}
+    assert family({"block3_k": {"type": "choice", "choices": [3]}, "lr": lr}) is mnasnet.MNASNET
+    assert family({"block3_l": {"type": "choice", "choices": [1, 9]}}) is None
+    assert family({"block3_k": {"type": "float", "low": 1.0, "high": 3.0}}) is None
+    assert family({"block3_se": {"type": "choice", "choices": [0, 1]}}) is None
+    assert family({"block3_k": {"type": "choice", "choices": [True, False]}}) is None

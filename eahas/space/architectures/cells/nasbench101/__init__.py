@@ -35,6 +35,7 @@ from eahas.space.architectures.cells.nasbench101.encoding import (
     NAMES,
     OP_PARAMETERS,
     PARAMETERS,
+    canonical_columns,
     encode,
     encode_columns,
     from_config,
@@ -45,6 +46,7 @@ from eahas.space.architectures.cells.nasbench101.encoding import (
     to_config,
     violation,
 )
+from eahas.space.architectures.cells.nasbench101.family import NASBENCH101
 from eahas.space.architectures.cells.nasbench101.moves import (
     neighbours,
     sample,
@@ -64,6 +66,7 @@ __all__ = [
     "MAX_EDGES",
     "MAX_VERTICES",
     "NAMES",
+    "NASBENCH101",
     "OPERATIONS",
     "OP_PARAMETERS",
     "OUTPUT",
@@ -71,6 +74,7 @@ __all__ = [
     "Cell",
     "Network",
     "canonical",
+    "canonical_columns",
     "canonical_hash",
     "complexity",
     "complexity_columns",

@@ -18,6 +18,7 @@ from eahas.space.architectures.cells.nasbench101.cell import (
     OPERATIONS,
     OUTPUT,
     Cell,
+    canonical,
     cell_or_none,
 )
 
@@ -176,3 +177,16 @@ def graph_columns(columns: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.nda
 def encode_columns(columns: Mapping[str, np.ndarray]) -> np.ndarray:
     """`encode` of the cells in columns of PARAMETERS: float64, shape (n, 36)."""
     return _encoded(*graph_columns(columns))
+
+
+def canonical_columns(columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """`to_config(canonical(cell))` of the cells in columns of PARAMETERS: each of shape (n,).
+
+    Isomorphic cells have equal rows. Every distinct cell is put in order once.
+    """
+    bits = encode_columns(columns).astype(np.int64)
+    key = bits @ (1 << np.arange(bits.shape[1], dtype=np.int64))
+    _, first, where = np.unique(key, return_index=True, return_inverse=True)
+    rows = zip(*(columns[name][first].tolist() for name in PARAMETERS), strict=True)
+    cells = [canonical(from_config(dict(zip(PARAMETERS, row, strict=True)))) for row in rows]
+    return {name: column[where] for name, column in to_columns(cells).items()}

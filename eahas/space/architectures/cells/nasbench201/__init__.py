@@ -39,6 +39,7 @@ from eahas.space.architectures.cells.nasbench201.encoding import (
     to_columns,
     to_config,
 )
+from eahas.space.architectures.cells.nasbench201.family import NASBENCH201
 from eahas.space.architectures.cells.nasbench201.network import (
     CIFAR10,
     CIFAR100,
@@ -56,6 +57,7 @@ __all__ = [
     "IMAGENET16_120",
     "LABELS",
     "NAMES",
+    "NASBENCH201",
     "OPERATIONS",
     "PARAMETERS",
     "Cell",

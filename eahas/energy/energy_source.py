@@ -1,0 +1,60 @@
+"""Where an energy comes from: the sources that are known, and those that a spec declares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .reading import ESTIMATED, NVML_COUNTER, NVML_SAMPLED, RAPL
+
+BOUNDARIES: Mapping[str, str] = {
+    "cpu": "the processor, with its memory where the sensor covers it",
+    "gpu": "the GPU or other accelerator, all of them where there are several",
+    "gpu+cpu": "GPU and processor together",
+    "node": "the whole machine, from sensors inside it and a stated rest",
+    "wall": "the whole machine at the socket, with the losses of its power supply",
+}
+"""What an energy covers. Energies of different boundaries are never compared."""
+
+IDLE: Mapping[str, str] = {
+    "included": "the energy that the machine uses at rest is part of it",
+    "subtracted": "the energy that the machine uses at rest was subtracted",
+}
+"""How an energy treats idle power."""
+
+MIXED, NO_SOURCE = "mixed", "none"
+"""What stands in place of a source where there are several, and where none is stated."""
+
+
+@dataclass(frozen=True)
+class EnergySource:
+    """A source of energies.
+
+    Attributes:
+        name: what stands beside each energy from this source.
+        description: how it obtains energies, in one line.
+        measured: whether a sensor measured them. What is not measured is called so everywhere.
+        boundary: what its energies cover, a name from `BOUNDARIES`; None where it varies.
+        idle: a name from `IDLE`; None where it varies or has no meaning.
+        from_time: whether its energies are a formula of time, so that a slow machine increases
+            them as it increases times.
+    """
+
+    name: str
+    description: str
+    measured: bool
+    boundary: str | None = None
+    idle: str | None = None
+    from_time: bool = False
+
+
+KNOWN_SOURCES: Mapping[str, EnergySource] = {
+    source.name: source
+    for source in (
+        EnergySource(NVML_COUNTER, "NVML's total-energy counter", True, "gpu", "included"),
+        EnergySource(NVML_SAMPLED, "NVML's power, sampled and integrated", True, "gpu", "included"),
+        EnergySource(RAPL, "CPU packages and DRAM, from powercap", True, "cpu", "included"),
+        EnergySource(ESTIMATED, "CPU time x stated power", False, "cpu", from_time=True),
+    )
+}
+"""The sources of the meters in this package. A spec may declare others."""
