@@ -161,7 +161,7 @@ def test_flatten_leaves_values_alone() -> None:
             {**EXAMPLE, "TRAIN": 4},
             "TRAIN is a section of space regnet-digits and must be a map",
         ),
-        (changed(SEED=1), "'SEED' is not a parameter of space regnet-digits; allowed: REGNET.DEPTH"),
+        (changed(SEED=1), "'SEED' is not a parameter of space regnet-digits; allowed: REGNET"),
         (changed(REGNET__DEPHT=9), "'REGNET.DEPHT' is not a parameter"),
         (changed(REGNET__DEPTH=..., REGNET__DEPHT=9), "did you mean 'REGNET.DEPTH'?"),
         ({**EXAMPLE, "OPTIMS": {"BASE_LR": 1}}, "did you mean 'OPTIM.BASE_LR'?"),
