@@ -11,14 +11,22 @@ the result depends only on which packages are installed.
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
+from importlib import import_module
 from typing import Any
 
 from eahas.errors import PluginError
 
 
+def load_attribute(location: str) -> Any:
+    """The object at a location, `module:name`, as in an entry point."""
+    module, _, name = location.partition(":")
+    return getattr(import_module(module), name)
+
+
 def plugin_names(group: str) -> tuple[str, ...]:
     """The names that installed packages add to a group, in alphabetical order."""
+    from importlib.metadata import entry_points  # slow to import, and rarely needed
+
     return tuple(sorted(entry_points(group=group).names))
 
 
@@ -28,6 +36,8 @@ def load_plugin(group: str, name: str) -> Any:
     Raises PluginError where two packages add different objects under that name, and where the
     object cannot be imported.
     """
+    from importlib.metadata import entry_points
+
     named = set(entry_points(group=group, name=name))
     places = sorted({point.value for point in named})
     if len(places) > 1:

@@ -90,7 +90,7 @@ COLUMNS = (
     Column(
         "train_energy_total_j",
         "float",
-        "training energy of the node: its parts and a constant",
+        "training energy of the node, all parts",
         "J",
     ),
     Column("energy_parts", "text", "energy source of each part, as JSON"),

@@ -14,11 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from eahas.errors import SpecError, unknown
-from eahas.models.features.mnasnet import MnasNetBlock
-from eahas.models.features.nasbench101 import NasBench101Block
-from eahas.models.features.nasbench201 import NasBench201Block
-from eahas.models.features.regnet import RegNetBlock
-from eahas.plugins import load_plugin, plugin_names
+from eahas.plugins import load_attribute, load_plugin, plugin_names
 from eahas.space.space import Space
 
 GROUP = "eahas.feature_blocks"
@@ -46,18 +42,20 @@ class FeatureBlock(Protocol):
         """The features of canonical columns: shape (n, len(names))."""
 
 
-# Each takes a space and raises SpecError where the space has no such architectures.
-BLOCKS: dict[str, Callable[[Space], FeatureBlock]] = {
-    "regnet": RegNetBlock.of,
-    "mnasnet": MnasNetBlock.of,
-    "nasbench101": NasBench101Block.of,
-    "nasbench201": NasBench201Block.of,
+# Classes whose method `of` takes a space and returns its block; it raises SpecError where the space
+# has no such architectures. A class is imported at its first use.
+BLOCKS = {
+    "regnet": "eahas.models.features.regnet:RegNetBlock",
+    "mnasnet": "eahas.models.features.mnasnet:MnasNetBlock",
+    "nasbench101": "eahas.models.features.nasbench101:NasBench101Block",
+    "nasbench201": "eahas.models.features.nasbench201:NasBench201Block",
 }
 
 
 def block_maker(family: str) -> Callable[[Space], FeatureBlock] | None:
     """What makes the feature block of an architecture family, or None if it has no block."""
-    made: Callable[[Space], FeatureBlock] | None = BLOCKS.get(family) or load_plugin(GROUP, family)
+    made: Callable[[Space], FeatureBlock] | None
+    made = load_attribute(BLOCKS[family]).of if family in BLOCKS else load_plugin(GROUP, family)
     return made
 
 

@@ -1,8 +1,8 @@
 """The architecture families that there are, and which of them a space has.
 
-FAMILIES is the whole list of those that come with eahas. An installed package adds its own by an
-entry point of the group `eahas.architectures` (see `eahas.plugins`) whose name is the family's name
-and whose object is an `ArchitectureFamily`.
+FAMILIES is the whole list of those that come with eahas; a family is imported at its first use. An
+installed package adds its own by an entry point of the group `eahas.architectures` (see
+`eahas.plugins`) whose name is the family's name and whose object is an `ArchitectureFamily`.
 """
 
 from __future__ import annotations
@@ -11,32 +11,33 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from eahas.errors import PluginError, SpecError, shown
-from eahas.plugins import load_plugin, plugin_names
-from eahas.space.architectures.cells.nasbench101.family import NASBENCH101
-from eahas.space.architectures.cells.nasbench201.family import NASBENCH201
+from eahas.plugins import load_attribute, load_plugin, plugin_names
 from eahas.space.architectures.constraint import read_architecture_constraint
 from eahas.space.architectures.family import ArchitectureFamily, Network
-from eahas.space.architectures.mnasnet import MNASNET
-from eahas.space.architectures.regnet.family import REGNET, facts_from_dict
 from eahas.space.parameters import Parameter
 
 if TYPE_CHECKING:
     from eahas.space.constraints import Constraint
 
-FAMILIES = (REGNET, MNASNET, NASBENCH101, NASBENCH201)
+FAMILIES = {
+    "regnet": "eahas.space.architectures.regnet.family:REGNET",
+    "mnasnet": "eahas.space.architectures.mnasnet:MNASNET",
+    "nasbench101": "eahas.space.architectures.cells.nasbench101.family:NASBENCH101",
+    "nasbench201": "eahas.space.architectures.cells.nasbench201.family:NASBENCH201",
+}
 GROUP = "eahas.architectures"
-_BY_NAME = {family.name: family for family in FAMILIES}
 
 
 def family_names() -> tuple[str, ...]:
     """The names of all families, those of installed packages last."""
-    return tuple(dict.fromkeys((*_BY_NAME, *plugin_names(GROUP))))
+    return tuple(dict.fromkeys((*FAMILIES, *plugin_names(GROUP))))
 
 
 def find_family(name: str) -> ArchitectureFamily | None:
     """The family of a name, or None. Raises PluginError for a plug-in that is no family."""
-    if name in _BY_NAME:
-        return _BY_NAME[name]
+    if name in FAMILIES:
+        built_in: ArchitectureFamily = load_attribute(FAMILIES[name])
+        return built_in
     family = load_plugin(GROUP, name)
     if family is None:
         return None
@@ -50,10 +51,10 @@ def find_family(name: str) -> ArchitectureFamily | None:
 
 def all_families() -> Iterator[ArchitectureFamily]:
     """Every family, one after the other; packages are searched when the built-in ones are done."""
-    yield from FAMILIES
+    yield from filter(None, map(find_family, FAMILIES))
     for name in plugin_names(GROUP):
-        family = find_family(name)
-        if family is not None and name not in _BY_NAME:
+        family = None if name in FAMILIES else find_family(name)
+        if family is not None:
             yield family
 
 
@@ -104,5 +105,8 @@ def read_network(given: Any, kinds: Iterable[Any], parameters: Mapping[str, Para
         raise SpecError(f"network: a mapping, got {shown(given)}")
     named = (find_family(kind) for kind in kinds if isinstance(kind, str))
     described = (family for family in all_families() if family.describes(parameters))
-    family = next((f for f in named if f is not None), None) or next(described, REGNET)
-    return (family.read_network or facts_from_dict)(given)
+    family = next((f for f in named if f is not None), None) or next(described, None)
+    if family is None or family.read_network is None:
+        family = find_family("regnet")
+    assert family is not None and family.read_network is not None
+    return family.read_network(given)
