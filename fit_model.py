@@ -21,14 +21,15 @@ import sys
 from argparse import Namespace
 from collections.abc import Sequence
 
-from eahas.benchmark.storage import ensemble_folder as ensembles
-from eahas.benchmark.storage.folder import replaceable
+from eahas.benchmark.storage.benchmark_folder import model_contents
+from eahas.benchmark.storage.folder import replaceable, save_folder
 from eahas.cli import accelerators, run_command
 from eahas.cli.arguments import Parser, whole
 from eahas.cli.format_metrics import summary
 from eahas.cli.inputs import read_records_of
 from eahas.cli.progress import Bars
 from eahas.cli.tuning import add_tuning_options, tune_components, write_settings
+from eahas.models.ensemble import Ensemble
 
 EXAMPLE = """example:
   python fit_model.py --model bezier_nn_STAR --search_space regnet-digits \\
@@ -74,7 +75,8 @@ def fit_one(arguments: Namespace) -> None:
     """Fit, evaluate on held-out runs, and save.
 
     A fit to records uses the train and valid parts of the split, and is evaluated on test. A fit to
-    Accel-NASBench's data set uses the train part only, and is evaluated on all three parts.
+    Accel-NASBench's data set uses the train part only, and is evaluated on all three parts. If
+    curves have several schedules, those with the schedule of the learning curve are fitted.
     """
     accelerators.check(arguments)
     folder = replaceable(str(accelerators.ensemble_folder(arguments)))
@@ -87,7 +89,7 @@ def fit_one(arguments: Namespace) -> None:
     from surrogates.evaluation.quality import quality
     from surrogates.evaluation.side_metrics import side_metrics
     from surrogates.families import configured, family
-    from surrogates.fitting import Component, fit_components
+    from surrogates.fitting import Component, fit_components, split_components
     from sweeps.specs import load_spec
 
     chosen = family(arguments.model)
@@ -103,6 +105,7 @@ def fit_one(arguments: Namespace) -> None:
     energies = checked_energies(rows, spec)
     runs = runs_from_records(rows, spec)
     component = Component(chosen, settings, accelerators.targets(arguments, spec))
+    component = split_components([component], spec)[0]
     (component,), comments = tune_components(
         [component], runs, arguments, folder, seed=arguments.seed
     )
@@ -119,11 +122,12 @@ def fit_one(arguments: Namespace) -> None:
         )
         metrics = quality([model], runs.side("test"), report=bars)
     if is_accel_nasbench:
+        assert isinstance(model, Ensemble)  # the targets of Accel-NASBench are scalars
         for side in accelerators.SIDES:
             print(f"{side} metrics: {side_metrics(model, runs.side(side))}")
         print()
     print(summary(metrics, model.targets, energies))
-    ensembles.save(model, folder)
+    save_folder(folder, *model_contents(model))
     print(f'\nwrote {folder}; load it with eahas.api.load_ensemble("{folder}")')
 
 

@@ -18,6 +18,7 @@ from eahas.benchmark.storage.benchmark_folder import read_model as _read_model
 from eahas.benchmark.storage.manifest import BENCHMARK as _BENCHMARK
 from eahas.benchmark.storage.manifest import ENSEMBLE as _ENSEMBLE
 from eahas.benchmark.storage.manifest import MODELS as _MODELS
+from eahas.benchmark.storage.manifest import TABLE as _TABLE
 from eahas.benchmark.storage.registry import EA_HAS_BENCH_NAMES as EA_HAS_BENCH_NAMES
 from eahas.errors import CheckpointError as CheckpointError
 from eahas.errors import ConfigError as ConfigError
@@ -62,7 +63,8 @@ def load_ensemble(name_or_path: str | os.PathLike[str]) -> Model:
     place = _registry.locate(name_or_path)
     if place.manifest.kind in _MODELS:
         if place.model is not None:
-            what = "an ensemble" if place.manifest.kind == _ENSEMBLE else "a table"
+            what = "a table" if place.manifest.kind == _TABLE else "a model"
+            what = "an ensemble" if place.manifest.kind == _ENSEMBLE else what
             raise CheckpointError(f"{place.folder} is {what}: {place.model} is nothing in it")
         return _read_model(place.folder, place.manifest)
     if place.model is None:

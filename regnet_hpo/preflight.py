@@ -88,6 +88,11 @@ def check_trainable(spec: Spec) -> None:
         ("scalar", spec.scalars, scalars),
     ):
         for target in targets:
+            if not target.schedule.is_every_epoch or (kind == "curve" and target.cumulative):
+                raise SpecError(
+                    f"{spec.name}: the trainer evaluates after every epoch and records no running "
+                    f"totals; {target.name} must be a curve of every epoch that is not cumulative"
+                )
             if target.name in EMA_CURVES and not ema:
                 raise SpecError(f"{spec.name}: the target {target.name} needs training: ema")
             if target.name not in recorded:

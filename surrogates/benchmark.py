@@ -10,7 +10,6 @@ from typing import Any
 
 from eahas.benchmark.storage.benchmark_folder import write_benchmark
 from eahas.errors import FitError
-from eahas.models.ensemble import Ensemble
 from eahas.models.support import support_of
 from eahas.records.schema import check_rows
 from eahas.spec.spec import Spec
@@ -21,7 +20,7 @@ from surrogates.data.progress import Report
 from surrogates.data.transforms import check_positive
 from surrogates.evaluation.quality import benchmark_quality
 from surrogates.families import Family, Settings, family
-from surrogates.fitting import Component, fit_components
+from surrogates.fitting import Component, FittedModel, fit_components
 from surrogates.uncertainty.crossfit import FOLDS
 
 MODELS = ("bezier_nn_STAR", "nn_E")  # the default families
@@ -44,7 +43,7 @@ class Fitted:
     spec: Spec
     runs: Runs
     learned: Runs
-    models: tuple[Ensemble, ...]
+    models: tuple[FittedModel, ...]
     noise: Mapping[str, str]
     quality: Mapping[str, Any]
 

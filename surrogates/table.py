@@ -13,7 +13,7 @@ import numpy as np
 from eahas.benchmark.storage.benchmark_folder import write_benchmark
 from eahas.errors import FitError, shown
 from eahas.models.table import Table
-from eahas.models.uncertainty.distribution import on_log_scale
+from eahas.models.uncertainty.distribution import LOG_OF_ZERO, on_log_scale, to_log_scale
 from eahas.records.schema import check_rows
 from eahas.spec.spec import Spec
 from eahas.spec.targets import Target
@@ -105,13 +105,20 @@ def build_table(runs: Runs) -> Table:
     epochs[row] = runs.epochs
     values, seed_variance, error_quantiles = {}, {}, {}
     for target in runs.spec.targets:
-        name, observed = target.name, _bounded(runs.values_of(target), target)
+        name, lengths = target.name, target.schedule.counts(epochs)
+        observed = _bounded(runs.only([name]).values_of(target), target)
         entries = np.full((*present.shape, *observed.shape[1:]), np.nan, dtype=observed.dtype)
         entries[row, column] = observed
-        scaled = np.log(entries) if on_log_scale(target) else entries.astype(float)
-        sampled = at_positions(scaled, epochs) if target.kind == "curve" else scaled[..., None]
+        scaled = to_log_scale(target, entries)
+        sampled = at_positions(scaled, lengths) if target.kind == "curve" else scaled[..., None]
         values[name] = entries
         seed_variance[name], error_quantiles[name] = fit_seed_variance(sampled)
+        if target.kind == "curve" and target.cumulative:  # values of 0 do not vary
+            varies = (np.nan_to_num(sampled, nan=LOG_OF_ZERO) > LOG_OF_ZERO).any(axis=(0, 1))
+            _, error_quantiles[name] = fit_seed_variance(sampled[..., varies])
+    for target in runs.spec.curves:
+        if target.total is not None:
+            error_quantiles[target.name] = error_quantiles[target.total]
     return Table(
         spec=runs.spec,
         name=NAME,
@@ -139,9 +146,11 @@ def _bounded(observed: Array, target: Target) -> Array:
     """
     if not np.isfinite(observed).any():
         raise FitError(f"no run has a value of {target.name}")
-    if on_log_scale(target) and (observed <= 0).any():
+    cumulative = target.kind == "curve" and target.cumulative
+    if on_log_scale(target) and ((observed < 0) if cumulative else (observed <= 0)).any():
         raise FitError(f"{target.name} is on a log scale and has a value that is not positive")
-    stored = observed.astype(np.float32 if target.kind == "curve" else np.float64)
+    single = target.kind == "curve" and not cumulative
+    stored = observed.astype(np.float32 if single else np.float64)
     bounded: Array = np.clip(stored, target.low, target.high)
     return bounded
 

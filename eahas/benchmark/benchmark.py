@@ -14,6 +14,7 @@ from eahas.benchmark.energies import require_comparable
 from eahas.benchmark.model_set import ModelSet
 from eahas.benchmark.optima import Point, best_points, front_points
 from eahas.benchmark.prediction import FloatArray, IntArray, Prediction
+from eahas.benchmark.reached import curve_of_total, reached_at, spent_at
 from eahas.benchmark.storage.benchmark_folder import NOTICE as NOTICE
 from eahas.benchmark.storage.benchmark_folder import RECORDS as RECORDS
 from eahas.benchmark.storage.folder import read_file
@@ -33,6 +34,9 @@ from eahas.models.table import Table
 from eahas.models.uncertainty.seed_noise import check_seed
 from eahas.records.parquet import mixed_columns, read_table
 from eahas.space.space import Config
+from eahas.spec.fidelities import watched_epochs
+from eahas.spec.schedule import EVERY_EPOCH
+from eahas.spec.targets import Target
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -79,44 +83,78 @@ class Benchmark(ModelSet):
         """What is reached and spent at the end of every epoch, as arrays.
 
         `epoch` is (E,), from 1 to MAX_EPOCH, or to the largest one of a list. Every curve and every
-        cumulative scalar (time, energy) is (E,), or (n, longest) padded with NaN for a list. A
-        cumulative scalar grows by the same amount in each epoch and equals the prediction at the
-        last one, as in `query`. `noise_seed` and errors: as `predict`.
+        cumulative scalar (time, energy) is (E,), or (n, longest) padded with NaN for a list: what
+        `query` returns at each epoch, and NaN before the first value of a curve. `noise_seed` and
+        errors: as `predict`.
         """
         prediction = self.predict(config, noise_seed=noise_seed)
-        epochs = np.asarray(prediction.epochs)
-        epoch = np.arange(1, int(epochs.max()) + 1, dtype=float)
-        reached = dict(prediction.curves)
-        share = epoch / epochs[..., None]
-        for target in self.scalars:
-            if target.cumulative:
-                spent = np.asarray(prediction[target.name])[..., None] * share
-                reached[target.name] = np.where(share <= 1.0, spent, np.nan)
-        return {"epoch": epoch, **reached}
+        epochs = np.atleast_1d(prediction.epochs)
+        epoch = np.arange(1, int(epochs.max()) + 1)
+        at = np.broadcast_to(epoch, (len(epochs), len(epoch)))
+        share = epoch / np.asarray(prediction.epochs)[..., None]
+        found: dict[str, FloatArray] = {"epoch": epoch.astype(float)}
+        for target in self.targets:
+            value = np.asarray(prediction[target.name])
+            reached = self._reached(prediction, target, at, epochs)
+            if reached is not None:
+                found[target.name] = reached[0] if prediction.single else reached
+            elif target.kind == "curve":
+                found[target.name] = value
+            elif target.cumulative:
+                found[target.name] = np.where(share <= 1.0, value[..., None] * share, np.nan)
+        return found
+
+    def _reached(
+        self, prediction: Prediction[Any, Any], target: Target, at: IntArray, epochs: IntArray
+    ) -> FloatArray | None:
+        """A target after the epochs `at` (n, A) of runs of `epochs` (n,), where a schedule says.
+
+        That is of a curve with a schedule, and of a scalar at which a curve ends; else None.
+        """
+        if target.kind == "curve":
+            if target.schedule.is_every_epoch:
+                return None
+            return reached_at(target, np.atleast_2d(prediction[target.name]), at, epochs)
+        curve = curve_of_total(target, self.curves)
+        if curve is None:
+            return None
+        return spent_at(curve, np.atleast_2d(prediction[curve.name]), at, epochs)
 
     def query(
         self, config: Config, at: int | None = None, *, noise_seed: int | None = None
     ) -> dict[str, float]:
         """What has been reached and spent at the end of epoch `at` (default: the last).
 
-        Every curve at that epoch; of a cumulative scalar the share of the epochs, so that time and
-        energy are monotone in `at`; any other scalar whole. `noise_seed` is that of `predict`.
-        Raises ConfigError for `at` outside 1..MAX_EPOCH.
+        Every curve at that epoch, one with a schedule at its last epoch up to `at`; of a cumulative
+        scalar what the curve that ends at it has come to, or without one the share of the epochs,
+        so that time and energy are monotone in `at`; any other scalar whole. `noise_seed` is that
+        of `predict`. Where the spec says which epochs can be watched, `at` is one of them. Raises
+        ConfigError for `at` outside 1..MAX_EPOCH, and where a curve has no value up to `at`.
         """
         if not isinstance(config, Mapping):
             raise ConfigError(f"query takes one configuration, got {type(config).__name__}")
         prediction = self.predict(config, noise_seed=noise_seed)
         last = prediction.epochs
-        epoch = last if at is None else at
+        watched = watched_epochs(self.spec.fidelities) or EVERY_EPOCH
+        epoch = watched.epoch_at(watched.counts(last) - 1, last) if at is None else at
         if not is_whole(epoch) or not 1 <= epoch <= last:
             raise ConfigError(f"at={shown(at)}: allowed are whole epochs in 1..{last}")
+        if not watched.includes(int(epoch), last):
+            raise ConfigError(f"at={shown(at)}: a run of {last} epochs is watched at {watched}")
         found: dict[str, float] = {"epoch": int(epoch)}
-        share = int(epoch) / last
-        for name, curve in prediction.curves.items():
-            found[name] = float(curve[epoch - 1])
-        for target in self.scalars:
-            value = float(prediction[target.name])
-            found[target.name] = value * share if target.cumulative else value
+        then, epochs, share = np.array([[int(epoch)]]), np.array([last]), int(epoch) / last
+        for target in self.curves:
+            if not target.schedule.reached(int(epoch), last):
+                raise ConfigError(f"at={shown(at)}: {target.name} has values at {target.schedule}")
+        for target in self.curves + self.scalars:
+            value: Any = prediction[target.name]
+            reached = self._reached(prediction, target, then, epochs)
+            if reached is not None:
+                found[target.name] = float(reached[0, 0])
+            elif target.kind == "curve":
+                found[target.name] = float(value[epoch - 1])
+            else:
+                found[target.name] = float(value) * share if target.cumulative else float(value)
         return found
 
     def best(self, target: str, n: int = 1, at: int | None = None) -> list[Point]:

@@ -133,5 +133,5 @@ def predicted_fronts(
 def _last_value(prediction: Any, target: Target) -> Array:
     value: Array = prediction[target.name]
     if target.kind == "curve":
-        value = value[np.arange(len(value)), prediction.epochs - 1]
+        value = value[np.arange(len(value)), target.schedule.counts(prediction.epochs) - 1]
     return value

@@ -20,6 +20,7 @@ from eahas.models.protocol import Model
 from eahas.models.support import Everywhere, JointSupport, Support
 from eahas.models.table import Table
 from eahas.space.space import Space
+from eahas.spec.fidelities import described
 from eahas.spec.spec import Spec
 from eahas.spec.targets import Target, main_curve
 
@@ -81,6 +82,15 @@ class ModelSet:
     @property
     def space(self) -> Space:
         return self.spec.space
+
+    @property
+    def fidelities(self) -> tuple[dict[str, Any], ...]:
+        """The fidelities as plain data: `role`, `name`, and `choices`, `low`, `high` or `epochs`.
+
+        See `eahas.spec.fidelities`. A fidelity is a parameter of the configuration, but for the
+        epochs watched, which are the argument `at` of `query`.
+        """
+        return described(self.spec.fidelities, self.space)
 
     @property
     def energy_source(self) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from eahas.benchmark.reached import curve_of_total, reached_at, spent_at
 from eahas.checks import is_whole
 from eahas.errors import ConfigError, EahasError, shown
 from eahas.models.table import Table
@@ -74,8 +75,14 @@ def true_values(table: Table, name: str, at: int | None = None) -> Array:
         raise ConfigError(f"at={shown(at)}: allowed are whole epochs in 1..{longest}")
     then = epochs if at is None else np.full_like(epochs, at)
     value = inverse_link(target, table.summary(name).location)
+    curve = curve_of_total(target, table.targets)
     if target.kind == "curve":
-        reached = value[np.arange(len(epochs)), np.minimum(then, longest) - 1]
+        reached = reached_at(target, value, then[:, None], epochs)[:, 0]
+        if not target.schedule.reached(np.minimum(then, epochs), epochs).any():
+            raise ConfigError(f"at={shown(at)}: {name} has values at {target.schedule}")
+    elif curve is not None and at is not None:
+        values = inverse_link(curve, table.summary(curve.name).location)
+        reached = spent_at(curve, values, then[:, None], epochs)[:, 0]
     else:
         reached = value * (then / epochs) if target.cumulative else value
     return np.where(then <= epochs, reached, np.nan)

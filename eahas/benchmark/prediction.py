@@ -29,7 +29,8 @@ class Prediction(Generic[ScalarT, EpochsT]):
     """The prediction for one configuration, or for a list with one more axis in front.
 
     `prediction[name]` is the value of a target: a curve is (E,), or (n, longest) padded with NaN
-    past each end; a scalar is a float, or (n,). A scalar target is an attribute too
+    past each end; a scalar is a float, or (n,). A curve with a schedule has a value for each of the
+    epochs `epochs_of(name)` instead of for each epoch. A scalar target is an attribute too
     (`prediction.runtime_s`), unless a prediction has another attribute of that name. `std` and
     `interval(level)` map every target to its standard deviation and to (low, high). Everything is
     computed at its first use.
@@ -131,6 +132,23 @@ class Prediction(Generic[ScalarT, EpochsT]):
     def curves(self) -> Mapping[str, FloatArray]:
         """The value of each curve."""
         return PredictionMapping(self, "value", self.benchmark.curve_names)
+
+    def epochs_of(self, name: str) -> IntArray | FloatArray:
+        """The epochs of the values of a curve, in the shape of its value.
+
+        For a list they are floats, padded with NaN. KeyError naming the curves for an unknown one.
+        """
+        schedules = {target.name: target.schedule for target in self.benchmark.curves}
+        if name not in schedules:
+            raise KeyError(f"{name!r}; there are {', '.join(schedules)}")
+        schedule, lengths = schedules[name], self._query.epochs
+        if self.single:
+            return schedule.epochs_of(lengths).copy()
+        counts = schedule.counts(lengths)
+        epochs = np.full((len(counts), int(counts.max())), np.nan)
+        for row, length, count in zip(epochs, lengths.tolist(), counts.tolist(), strict=True):
+            row[:count] = schedule.epochs_of(length)
+        return epochs
 
     @property
     def std(self) -> Mapping[str, ScalarT | FloatArray]:
@@ -239,6 +257,7 @@ def prediction_view(prediction: Prediction[Any, Any], level: float = 0.9) -> Pre
             high=high,
             energy=models.energies.get(target.name),
             r2=held_out_r2(models.manifest, target),
+            epochs=prediction.epochs_of(target.name) if target.kind == "curve" else None,
         )
 
     return PredictionView(

@@ -27,7 +27,9 @@ def format_prediction(view: PredictionView, *, drawn: bool, columns: int) -> str
         unit = unit_of(main.target, main.source or "") or "its own unit"
         lines += [
             f"{label(main.target)} in {unit}, with its {interval}",
-            terminal.curve(main.value, main.low, main.high, columns=columns, drawn=drawn),
+            terminal.curve(
+                main.value, main.low, main.high, main.epochs, columns=columns, drawn=drawn
+            ),
             "",
         ]
     lines.append(f"{'':{LABEL}}{'predicted':>{VALUE}}{interval:>{SPAN}}{'held-out R2':>{R2}}")
@@ -47,7 +49,7 @@ def format_list(view: PredictionView) -> str:
     for i, epochs in enumerate(view.epochs):
         cells = ""
         for t in targets:
-            at = (i, epochs - 1) if t.target.kind == "curve" else i
+            at = (i, t.lengths(epochs) - 1) if t.target.kind == "curve" else i
             low, high = number(t.low[at]), number(t.high[at])
             cells += " " + f"{number(t.value[at])} [{low}, {high}]".rjust(CELL - 1)
         lines.append(f"{i:<4}{epochs:>6}{cells}")

@@ -28,45 +28,71 @@ def can_draw(stream: TextIO | None = None) -> bool:
     return encoding.lower().replace("-", "") == "utf8"
 
 
-def curve(value: Array, low: Array, high: Array, *, columns: int, drawn: bool) -> str:
-    """A curve over the epochs 1..E with its interval, each (E,), as lines of text."""
-    return plot(value, low, high, columns=columns) if drawn else table(value, low, high)
+def curve(
+    value: Array,
+    low: Array,
+    high: Array,
+    epochs: Array | None = None,
+    *,
+    columns: int,
+    drawn: bool,
+) -> str:
+    """A curve with its band as lines of text: values at `epochs` (default: 1..L), each (L,)."""
+    if drawn:
+        return plot(value, low, high, epochs, columns=columns)
+    return table(value, low, high, epochs)
 
 
-def plot(value: Array, low: Array, high: Array, *, columns: int, rows: int = HEIGHT) -> str:
-    """The curve as a line of dots and its interval as a light pattern, with labelled axes."""
+def plot(
+    value: Array,
+    low: Array,
+    high: Array,
+    epochs: Array | None = None,
+    *,
+    columns: int,
+    rows: int = HEIGHT,
+) -> str:
+    """The curve as a line of dots, its band as a light pattern, with both axes labelled."""
+    epochs = np.arange(1, len(value) + 1) if epochs is None else epochs
     bottom, top, step = _axis(float(low.min()), float(high.max()), rows)
     ticks = {_row(y, bottom, top, rows): y for y in np.arange(bottom, top + step / 2, step)}
     margin = max(len(f"{y:g}") for y in ticks.values())
-    cells = _cells(value, low, high, bottom, top, rows, columns - margin - 2)
+    cells = _cells(epochs, (value, low, high), (bottom, top), rows, columns - margin - 2)
     lines = []
     for r, text in enumerate(cells):
         tick = f"{ticks[r]:>{margin}g} ┤" if r in ticks else " " * margin + " │"
         lines.append((tick + text).rstrip())
     inner = columns - margin - 2
-    last = f"{len(value)} epochs" if len(value) > 1 else ""
+    first, last = f"{epochs[0]}", f"{epochs[-1]} epochs" if len(value) > 1 else ""
     lines.append(" " * margin + " └" + "─" * inner)
-    lines.append(" " * (margin + 2) + "1" + last.rjust(inner - 1))
+    lines.append(" " * (margin + 2) + first + last.rjust(inner - len(first)))
     return "\n".join(lines)
 
 
-def table(value: Array, low: Array, high: Array, rows: int = 10) -> str:
-    """The curve and its interval at a few epochs, as an ASCII table."""
-    epochs = np.unique(np.linspace(1, len(value), min(rows, len(value))).round().astype(int))
+def table(
+    value: Array, low: Array, high: Array, epochs: Array | None = None, rows: int = 10
+) -> str:
+    """The same at a few epochs, in plain ASCII."""
+    epochs = np.arange(1, len(value) + 1) if epochs is None else epochs
+    places = np.unique(np.linspace(1, len(value), min(rows, len(value))).round().astype(int)) - 1
     lines = [f"{'epoch':>8}{'value':>10}{'low':>10}{'high':>10}"]
-    for e in epochs:
-        cells = (number(float(a[e - 1])) for a in (value, low, high))
-        lines.append(f"{e:>8}" + "".join(f"{cell:>10}" for cell in cells))
+    for k in places:
+        cells = (number(float(a[k])) for a in (value, low, high))
+        lines.append(f"{epochs[k]:>8}" + "".join(f"{cell:>10}" for cell in cells))
     return "\n".join(lines)
 
 
 def _cells(
-    value: Array, low: Array, high: Array, bottom: float, top: float, rows: int, columns: int
+    epochs: Array,
+    curves: tuple[Array, Array, Array],
+    ends: tuple[float, float],
+    rows: int,
+    columns: int,
 ) -> list[str]:
     """Rows of braille characters. A cell with a part of the line shows no part of the interval."""
+    (value, low, high), (bottom, top) = curves, ends
     across, down = 2 * columns, 4 * rows
-    positions = np.linspace(1, len(value), across)
-    epochs = np.arange(1, len(value) + 1)
+    positions = np.linspace(epochs[0], epochs[-1], across)
 
     def heights(y: Array) -> Array:
         share = (top - np.interp(positions, epochs, y)) / (top - bottom)

@@ -88,7 +88,7 @@ class Ensemble(PredictMixin):
         return replace(self, primary=target)
 
     def predict_members(self, config: Any) -> dict[str, Array]:
-        """The prediction of each member, (M, MAX_EPOCH) for a curve and (M,) for a scalar.
+        """The prediction of each member, (M, L) for a curve and (M,) for a scalar.
 
         For a list: (M, n, longest), padded with NaN, and (M, n).
         """
@@ -102,7 +102,8 @@ class Ensemble(PredictMixin):
         """The predictive distribution of every target for the configurations of a query."""
         outputs = self.regressor.one if query.single else self.regressor.many
         out = outputs(query.features_for(self.features))
-        summary = summarise(self.head, self.seed_noise, self._inflation, out, query.epochs)
+        lengths = self.head.lengths(query.epochs)
+        summary = summarise(self.head, self.seed_noise, self._inflation, out, lengths)
         return EnsemblePosterior(query, summary, self.index, self.error_quantiles, self.name)
 
     @cached_property

@@ -24,10 +24,12 @@ Array = np.ndarray
 
 @dataclass(frozen=True, eq=False)
 class CurveHead:
-    """The curves of a run, as a codec draws them.
+    """The curves of a run, as a codec draws them; all of them have one schedule.
+
+    The L values of a curve are those at the L epochs that its schedule has in a run.
 
     Outputs, in order: those of the codec, then for each of C curves the log standard deviation of
-    runs around it at its first and at its last epoch.
+    runs around it at its first and at its last value.
     """
 
     curves: tuple[Target, ...]
@@ -46,12 +48,16 @@ class CurveHead:
         """How many of the outputs, the last ones, are log deviations."""
         return 2 * len(self.curves)
 
-    def locations(self, out: Array, epochs: int, of: slice = EVERY) -> Array:
-        """Curves at the epochs 1..E of outputs (..., outputs): shape (..., C, E).
+    def lengths(self, epochs: Any) -> Any:
+        """How many values the curves of runs of so many epochs have, an int or (n,)."""
+        return self.curves[0].schedule.counts(epochs)
+
+    def locations(self, out: Array, length: int, of: slice = EVERY) -> Array:
+        """Curves of L values of outputs (..., outputs): shape (..., C, L).
 
         Only the curves `of`, where they are given.
         """
-        return self.codec.curves(out[..., : self.codec.outputs], epochs, of)
+        return self.codec.curves(out[..., : self.codec.outputs], length, of)
 
     @cached_property
     def _bounds(self) -> tuple[Array, Array]:
@@ -60,13 +66,13 @@ class CurveHead:
         return np.array(low)[:, None], np.array(high)[:, None]
 
     def bounded(self, locations: Array, of: slice = EVERY) -> Array:
-        """Curves (..., C, E), or those `of` them, inside their targets' bounds; in place."""
+        """Curves (..., C, L), or those `of` them, inside their targets' bounds; in place."""
         low, high = self._bounds
         np.maximum(locations, low[of], out=locations)
         return np.minimum(locations, high[of], out=locations)
 
     def of_target(self, values: Array, k: int) -> Array:
-        """The part of values (..., C, E) that belongs to one target: (..., E)."""
+        """The part of values (..., C, L) that belongs to one target: (..., L)."""
         return values[..., k, :]
 
 
@@ -96,6 +102,10 @@ class ScalarHead:
     def per_epoch(self) -> Array:
         """1 for each cumulative target on a log scale, else 0; shape (T,)."""
         return np.array([float(t.cumulative and on_log_scale(t)) for t in self.scalars])
+
+    def lengths(self, epochs: Any) -> Any:
+        """The epochs of runs, as they are: on them the locations of totals depend."""
+        return epochs
 
     def locations(self, out: Array, epochs: Any) -> Array:
         """Linked locations of outputs (..., outputs): shape (..., T). `epochs`: an int or (n,)."""

@@ -3,7 +3,7 @@
 The summary of the members has three parts on the transformed scale (see
 `eahas.models.uncertainty.distribution`): their mean (`location`), their disagreement (`epistemic`)
 and the deviation between runs with different seeds (`aleatoric`). With M members, n configurations,
-C curves of E epochs and T scalars, members have the shape (M, C, E) or (M, T) for one configuration
+C curves of L values and T scalars, members have the shape (M, C, L) or (M, T) for one configuration
 and (M, n, C, longest) or (M, n, T) for a list. The parts have the same shapes without the M.
 """
 
@@ -33,7 +33,9 @@ SHARED = "all of its targets"  # in the seed of what all models share; no model 
 
 @dataclass(frozen=True, eq=False)
 class MemberSummary:
-    """The summary of the outputs `out` of every member, (M, ..., outputs), for runs of `epochs`.
+    """The summary of the outputs `out` of every member, (M, ..., outputs), for runs of `lengths`.
+
+    `lengths` are those of `Head.lengths`: of curves the number of values, of scalars the epochs.
 
     Each part is computed at its first use: the deviations cost more than the mean.
     """
@@ -42,12 +44,12 @@ class MemberSummary:
     seed_noise: SeedNoise
     inflation: Array  # of the members' disagreement on each target: (C, 1) or (T,)
     out: Array
-    epochs: Any
+    lengths: Any
 
     @cached_property
     def members(self) -> Array:
         """The location that each member predicts."""
-        return self.head.locations(self.out, self.epochs)
+        return self.head.locations(self.out, self.lengths)
 
     @cached_property
     def location(self) -> Array:
@@ -92,7 +94,7 @@ def _inflated_spread(members: Array, location: Array, inflation: Array) -> Array
 
 @dataclass(frozen=True, eq=False)
 class CurveListSummary:
-    """The summary of a list of curves with different lengths, `epochs` (n,): NaN past each end.
+    """The summary of a list of curves of different `lengths` (n,): NaN past each end.
 
     Each part is computed in blocks of rows: the members of all rows are never in memory at once. Of
     a list that `is_long`, `mean` and `distribution` compute one curve, and keep nothing.
@@ -102,12 +104,12 @@ class CurveListSummary:
     seed_noise: SeedNoise
     inflation: Array
     out: Array
-    epochs: Array
+    lengths: Array
 
     def _blocks(self) -> Iterator[tuple[Array, int, MemberSummary]]:
         """Rows of one length, that length, and their summary, which is not kept."""
-        for length in np.unique(self.epochs).tolist():
-            rows = np.flatnonzero(self.epochs == length)
+        for length in np.unique(self.lengths).tolist():
+            rows = np.flatnonzero(self.lengths == length)
             for start in range(0, len(rows), CURVE_BLOCK):
                 block = rows[start : start + CURVE_BLOCK]
                 out = self.out[:, block]
@@ -117,7 +119,7 @@ class CurveListSummary:
     @property
     def shape(self) -> tuple[int, int, int]:
         """(n, C, longest)"""
-        return len(self.epochs), len(self.head.curves), int(self.epochs.max())
+        return len(self.lengths), len(self.head.curves), int(self.lengths.max())
 
     @property
     def is_long(self) -> bool:
@@ -181,12 +183,12 @@ Summary = MemberSummary | CurveListSummary
 
 
 def summarise(
-    head: Head, seed_noise: SeedNoise, inflation: Array, out: Array, epochs: Any
+    head: Head, seed_noise: SeedNoise, inflation: Array, out: Array, lengths: Any
 ) -> Summary:
-    """The summary of outputs (M, outputs) and an int, or of (M, n, outputs) and epochs (n,)."""
+    """The summary of outputs (M, outputs) and an int, or of (M, n, outputs) and lengths (n,)."""
     if isinstance(head, CurveHead) and out.ndim > 2:
-        return CurveListSummary(head, seed_noise, inflation, out, epochs)
-    return MemberSummary(head, seed_noise, inflation, out, epochs)
+        return CurveListSummary(head, seed_noise, inflation, out, lengths)
+    return MemberSummary(head, seed_noise, inflation, out, lengths)
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,7 +212,7 @@ class EnsemblePosterior:
         """The prediction in the target's unit: the mean of the members.
 
         On a log scale it is the mean of the logarithms, hence the median of the posterior. A curve
-        is (E,) or (n, longest), a scalar a float or (n,).
+        is (L,) or (n, longest), a scalar a float or (n,).
         """
         k, described = self.index[target]
         if isinstance(self.summary, CurveListSummary):
@@ -250,14 +252,14 @@ class EnsemblePosterior:
         curves = isinstance(self.summary.head, CurveHead)
         runs = np.array(self.summary.location)
         rows = [runs] if query.single else runs
-        lengths = [query.epochs] if query.single else query.epochs
+        lengths = [self.summary.lengths] if query.single else self.summary.lengths
         aleatoric = self.summary.aleatoric
         deviations = [aleatoric] if query.single else aleatoric
-        for flat, row, deviation, epochs in zip(
+        for flat, row, deviation, length in zip(
             query.flats, rows, deviations, lengths, strict=True
         ):
             shared, fresh = generators(seed, flat, SHARED, self.name)
-            shape = (seed_noise.series, int(epochs) if curves else 1)
+            shape = (seed_noise.series, int(length) if curves else 1)
             noise = seed_noise.draw(
                 shared.standard_normal(seed_noise.factors), fresh.standard_normal(shape)
             )

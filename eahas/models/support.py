@@ -1,13 +1,13 @@
-"""Whether a configuration lies where training runs were: the support of an answer.
+"""The support of a prediction: whether a configuration is similar to the training configurations.
 
-The distance of two configurations is the sum over parameters of how far they differ: |a - b| of a
-min-max scaled number, on a log scale where it is drawn on one, and 0 or 1 of a choice (Gower, "A
-general coefficient of similarity", 1971). A configuration's own distance is its mean distance to
-the NEAREST training configurations. The score is the share of the training configurations whose
-distance to the others is at least as large (a conformal p-value). It is about uniform on
-configurations that were drawn like the training ones, so that a score below 0.01 marks what one in
-a hundred of those would be. Of n training configurations it is 1 / (n + 1), the least that it can
-be, where a configuration is farther out than each of them.
+The distance of two configurations is a sum over parameters: |a - b| for a min-max scaled number (on
+a log scale where it is sampled on one), and 0 or 1 for a choice (Gower, "A general coefficient of
+similarity", 1971). The distance of one configuration is its mean distance to the nearest NEIGHBOURS
+training configurations. The score is the share of the training configurations whose distance to the
+others is at least as large (a conformal p-value). It is about uniform on configurations that were
+sampled like the training ones: one in a hundred of those has a score below 0.01. With n training
+configurations, the smallest score is 1 / (n + 1), for a configuration whose distance is larger than
+that of each of them.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Support:
 
 @dataclass(frozen=True)
 class Everywhere:
-    """The support of a table: what it answers was trained."""
+    """The support of a table: every configuration that it predicts was trained."""
 
     least = 1.0
 

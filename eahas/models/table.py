@@ -17,9 +17,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from eahas.errors import ConfigError, EahasError, shown, unknown
+from eahas.models.curves.monotone import rising
 from eahas.models.protocol import PredictMixin
 from eahas.models.query import Query, make_query
-from eahas.models.uncertainty.distribution import Distribution, inverse_link, on_log_scale
+from eahas.models.uncertainty.distribution import Distribution, inverse_link, to_log_scale
 from eahas.models.uncertainty.error_quantiles import ErrorQuantiles
 from eahas.models.uncertainty.seed_variance import SeedVariance, moments
 from eahas.space.space import Space
@@ -47,7 +48,7 @@ class Table(PredictMixin):
         present (N, S): whether there is such a run.
         points: how many configurations the space has; a partial table has fewer.
         values: of each target, in its unit and NaN where a run has none: a curve (N, S, longest)
-            in float32, a scalar (N, S).
+            in float32, a cumulative curve and a scalar (N, S) in float64.
         typical: of each target, how far seeds lie apart.
         laws: of each target, how errors spread: that of a new seed's run around the mean.
     """
@@ -88,6 +89,10 @@ class Table(PredictMixin):
     def _target(self) -> dict[str, Target]:
         return {target.name: target for target in self.targets}
 
+    def lengths(self, name: str, epochs: Any) -> Any:
+        """How many values the curve of a name has in runs of so many epochs, an int or (n,)."""
+        return self._target[name].schedule.counts(epochs)
+
     def target(self, name: str) -> Target:
         """The target of a name; EahasError where the table does not hold it."""
         if not isinstance(name, str) or name not in self._target:
@@ -103,7 +108,7 @@ class Table(PredictMixin):
         return replace(self, primary=self.target(target).name)
 
     def predict_members(self, config: Any) -> dict[str, Array]:
-        """The run of each seed, (S, MAX_EPOCH) for a curve and (S,) for a scalar; NaN: no run.
+        """The run of each seed, (S, L) for a curve and (S,) for a scalar; NaN: no run.
 
         For a list: (S, n, longest), padded with NaN, and (S, n).
         """
@@ -113,7 +118,7 @@ class Table(PredictMixin):
         for name in self._target:
             runs = self.values[name][rows].astype(float)
             if self._target[name].kind == "curve":
-                runs = runs[..., : np.max(query.epochs)]
+                runs = runs[..., : np.max(self.lengths(name, query.epochs))]
             members[name] = runs if isinstance(rows, int) else np.moveaxis(runs, 1, 0)
         return members
 
@@ -148,15 +153,27 @@ class Table(PredictMixin):
         )
 
     def summary(self, name: str) -> Summary:
-        """Location and deviations of a target, of every configuration; computed once."""
+        """Location and deviations of a target, of every configuration; computed once.
+
+        Those of a cumulative curve at its end are those of its total.
+        """
         if name not in self._summaries:
             target, values = self._target[name], self.values[name].astype(float)
-            transformed = np.log(values) if on_log_scale(target) else values
+            transformed = to_log_scale(target, values)
             curve = target.kind == "curve"
             mean, squares, count = moments(transformed if curve else transformed[..., None])
-            epochs = self.epochs if curve else np.ones_like(self.epochs)
-            aleatoric = self.seed_variance[name].shrunk(mean, squares, count, epochs)
+            lengths = self.lengths(name, self.epochs) if curve else np.ones_like(self.epochs)
+            aleatoric = self.seed_variance[name].shrunk(mean, squares, count, lengths)
             epistemic = aleatoric / np.sqrt(np.maximum(count, 1))
+            if curve and target.cumulative:  # a geometric mean of numbers with a 0 is 0
+                mean[(values == 0.0).any(axis=1)] = -np.inf
+            if curve and target.total in self._target:
+                last = (np.arange(len(mean)), lengths - 1)
+                of_total = self.summary(target.total)
+                mean[last], aleatoric[last] = of_total.location, of_total.aleatoric
+                epistemic[last] = of_total.epistemic
+            if curve and target.cumulative:  # a run that broke off is in the mean at first
+                mean = rising(mean)
             parts = (mean, epistemic, aleatoric)
             self._summaries[name] = Summary(*(part if curve else part[:, 0] for part in parts))
         return self._summaries[name]
@@ -172,7 +189,7 @@ class TablePosterior:
 
     def mean(self, target: str) -> Any:
         """The mean over the seeds: a curve is (E,) or (n, longest), a scalar a float or (n,)."""
-        location = self._part(self.table.summary(target).location)
+        location = self._part(self.table.summary(target).location, target)
         return inverse_link(self.table.target(target), location)
 
     def distribution(self, target: str) -> Distribution:
@@ -180,9 +197,9 @@ class TablePosterior:
         summary = self.table.summary(target)
         return Distribution(
             self.table.target(target),
-            self._part(summary.location),
-            self._part(summary.epistemic),
-            self._part(summary.aleatoric),
+            self._part(summary.location, target),
+            self._part(summary.epistemic, target),
+            self._part(summary.aleatoric, target),
             self.table.error_quantiles[target],
         )
 
@@ -190,7 +207,8 @@ class TablePosterior:
         """A measured run: of a configuration with r runs, the one numbered `seed` modulo r."""
         runs = self.table.values[target][self.rows, self._seeds(seed)]
         if self.table.target(target).kind == "curve":
-            return runs[..., : np.max(self.query.epochs)].astype(float)
+            longest = np.max(self.table.lengths(target, self.query.epochs))
+            return runs[..., :longest].astype(float)
         return float(runs) if self.query.single else runs
 
     def _seeds(self, seed: int) -> Array | int:
@@ -203,10 +221,11 @@ class TablePosterior:
             return int(order[chosen])
         return order[np.arange(len(order)), chosen]
 
-    def _part(self, part: Array) -> Any:
+    def _part(self, part: Array, target: str) -> Any:
         """The rows of the query: a float, or an array of its own."""
         if part.ndim == 1:
             return float(part[self.rows]) if self.query.single else part[self.rows]
+        lengths = self.table.lengths(target, self.query.epochs)
         if self.query.single:
-            return part[self.rows, : self.query.epochs].copy()
-        return part[self.rows, : int(self.query.epochs.max())]
+            return part[self.rows, :lengths].copy()
+        return part[self.rows, : int(lengths.max())]

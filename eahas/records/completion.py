@@ -18,6 +18,7 @@ from typing import Any
 from eahas.checks import is_number, is_whole
 from eahas.errors import ConfigError, RecordError, suggest
 from eahas.space.parameters import Choice
+from eahas.spec.schedule import EVERY_EPOCH, MAX_EPOCH, Schedule
 from eahas.spec.spec import Spec
 
 NOT_GIVEN = "not given"  # the reason of a run that is not ok and states no reason
@@ -156,8 +157,10 @@ def _trim_curves(row: Row, spec: Spec) -> str:
                 f"record {row['run_id']!r}: {target.name}: value {gap + 1} is {values[gap]}, but "
                 f"value {end} is a number; fill the gap, or end the curve before it"
             )
-        if end < len(values) and planned is not None and end < planned and not divergence:
-            divergence = f"{target.name} is not a finite number from epoch {end + 1} on"
+        count = 0 if planned is None else target.schedule.counts(planned)
+        if end < len(values) and planned is not None and end < count and not divergence:
+            epoch = target.schedule.epoch_at(end, planned)
+            divergence = f"{target.name} is not a finite number from epoch {epoch} on"
         row[target.name] = values[:end]
     return divergence
 
@@ -191,30 +194,51 @@ def _too_short(row: Mapping[str, Any], spec: Spec) -> str:
     """An error text for the first curve with fewer values than configured epochs, else ""."""
     planned = _configured_epochs(row, spec) or 0
     for target in spec.curves:
-        values = row.get(target.name)
-        if isinstance(values, list) and len(values) < planned:
-            return f"{target.name} has {len(values)} values, but {spec.space.fidelity} is {planned}"
+        values, count = row.get(target.name), target.schedule.counts(planned)
+        if isinstance(values, list) and len(values) < count:
+            given = f"{len(values)} values"
+            if not target.schedule.is_every_epoch:
+                given = f"{len(values)} of {count} values"
+            return f"{target.name} has {given}, but {spec.space.fidelity} is {planned}"
     return ""
 
 
 def _derive_epochs(row: Row, spec: Spec) -> None:
-    """The length of the shortest curve; without curves the configured number of epochs."""
-    curves = [t.name for t in spec.curves if isinstance(row.get(t.name), list)]
+    """The number of epochs that the curves show; without curves the configured one.
+
+    A curve shows that a run reached the epoch of its last value, but not that of the next one. If
+    curves disagree, the run ended before the earliest epoch that a curve lacks.
+    """
+    curves = [t for t in spec.curves if isinstance(row.get(t.name), list)]
     is_ok = row.get("status") == "ok"
+    planned = 1 if spec.space.fidelity is None else _configured_epochs(row, spec) or 0
     if not curves:
-        planned = 1 if spec.space.fidelity is None else _configured_epochs(row, spec) or 0
         row["epochs"] = planned if is_ok else 0
         return
-    row["epochs"] = min(len(row[name]) for name in curves)
+    shown = [_shown_epochs(t.schedule, len(row[t.name]), planned) for t in curves]
+    ends, limits = zip(*shown, strict=True)
+    row["epochs"] = min(max(ends), *limits)
     if not is_ok:
+        scheduled = {t.name: t.schedule for t in curves}
         for name, value in row.items():
             if isinstance(value, list):
-                row[name] = value[: row["epochs"]]
+                schedule = scheduled.get(name, EVERY_EPOCH)
+                row[name] = value[: schedule.reached(row["epochs"], planned)]
+
+
+def _shown_epochs(schedule: Schedule, count: int, planned: int) -> tuple[int, int]:
+    """The least and the largest number of finished epochs that `count` values of a curve mean."""
+    if schedule.is_every_epoch:
+        return count, count
+    if count >= schedule.counts(planned):
+        return planned, planned
+    ended = schedule.epoch_at(count - 1, planned) if count else 0
+    return ended, max(schedule.epoch_at(count, planned) - 1, 0)
 
 
 def _configured_epochs(row: Mapping[str, Any], spec: Spec) -> int | None:
     value: Any = row.get(spec.space.fidelity) if spec.space.fidelity else None
-    return int(value) if is_number(value) and math.isfinite(value) else None
+    return min(int(value), MAX_EPOCH) if is_number(value) and math.isfinite(value) else None
 
 
 def _config_id(row: Mapping[str, Any], spec: Spec) -> str:

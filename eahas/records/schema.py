@@ -35,6 +35,7 @@ NO_ENERGY = NO_SOURCE
 MAX_INTEGER = 2**63 - 1  # an int64
 MAX_FLOAT = 3e38  # a single: curves are stored and surrogates are fitted in single precision
 SINGLE = 1e-7  # relative tolerance of a bound, because a file has curves in single precision
+TOTAL = 1e-6  # relative tolerance between the end of a cumulative curve and its total
 NO_RECORDS = "no records; a sweep's collect stage writes them"
 ALLOWED = {
     "text": "text",
@@ -269,7 +270,7 @@ def _numbers(name: str, given: Sequence[Any] | np.ndarray) -> np.ndarray:
 
 
 def _check_epochs(values: Mapping[str, Any], config: Mapping[str, Any], spec: Spec) -> None:
-    epochs, status = values["epochs"], values["status"]
+    epochs, status, planned = values["epochs"], values["status"], values["epochs"]
     if epochs < 0:
         raise RecordError(f"epochs is {epochs}; allowed: whole numbers from 0")
     if status != "ok" and not values.get("reason"):
@@ -283,9 +284,24 @@ def _check_epochs(values: Mapping[str, Any], config: Mapping[str, Any], spec: Sp
                 f"status ok with {epochs} of {planned} epochs; "
                 "a run that ended early is diverged or failed"
             )
+    curves = {target.name: target for target in spec.curves}
     for name, value in values.items():
-        if isinstance(value, list) and len(value) != epochs:
+        if name in curves and not curves[name].schedule.is_every_epoch:
+            _check_schedule(curves[name], value, epochs, planned)
+        elif isinstance(value, list) and len(value) != epochs:
             raise RecordError(f"{name} has {len(value)} values for {epochs} epochs")
+
+
+def _check_schedule(curve: Target, value: list[float], epochs: int, planned: int) -> None:
+    """One value for each scheduled epoch that was finished; a run of 0 epochs may have none."""
+    wanted = curve.schedule.reached(epochs, planned)
+    if len(value) == wanted or (epochs == 0 and not value):
+        return
+    scheduled = shown(curve.schedule.epochs_of(planned)[:wanted].tolist())
+    raise RecordError(
+        f"{curve.name} has {len(value)} values; after {epochs} of {planned} epochs it has "
+        f"{wanted}, at the epochs {scheduled}"
+    )
 
 
 def _check_targets(values: Mapping[str, Any], spec: Spec) -> None:
@@ -302,6 +318,28 @@ def _check_targets(values: Mapping[str, Any], spec: Spec) -> None:
             raise RecordError(
                 f"{target.name} contains {given[outside][0]:g}; allowed: {low:g}..{high:g}"
             )
+        if target.kind == "curve" and target.cumulative:
+            _check_cumulative(target, values)
+
+
+def _check_cumulative(curve: Target, values: Mapping[str, Any]) -> None:
+    """A cumulative curve never falls, and that of a whole run ends at its total."""
+    value = values[curve.name]
+    falls = np.flatnonzero(np.diff(value) < 0)
+    if len(falls):
+        at = int(falls[0])
+        raise RecordError(
+            f"{curve.name}: value {at + 2} is {value[at + 1]:g}, below value {at + 1}, "
+            f"{value[at]:g}; a cumulative curve never falls"
+        )
+    total = values.get(curve.total) if curve.total else None
+    if total is None or values["status"] != "ok" or not value:
+        return
+    if abs(value[-1] - total) > TOTAL * abs(total):
+        raise RecordError(
+            f"{curve.name} ends at {value[-1]:.9g} and its total {curve.total} is {total:.9g}; "
+            "they must be equal, or the curve must have no total in the spec"
+        )
 
 
 def config_of(row: Mapping[str, Any], spec: Spec) -> dict[str, Any]:

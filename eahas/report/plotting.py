@@ -44,8 +44,8 @@ def plot_prediction(
     quantity_name = "accuracy" if "accuracy" in label(main) else main.name
     _dress(axes, "epoch", f"{quantity_name} [{unit_of(main, view.main_curve.source or '')}]")
     axes.set_ylim(main.low, main.high)
-    longest = int(np.max(_shown(view)))
-    axes.set_xlim(1, longest if longest > 1 else 2)
+    first, longest = int(np.nanmin(view.main_curve.epochs)), int(np.max(_shown(view)))
+    axes.set_xlim(min(first, 1), longest if longest > 1 else 2)
     _title(figure, view.benchmark, view.description)
     _side(figure, view)
     return figure
@@ -161,12 +161,11 @@ def _figure() -> Figure:
 
 def _curves(axes: Axes, view: PredictionView, seen: Mapping[str, Sequence[float]]) -> None:
     """The curves of one configuration in the unit of the main one, which has the widest line."""
-    epochs = np.arange(1, view.epochs + 1)
     main = view.main_curve
     others = [c for c in view.curves if c is not main and c.target.unit == main.target.unit]
     colours = {c.target.name: COLOURS[i % len(COLOURS)] for i, c in enumerate([main, *others])}
     for curve in [*others, main]:
-        name, is_main = curve.target.name, curve is main
+        name, is_main, epochs = curve.target.name, curve is main, curve.epochs
         colour = colours[name]
         mark = "o" if len(epochs) == 1 else None
         axes.fill_between(
@@ -182,7 +181,7 @@ def _curves(axes: Axes, view: PredictionView, seen: Mapping[str, Sequence[float]
             label=sourced(curve.target, curve.source or ""),
         )
         if name in seen:
-            at = np.arange(1, len(seen[name]) + 1)
+            at = epochs[: len(seen[name])]
             axes.plot(at, seen[name], "o", color=colour, ms=3.5, alpha=0.8, mew=0, clip_on=False)
     if any(name in seen for name in colours):
         axes.plot([], [], "o", color=GREY, markersize=3, label="a real run")
@@ -203,12 +202,14 @@ def _curves(axes: Axes, view: PredictionView, seen: Mapping[str, Sequence[float]
 def _first_curves(axes: Axes, view: PredictionView) -> None:
     """The main curve of the first few configurations; the text beside it names them by colour."""
     main = view.main_curve
-    for i, length in enumerate(_shown(view)):
-        epochs, colour = np.arange(1, length + 1), COLOURS[i]
+    for i, length in enumerate(main.lengths(_shown(view))):
+        epochs, colour = main.epochs[i, :length], COLOURS[i]
         low, high = main.low[i, :length], main.high[i, :length]
         axes.fill_between(epochs, low, high, color=colour, alpha=0.08, linewidth=0)
         axes.plot(epochs, main.value[i, :length], color=colour, linewidth=1.8)
-        axes.plot(length, main.value[i, length - 1], "o", color=colour, markersize=5, clip_on=False)
+        axes.plot(
+            epochs[-1:], main.value[i, length - 1], "o", color=colour, markersize=5, clip_on=False
+        )
 
 
 def _shown(view: PredictionView) -> Any:
@@ -266,7 +267,7 @@ def _key(figure: Figure, view: PredictionView) -> None:
     cost = next((scalar for scalar in view.scalars if scalar.source is None), None)
     title = sourced(main.target, main.source or "")
     figure.text(SIDE, y, title, fontsize=10, fontweight="bold", color=INK, va="top")
-    for i, length in enumerate(_shown(view)):
+    for i, length in enumerate(main.lengths(_shown(view))):
         y -= 0.06
         words = [f"[{i}]", quantity(main.value[i, length - 1], main.target.unit)]
         if cost is not None:

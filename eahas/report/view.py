@@ -18,13 +18,14 @@ Array = np.ndarray
 class TargetView:
     """The prediction of one target, in its unit.
 
-    Each number is a float for a scalar and (E,) for a curve; for a list of n configurations (n,)
-    and (n, longest), padded with NaN.
+    Each number is a float for a scalar and (L,) for a curve of L values; for a list of n
+    configurations (n,) and (n, longest), padded with NaN.
 
     Attributes:
         low, high: the ends of the central interval.
         energy: source, boundary and so on of an energy, None for other quantities.
         r2: of the target on held-out runs, for a curve at its last epoch; None: not known.
+        epochs: of the values of a curve, in their shape; None for a scalar.
     """
 
     target: Target
@@ -36,6 +37,11 @@ class TargetView:
     high: Any
     energy: EnergyFacts | None
     r2: float | None
+    epochs: Any = None
+
+    def lengths(self, epochs: Any) -> Any:
+        """How many values a curve has in runs of so many epochs, an int or (n,)."""
+        return self.target.schedule.counts(epochs)
 
     @property
     def source(self) -> str | None:
@@ -140,12 +146,20 @@ def _described(view: TargetView) -> dict[str, Any]:
         facts |= {k: v for k, v in view.energy.to_dict().items() if v is not None}
     elif target.device is not None:
         facts["device"] = target.device
-    return {**numbers, **facts}
+    epochs = {} if view.epochs is None else {"epochs": _whole(_json(view.epochs))}
+    return {**numbers, **epochs, **facts}
 
 
 def _json(value: Any) -> Any:
     """Nested lists of numbers with NaN as None."""
     return _without_nan(np.asarray(value).tolist())
+
+
+def _whole(value: Any) -> Any:
+    """Nested lists of numbers or None, with the numbers as ints."""
+    if isinstance(value, list):
+        return [_whole(v) for v in value]
+    return None if value is None else int(value)
 
 
 def _without_nan(value: Any) -> Any:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 import numbers
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from eahas.checks import is_whole
+from eahas.checks import is_number, is_whole
 from eahas.errors import SpecError, shown, unknown
 from eahas.frozen import frozen
 from eahas.space.architectures.family import Network
@@ -22,6 +22,13 @@ from eahas.space.constraints import constraint_from_dict
 from eahas.space.fields import known_fields, text
 from eahas.space.parameters import MAX_INTEGER, Choice, Condition, Numeric, Parameter
 from eahas.space.space import Space
+from eahas.spec.fidelities import (
+    DATA_SHARE,
+    Fidelity,
+    epochs_parameter,
+    fidelities_from_dict,
+    watched_epochs,
+)
 from eahas.spec.targets import RESERVED, Target, main_curve, targets_from_dict
 
 MAX_DEPTH, MAX_VALUES = 20, 100_000  # levels and values of a spec; more mean a loop or a mistake
@@ -32,6 +39,7 @@ SECTIONS = (
     "parameters",
     "constraints",
     "fidelity",
+    "fidelities",
     "targets",
     "network",
     "data",
@@ -57,6 +65,7 @@ class Spec:
     measurement: Mapping[str, Any]
     sweep: Mapping[str, Any]
     source: Mapping[str, Any] = field(repr=False, compare=False)
+    fidelities: tuple[Fidelity, ...] = ()
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -103,19 +112,23 @@ def spec_from_dict(given: Any) -> Spec:
     constraints = [] if given.get("constraints") is None else given["constraints"]
     if not isinstance(constraints, list):
         raise SpecError(f"constraints: a list, got {shown(constraints)}")
+    fidelity = None if given.get("fidelity") is None else text("fidelity", given["fidelity"])
+    fidelities = fidelities_from_dict(given.get("fidelities"), fidelity)
     network = None
     if given.get("network") is not None:
         kinds = [c.get("kind") for c in constraints if isinstance(c, Mapping)]
         network = read_network(given["network"], kinds, {p.name: p for p in parameters})
-    fidelity = given.get("fidelity")
     space = Space(
         name=name,
         parameters=parameters,
         constraints=tuple(constraint_from_dict(c, network, parameters) for c in constraints),
-        fidelity=None if fidelity is None else text("fidelity", fidelity),
+        fidelity=epochs_parameter(fidelities),
+        fidelities=tuple((f.role, f.parameter) for f in fidelities if f.parameter is not None),
         network=network,
     )
     _check_fidelity(space)
+    _check_watched(fidelities, space)
+    _check_data_share(fidelities, space)
     curves, scalars = targets_from_dict(given.get("targets"))
     _check_targets(curves, scalars, space)
     return Spec(
@@ -131,6 +144,7 @@ def spec_from_dict(given: Any) -> Spec:
         measurement=_section(given, "measurement"),
         sweep=_section(given, "sweep"),
         source=given,
+        fidelities=fidelities,
     )
 
 
@@ -194,6 +208,43 @@ def _check_targets(curves: tuple[Target, ...], scalars: tuple[Target, ...], spac
                 f"targets: {target.name} is already an attribute of a prediction; rename it"
             )
         taken.add(target.name)
+    for curve in curves:
+        check_curve(curve, scalars, space)
+
+
+def check_curve(curve: Target, scalars: tuple[Target, ...], space: Space) -> None:
+    """A run of any length has a value of the curve, and a cumulative one ends at its total."""
+    lengths, where = run_lengths(space), f"targets: {curve.name}"
+    if curve.schedule.counts(lengths[0]) == 0:
+        raise SpecError(
+            f"{where}: a run of {lengths[0]} epochs has no value of it; it has values at "
+            f"{curve.schedule}; schedule an earlier epoch, or add last: true"
+        )
+    if curve.total is None:
+        return
+    total = next((scalar for scalar in scalars if scalar.name == curve.total), None)
+    if total is None:
+        raise SpecError(f"{where}: {unknown('total', curve.total, [s.name for s in scalars])}")
+    if total.unit != curve.unit or total.low != 0 or total.high is not None:
+        raise SpecError(
+            f"{where}: its total {total.name} needs the unit {curve.unit!r}, low: 0 and no high"
+        )
+    schedule = curve.schedule
+    ends_there = schedule.last or schedule.is_every_epoch
+    if not (ends_there or all(schedule.includes(length, length) for length in lengths)):
+        raise SpecError(
+            f"{where}: it has values at {schedule}, so it does not always end at its total "
+            f"{total.name}; add last: true to its epochs"
+        )
+
+
+def run_lengths(space: Space) -> Sequence[int]:
+    """The lengths that runs of a space may have, rising; of an integer also those off its grid."""
+    assert space.fidelity is not None  # a space with curves has one
+    parameter = space[space.fidelity]
+    if isinstance(parameter, Choice):
+        return sorted(map(int, parameter.choices))
+    return range(int(parameter.low), int(parameter.high) + 1)
 
 
 def _check_fidelity(space: Space) -> None:
@@ -209,6 +260,35 @@ def _check_fidelity(space: Space) -> None:
         raise SpecError(
             f"fidelity {space.fidelity}: epochs are whole numbers from 1, got {parameter.allowed()}"
         )
+
+
+def _check_watched(fidelities: tuple[Fidelity, ...], space: Space) -> None:
+    """A run of any length can be watched up to some epoch from 1 on."""
+    watched = watched_epochs(fidelities)
+    if watched is None:
+        return
+    shortest = run_lengths(space)[0]
+    if not watched.counts(shortest) or watched.first < 1:
+        raise SpecError(
+            f"fidelities: watched has {watched}; epochs from 1 on are watched, and a run of "
+            f"{shortest} epochs needs one of them"
+        )
+
+
+def _check_data_share(fidelities: tuple[Fidelity, ...], space: Space) -> None:
+    """A share of the data is a number above 0 and at most 1."""
+    for fidelity in fidelities:
+        if fidelity.role != DATA_SHARE or fidelity.parameter is None:
+            continue
+        parameter = space[fidelity.parameter]
+        values: tuple[Any, ...] = (
+            parameter.choices if isinstance(parameter, Choice) else (parameter.low, parameter.high)
+        )
+        if not all(is_number(value) and 0 < value <= 1 for value in values):
+            raise SpecError(
+                f"fidelities: {DATA_SHARE} {parameter.name}: shares of the data are numbers above "
+                f"0 and at most 1, got {parameter.allowed()}"
+            )
 
 
 def _plain(given: Mapping[Any, Any]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from eahas.spec.quantities import (
     si_factor,
     si_unit,
 )
+from eahas.spec.schedule import EVERY_EPOCH, Schedule, schedule_from_json
 
 Kind = Literal["curve", "scalar"]
 Direction = Literal["maximize", "minimize"]
@@ -38,9 +39,11 @@ class Target:
     direction: Direction
     low: float | None = None
     high: float | None = None
-    cumulative: bool = False  # a total over the epochs of a run
+    cumulative: bool = False  # of a scalar: a total over the epochs; of a curve: what it is so far
     optional: bool = False  # a run that ended well may lack it
     quantity: str = ""  # one of QUANTITIES
+    schedule: Schedule = EVERY_EPOCH  # the epochs at which a curve has values
+    total: str | None = None  # the scalar at which a cumulative curve ends
     # Facts of a measurement: a target that is measured in another way is the same target.
     device: str | None = field(default=None, compare=False)
     energy: EnergyFacts | None = field(default=None, compare=False)
@@ -93,9 +96,29 @@ KNOWN_TARGETS = {
 
 
 def main_curve(curves: Sequence[Target]) -> Target | None:
-    """The curve among these that is called the learning curve; without any, None."""
+    """The curve among these that is called the learning curve; without any, None.
+
+    The first of MAIN_CURVES, else the first that is not cumulative, else the first.
+    """
     named = {target.name: target for target in curves}
-    return next((named[name] for name in MAIN_CURVES if name in named), next(iter(curves), None))
+    chosen = [named[name] for name in MAIN_CURVES if name in named]
+    return next(iter([*chosen, *(t for t in curves if not t.cumulative), *curves]), None)
+
+
+def curve_groups(curves: Sequence[Target]) -> tuple[tuple[Target, ...], ...]:
+    """The curves that one model predicts together, the group of the learning curve first.
+
+    The curves of a group have one schedule, and all of them are cumulative or none is.
+    """
+    groups: dict[tuple[Schedule, bool], list[Target]] = {}
+    main = main_curve(curves)
+    for target in sorted(curves, key=lambda t: _group_of(t) != (main and _group_of(main))):
+        groups.setdefault(_group_of(target), []).append(target)
+    return tuple(map(tuple, groups.values()))
+
+
+def _group_of(target: Target) -> tuple[Schedule, bool]:
+    return target.schedule, target.cumulative
 
 
 def targets_from_dict(given: Any) -> tuple[tuple[Target, ...], tuple[Target, ...]]:
@@ -140,13 +163,15 @@ def _target(kind: Kind, name: str, given: Any) -> Target:
     where = f"targets: {name}"
     if not isinstance(given, Mapping):
         raise SpecError(f"{where} is described by a mapping, got {shown(given)}")
-    own = ("cumulative", "optional") if kind == "scalar" else ()
+    own = {"scalar": ("cumulative", "optional"), "curve": ("cumulative", "epochs", "total")}[kind]
     known_fields(where, given, ("unit", "direction", "low", "high", *own, *STATED_FIELDS))
+    schedule = schedule_from_json(f"{where}: epochs", given.get("epochs"))
     device = None if given.get("device") is None else text(f"{where}: device", given["device"])
     energy = energy_from_dict(where, given, device)
     shipped = KNOWN_TARGETS.get(name)
-    if shipped is not None and shipped.kind == kind and given and {*given} <= set(STATED_FIELDS):
-        described = replace(shipped, device=device, energy=energy)
+    stated = {*STATED_FIELDS, *(("epochs",) if kind == "curve" else ())}
+    if shipped is not None and shipped.kind == kind and given and {*given} <= stated:
+        described = replace(shipped, device=device, energy=energy, schedule=schedule)
         return _with_quantity(where, described, given.get("quantity"))
     direction = given.get("direction", "minimize")
     if direction not in ("maximize", "minimize"):
@@ -159,6 +184,13 @@ def _target(kind: Kind, name: str, given: Any) -> Target:
         if not isinstance(value, bool):
             raise SpecError(f"{where}: {field_name} is true or false, got {shown(value)}")
     unit = text(f"{where}: unit", given.get("unit"), default="")
+    total = given.get("total")
+    if kind == "curve" and cumulative:
+        if high is not None or low not in (None, 0):
+            raise SpecError(f"{where}: a cumulative curve has low: 0 and no high")
+        low = 0.0
+    elif total is not None:
+        raise SpecError(f"{where}: total is for a cumulative curve; add cumulative: true")
     described = Target(
         name=text("target", name),
         kind=kind,
@@ -168,6 +200,8 @@ def _target(kind: Kind, name: str, given: Any) -> Target:
         high=high,
         cumulative=cumulative,
         optional=optional,
+        schedule=schedule,
+        total=None if total is None else text(f"{where}: total", total),
         device=device,
         energy=energy,
     )

@@ -33,9 +33,9 @@ SPLIT_SHARES = (("test", 0.25), ("valid", 0.15))  # for records whose sweep defi
 class Runs:
     """n runs of one space as arrays.
 
-    x (n, F) float64; epochs (n,); curves (n, C, longest) padded with NaN; scalars (n, T), NaN if a
-    run has no value; spreads (n, T), the reported standard deviations of the scalars; split and
-    config_id (n,) of str; seed (n,).
+    x (n, F) float64; epochs (n,); curves (n, C, longest), each with one value for each epoch of its
+    schedule and padded with NaN; scalars (n, T), NaN if a run has no value; spreads (n, T), the
+    reported standard deviations of the scalars; split and config_id (n,) of str; seed (n,).
     """
 
     spec: Spec
@@ -77,11 +77,27 @@ class Runs:
         return self.where(mask)
 
     def only(self, targets: Sequence[str]) -> Runs:
-        """The same runs with only these scalars as targets."""
+        """The same runs with only these targets."""
+        drawn = [k for k, t in enumerate(self.spec.curves) if t.name in targets]
         kept = [k for k, t in enumerate(self.spec.scalars) if t.name in targets]
-        spec = replace(self.spec, curves=(), scalars=tuple(self.spec.scalars[k] for k in kept))
-        scalars, spreads = self.scalars[:, kept], self.spreads[:, kept]
-        return replace(self, spec=spec, curves=self.curves[:, :0], scalars=scalars, spreads=spreads)
+        curves = tuple(self.spec.curves[k] for k in drawn)
+        spec = replace(self.spec, curves=curves, scalars=tuple(self.spec.scalars[k] for k in kept))
+        longest = longest_curve(curves, self.epochs)
+        return replace(
+            self,
+            spec=spec,
+            curves=self.curves[:, drawn, :longest],
+            scalars=self.scalars[:, kept],
+            spreads=self.spreads[:, kept],
+        )
+
+    @cached_property
+    def lengths(self) -> np.ndarray:
+        """(n,): how many values the curves of each run have, where all have one schedule."""
+        schedules = {target.schedule for target in self.spec.curves}
+        assert len(schedules) == 1, "curves of several schedules are fitted apart"
+        lengths: np.ndarray = schedules.pop().counts(self.epochs)
+        return lengths
 
     def values_of(self, target: Target) -> np.ndarray:
         """The values of a target: (n, longest) for a curve, (n,) for a scalar."""
@@ -187,7 +203,7 @@ def chance_percent(spec: Spec) -> float | None:
 
 def is_accuracy(target: Target) -> bool:
     """Whether the target is an accuracy, for which guessing has a known value."""
-    return target.quantity == ACCURACY and target.unit in PERCENT
+    return target.quantity == ACCURACY and target.unit in PERCENT and not target.cumulative
 
 
 def _usable(row: Record, spec: Spec) -> bool:
@@ -200,15 +216,37 @@ def _usable(row: Record, spec: Spec) -> bool:
     )
 
 
+def longest_curve(curves: Sequence[Target], epochs: np.ndarray) -> int:
+    """The largest number of values that one of these curves has in runs of so many epochs (n,)."""
+    most = int(epochs.max())
+    return max((int(target.schedule.counts(most)) for target in curves), default=most)
+
+
 def _curves(rows: Sequence[Record], spec: Spec, epochs: np.ndarray) -> np.ndarray:
-    curves = np.full((len(rows), len(spec.curves), int(epochs.max())), np.nan)
-    for i, row in enumerate(rows):
-        for k, target in enumerate(spec.curves):
+    longest = longest_curve(spec.curves, epochs)
+    curves = np.full((len(rows), len(spec.curves), longest), np.nan)
+    for k, target in enumerate(spec.curves):
+        lengths = target.schedule.counts(epochs)
+        for i, row in enumerate(rows):
             values = np.asarray(row.get(target.name, ()), dtype=float)
+            if target.cumulative:
+                values = _cumulative(values, row, target, spec)
             curves[i, k, : len(values)] = values
-            if len(values) < epochs[i] and is_accuracy(target):
-                curves[i, k, len(values) : epochs[i]] = chance_percent(spec)
+            if len(values) < lengths[i] and is_accuracy(target):
+                curves[i, k, len(values) : lengths[i]] = chance_percent(spec)
     return curves
+
+
+def _cumulative(values: np.ndarray, row: Record, target: Target, spec: Spec) -> np.ndarray:
+    """The values on the reference machine; those of a run that ended well end at its total.
+
+    A record has a curve in single precision and its total in double: the end is the total itself.
+    """
+    total = next((scalar for scalar in spec.scalars if scalar.name == target.total), None)
+    if row["status"] == "ok" and total is not None and total.name in row:
+        values = np.minimum(values, row[total.name])
+        values[-1:] = row[total.name]
+    return values / _factor(row, total or target, spec)
 
 
 def _spreads(rows: Sequence[Record], spec: Spec) -> np.ndarray:

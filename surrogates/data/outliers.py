@@ -58,13 +58,14 @@ def find_outliers(runs: Runs) -> list[Outliers]:
     The usual range goes from the lower quartile of the runs' minima to the upper quartile of their
     maxima, so up to a quarter of the runs may have arbitrary values. Values that are farther from
     it than MAX_DISTANCE times this range are outliers. A side on which the target has a bound has
-    no outliers.
+    no outliers, and neither has a cumulative curve, which is learned as shares and as the logarithm
+    of its end.
     """
     found = []
     for k, target in enumerate(runs.spec.curves):
         low, high = value_limits(runs.curves[:, k])
         low = -np.inf if target.low is not None else low
-        high = np.inf if target.high is not None else high
+        high = np.inf if target.high is not None or target.cumulative else high
         beyond = int(((runs.curves[:, k] < low) | (runs.curves[:, k] > high)).any(axis=1).sum())
         if beyond:
             found.append(Outliers(target, beyond, low, high))

@@ -6,7 +6,8 @@ bootstrap resample; the weight of a run is the number of times it was sampled. T
 
 Curves have two kinds of metrics. "last" compares each run's value at its own last epoch, for all
 lengths together. "mean" computes the metric at each epoch over the runs of one length, and averages
-it over the epochs and then over the lengths, weighted by their numbers of runs.
+it over the epochs and then over the lengths, weighted by their numbers of runs. If a
+curve has a schedule, its epochs are the scheduled ones and its length is the number of its values.
 """
 
 from __future__ import annotations
@@ -111,15 +112,15 @@ def best_quarter_tau(predicted: Array, observed: Array, weights: Array, *, maxim
 
 
 def mean_over_epochs(
-    metric: Metric, predicted: Array, observed: Array, epochs: Array, weights: Array
+    metric: Metric, predicted: Array, observed: Array, lengths: Array, weights: Array
 ) -> Array:
     """The "mean" metric of the module's docstring, (R,).
 
-    The curves are (n, longest), padded with NaN; `epochs` (n,) are their lengths.
+    The curves are (n, longest), padded with NaN; `lengths` (n,) are their numbers of values.
     """
     total, weight = np.zeros((2, len(weights)))
-    for length in np.unique(epochs):
-        rows = np.flatnonzero(epochs == length)
+    for length in np.unique(lengths):
+        rows = np.flatnonzero(lengths == length)
         some = weights[:, rows]
         by_epoch = [metric(predicted[rows, e], observed[rows, e], some) for e in range(int(length))]
         value = nan_mean(np.array(by_epoch))
@@ -144,9 +145,9 @@ def with_interval(values: Array) -> dict[str, float | None]:
     return {"value": _number(values[0]), "low": _number(low), "high": _number(high)}
 
 
-def last_epoch(curves: Array, epochs: Array) -> Array:
-    """Each run's value at its own last epoch: (n, longest), (n,) -> (n,)."""
-    return curves[np.arange(len(epochs)), epochs - 1]
+def last_epoch(curves: Array, lengths: Array) -> Array:
+    """Each run's last value: (n, longest), (n,) -> (n,)."""
+    return curves[np.arange(len(lengths)), lengths - 1]
 
 
 def nan_mean(values: Array) -> Array:

@@ -136,13 +136,14 @@ def _accuracy_metrics(
     """All accuracy metrics over all runs, and over the runs of each length."""
     curve = target.kind == "curve"
     longest = min(predicted.shape[-1], observed.shape[-1]) if curve else 0
-    last_predicted = last_epoch(predicted, epochs) if longest else predicted
-    last_observed = last_epoch(observed, epochs) if longest else observed
+    counts = target.schedule.counts(epochs)
+    last_predicted = last_epoch(predicted, counts) if longest else predicted
+    last_observed = last_epoch(observed, counts) if longest else observed
     kept = np.isfinite(last_predicted) & np.isfinite(last_observed)
     if not kept.any():
         return _undefined_metrics(target)
     weights = resamplings(int(kept.sum()), resamples)
-    lengths = epochs[kept]
+    lengths, counts = epochs[kept], counts[kept]
     last_predicted, last_observed = last_predicted[kept], last_observed[kept]
     curves = (predicted[kept, :longest], observed[kept, :longest]) if longest else None
 
@@ -156,7 +157,7 @@ def _accuracy_metrics(
             }
         }
         if curves:
-            part = curves[0][rows], curves[1][rows], lengths[rows], weights[:, rows]
+            part = curves[0][rows], curves[1][rows], counts[rows], weights[:, rows]
             result["mean"] = {
                 name: with_interval(mean_over_epochs(metric, *part))
                 for name, metric in METRICS.items()
@@ -171,7 +172,7 @@ def _accuracy_metrics(
             }
         }
         if curves:
-            part = curves[0][rows], curves[1][rows], lengths[rows], np.ones((1, len(rows)))
+            part = curves[0][rows], curves[1][rows], counts[rows], np.ones((1, len(rows)))
             result["mean"] = {
                 name: _number(mean_over_epochs(metric, *part)[0])
                 for name, metric in EXTRA_METRICS.items()

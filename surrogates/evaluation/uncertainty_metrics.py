@@ -47,7 +47,7 @@ def uncertainty_metrics(
         "crps": _mean(_run_means(crps), weights),
     }
     if width is not None:
-        last = np.minimum(runs.epochs, width) - 1
+        last = np.minimum(posterior.target.schedule.counts(runs.epochs), width) - 1
         metrics["crps_last"] = _mean(crps[np.arange(len(crps)), last], weights)
     metrics["worst"] = _worst_stratum(shares[STRATUM_LEVEL], posterior, runs, weights)
     return metrics
@@ -138,7 +138,8 @@ def _strata(posterior: Distribution, runs: Runs) -> Iterator[tuple[str, Array]]:
             for value in values:
                 yield f"{parameter.name}={value}", np.array([v == value for v in column])
     value = np.asarray(posterior.value)
-    final = value if value.ndim == 1 else value[np.arange(len(value)), runs.epochs - 1]
+    lengths = posterior.target.schedule.counts(runs.epochs)
+    final = value if value.ndim == 1 else value[np.arange(len(value)), lengths - 1]
     low, high = np.nanquantile(final, [1 / 3, 2 / 3])
     yield f"{posterior.target.name} predicted low", final <= low
     yield f"{posterior.target.name} predicted in the middle", (final > low) & (final <= high)

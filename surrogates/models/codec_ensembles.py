@@ -90,8 +90,8 @@ def _curve_noise(runs: Runs, codec: Codec, codes: Array) -> Array:
     """Root mean squared errors (2 * C,) at the first and the last epoch of each curve."""
     ends = np.zeros((2, runs.curves.shape[1]))
     weights = np.zeros(2)
-    for length in np.unique(runs.epochs):
-        rows = np.flatnonzero(runs.epochs == length)
+    for length in np.unique(runs.lengths):
+        rows = np.flatnonzero(runs.lengths == length)
         decoded = codec.curves(codes[rows], int(length))
         squares = (runs.curves[rows][:, :, :length] - decoded) ** 2
         positions = epoch_positions(int(length))

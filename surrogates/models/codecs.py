@@ -2,7 +2,8 @@
 
 A code is a short vector that a codec decodes to curves; regressors predict codes (see
 `eahas.models.curves.codecs`). Runs of all lengths use one codec, because it describes a curve by
-relative positions: 0 at the first epoch and 1 at the last.
+relative positions: 0 at its first value, 1 at its last, and even steps in between. With the default
+schedule these are relative epochs.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from eahas.models.curves.bezier import (
     raw_from_x_control_points,
 )
 from eahas.models.curves.codecs import BezierCodec, Codec, GridCodec
+from eahas.models.curves.monotone import MONOTONE, MonotoneCodec
 from eahas.models.regressors import MlpEnsemble
 from surrogates.data.dataset import Runs
 from surrogates.models.bezier_fit import fit
@@ -30,6 +32,8 @@ GRID_POWER = 1.5  # learning curves bend in their first epochs, so the grid is d
 COMPONENTS = 6  # of the singular value decomposition, per curve (NAS-Bench-X11: Yan et al., 2021)
 EDGE = 0.02  # minimum distance of an initial control point from its bounds, relative to the range
 RIDGE = 1e-6
+STEP_RIDGE = 1e-5  # per value; pulls the steps that the values of a share curve do not determine
+MIN_SHARE_STEP = 1e-3  # between y control points of a share curve, so that it has a logarithm
 Array = np.ndarray
 
 
@@ -47,8 +51,8 @@ def bezier(runs: Runs, degree: int = DEFAULT_DEGREE) -> Encoded:
     codec = BezierCodec(degree, low, high)
     codes = np.empty((len(runs), codec.outputs))
     bottom, top = np.array(low)[:, None], np.array(high)[:, None]
-    for length in np.unique(runs.epochs):
-        rows = np.flatnonzero(runs.epochs == length)
+    for length in np.unique(runs.lengths):
+        rows = np.flatnonzero(runs.lengths == length)
         curves = runs.curves[rows][:, :, :length]
         x = fit(curves[:, _main_curve(runs)], degree).x_ctrl
         y = _least_squares(curves, basis_at(x, epoch_positions(int(length))))
@@ -56,6 +60,45 @@ def bezier(runs: Runs, degree: int = DEFAULT_DEGREE) -> Encoded:
         raw = np.log(share / (1.0 - share)).reshape(len(rows), -1)
         codes[rows] = np.concatenate([raw_from_x_control_points(x), raw], axis=1)
     return Encoded(codec, codes)
+
+
+def monotone(runs: Runs, degree: int = DEFAULT_DEGREE) -> Encoded:
+    """Steps of share curves; see `MonotoneCodec`. A curve that begins at 0 in all runs always does.
+
+    The curves of a run share the spacing that suits the first one best.
+    """
+    from_zero = (runs.curves[:, :, 0] == 0.0).all(axis=0)
+    codec = MonotoneCodec(degree, tuple(from_zero.tolist()))
+    codes = np.empty((len(runs), codec.outputs))
+    for length in np.unique(runs.lengths):
+        rows = np.flatnonzero(runs.lengths == length)
+        curves, at = runs.curves[rows][:, :, :length], epoch_positions(int(length))
+        x = fit(curves[:, 0], degree).x_ctrl
+        steps = _rising_steps(curves, x, basis_at(x, at), at)
+        raw = np.log(np.maximum(steps, MIN_SHARE_STEP))
+        raw[:, from_zero, 0] = 0.0
+        raw = raw.reshape(len(rows), -1)
+        codes[rows] = np.concatenate([raw_from_x_control_points(x), raw], axis=1)
+    return Encoded(codec, codes)
+
+
+def _rising_steps(curves: Array, x: Array, basis: Array, at: Array) -> Array:
+    """Steps (m, C, n + 1) >= 0 of y control points, by least squares (Lawson and Hanson, 1974).
+
+    Curves (m, C, L) at positions (L,), x control points (m, n + 1), bases (m, n + 1, L). Steps that
+    the values do not determine are those between the curve's values at the x control points.
+    """
+    from scipy.optimize import nnls
+
+    steps = np.empty((*curves.shape[:2], x.shape[1]))
+    pull = np.sqrt(STEP_RIDGE * len(at)) * np.eye(x.shape[1])
+    for i, (of_run, places, points) in enumerate(zip(curves, x, basis, strict=True)):
+        of_steps = np.cumsum(points[::-1], axis=0)[::-1]  # a step raises all later control points
+        matrix = np.concatenate([of_steps.T, pull])
+        for k, curve in enumerate(of_run):
+            plain = np.diff(np.interp(places, at, curve), prepend=0.0)
+            steps[i, k] = nnls(matrix, np.concatenate([curve, pull @ plain]))[0]
+    return steps
 
 
 def identity(runs: Runs) -> Encoded:
@@ -113,18 +156,20 @@ def encode(name: str, runs: Runs, degree: int = DEFAULT_DEGREE, seed: int = 0) -
     Raises:
         FitError: the name is unknown, or no run has complete curves.
     """
+    if name == MONOTONE:  # of shares alone, and so the codec of no family
+        return monotone(with_whole_curves(runs), degree)
     if name not in CODECS:
         raise FitError(unknown("codec", name, CODECS))
     return CODECS[name](with_whole_curves(runs), degree, seed)
 
 
 def with_whole_curves(runs: Runs) -> Runs:
-    """The runs whose curves all have a value at every epoch.
+    """The runs whose curves all have a value at every scheduled epoch.
 
     Raises:
         FitError: there is no such run.
     """
-    whole = [np.isfinite(c[:, :e]).all() for c, e in zip(runs.curves, runs.epochs, strict=True)]
+    whole = [np.isfinite(c[:, :e]).all() for c, e in zip(runs.curves, runs.lengths, strict=True)]
     if not any(whole):
         raise FitError("no training run has a value of every curve at every epoch")
     return runs.where(np.array(whole))
@@ -151,7 +196,7 @@ def initial_code(name: str, runs: Runs, degree: int = DEFAULT_DEGREE, seed: int 
     """
     encoded = encode(name, runs, degree, seed)
     shift = np.median(encoded.codes, axis=0)
-    if isinstance(encoded.codec, BezierCodec):
+    if isinstance(encoded.codec, (BezierCodec, MonotoneCodec)):
         return InitialCode(encoded.codec, shift, np.ones(len(shift)))
     return InitialCode(encoded.codec, shift, np.maximum(encoded.codes.std(axis=0), 1e-6))
 
@@ -189,8 +234,8 @@ def _on_grid(runs: Runs) -> tuple[Array, Array]:
     """The positions of the grid (G,), and the curves of every run at these (n, C, G)."""
     positions = np.linspace(0.0, 1.0, GRID_POINTS) ** GRID_POWER
     values = np.empty((len(runs), runs.curves.shape[1], GRID_POINTS))
-    for i, epochs in enumerate(runs.epochs.tolist()):
-        at = epoch_positions(epochs)
-        for k, curve in enumerate(runs.curves[i, :, :epochs]):
+    for i, length in enumerate(runs.lengths.tolist()):
+        at = epoch_positions(length)
+        for k, curve in enumerate(runs.curves[i, :, :length]):
             values[i, k] = np.interp(positions, at, curve)
     return positions, values

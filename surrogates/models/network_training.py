@@ -84,7 +84,7 @@ def fit_curves(
     low, high = (torch.tensor(bound).float()[:, None] for bound in curve_bounds(runs))
     spans = high - low
     targets = torch.from_numpy(runs.curves).float()
-    groups = {int(e): np.flatnonzero(runs.epochs == e) for e in np.unique(runs.epochs)}
+    groups = {int(e): np.flatnonzero(runs.lengths == e) for e in np.unique(runs.lengths)}
     rng = np.random.default_rng(settings.seed)
     c, k = len(spec.curves), start.codec.outputs
     decode = torch_decoder(start.codec)

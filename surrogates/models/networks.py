@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from eahas.models.curves import bezier
 from eahas.models.curves.codecs import BezierCodec, Codec
+from eahas.models.curves.monotone import MonotoneCodec
 from eahas.models.regressors.mlp import MlpEnsemble
 
 
@@ -90,6 +91,16 @@ def torch_decoder(codec: Codec) -> Callable[[Tensor, Tensor], Tensor]:
             return decode_at(x_control_points(code[..., :n]), y, positions)
 
         return from_control_points
+    if isinstance(codec, MonotoneCodec):
+        steps, begin = codec.degree, torch.tensor(codec.from_zero)[:, None]
+
+        def from_steps(code: Tensor, positions: Tensor) -> Tensor:
+            raw = code[..., steps:].unflatten(-1, (len(codec.from_zero), steps + 1))
+            first = raw[..., :1].masked_fill(begin, -torch.inf)
+            y = torch.softmax(torch.cat((first, raw[..., 1:]), dim=-1), dim=-1).cumsum(-1)
+            return decode_at(x_control_points(code[..., :steps]), y, positions)
+
+        return from_steps
     grid, decoder = codec.positions, codec.decoder
     layers = () if decoder is None else tuple(zip(decoder.weights, decoder.biases, strict=True))
     tensors = [(torch.from_numpy(w[0]), torch.from_numpy(b[0])) for w, b in layers]

@@ -34,7 +34,7 @@ from surrogates.data.progress import Report
 from surrogates.data.transforms import log_scale_scalars
 from surrogates.evaluation.metrics import last_epoch, mean_over_epochs, r2
 from surrogates.families import Settings
-from surrogates.fitting import Component
+from surrogates.fitting import Component, split_components
 from surrogates.models.optional import import_optional
 from surrogates.settings import configured
 from surrogates.tuning.search_spaces import Ranges, search_space
@@ -78,7 +78,8 @@ def tune(
     """Run trials until the study has `trials` of them, and return the best settings.
 
     Args:
-        component: the component whose settings are tuned.
+        component: the component whose settings are tuned. If it is for curves of several schedules,
+            the score is that of the curves with the schedule of the learning curve.
         runs: runs with a `train` and a `valid` part.
         trials: number of trials, including those of earlier calls with the same study.
         study: file of the study; by default the study is kept in memory.
@@ -90,6 +91,7 @@ def tune(
         FitError: no trial succeeds, no setting remains to be tuned, a part of the split has no
             runs, or the file contains a study of other runs or settings.
     """
+    component = split_components([component], runs.spec)[0]
     train, valid = runs.side("train"), runs.side("valid")
     if not len(train) or not len(valid):
         raise FitError(f"tuning needs train and valid runs; got {len(train)} and {len(valid)}")
@@ -121,14 +123,14 @@ def score(model: Ensemble, runs: Runs, *, last_only: bool = False) -> float:
     posteriors, losses = model.distribution(runs.configs), []
     for target in model.targets:
         predicted, observed = posteriors[target.name].value, runs.values_of(target)
-        longest = min(predicted.shape[1], observed.shape[1])
-        ends = last_epoch(predicted, runs.epochs), last_epoch(observed, runs.epochs)
+        longest, lengths = min(predicted.shape[1], observed.shape[1]), runs.lengths
+        ends = last_epoch(predicted, lengths), last_epoch(observed, lengths)
         losses.append(1.0 - _weighted_r2(*ends, runs.weight))
         if last_only:
             continue
-        inside = np.arange(longest) < runs.epochs[:, None]
+        inside = np.arange(longest) < lengths[:, None]
         complete = (np.isfinite(observed[:, :longest]) | ~inside).all(axis=1)
-        curves = predicted[complete, :longest], observed[complete, :longest], runs.epochs[complete]
+        curves = predicted[complete, :longest], observed[complete, :longest], lengths[complete]
         losses.append(1.0 - float(mean_over_epochs(r2, *curves, runs.weight[None, complete])[0]))
     return _mean(losses)
 
@@ -197,7 +199,9 @@ def _run_trial(
 
 
 def _evaluate(component: Component, train: Runs, valid: Runs) -> float:
-    value = score(component.fit(train), valid, last_only=component.family.codec == LAST)
+    value = score(
+        component.fit(train), component.view(valid), last_only=component.family.codec == LAST
+    )
     if not math.isfinite(value):
         raise FitError("the score is not a number: no target varies among the valid runs")
     return value

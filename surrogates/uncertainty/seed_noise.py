@@ -70,19 +70,21 @@ class _Deviations:
 
 @one_thread()
 def fit_seed_noise(
-    models: Sequence[CrossFit], controls: Runs | None = None, seed: int = 0
+    models: Sequence[CrossFit], controls: Runs | Sequence[Runs] | None = None, seed: int = 0
 ) -> tuple[list[CrossFit], dict[str, str]]:
     """Fit the seed noise of cross-fitted models.
 
     Args:
         models: the cross-fitted models of one benchmark.
-        controls: other runs of some of the same configurations, to which no model was fitted.
+        controls: other runs of some of the same configurations, to which no model was fitted;
+            or these runs as each model takes them.
         seed: seed of the networks.
 
     Returns:
         the models with their noise, and the source of the noise of each target.
     """
-    all_deviations = [_deviations(model, controls) for model in models]
+    of_models = controls if isinstance(controls, Sequence) else [controls] * len(models)
+    all_deviations = [_deviations(m, some) for m, some in zip(models, of_models, strict=True)]
     networks = [
         _noise_networks(d, model, seed) for d, model in zip(all_deviations, models, strict=True)
     ]
@@ -115,7 +117,10 @@ def _deviations(model: CrossFit, controls: Runs | None) -> _Deviations:
     def location(ensemble: Ensemble, part: Runs) -> Array:
         posteriors = ensemble.distribution(part.configs)
         locations = [np.asarray(posteriors[t.name].location) for t in targets]
-        sampled = [_at_positions(x, part.epochs, positions, curves=curves) for x in locations]
+        sampled = [
+            _at_positions(x, part.epochs, positions, t)
+            for x, t in zip(locations, targets, strict=True)
+        ]
         return np.stack(sampled, axis=1)
 
     def noise_outputs(ensemble: Ensemble, part: Runs) -> Array:
@@ -123,7 +128,10 @@ def _deviations(model: CrossFit, controls: Runs | None) -> _Deviations:
 
     def observations(part: Runs) -> Array:
         values = [_on_model_scale(part, t) for t in targets]
-        sampled = [_at_positions(v, part.epochs, positions, curves=curves) for v in values]
+        sampled = [
+            _at_positions(v, part.epochs, positions, t)
+            for v, t in zip(values, targets, strict=True)
+        ]
         return np.stack(sampled, axis=1)
 
     expected, outputs = model.out_of_fold(location), model.out_of_fold(noise_outputs)
@@ -158,12 +166,13 @@ def _on_model_scale(runs: Runs, target: Target) -> Array:
     return np.log(values) if on_log_scale(target) else values
 
 
-def _at_positions(values: Array, epochs: Array, positions: Array, *, curves: bool) -> Array:
-    """Values (n, P) at the positions of curves (n, longest), or of scalars (n,) as (n, 1)."""
-    if not curves:
+def _at_positions(values: Array, epochs: Array, positions: Array, target: Target) -> Array:
+    """Values (n, P) at the positions of a curve (n, longest), or of a scalar (n,) as (n, 1)."""
+    if target.kind == "scalar":
         return values[:, None]
+    lengths = target.schedule.counts(epochs)
     return np.stack(
-        [at_positions(row[:end], positions) for row, end in zip(values, epochs, strict=True)]
+        [at_positions(row[:end], positions) for row, end in zip(values, lengths, strict=True)]
     )
 
 

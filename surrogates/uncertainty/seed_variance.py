@@ -52,9 +52,12 @@ class LeftOut:
         return deviation * np.sqrt(1.0 + 1.0 / self.count)
 
 
-def at_positions(curves: Array, epochs: Array) -> Array:
-    """Values of curves (n, S, longest) at the epochs nearest to P even positions: (n, S, P)."""
-    places = np.rint(np.linspace(0.0, 1.0, POSITIONS) * (epochs[:, None] - 1)).astype(int)
+def at_positions(curves: Array, lengths: Array) -> Array:
+    """Values of curves (n, S, longest) nearest to P even positions, (n, S, P).
+
+    `lengths` (n,) are the numbers of values of the curves.
+    """
+    places = np.rint(np.linspace(0.0, 1.0, POSITIONS) * (lengths[:, None] - 1)).astype(int)
     return np.take_along_axis(curves, places[:, None], axis=2)
 
 

@@ -85,6 +85,8 @@ def test_parameters_that_the_trainer_would_not_read_are_refused(
         ({"curves": ["valid_ema"]}, "the target valid_ema needs training: ema"),
         ({"curves": {"loss": {}}}, "curve target 'loss' is unknown; allowed: train, valid, test"),
         ({"scalars": {"latency_s": {}}}, "scalar target 'latency_s' is unknown"),
+        ({"curves": {"valid": {"epochs": [1, 2]}}}, "valid must be a curve of every epoch"),
+        ({"curves": {"test": {"cumulative": True}}}, "test must be a curve of every epoch"),
     ],
 )
 def test_targets_that_no_record_would_have_are_refused(

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from eahas.benchmark.energies import read_energies
+from eahas.benchmark.storage import cumulative_folder as cumulatives
 from eahas.benchmark.storage import ensemble_folder as ensembles
 from eahas.benchmark.storage import table_folder as tables
 from eahas.benchmark.storage.ensemble_folder import naming
@@ -26,16 +27,19 @@ from eahas.benchmark.storage.folder import (
 )
 from eahas.benchmark.storage.manifest import (
     BENCHMARK,
+    CUMULATIVE,
     ENSEMBLE,
     MANIFEST,
     MODELS,
     NAME,
+    TABLE,
     Manifest,
     parse_manifest,
     read_manifest,
 )
 from eahas.checks import is_number
 from eahas.errors import shown
+from eahas.models.cumulative import Cumulative
 from eahas.models.ensemble import Ensemble
 from eahas.models.protocol import Model
 from eahas.models.support import Support, support_from_tensors
@@ -70,22 +74,43 @@ def read_benchmark(folder: Path, manifest: Manifest | None = None) -> BenchmarkF
     manifest = manifest or read_manifest(folder, BENCHMARK)
     spec = manifest.spec()
     _check_facts(manifest, spec)
-    models: list[Model] = []
-    for name in manifest.folders("models"):
-        content = read_file(folder, f"{name}/{MANIFEST}", manifest.content)
-        inner = parse_manifest(content, folder / name / MANIFEST, MODELS)
-        model = read_model(folder / name, inner)
+    names, models = manifest.folders("models"), dict[str, Model]()
+    manifests = {name: _manifest_of(folder, name, manifest) for name in names}
+    of_scalars: dict[str, Model] = {}
+    for name in sorted(names, key=lambda name: manifests[name].kind == CUMULATIVE):
+        inner = manifests[name]
+        if inner.kind == CUMULATIVE:  # it needs the models of its totals
+            model: Model = cumulatives.load(folder / name, inner, of_scalars)
+        else:
+            model = read_model(folder / name, inner)
         if model.space != spec.space or not set(model.targets) <= set(spec.targets):
             inner.refuse(f"its space or its targets are not those of {manifest.path}")
-        models.append(model)
-    return BenchmarkFolder(folder, manifest, spec, together(manifest, models))
+        models[name] = model
+        of_scalars |= {t.name: model for t in model.targets if t.kind == "scalar"}
+    ordered = [models[name] for name in names]
+    return BenchmarkFolder(folder, manifest, spec, together(manifest, ordered))
+
+
+def _manifest_of(folder: Path, name: str, manifest: Manifest) -> Manifest:
+    """The manifest of a model, whose checksum the benchmark's manifest has."""
+    content = read_file(folder, f"{name}/{MANIFEST}", manifest.content)
+    return parse_manifest(content, folder / name / MANIFEST, MODELS)
 
 
 def read_model(folder: Path, manifest: Manifest) -> Model:
-    """The ensemble or the table of a folder; CheckpointError where it is malformed."""
+    """The model of a folder; CheckpointError where it is malformed.
+
+    The totals of cumulative curves are read from the benchmark that the folder belongs to.
+    """
     if manifest.kind == ENSEMBLE:
         return ensembles.load(folder, manifest)
-    return tables.load(folder, manifest)
+    if manifest.kind == TABLE:
+        return tables.load(folder, manifest)
+    of_scalars: dict[str, Model] = {}
+    if cumulatives.totals_of(manifest) and (folder.parent / MANIFEST).is_file():
+        others = read_benchmark(folder.parent).models
+        of_scalars = {t.name: m for m in others for t in m.targets if t.kind == "scalar"}
+    return cumulatives.load(folder, manifest, of_scalars)
 
 
 def read_support(folder: Path, manifest: Mapping[str, Any], space: Space) -> Support:
@@ -115,10 +140,16 @@ def together(manifest: Manifest, models: Sequence[Model]) -> tuple[Model, ...]:
 
 def _sharing(model: Model, others: Sequence[Model]) -> Model:
     """The model with the features of one that has the same, so that a query computes them once."""
-    if isinstance(model, Ensemble):
-        for other in others:
-            if isinstance(other, Ensemble) and other.features == model.features:
-                return replace(model, features=other.features)
+    if isinstance(model, Cumulative):
+        ends = None if model.ends is None else _with_features_of(model.ends, others)
+        return replace(model, shares=_with_features_of(model.shares, others), ends=ends)
+    return _with_features_of(model, others) if isinstance(model, Ensemble) else model
+
+
+def _with_features_of(model: Ensemble, others: Sequence[Model]) -> Ensemble:
+    for other in others:
+        if isinstance(other, Ensemble) and other.features == model.features:
+            return replace(model, features=other.features)
     return model
 
 
@@ -225,13 +256,16 @@ def model_files(models: Sequence[Model]) -> dict[str, bytes]:
     """The files of each model, its manifest too, by their paths inside the benchmark's folder."""
     files: dict[str, bytes] = {}
     for model in models:
-        whole = with_manifest(*_model_contents(model))
+        whole = with_manifest(*model_contents(model))
         files |= {f"{model.name}/{name}": content for name, content in whole.items()}
     return files
 
 
-def _model_contents(model: Model) -> tuple[dict[str, Any], dict[str, bytes]]:
+def model_contents(model: Model) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """The manifest and the files of a model's folder, which `read_model` reads."""
     if isinstance(model, Table):
         return tables.contents(model)
+    if isinstance(model, Cumulative):
+        return cumulatives.contents(model)
     assert isinstance(model, Ensemble)
     return ensembles.contents(model)

@@ -11,8 +11,10 @@ from typing import Any
 from eahas.benchmark.storage.folder import read_tensors, save_folder, tensor_bytes
 from eahas.benchmark.storage.manifest import ENSEMBLE, Manifest, read_manifest
 from eahas.errors import CheckpointError, shown, unknown
+from eahas.models.cumulative import end_of, share_of
 from eahas.models.curves import bezier
 from eahas.models.curves.codecs import BEZIER, GRID, BezierCodec, Codec, GridCodec, grid_codec
+from eahas.models.curves.monotone import MONOTONE, MonotoneCodec
 from eahas.models.ensemble import Ensemble
 from eahas.models.features.features import Features
 from eahas.models.heads import CurveHead, Head, ScalarHead
@@ -22,11 +24,13 @@ from eahas.models.uncertainty.seed_noise import seed_noise_from_tensors
 from eahas.space.parameters import Choice
 from eahas.space.space import Space
 from eahas.spec.spec import Spec
+from eahas.spec.targets import Target
 
 WEIGHTS = "weights.safetensors"
 MAX_EPOCHS = 100_000  # of a curve; more is a mistake, and would not fit into memory
 MAX_BOUND = 1e30  # of y control points
 MAX_FACTOR = 1e6  # of inflations and reaches
+SHARES, ENDS = "shares", "ends"  # kinds of heads
 FAMILY_FLAGS = ("regnet", "mnasnet")  # entries of `features` that older manifests have
 CODEC, NOISE = "codec.", "noise."  # before the names of a codec's and of the noise's arrays
 
@@ -137,13 +141,41 @@ def _families(manifest: Manifest) -> tuple[str, ...]:
 
 
 def _head(manifest: Manifest, spec: Spec, grid: GridCodec | None) -> Head:
-    kind = manifest.choice("head.kind", ("curves", "scalars"))
-    known = {t.name: t for t in (spec.curves if kind == "curves" else spec.scalars)}
-    targets = tuple(known[name] for name in manifest.choices("head.targets", kind[:-1], known))
-    if kind == "scalars":
+    cumulative = [curve for curve in spec.curves if curve.cumulative]
+    kinds: dict[str, Sequence[Target]] = {
+        "curves": [curve for curve in spec.curves if not curve.cumulative],
+        "scalars": spec.scalars,
+        SHARES: [share_of(curve) for curve in cumulative],
+        ENDS: [end_of(curve) for curve in cumulative if curve.total is None],
+    }
+    kind = manifest.choice("head.kind", tuple(kinds))
+    known = {target.name: target for target in kinds[kind]}
+    names = manifest.choices("head.targets", kind[:-1], known)
+    targets = tuple(known[name] for name in names)
+    if kind in ("scalars", ENDS):
         return ScalarHead(targets)
     check_epochs(manifest, spec.space)
+    if len({target.schedule for target in targets}) > 1:
+        manifest.refuse(f"head.targets have different schedules: {shown(list(names))}")
+    if kind == SHARES:
+        return CurveHead(targets, _monotone_codec(manifest, len(targets)))
     return CurveHead(targets, _codec(manifest, len(targets), grid))
+
+
+def _monotone_codec(manifest: Manifest, count: int) -> MonotoneCodec:
+    manifest.choice("head.codec", (MONOTONE,))
+    begin = manifest.entry("head.from_zero")
+    flags = isinstance(begin, list) and len(begin) == count
+    if not flags or not all(isinstance(flag, bool) for flag in begin):
+        manifest.refuse(f"head.from_zero is {count} of true or false, got {shown(begin)}")
+    return MonotoneCodec(_degree(manifest), tuple(begin))
+
+
+def _degree(manifest: Manifest) -> int:
+    degree = manifest.whole("head.degree", 1)
+    if degree not in bezier.DEGREES:
+        manifest.refuse(unknown("head.degree", degree, bezier.DEGREES))
+    return degree
 
 
 def _codec(manifest: Manifest, count: int, grid: GridCodec | None) -> Codec:
@@ -153,9 +185,7 @@ def _codec(manifest: Manifest, count: int, grid: GridCodec | None) -> Codec:
                 f"head.codec is {GRID} of {count} curves, and the weights have none such"
             )
         return grid
-    degree = manifest.whole("head.degree", 1)
-    if degree not in bezier.DEGREES:
-        manifest.refuse(unknown("head.degree", degree, bezier.DEGREES))
+    degree = _degree(manifest)
     low, high = (
         manifest.numbers(f"head.{end}", count, -MAX_BOUND, MAX_BOUND) for end in ("low", "high")
     )
@@ -179,12 +209,21 @@ def save(ensemble: Ensemble, folder: Path) -> None:
     save_folder(folder, manifest, files)
 
 
+def _kind(ensemble: Ensemble) -> str:
+    """What the head predicts: scalars or curves, or of cumulative curves shares or ends."""
+    head = ensemble.head
+    if isinstance(head, CurveHead):
+        return SHARES if isinstance(head.codec, MonotoneCodec) else "curves"
+    of_curves = {curve.name for curve in ensemble.spec.curves}
+    return ENDS if head.targets[0].name in of_curves else "scalars"
+
+
 def contents(ensemble: Ensemble) -> tuple[dict[str, Any], dict[str, bytes]]:
     """The manifest and the files of an ensemble's folder."""
     head, tensors = ensemble.head, dict(ensemble.regressor.tensors())
-    described: dict[str, Any] = {"kind": "scalars", "targets": [t.name for t in head.targets]}
+    described: dict[str, Any] = {"kind": _kind(ensemble), "targets": [t.name for t in head.targets]}
     if isinstance(head, CurveHead):
-        described |= {"kind": "curves", **head.codec.described()}
+        described |= head.codec.described()
         tensors |= {f"{CODEC}{name}": array for name, array in head.codec.tensors().items()}
     tensors |= {f"{NOISE}{name}": array for name, array in ensemble.seed_noise.tensors().items()}
     own = {

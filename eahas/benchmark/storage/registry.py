@@ -11,6 +11,7 @@ from typing import Any
 from eahas.benchmark.energies import read_energies
 from eahas.benchmark.storage.manifest import (
     BENCHMARK,
+    CUMULATIVE,
     ENSEMBLE,
     MANIFEST,
     MODELS,
@@ -191,7 +192,7 @@ def _energies(wholes: Iterable[tuple[Any, Manifest]]) -> dict[str, str]:
 
 def _predicted(manifest: Manifest) -> list[str]:
     """The names of the targets that the models of a folder predict."""
-    entry = {ENSEMBLE: "head.targets", TABLE: "targets"}
+    entry = {ENSEMBLE: "head.targets", TABLE: "targets", CUMULATIVE: "targets"}
     models = [
         read_manifest(manifest.path.parent / name, MODELS) for name in manifest.folders("models")
     ]

@@ -33,6 +33,7 @@ FILE = "runs.safetensors"
 KEYS, PRESENT, VALUES, TYPICAL = "keys", "present", "values.", "typical."
 PERCENT, MAX_COUNTED = 100.0, 65_535
 MAX_NUMBERS = 500_000_000  # of one target, ends padded; more would not fit into memory
+MAX_ROUNDING = 1e-12  # relative, between the end of a cumulative curve and its total
 COUNTS = ("uint8", "uint16")
 KNOTS = Dim("knots", low=0)
 POSITIVE = Bounds(0.0, above_low=True)
@@ -55,9 +56,16 @@ CURVE = ArraySpec(
     f"{VALUES}TARGET",
     f"float32 or {' or '.join(COUNTS)}",
     ("epochs of all runs",),
-    "a curve: one number for each epoch of each run that is present, ordered by configuration and "
-    "then by seed; inside the bounds of the target, NaN if it is unknown; counts stand for 100 x "
-    "count / scale",
+    "a curve: one number for each scheduled epoch of each run that is present, ordered by "
+    "configuration and then by seed; inside the bounds of the target, NaN if it is unknown; counts "
+    "stand for 100 x count / scale",
+    Bounds(nan=True),
+)
+CUMULATIVE_CURVE = ArraySpec(
+    f"{VALUES}TARGET",
+    "float64",
+    ("epochs of all runs",),
+    "a cumulative curve, in the same order; it rises within each run, and ends at its total",
     Bounds(nan=True),
 )
 SCALAR = ArraySpec(
@@ -85,7 +93,7 @@ PRIOR_ARRAYS = (
         POSITIVE,
     ),
 )
-ARRAYS = (*RUN_ARRAYS, CURVE, SCALAR, *PRIOR_ARRAYS)
+ARRAYS = (*RUN_ARRAYS, CURVE, CUMULATIVE_CURVE, SCALAR, *PRIOR_ARRAYS)
 BLOCK = 1024
 Array = np.ndarray
 
@@ -111,14 +119,20 @@ def load(folder: Path, manifest: Manifest | None = None) -> Table:
         dims = check_contents(tensors, RUN_ARRAYS, dims)
         flats = _flats(tensors[KEYS], spec.space)
         present = _present(tensors[PRESENT])
-        curves = [target for target in targets if target.kind == "curve"]
-        inside = _inside(present, _epochs(flats, spec.space)) if curves else None
+        epochs = _epochs(flats, spec.space)
+        lengths = {target.name: target.schedule.counts(epochs) for target in targets}
         values = {
             target.name: _scalar(tensors, target, dims, present)
-            if inside is None or target.kind == "scalar"
-            else _curve(tensors, target, inside, counted.get(target.name))
+            if target.kind == "scalar"
+            else _curve(
+                tensors,
+                target,
+                _inside(present, lengths[target.name]),
+                counted.get(target.name),
+            )
             for target in targets
         }
+        _check_totals(values, lengths, spec)
         seed_variance = {
             target.name: _prior(tensors, target, weight)
             for target, weight in zip(targets, weights, strict=True)
@@ -147,8 +161,9 @@ def contents(table: Table) -> tuple[dict[str, Any], dict[str, bytes]]:
     for target in table.targets:
         name, values = target.name, table.values[target.name]
         if target.kind == "curve":
-            flat = values[_inside(table.present, table.epochs)]
-            scale = _whole_counts(flat) if target.unit == "percent" else None
+            flat = values[_inside(table.present, table.lengths(name, table.epochs))]
+            percent = target.unit == "percent" and not target.cumulative
+            scale = _whole_counts(flat) if percent else None
             if scale is not None:
                 counts[name] = scale
                 flat = np.rint(flat.astype(float) * (scale / PERCENT)).astype(_of_counts(scale))
@@ -199,7 +214,8 @@ def _seeds(manifest: Manifest) -> tuple[int, ...]:
 def _counted(manifest: Manifest, targets: tuple[Target, ...]) -> dict[str, int]:
     """Of each curve that is stored as counts what stands for 100 %."""
     given = dict(manifest.section("counts"))
-    known = [t.name for t in targets if t.kind == "curve" and t.unit == "percent"]
+    curves = [t for t in targets if t.kind == "curve" and not t.cumulative]
+    known = [t.name for t in curves if t.unit == "percent"]
     for name, scale in given.items():
         if name not in known:
             manifest.refuse(f"counts: {unknown('curve in percent', name, known)}")
@@ -217,8 +233,12 @@ def value_spec(target: Target) -> ArraySpec:
     """The spec of a target's values, with the target's bounds."""
     low = -math.inf if target.low is None else target.low
     high = math.inf if target.high is None else target.high
-    bounds = Bounds(low, high, above_low=on_log_scale(target), nan=True)
-    general = CURVE if target.kind == "curve" else SCALAR
+    if target.kind == "curve" and target.cumulative:
+        bounds = Bounds(low, high, nan=True)  # it may begin at 0
+        general = replace(CUMULATIVE_CURVE, order="rising")  # within a run
+    else:
+        bounds = Bounds(low, high, above_low=on_log_scale(target), nan=True)
+        general = CURVE if target.kind == "curve" else SCALAR
     return replace(general, name=VALUES + target.name, bounds=bounds)
 
 
@@ -292,14 +312,14 @@ def _epochs(flats: tuple[Mapping[str, Any], ...], space: Space) -> Array:
     return np.array([1 if fidelity is None else flat[fidelity] for flat in flats])
 
 
-def _inside(present: Array, epochs: Array) -> Array:
-    """(N, S, longest): the epochs of the runs that there are."""
-    if present.size * int(epochs.max()) > MAX_NUMBERS:
+def _inside(present: Array, lengths: Array) -> Array:
+    """(N, S, longest): the values of the curves of the runs that there are."""
+    if present.size * int(lengths.max()) > MAX_NUMBERS:
         raise CheckpointError(
-            f"array {PRESENT!r} stands for {present.size:,} curves of up to {epochs.max():,} "
+            f"array {PRESENT!r} stands for {present.size:,} curves of up to {lengths.max():,} "
             f"epochs; allowed: {MAX_NUMBERS:,} numbers of a target"
         )
-    within = np.arange(int(epochs.max())) < epochs[:, None]
+    within = np.arange(int(lengths.max())) < lengths[:, None]
     inside: Array = present[:, :, None] & within[:, None]
     return inside
 
@@ -308,12 +328,31 @@ def _curve(tensors: Mapping[str, Array], target: Target, inside: Array, scale: i
     """The values (N, S, longest) of a curve, NaN past its end."""
     spec = value_spec(target)
     stored = tensors[spec.name]
-    dtype = "float32" if scale is None else str(_of_counts(scale))
+    plain = np.dtype(np.float64 if target.cumulative else np.float32)
+    dtype = str(plain if scale is None else _of_counts(scale))
     replace(spec, dtype=dtype).check_layout(stored, {"epochs of all runs": int(inside.sum())})
-    values = np.full(inside.shape, np.nan, dtype=np.float32)
+    values = np.full(inside.shape, np.nan, dtype=plain)
     values[inside] = stored if scale is None else PERCENT * stored.astype(float) / scale
     spec.check_values(values)
     return values
+
+
+def _check_totals(values: Mapping[str, Array], lengths: Mapping[str, Array], spec: Spec) -> None:
+    """The curve of a run that has a total ends at it, to float rounding."""
+    for curve in spec.curves:
+        total = curve.total
+        if total is None or curve.name not in values or total not in values:
+            continue
+        runs = values[curve.name]
+        last = np.broadcast_to((lengths[curve.name] - 1)[:, None, None], (*runs.shape[:2], 1))
+        ends = np.take_along_axis(runs, last, axis=2)[..., 0]
+        wrong = np.abs(ends - values[total]) > MAX_ROUNDING * np.abs(values[total])
+        if wrong.any():
+            at = tuple(np.argwhere(wrong)[0].tolist())
+            raise CheckpointError(
+                f"array {VALUES + curve.name!r} ends at {ends[at]:.9g} in run {list(at)}; "
+                f"allowed: its total {total}, {values[total][at]:.9g}"
+            )
 
 
 def _scalar(

@@ -3,8 +3,10 @@
 A codec turns the first `outputs` numbers of a regressor into the C curves of a run at the epochs
 1..E of any length E. `BezierCodec` reads them as control points; `GridCodec` as values at fixed
 positions between the first epoch and the last, or as what a decoder turns into such values: one
-layer is a singular value decomposition, several are the decoder of a variational autoencoder.
-`surrogates.models.codecs` fits them.
+layer is a singular value decomposition, several are the decoder of a variational autoencoder;
+`eahas.models.curves.monotone.MonotoneCodec` reads them as the steps of a curve that never falls.
+`surrogates.models.codecs` fits them. A codec knows the L values of a curve by their order alone:
+they stand at even steps from 0 to 1, whatever the epochs of the curve's schedule.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ import numpy as np
 from eahas.arrays import FROM_0_TO_1, ArraySpec, Bounds, Dim, check_arrays
 from eahas.models.blocks import product
 from eahas.models.curves import bezier
+from eahas.models.curves.monotone import EVERY as EVERY
+from eahas.models.curves.monotone import MonotoneCodec
 from eahas.models.regressors import MlpEnsemble, mlp_from_tensors
 
 BEZIER, GRID = "bezier", "grid"
@@ -38,7 +42,6 @@ ARRAYS = (
         "count", "int32", (1,), "the number of curves", Bounds(1, MAX_CURVES), binds="curves"
     ),
 )
-EVERY = slice(None)  # of the curves
 Array = np.ndarray
 
 
@@ -125,7 +128,7 @@ class GridCodec:
         return own | {f"{DECODER}{name}": array for name, array in decoder.items()}
 
 
-Codec = BezierCodec | GridCodec
+Codec = BezierCodec | GridCodec | MonotoneCodec
 
 
 def grid_codec(arrays: Mapping[str, Array], *, prefix: str = "") -> GridCodec:

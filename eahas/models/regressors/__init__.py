@@ -1,8 +1,8 @@
-"""Regressors as arrays: what a fit leaves behind, answered by numpy alone.
+"""Fitted regressors as arrays, evaluated with numpy alone.
 
-Every regressor is an ensemble of M members that maps features to outputs. `one` serves a single
-row, `many` a list of them. Whatever library fitted it, networks, trees and kernel machines end
-here, and so do regressors put together from others (`parts`).
+A regressor is an ensemble of M members that maps features to outputs. `one` evaluates a single row,
+`many` a list of rows. Networks, trees and kernel machines are stored in this form, whatever library
+fitted them, and so are compositions of several regressors (`parts`).
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from eahas.models.regressors.trees import TREES as TREES
 from eahas.models.regressors.trees import TreeEnsemble as TreeEnsemble
 from eahas.models.regressors.trees import trees_from_tensors
 
-MAX_DEPTH = 4  # regressors inside regressors; more is a mistake
+MAX_DEPTH = 4  # of regressors inside regressors
 
 
 class Regressor(Protocol):
-    """Members, sizes, answers, and what is stored."""
+    """An ensemble of M members that maps features to outputs."""
 
     @property
     def members(self) -> int: ...
@@ -47,7 +47,7 @@ class Regressor(Protocol):
         """Outputs of every member for n rows of features (n, F): shape (M, n, outputs)."""
 
     def described(self) -> dict[str, Any]:
-        """What stands in a manifest: `kind`, and of parts theirs."""
+        """The entry in a manifest: `kind`, and the entries of parts."""
 
     def tensors(self) -> dict[str, np.ndarray]:
         """The arrays by the names they have in a checkpoint."""

@@ -1,4 +1,4 @@
-"""Regressors put together: outputs side by side, or members together."""
+"""Regressors composed of others: outputs side by side, or members pooled."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ JOINED, POOLED = "joined", "pooled"
 
 @dataclass(frozen=True, eq=False)
 class _Parts(SingleRowMixin):
-    """What both ways of putting together share."""
+    """The common part of both compositions."""
 
     parts: tuple[Regressor, ...]
     kind: ClassVar[str]

@@ -1,4 +1,4 @@
-"""The answer for a single row, derived from that for many rows."""
+"""The evaluation of a single row, derived from that of many rows."""
 
 from __future__ import annotations
 

@@ -73,12 +73,12 @@ class TreeEnsemble(SingleRowMixin):
     """T trees of N nodes in all. Features are compared in single precision.
 
     Attributes:
-        feature (N,): which feature a node looks at; of a leaf 0.
-        threshold (N,): of a leaf infinity.
-        children (N, 2): the nodes below; of a leaf itself.
-        value (N,): what a leaf adds; of an inner node 0.
+        feature (N,): the feature that a node compares; 0 for a leaf.
+        threshold (N,): what it is compared with; infinity for a leaf.
+        children (N, 2): the next nodes; a leaf is its own child.
+        value (N,): what a leaf adds; 0 for an inner node.
         root (T,): the first node of each tree.
-        slot (T,): where a tree adds: member * outputs + output.
+        slot (T,): where a tree adds its value: member * outputs + output.
         base (M, outputs): what the trees are added to.
         inputs: the number of features.
     """

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from eahas.models.curves.monotone import rising
 from eahas.models.uncertainty.error_quantiles import ErrorQuantiles
 from eahas.spec.targets import Target
 
+LOG_OF_ZERO = -700.0  # stands for -inf where means and deviations are computed
 MAX_EXPONENT = 700.0  # exp of more overflows; no cost has so many digits
 
 
@@ -61,12 +63,17 @@ class Distribution:
         return self._in_unit(self.aleatoric)
 
     def interval(self, level: float) -> tuple[Any, Any]:
-        """The central interval that holds `level` of the probability; EahasError outside (0, 1)."""
+        """The central interval that holds `level` of the probability; EahasError outside (0, 1).
+
+        Neither end of a cumulative curve's interval falls: where one is above a later one, it is
+        lowered to it. A curve that never falls and stays below the later end was below it before.
+        """
         reach = self.error_quantiles.reach(level) * self.scale
-        return (
-            inverse_link(self.target, self.location - reach),
-            inverse_link(self.target, self.location + reach),
-        )
+        low = inverse_link(self.target, self.location - reach)
+        high = inverse_link(self.target, self.location + reach)
+        if self.target.kind == "curve" and self.target.cumulative:
+            return rising(low), rising(high)
+        return low, high
 
     def _in_unit(self, deviation: Any) -> Any:
         """Of the log-normal law where `log`."""
@@ -78,8 +85,25 @@ class Distribution:
 
 
 def on_log_scale(target: Target) -> bool:
-    """A target that is positive and unbounded above is modelled by its logarithm."""
-    return target.low == 0.0 and target.high is None and target.kind == "scalar"
+    """A target that is positive and unbounded above is modelled by its logarithm.
+
+    It is a scalar or a cumulative curve; the logarithm of a curve that is still at 0 is -inf.
+    """
+    positive = target.low == 0.0 and target.high is None
+    return positive and (target.kind == "scalar" or target.cumulative)
+
+
+def to_log_scale(target: Target, values: np.ndarray) -> np.ndarray:
+    """The logarithms of values on a log scale, those of 0 at least LOG_OF_ZERO; others as float64.
+
+    A cumulative curve may be 0 at its beginning. The result is finite where the values are.
+    """
+    if not on_log_scale(target):
+        return values.astype(float)
+    if target.kind == "scalar":
+        return np.log(values)
+    nothing = values == 0.0
+    return np.log(values, out=np.full(values.shape, LOG_OF_ZERO), where=~nothing)
 
 
 def inverse_link(target: Target, location: Any) -> Any:

@@ -1,4 +1,7 @@
-"""How errors spread around a prediction, in units of its deviation: a calibrated symmetric law."""
+"""Quantiles of standardised errors: a calibrated symmetric error distribution.
+
+A standardised error is an error divided by the predicted standard deviation.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +16,15 @@ import numpy as np
 from eahas.errors import EahasError, shown
 
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.925, 0.95, 0.975, 0.99)
-MAX_DISTANCE = 9.0  # normal deviations; beyond lies less than 1e-18
+MAX_DISTANCE = 9.0  # standard deviations; the probability beyond is below 1e-18
 
 
 @dataclass(frozen=True)
 class ErrorQuantiles:
-    """`reaches[k]` deviations to each side hold LEVELS[k] of the probability.
+    """The interval of `reaches[k]` deviations to each side contains the probability LEVELS[k].
 
-    Between the levels the reach is linear in the normal law's, from 0 at level 0; beyond the last
-    it keeps its ratio to the normal law's.
+    Between the levels, the reach is a linear function of the reach of the normal distribution,
+    from 0 at level 0. Beyond the last level, its ratio to that of the normal distribution stays.
     """
 
     reaches: tuple[float, ...]
@@ -38,7 +41,7 @@ class ErrorQuantiles:
 
     @cached_property
     def std(self) -> float:
-        """The standard deviation of the law itself: 1 for the normal law."""
+        """The standard deviation of the standardised errors: 1 for the normal distribution."""
         h = np.linspace(0.0, MAX_DISTANCE, 4001)
         knots, reaches = np.array(_knots()), np.array((0.0, *self.reaches))
         reach = np.interp(h, knots, reaches)
@@ -49,12 +52,12 @@ class ErrorQuantiles:
 
 
 def normal_quantiles() -> ErrorQuantiles:
-    """The law of errors that are normal with the predicted deviation."""
+    """The quantiles of errors that are normal with the predicted deviation."""
     return ErrorQuantiles(tuple(map(normal_reach, LEVELS)))
 
 
 def normal_reach(level: float) -> float:
-    """How many standard deviations a central interval of the normal law reaches to each side.
+    """How many standard deviations a central normal interval reaches to each side.
 
     Raises EahasError for a level outside (0, 1).
     """

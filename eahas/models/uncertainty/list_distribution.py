@@ -19,8 +19,8 @@ Part = Callable[[Distribution], tuple[Array, ...]]
 class CurveListDistribution(Distribution):
     """A `Distribution` of n curves that keeps no array.
 
-    Each part is (n, longest), NaN past the end of each curve, and computed anew at each use. Only
-    what is returned is in memory at once, and the work arrays of one block.
+    Each part is (n, longest), NaN past the end of each curve, and computed again at each use. The
+    memory holds the returned arrays and the work arrays of one block.
 
     Attributes:
         shape: (n, longest).
@@ -29,16 +29,22 @@ class CurveListDistribution(Distribution):
     """
 
     def __init__(
-        self, target: Target, law: ErrorQuantiles, shape: tuple[int, int], blocks: Blocks
+        self,
+        target: Target,
+        error_quantiles: ErrorQuantiles,
+        shape: tuple[int, int],
+        blocks: Blocks,
     ) -> None:
-        for name, value in (("target", target), ("law", law), ("shape", shape), ("blocks", blocks)):
-            object.__setattr__(self, name, value)
+        object.__setattr__(self, "target", target)
+        object.__setattr__(self, "error_quantiles", error_quantiles)
+        object.__setattr__(self, "shape", shape)
+        object.__setattr__(self, "blocks", blocks)
 
     shape: tuple[int, int]
     blocks: Blocks
 
     def _gathered(self, part: Part) -> tuple[Array, ...]:
-        """The arrays of a part, of all blocks."""
+        """The arrays of a part, collected from all blocks."""
         wholes: tuple[Array, ...] = ()
         for rows, distribution in self.blocks():
             arrays = part(distribution)

@@ -1,9 +1,9 @@
-"""The noise between runs of one configuration: how large it is, and how it hangs together.
+"""Seed noise: the size and the correlation of the variation between runs of one configuration.
 
-A run strays from what its configuration promises by deviation x noise, where the noise has
-variance 1 at every epoch of every curve and for every scalar. Part of it comes from a few factors
-that all targets of a run share, and that make neighbouring epochs err together; the rest is drawn
-anew at each epoch, for the curves of a run together.
+A run differs from the mean of its configuration by deviation x noise. The noise has variance 1 at
+every epoch of every curve and for every scalar. One part of it comes from a few factors that all
+targets of a run share; it correlates targets and neighbouring epochs. The other part is sampled
+independently at each epoch, jointly for the curves of a run.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from eahas.models.curves.codecs import EVERY, POSITIONS, between
 from eahas.models.regressors import MlpEnsemble, mlp_from_tensors
 
 MAX_LOG = 10.0  # of a deviation
-MAX_INPUT = 1e20  # of its network; whatever a head says, no sum overflows
-MAX_SEED = 2**63 - 1  # more is more than JSON and other languages hold
+MAX_INPUT = 1e20  # of its network; larger noise outputs are clipped, so that no sum overflows
+MAX_SEED = 2**63 - 1  # the largest whole number that JSON readers in other languages hold
 MAX_FACTORS = 32
 NETWORK = "network."  # before the names of its arrays
 SHARE = Bounds(-1.0, 1.0, slack=1e-6)
@@ -37,14 +37,14 @@ ARRAYS = (
         "loadings",
         "float64",
         ("targets", "positions", Dim("factors", 0, MAX_FACTORS)),
-        "how the factors, which all targets of a run share, enter",
+        "the loadings of the factors that all targets of a run share",
         SHARE,
     ),
     ArraySpec(
         "own",
         "float64",
         ("targets", "positions", "targets"),
-        "how each target takes part in what is drawn anew at each epoch",
+        "the loadings of the noise components that are independent between epochs",
         SHARE,
     ),
 )
@@ -53,14 +53,14 @@ Array = np.ndarray
 
 @dataclass(frozen=True, eq=False)
 class SeedNoise:
-    """The noise of S series: curves with P positions from 0 to 1, or scalars with one.
+    """The seed noise of S series: curves with P positions from 0 to 1, or scalars with one.
 
     Attributes:
-        network: one member; from what a head says of noise (U) and the locations of every series
-            at the positions (S * P), all on the linked scale, to S * P log deviations.
+        network: one member. It maps the noise outputs of a head (U) and the locations of every
+            series at the positions (S * P), on the transformed scale, to S * P log deviations.
         positions (P,): (0,) for scalars.
-        loadings (S, P, K): how the K shared factors enter.
-        own (S, P, S): how each series takes part in what is drawn anew at each epoch.
+        loadings (S, P, K): the loadings of the K shared factors.
+        own (S, P, S): the loadings of the S noise components that are independent between epochs.
     """
 
     network: MlpEnsemble
@@ -77,12 +77,12 @@ class SeedNoise:
         return self.loadings.shape[2]
 
     def deviation(self, noise_outputs: Array, location: Array, of: slice = EVERY) -> Array:
-        """Standard deviations (..., S, E) from (..., U) and locations (..., S, E).
+        """Standard deviations (..., S, E) from noise outputs (..., U) and locations (..., S, E).
 
-        Only those of the series `of`, where they are given.
+        `of` selects some of the series.
         """
         epochs = location.shape[-1]
-        plain = epochs == len(self.positions) == 1  # scalars: nothing lies between positions
+        plain = epochs == len(self.positions) == 1  # scalars need no interpolation
         there = location if plain else location[..., nearest(self._places, epochs)]
         x = np.concatenate([noise_outputs, there.reshape(*location.shape[:-2], -1)], axis=-1)
         x = np.minimum(np.maximum(x, -MAX_INPUT), MAX_INPUT)
@@ -101,8 +101,8 @@ class SeedNoise:
         loadings = np.einsum("spk,pe->ske", self.loadings, between_positions)
         own = np.einsum("spj,pe->sje", self.own, between_positions)
         length = np.sqrt((loadings**2).sum(axis=1) + (own**2).sum(axis=1))
-        drawn = np.einsum("ske,k->se", loadings, shared) + np.einsum("sje,je->se", own, fresh)
-        noise: Array = drawn / np.maximum(length, 1e-12)
+        sampled = np.einsum("ske,k->se", loadings, shared) + np.einsum("sje,je->se", own, fresh)
+        noise: Array = sampled / np.maximum(length, 1e-12)
         return noise
 
     def _between(self, epochs: int) -> Array:
@@ -124,22 +124,23 @@ class SeedNoise:
 
 
 def at_positions(values: Array, positions: Array) -> Array:
-    """Of values (..., E) those at the epochs nearest to positions (P,) from 0 to 1: (..., P)."""
+    """The values (..., P), out of (..., E), at the epochs nearest to positions (P,) from 0 to 1."""
     return values[..., nearest(tuple(positions.tolist()), values.shape[-1])]
 
 
 @lru_cache(maxsize=64)
 def nearest(positions: tuple[float, ...], epochs: int) -> Array:
-    """The epochs, counted from 0, that are nearest to positions (P,) from 0 to 1: (P,)."""
-    found = np.rint(np.array(positions) * (epochs - 1)).astype(int)
-    found.flags.writeable = False
-    return found
+    """The epochs (P,), counted from 0, that are nearest to positions (P,) from 0 to 1."""
+    indices = np.rint(np.array(positions) * (epochs - 1)).astype(int)
+    indices.flags.writeable = False
+    return indices
 
 
 def head_seed_noise(series: int, *, curves: bool) -> SeedNoise:
-    """The noise as a head says it, one number for a whole run of each target.
+    """The seed noise whose deviations are the noise outputs of a head, fully correlated in a run.
 
-    Of curves it says two deviations, at the first and at the last epoch; of scalars one.
+    A head outputs two log deviations for a curve, at the first and the last epoch, and one for a
+    scalar.
     """
     positions = np.array([0.0, 1.0] if curves else [0.0])
     size = series * len(positions)

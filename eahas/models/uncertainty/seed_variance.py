@@ -1,9 +1,9 @@
-"""How far the seeds of a configuration typically lie apart, by epoch and by where a run stands.
+"""The prior of the variance between seeds, as a function of the epoch and of the mean.
 
-A few seeds say little of their own spread. So a table takes what is typical of configurations with
-a similar mean at the same share of the epochs, and lets it count as `weight` degrees of freedom
-beside the configuration's own (empirical Bayes; Smyth, "Linear models and empirical Bayes methods",
-2004, with the trend of its section 6 in place of one variance for all).
+The variance of a few seeds is a poor estimate. A table therefore shrinks it towards the variance of
+configurations with a similar mean at the same share of the epochs. The prior counts as `weight`
+degrees of freedom beside those of the configuration (empirical Bayes; Smyth, "Linear models and
+empirical Bayes methods", 2004, with the trend of its section 6 in place of one common variance).
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ Array = np.ndarray
 
 @dataclass(frozen=True, eq=False)
 class SeedVariance:
-    """Of one target: P positions, evenly from the first epoch to the last, with K knots each.
+    """The prior of one target: P positions, evenly from the first epoch to the last, with K knots.
 
     Attributes:
-        location (P, K): means on the linked scale, rising in each row.
-        deviation (P, K): standard deviations between the seeds there, of a configuration that is
-            neither calm nor wild; between two knots, and between two positions, the logarithm is
-            linear. Without knots nothing is known.
-        weight: as how many degrees of freedom it counts beside a configuration's own.
+        location (P, K): means on the transformed scale, increasing in each row.
+        deviation (P, K): the usual standard deviation between seeds at these means. Its logarithm
+            is interpolated linearly between knots and between positions. Without knots it is
+            unknown.
+        weight: the degrees of freedom of the prior.
     """
 
     location: Array
@@ -32,7 +32,7 @@ class SeedVariance:
     weight: float
 
     def at(self, location: Array) -> Array:
-        """The typical deviation (n, E) of configurations with these means (n, E); NaN: unknown."""
+        """The prior deviation (n, E) of configurations with these means (n, E); NaN: unknown."""
         found = np.full(location.shape, np.nan)
         places, epochs = len(self.location), location.shape[1]
         if not self.location.shape[1]:
@@ -52,9 +52,10 @@ class SeedVariance:
         return np.where(np.isfinite(location), found, np.nan)
 
     def shrunk(self, mean: Array, squares: Array, count: Array, epochs: Array) -> Array:
-        """The deviations (n, longest) between seeds of runs of so many epochs (n,).
+        """The shrunken deviations (n, longest) between seeds of runs with `epochs` (n,) epochs.
 
-        From what `moments` says of them; NaN past each end, and where nothing is known.
+        `mean`, `squares` and `count` are those of `moments`. NaN past each end, and where the
+        deviation is unknown.
         """
         found = np.full(mean.shape, np.nan)
         for length in np.unique(epochs).tolist():
@@ -67,9 +68,9 @@ class SeedVariance:
 
 
 def moments(values: Array) -> tuple[Array, Array, Array]:
-    """Mean, sum of squares around it, and count of what is known of (n, S, E): each (n, E).
+    """Mean, sum of squared deviations, and count of the known values of (n, S, E): each (n, E).
 
-    The mean of nothing is NaN.
+    Without a known value the mean is NaN.
     """
     known = np.isfinite(values)
     count = known.sum(axis=1)

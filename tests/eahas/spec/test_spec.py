@@ -199,7 +199,7 @@ def test_what_is_no_spec(given: Any) -> None:
         ("targets/curves/trian", None, "did you mean 'train'?; describe another as trian: {unit:"),
         ("targets/curves/loss", "nat", "targets: loss is described by a mapping"),
         ("targets/curves/loss/units", "nat", "did you mean 'unit'?"),
-        ("targets/curves/loss/cumulative", True, "targets: loss: field 'cumulative' is unknown"),
+        ("targets/curves/loss/optional", True, "targets: loss: field 'optional' is unknown"),
         ("targets/curves/loss/direction", "up", "direction is maximize or minimize, got 'up'"),
         ("targets/curves/loss/low", "0", "targets: loss: low is a number, got '0'"),
         ("targets/curves/loss/high", -1, "targets: loss: low < high is needed, got low=0, high=-1"),
