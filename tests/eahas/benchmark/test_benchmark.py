@@ -277,7 +277,7 @@ def test_several_benchmarks_may_share_a_space(own_spec, handmade, saved, tmp_pat
     folder = saved(tmp_path / "b", spec, [handmade(spec, "scalars")], name="own-table")
     bench = api.load_benchmark(folder)
     assert (bench.name, bench.id, bench.space.name) == ("own-table", "own-table@3", "own")
-    with pytest.raises(CheckpointError, match=r"name is of letters, digits"):
+    with pytest.raises(CheckpointError, match=r"name consists of letters, digits"):
         api.load_benchmark(resigned(folder, name="../own"))
 
 

@@ -105,7 +105,7 @@ def test_records_may_stay_behind_and_a_notice_says_whose_they_are(written) -> No
     folder = written(with_records=False, notice="ours: https://example.org")
     assert not (folder / "records.parquet").exists()
     assert manifest_of(folder)["provenance"]["records_sha256"]
-    with pytest.raises(api.EahasError, match=r"do not ship; .*NOTICE says whose"):
+    with pytest.raises(api.EahasError, match=r"are not distributed; .*NOTICE names"):
         api.load_benchmark(folder).records()
 
 
