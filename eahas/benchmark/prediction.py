@@ -242,7 +242,7 @@ def _restored(
 
 
 def prediction_view(prediction: Prediction[Any, Any], level: float = 0.9) -> PredictionView:
-    """The prediction with its central intervals of probability `level` as plain data, for reports."""
+    """The prediction with its central intervals of probability `level` as plain data."""
     normal_reach(level)
     models = prediction.benchmark
 

@@ -211,9 +211,9 @@ def resigned(folder: Path, **changes) -> Path:
         ({"models": "costs"}, "manifest.json: models is a list of different texts"),
         ({"models": ["../costs"]}, "manifest.json: models are names of folders beside it"),
         ({"models": ["costs", "costs"]}, "manifest.json: models is a list of different texts"),
-        ({"models": ["nothing"]}, "does not vouch for nothing/manifest.json"),
-        ({"spec__parameters__units__high": 65}, "its space or its targets are not those"),
-        ({"spec__targets__curves": {"loss": {}}}, "its space or its targets are not those"),
+        ({"models": ["nothing"]}, "does not list nothing/manifest.json"),
+        ({"spec__parameters__units__high": 65}, "its space or its targets differ from those"),
+        ({"spec__targets__curves": {"loss": {}}}, "its space or its targets differ from those"),
     ],
 )
 def test_a_manifest_that_does_not_fit_is_refused(folder, changes, why) -> None:

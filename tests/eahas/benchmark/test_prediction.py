@@ -115,7 +115,7 @@ def test_unknown_names_are_refused(many) -> None:
             mapping["runtime"]
         assert mapping.get("runtime") is None
     assert "runtime_s" not in many.curves
-    with pytest.raises(AttributeError, match=r"no 'runtime'"):
+    with pytest.raises(AttributeError, match=r"no attribute 'runtime'"):
         _ = many.runtime
     with pytest.raises(AttributeError):
         _ = many.valid
