@@ -80,9 +80,8 @@ class MemberSummary:
         """The distribution of curve `k`. The deviations of other curves are not computed."""
         selected = slice(k, k + 1)
         location = self.location[..., selected, :]
-        epistemic = _inflated_std(
-            self.members[..., selected, :], location, self.inflation[selected]
-        )
+        members = self.members[..., selected, :]
+        epistemic = _inflated_std(members, location, self.inflation[selected])
         aleatoric = self.seed_noise.deviation(self._noise_outputs, self.location, selected)
         parts = [part[..., 0, :] for part in (location, epistemic, aleatoric)]
         return Distribution(target, parts[0], parts[1], parts[2], error_quantiles)

@@ -26,13 +26,9 @@ DEGREES = (3, 4, 5, 6)
 DEFAULT_DEGREE = 5
 
 _KNOTS = 192  # cells of the grid in t on which the inverse of x(t) is interpolated
-_CURVES_PER_BLOCK = (
-    64  # at 200 epochs the work arrays of a block fit into the cache of a core
-)
+_CURVES_PER_BLOCK = 64  # at 200 epochs the work arrays of a block fit into the cache of a core
 _ROUNDING = 1e-6  # a smaller decrease may be a rounding error of single precision; it is allowed
-_FLAT_SLOPE_SQUARED = (
-    1e-10  # damps the Newton step where dx/dt is below 1e-5; no division by 0
-)
+_FLAT_SLOPE_SQUARED = 1e-10  # damps the Newton step where dx/dt is below 1e-5; no division by 0
 
 Floats = NDArray[np.float64]
 
@@ -54,9 +50,7 @@ def x_control_points(raw: ArrayLike) -> Floats:
     """
     raw = np.asarray(raw, dtype=np.float64)
     _check_degree(raw.shape[-1] if raw.ndim else 0, "raw")
-    with np.errstate(
-        over="ignore"
-    ):  # -1e308 - 1e308 is -inf, which gives the step 0
+    with np.errstate(over="ignore"):  # -1e308 - 1e308 is -inf, which gives the step 0
         return x_of_steps(raw)
 
 

@@ -65,9 +65,7 @@ def normal_reach(level: float) -> float:
     """
     number = isinstance(level, Real) and not isinstance(level, bool)
     if not number or not 0 < level < 1:
-        raise EahasError(
-            f"level={shown(level)}; allowed: numbers between 0 and 1, such as 0.9"
-        )
+        raise EahasError(f"level={shown(level)}; allowed: numbers between 0 and 1, such as 0.9")
     return _normal_reach(float(level))
 
 

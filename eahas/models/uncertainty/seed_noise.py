@@ -107,10 +107,9 @@ class SeedNoise:
         loadings = np.einsum("spk,pe->ske", self.loadings, weights)
         own = np.einsum("spj,pe->sje", self.own, weights)
         length = np.sqrt((loadings**2).sum(axis=1) + (own**2).sum(axis=1))
-        sampled = np.einsum("ske,k->se", loadings, shared) + np.einsum(
-            "sje,je->se", own, independent
-        )
-        noise: Array = sampled / np.maximum(length, 1e-12)
+        from_shared = np.einsum("ske,k->se", loadings, shared)
+        from_own = np.einsum("sje,je->se", own, independent)
+        noise: Array = (from_shared + from_own) / np.maximum(length, 1e-12)
         return noise
 
     def _interpolation(self, epochs: int) -> Array:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from eahas.errors import CheckpointError
-from eahas.models.curves.codecs import BezierCodec, GridCodec, interpolation_matrix, grid_codec
+from eahas.models.curves.codecs import BezierCodec, GridCodec, grid_codec, interpolation_matrix
 from eahas.models.regressors import MlpEnsemble
 
 POSITIONS = np.array([0.0, 0.25, 0.5, 1.0])
