@@ -211,9 +211,9 @@ def resigned(folder: Path, **changes) -> Path:
         ({"models": "costs"}, "manifest.json: models is a list of different texts"),
         ({"models": ["../costs"]}, "manifest.json: models are names of folders beside it"),
         ({"models": ["costs", "costs"]}, "manifest.json: models is a list of different texts"),
-        ({"models": ["nothing"]}, "does not vouch for nothing/manifest.json"),
-        ({"spec__parameters__units__high": 65}, "its space or its targets are not those"),
-        ({"spec__targets__curves": {"loss": {}}}, "its space or its targets are not those"),
+        ({"models": ["nothing"]}, "does not list nothing/manifest.json"),
+        ({"spec__parameters__units__high": 65}, "its space or its targets differ from those"),
+        ({"spec__targets__curves": {"loss": {}}}, "its space or its targets differ from those"),
     ],
 )
 def test_a_manifest_that_does_not_fit_is_refused(folder, changes, why) -> None:
@@ -277,7 +277,7 @@ def test_several_benchmarks_may_share_a_space(own_spec, handmade, saved, tmp_pat
     folder = saved(tmp_path / "b", spec, [handmade(spec, "scalars")], name="own-table")
     bench = api.load_benchmark(folder)
     assert (bench.name, bench.id, bench.space.name) == ("own-table", "own-table@3", "own")
-    with pytest.raises(CheckpointError, match=r"name is of letters, digits"):
+    with pytest.raises(CheckpointError, match=r"name consists of letters, digits"):
         api.load_benchmark(resigned(folder, name="../own"))
 
 

@@ -115,7 +115,7 @@ def test_unknown_names_are_refused(many) -> None:
             mapping["runtime"]
         assert mapping.get("runtime") is None
     assert "runtime_s" not in many.curves
-    with pytest.raises(AttributeError, match=r"no 'runtime'"):
+    with pytest.raises(AttributeError, match=r"no attribute 'runtime'"):
         _ = many.runtime
     with pytest.raises(AttributeError):
         _ = many.valid
@@ -351,5 +351,5 @@ def test_a_pickle_of_another_content_is_refused(own_spec, handmade, saved, tmp_p
     assert pickle.loads(content).id == "own@3"
     _verified.cache_clear()
     saved(folder, spec, [handmade(spec, "scalars", seed=5)])
-    with pytest.raises(CheckpointError, match="no longer holds the own@3"):
+    with pytest.raises(CheckpointError, match="no longer contains the own@3"):
         pickle.loads(content)
