@@ -1,4 +1,4 @@
-"""One benchmark from several: parts for tasks and devices in one folder."""
+"""Combine several benchmark folders into one benchmark with parts for tasks and devices."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from eahas.errors import EahasError
 from eahas.frozen import thawed
 from eahas.spec.spec import spec_from_dict
 
-# Facts of a target that belong to its device; they may differ between parts.
-OF_DEVICE = ("device", "source", "boundary", "idle", "method", "composed")
+# Fields of a target that describe its measuring device; they may differ between parts.
+DEVICE_FIELDS = ("device", "source", "boundary", "idle", "method", "composed")
 
 
 @dataclass(frozen=True)
 class Source:
-    """A benchmark folder that becomes a part, and the task and the device that it is bound to."""
+    """A benchmark folder to copy as a part, and the task and the device of that part."""
 
     folder: Path
     task: str | None = None
@@ -34,17 +34,20 @@ def assemble(
 ) -> None:
     """Write one benchmark folder whose parts are copies of benchmark folders over one space.
 
-    The parts keep their records, quality, provenance and energy sources. Raises EahasError without
-    sources, where their spaces differ, where parts for one task and device predict the same target,
-    and where targets of one name differ; CheckpointError for a folder that is damaged.
+    The parts keep their records, quality, provenance and energy sources.
+
+    Raises:
+        EahasError: `sources` is empty, the spaces differ, two parts for the same task and device
+            predict the same target, or two targets with the same name differ.
+        CheckpointError: a folder is damaged.
     """
     if not sources:
-        raise EahasError("a benchmark is assembled from one or more folders; got none")
+        raise EahasError("a benchmark needs one or more folders as parts; got none")
     loaded = [load(source.folder) for source in sources]
     first = loaded[0]
     for source, benchmark in zip(sources, loaded, strict=True):
         if benchmark.space != first.space:
-            raise EahasError(f"{source.folder}: its space is not that of {sources[0].folder}")
+            raise EahasError(f"{source.folder}: its space differs from that of {sources[0].folder}")
     parts = [
         Part(_folder_name(k, source), source.task, source.device)
         for k, source in enumerate(sources)
@@ -71,30 +74,30 @@ def assemble(
 
 
 def _folder_name(k: int, source: Source) -> str:
-    """The name of a part's folder: its task and device as far as a folder may be called so."""
-    bound = [value for value in (source.task, source.device) if value is not None]
-    text = "".join(c if c.isalnum() and c.isascii() else "-" for c in "-".join(bound))
+    """The name of a part's folder: its task and device, with `-` for other than ASCII letters."""
+    labels = [value for value in (source.task, source.device) if value is not None]
+    text = "".join(c if c.isalnum() and c.isascii() else "-" for c in "-".join(labels))
     return f"part{k}-{text}".rstrip("-")
 
 
 def _check_targets(parts: Sequence[Part], loaded: Sequence[Benchmark]) -> None:
-    """No task and device may have two parts that predict one target."""
+    """Raise EahasError if two parts predict the same target for the same task and device."""
     for k, (one, first) in enumerate(zip(parts, loaded, strict=True)):
         for other, second in zip(parts[:k], loaded[:k], strict=True):
-            both = {*first.target_names} & {*second.target_names}
-            meet = all(
+            shared_targets = {*first.target_names} & {*second.target_names}
+            same_selection = all(
                 None in pair or pair[0] == pair[1]
                 for pair in ((one.task, other.task), (one.device, other.device))
             )
-            if both and meet:
+            if shared_targets and same_selection:
                 raise EahasError(
-                    f"{other.folder} and {one.folder} both predict {sorted(both)[0]} for one task "
-                    "and device"
+                    f"{other.folder} and {one.folder} both predict {sorted(shared_targets)[0]} for "
+                    "the same task and device"
                 )
 
 
 def _joint_targets(loaded: Sequence[Benchmark]) -> dict[str, Any]:
-    """The targets of all parts as the section of a spec; what a device decides is left out."""
+    """The `targets` section of the joint spec: the targets of all parts, without DEVICE_FIELDS."""
     joint: dict[str, dict[str, Any]] = {"curves": {}, "scalars": {}}
     for benchmark in loaded:
         given = benchmark.spec.source.get("targets") or {}
@@ -105,17 +108,17 @@ def _joint_targets(loaded: Sequence[Benchmark]) -> dict[str, Any]:
                 own = _without_device(entry)
                 if section.setdefault(name, own) != own:
                     raise EahasError(
-                        f"{benchmark.folder}: target {name} is not the one of another part"
+                        f"{benchmark.folder}: target {name} differs from that of another part"
                     )
     return {kind: section for kind, section in joint.items() if section}
 
 
 def _without_device(entry: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """The description of a target without what a device decides; None for one that ships as it is.
+    """The description of a target without DEVICE_FIELDS.
 
-    A description of nothing else leaves a target that ships as it is.
+    None stands for a known target without changes: if `entry` is None, or has DEVICE_FIELDS only.
     """
     if entry is None:
         return None
-    own = {key: thawed(value) for key, value in entry.items() if key not in OF_DEVICE}
+    own = {key: thawed(value) for key, value in entry.items() if key not in DEVICE_FIELDS}
     return own if own or not entry else None

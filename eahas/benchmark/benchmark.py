@@ -1,4 +1,4 @@
-"""A benchmark: a folder of models over one space, and the real runs behind them."""
+"""A benchmark: models over one search space, and the records of the runs they were fitted to."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from eahas.benchmark.energies import require_comparable
 from eahas.benchmark.model_set import ModelSet
 from eahas.benchmark.optima import Point, best_points, front_points
 from eahas.benchmark.prediction import FloatArray, IntArray, Prediction
-from eahas.benchmark.reached import curve_of_total, reached_at, spent_at
+from eahas.benchmark.reached import cumulative_at, curve_of_total, values_at
 from eahas.benchmark.storage.benchmark_folder import NOTICE as NOTICE
 from eahas.benchmark.storage.benchmark_folder import RECORDS as RECORDS
 from eahas.benchmark.storage.folder import read_file
@@ -41,7 +41,7 @@ from eahas.spec.targets import Target
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Benchmark(ModelSet):
-    """What `load_benchmark` returns: predictions, true optima of a table, and the records."""
+    """A loaded benchmark: it predicts targets, and gives access to models, optima and records."""
 
     @overload
     def predict(
@@ -54,15 +54,19 @@ class Benchmark(ModelSet):
     def predict(
         self, config: Config | Sequence[Config], *, noise_seed: int | None = None
     ) -> Prediction[Any, Any]:
-        """The prediction for a configuration, or for a list with one more axis in front.
+        """The prediction for one configuration, or for a list of n configurations.
 
-        With a `noise_seed` it is one sampled run of each configuration: curves, times and energies
-        vary together, as in runs of one configuration with different seeds. The same seed gives the
-        same run. For a table it is a measured run: of a configuration with r runs, the one numbered
-        `noise_seed` modulo r.
+        For a list, every array has an additional first axis of length n.
 
-        Raises ConfigError naming the field, what was given and what is allowed, and where a table
-        has no run of a configuration; EahasError for a seed that is no whole number.
+        With a `noise_seed`, the prediction is one sampled run of each configuration. Curves, times
+        and energies are sampled jointly, as in runs of one configuration with different training
+        seeds. The same seed gives the same run. A table returns a measured run instead: run number
+        `noise_seed` modulo r, where r is the number of runs of the configuration.
+
+        Raises:
+            ConfigError: a configuration is not in the space, or a table has no run of it. The
+                message contains the field, the value and what is allowed.
+            EahasError: `noise_seed` is not a whole number.
         """
         if noise_seed is not None:
             check_seed(noise_seed)
@@ -70,66 +74,75 @@ class Benchmark(ModelSet):
         return Prediction(self, make_query(self.spec.space, config), noise_seed)
 
     def predict_columns(self, columns: Mapping[str, Any]) -> Prediction[FloatArray, IntArray]:
-        """`predict` for many configurations, given as canonical columns of shape (n,).
+        """`predict` for n configurations that are given as canonical columns of shape (n,).
 
-        `eahas.space.sampling.sample_columns` and `Space.columns` return such columns; their values
-        are not checked. Raises ConfigError where a column is missing or of another length.
+        `eahas.space.sampling.sample_columns` and `Space.columns` return such columns. The values
+        are not checked. Raises ConfigError if a column is missing or the lengths differ.
         """
         return Prediction(self, make_column_query(self.space, columns))
 
     def trajectory(
         self, config: Config | Sequence[Config], *, noise_seed: int | None = None
     ) -> dict[str, FloatArray]:
-        """What is reached and spent at the end of every epoch, as arrays.
+        """The curves and the cumulative scalars (time, energy) at the end of every epoch.
 
-        `epoch` is (E,), from 1 to MAX_EPOCH, or to the largest one of a list. Every curve and every
-        cumulative scalar (time, energy) is (E,), or (n, longest) padded with NaN for a list: what
-        `query` returns at each epoch, and NaN before the first value of a curve. `noise_seed` and
-        errors: as `predict`.
+        The entry `epoch` is an array (E,) of the epochs from 1 to MAX_EPOCH; for a list of
+        configurations, to the largest MAX_EPOCH. Every curve and every cumulative scalar is an
+        array (E,), or (n, E) for a list, padded with NaN after the end of a run. The values are
+        those of `query` at each epoch, and NaN before the first value of a curve. `noise_seed` and
+        the errors are those of `predict`.
         """
         prediction = self.predict(config, noise_seed=noise_seed)
         epochs = np.atleast_1d(prediction.epochs)
         epoch = np.arange(1, int(epochs.max()) + 1)
         at = np.broadcast_to(epoch, (len(epochs), len(epoch)))
-        share = epoch / np.asarray(prediction.epochs)[..., None]
-        found: dict[str, FloatArray] = {"epoch": epoch.astype(float)}
+        fraction = epoch / np.asarray(prediction.epochs)[..., None]
+        result: dict[str, FloatArray] = {"epoch": epoch.astype(float)}
         for target in self.targets:
             value = np.asarray(prediction[target.name])
-            reached = self._reached(prediction, target, at, epochs)
-            if reached is not None:
-                found[target.name] = reached[0] if prediction.single else reached
+            at_epochs = self._scheduled_values(prediction, target, at, epochs)
+            if at_epochs is not None:
+                result[target.name] = at_epochs[0] if prediction.single else at_epochs
             elif target.kind == "curve":
-                found[target.name] = value
+                result[target.name] = value
             elif target.cumulative:
-                found[target.name] = np.where(share <= 1.0, value[..., None] * share, np.nan)
-        return found
+                result[target.name] = np.where(fraction <= 1.0, value[..., None] * fraction, np.nan)
+        return result
 
-    def _reached(
+    def _scheduled_values(
         self, prediction: Prediction[Any, Any], target: Target, at: IntArray, epochs: IntArray
     ) -> FloatArray | None:
-        """A target after the epochs `at` (n, A) of runs of `epochs` (n,), where a schedule says.
+        """The values (n, A) of a target after the epochs `at` (n, A) in runs of `epochs` (n,).
 
-        That is of a curve with a schedule, and of a scalar at which a curve ends; else None.
+        It covers the targets whose values follow a schedule: a curve with a schedule, and a scalar
+        that is the total of a cumulative curve. It returns None for any other target.
         """
         if target.kind == "curve":
             if target.schedule.is_every_epoch:
                 return None
-            return reached_at(target, np.atleast_2d(prediction[target.name]), at, epochs)
+            return values_at(target, np.atleast_2d(prediction[target.name]), at, epochs)
         curve = curve_of_total(target, self.curves)
         if curve is None:
             return None
-        return spent_at(curve, np.atleast_2d(prediction[curve.name]), at, epochs)
+        return cumulative_at(curve, np.atleast_2d(prediction[curve.name]), at, epochs)
 
     def query(
         self, config: Config, at: int | None = None, *, noise_seed: int | None = None
     ) -> dict[str, float]:
-        """What has been reached and spent at the end of epoch `at` (default: the last).
+        """The values of all targets at the end of epoch `at` (by default the last epoch).
 
-        Every curve at that epoch, one with a schedule at its last epoch up to `at`; of a cumulative
-        scalar what the curve that ends at it has come to, or without one the share of the epochs,
-        so that time and energy are monotone in `at`; any other scalar whole. `noise_seed` is that
-        of `predict`. Where the spec says which epochs can be watched, `at` is one of them. Raises
-        ConfigError for `at` outside 1..MAX_EPOCH, and where a curve has no value up to `at`.
+        - A curve has its value at epoch `at`; a curve with a schedule has its value at the last
+          scheduled epoch up to `at`.
+        - A cumulative scalar (time, energy) that is the total of a curve has the value of that
+          curve. Without such a curve it is proportional to the epochs: total x at / MAX_EPOCH. In
+          both cases it is monotone in `at`.
+        - Any other scalar has its value for the whole run.
+
+        `noise_seed` is that of `predict`. If the spec limits the epochs that can be watched, `at`
+        must be one of them.
+
+        Raises ConfigError if `at` is not a whole number in 1..MAX_EPOCH, if it cannot be watched,
+        or if a curve has no value up to `at`.
         """
         if not isinstance(config, Mapping):
             raise ConfigError(f"query takes one configuration, got {type(config).__name__}")
@@ -141,38 +154,41 @@ class Benchmark(ModelSet):
             raise ConfigError(f"at={shown(at)}: allowed are whole epochs in 1..{last}")
         if not watched.includes(int(epoch), last):
             raise ConfigError(f"at={shown(at)}: a run of {last} epochs is watched at {watched}")
-        found: dict[str, float] = {"epoch": int(epoch)}
-        then, epochs, share = np.array([[int(epoch)]]), np.array([last]), int(epoch) / last
+        result: dict[str, float] = {"epoch": int(epoch)}
+        at_epoch, epochs, fraction = np.array([[int(epoch)]]), np.array([last]), int(epoch) / last
         for target in self.curves:
             if not target.schedule.reached(int(epoch), last):
                 raise ConfigError(f"at={shown(at)}: {target.name} has values at {target.schedule}")
         for target in self.curves + self.scalars:
             value: Any = prediction[target.name]
-            reached = self._reached(prediction, target, then, epochs)
-            if reached is not None:
-                found[target.name] = float(reached[0, 0])
+            scheduled = self._scheduled_values(prediction, target, at_epoch, epochs)
+            if scheduled is not None:
+                result[target.name] = float(scheduled[0, 0])
             elif target.kind == "curve":
-                found[target.name] = float(value[epoch - 1])
+                result[target.name] = float(value[epoch - 1])
             else:
-                found[target.name] = float(value) * share if target.cumulative else float(value)
-        return found
+                result[target.name] = float(value) * fraction if target.cumulative else float(value)
+        return result
 
     def best(self, target: str, n: int = 1, at: int | None = None) -> list[Point]:
-        """The n configurations of a table that are truly best in a target, the best first.
+        """The n configurations of a table with the best true values of a target, the best first.
 
-        By the means over the seeds, after epoch `at` (default: each at its last): see
-        `eahas.benchmark.optima.best_points`. Raises EahasError where there is no table, for an
-        unknown target, and for n or `at` out of range.
+        The true value is the mean over the training seeds at the end of epoch `at`, by default of
+        the last epoch of each configuration. See `eahas.benchmark.optima.best_points`.
+
+        Raises EahasError if the benchmark has no table, the target is unknown, or n or `at` is out
+        of range.
         """
         return best_points(self._table_of, target, n, at)
 
     def front(
         self, cost: str | Sequence[str], target: str | None = None, at: int | None = None
     ) -> list[Point]:
-        """The true Pareto front of a target against one cost or several, the cheapest first.
+        """The true Pareto front of a table in one target and one or more costs, the cheapest first.
 
-        By the means over the seeds; `target` is by default the learning curve. Otherwise as `best`;
-        raises EahasError also for two energies that cover different things.
+        The true value is the mean over the training seeds. `target` is by default the learning
+        curve. `at` and the errors are those of `best`; it also raises EahasError if two of the
+        targets are energies that cover different things.
         """
         costs, target = [cost] if isinstance(cost, str) else list(cost), target or self.main_curve
         require_comparable(self.energies, *costs, target)
@@ -182,40 +198,40 @@ class Benchmark(ModelSet):
         """The table that holds a target; EahasError for an unknown target and without a table."""
         if self.table is None:
             raise EahasError(
-                f"{self.id} predicts: true optima are known only to a table, in which every "
+                f"{self.id} has no table: true optima are known only for a table, in which every "
                 "configuration was trained"
             )
         if not isinstance(target, str) or target not in self.model_of:
             raise EahasError(f"{self.id}: {unknown('target', target, self.target_names)}")
         model = self.model_of[target]
         if not isinstance(model, Table):
-            raise EahasError(f"{self.id}: {target} is predicted; no table holds its true values")
+            raise EahasError(f"{self.id}: {target} is predicted; no table has its true values")
         return model
 
     def select(self, *, task: str | None = None, device: str | None = None) -> Benchmark:
-        """The same benchmark for another task or another device; without a name, for this one.
+        """The same benchmark for another task or device; an omitted one stays as it is.
 
-        Raises EahasError naming the tasks or the devices for an unknown one.
+        Raises EahasError for an unknown task or device; the message lists the allowed ones.
         """
         chosen = (task or self.task, device or self.device)
         selected: Benchmark = self.loader(str(self.folder), self.id, None, *chosen)
         return selected
 
     def require_records(self) -> None:
-        """Raise EahasError where the records may not be distributed."""
+        """Raise EahasError if the records may not be distributed with the benchmark."""
         for models in self.parts or (self,):
             if RECORDS not in models.manifest["files"] and NOTICE in models.manifest["files"]:
                 raise EahasError(
-                    f"the records behind {self.id} do not ship; {models.folder / NOTICE} says "
-                    "whose they are and where to get them"
+                    f"the records of {self.id} are not distributed; {models.folder / NOTICE} names "
+                    "their owner and where to get them"
                 )
 
     def records(self) -> Any:
-        """The runs behind the benchmark as a pandas frame; needs the extra `records`.
+        """The runs that the models were fitted to, as a pandas frame; needs the extra `records`.
 
-        The columns are explained in docs/record-schema.md. With several parts, a column `part`
-        names the part of each run. Raises EahasError where the records may not be distributed,
-        CheckpointError for a file that is missing, altered, or no Parquet.
+        docs/record-schema.md explains the columns. With several parts, the column `part` names the
+        part of each run. Raises EahasError if the records are not distributed, and CheckpointError
+        if their file is missing, altered, or not Parquet.
         """
         self.require_records()
         try:
@@ -246,7 +262,7 @@ class Benchmark(ModelSet):
 
 
 def _records_of(models: ModelSet) -> Any:
-    """The records in one folder as a pandas frame, with JSON columns as values."""
+    """The records of one folder as a pandas frame, with the JSON columns parsed."""
     content = read_file(models.folder, RECORDS, models.manifest)
     try:
         table = read_table(io.BytesIO(content), str(models.folder / RECORDS))

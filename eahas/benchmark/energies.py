@@ -1,4 +1,4 @@
-"""The energies of a benchmark: the facts that stand beside each, and which may be compared."""
+"""The energies of a benchmark: source, boundary and so on of each, and which are comparable."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ SOURCE, TARGETS = "energy.source", "energy.targets"
 
 
 def read_energies(manifest: Manifest, spec: Spec) -> dict[str, EnergyFacts]:
-    """The facts of each energy of a benchmark by the name of its target.
+    """The facts of each energy of a benchmark, by the name of its target.
 
-    A manifest without `energy.targets` has one source for all, except where the spec states one.
-    Raises CheckpointError for what is missing, of the wrong type, or not allowed.
+    In a manifest without `energy.targets`, the source of the manifest applies to every energy for
+    which the spec states no source. Raises CheckpointError for an entry that is missing, has the
+    wrong type, or has a value that is not allowed.
     """
     known = known_sources(spec)
     allowed = (*known, MIXED, NO_SOURCE)
@@ -32,20 +33,20 @@ def read_energies(manifest: Manifest, spec: Spec) -> dict[str, EnergyFacts]:
     if "targets" not in manifest.section("energy"):
         return {target.name: _by_manifest(target, source, known) for target in spec.energies}
     given = manifest.section(TARGETS)
-    found = {}
+    energies = {}
     for target in spec.energies:
         facts = manifest.entry(TARGETS, target.name)
         if not isinstance(facts, Mapping):
             manifest.refuse(f"{TARGETS}.{target.name} is an object, got {shown(facts)}")
-        found[target.name] = _read(manifest, f"{TARGETS}.{target.name}", facts, known)
+        energies[target.name] = _read(manifest, f"{TARGETS}.{target.name}", facts, known)
     for name in given:
-        if name not in found:
-            manifest.refuse(f"{TARGETS}: {unknown('energy', name, found)}")
-    return found
+        if name not in energies:
+            manifest.refuse(f"{TARGETS}: {unknown('energy', name, energies)}")
+    return energies
 
 
 def _by_manifest(target: Target, name: str, known: Mapping[str, EnergySource]) -> EnergyFacts:
-    """Of a folder that has one source for all: nobody says that `mixed` and `none` are measured."""
+    """The facts of an energy in a manifest with one source; `mixed` and `none` are not measured."""
     stated = target.energy or EnergyFacts()
     source = stated.source or known.get(name) or EnergySource(name, "", measured=False)
     return EnergyFacts(
@@ -75,7 +76,10 @@ def _read(
             manifest.refuse(f"{where}.{name} is true or false, got {shown(flag)}")
     source = known.get(str(texts["source"]))
     if source is not None and source.measured != flags["measured"]:
-        manifest.refuse(f"{where}.measured is {flags['measured']}, but of {source.name} it is not")
+        manifest.refuse(
+            f"{where}.measured is {flags['measured']}, but that of {source.name} is "
+            f"{source.measured}"
+        )
     return EnergyFacts(
         source=source or EnergySource(str(texts["source"]), "", bool(flags["measured"])),
         boundary=texts["boundary"],
@@ -87,9 +91,10 @@ def _read(
 
 
 def without_sources(spec: Spec, energies: Mapping[str, EnergyFacts]) -> Spec:
-    """The spec of records that were written when an energy could be without a source.
+    """The spec for reading records of an older benchmark, whose energies may have no source.
 
-    Each such energy of the benchmark states there that it has none, so that its rows need none.
+    In the returned spec, each energy that has no source in the benchmark has the source `none`, so
+    that its rows pass the check without a source.
     """
 
     def stated(target: Target) -> Target:
@@ -103,17 +108,17 @@ def without_sources(spec: Spec, energies: Mapping[str, EnergyFacts]) -> Spec:
 
 
 def are_comparable(energies: Mapping[str, EnergyFacts], first: str, second: str) -> bool:
-    """Whether two targets may be ranked together; energies only where both cover the same."""
+    """Whether two targets may be ranked together: two energies only if both cover the same."""
     a, b = energies.get(first), energies.get(second)
     return a is None or b is None or a.is_comparable(b)
 
 
 def require_comparable(energies: Mapping[str, EnergyFacts], *names: str) -> None:
-    """Raise EahasError where two of these targets are energies that cover different things."""
+    """Raise EahasError if two of these targets are energies that cover different things."""
     for first, second in combinations(names, 2):
         if not are_comparable(energies, first, second):
             raise EahasError(
                 f"{first} ({energies[first].scope}) and {second} ({energies[second].scope}) cover "
-                "different things and are never put into one front; where they do cover the same, "
-                "the spec can state boundary and idle at each target"
+                "different things and are never combined in one front; if they do cover the same, "
+                "state boundary and idle of each target in the spec"
             )

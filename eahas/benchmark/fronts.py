@@ -1,4 +1,4 @@
-"""Predicted fronts over many sampled configurations."""
+"""Predicted Pareto fronts over many sampled configurations."""
 
 from __future__ import annotations
 
@@ -23,12 +23,13 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, eq=False)
 class Fronts:
-    """The fronts of one objective against each of several costs, over n configurations.
+    """The Pareto fronts of one objective and each of several costs, over n configurations.
 
     Attributes:
-        columns: the configurations, each column (n,).
-        values: the predictions of each target by name, (n,); for a curve at the last epoch.
-        fronts: the rows of each front by the name of its cost, in the order of the cost.
+        columns: the configurations as columns of shape (n,).
+        values: the predictions (n,) by the name of the target; of a curve, those at its last epoch.
+        fronts: the indices of the configurations on each front, by the name of the cost and in
+            rising order of the cost.
     """
 
     benchmark: Benchmark
@@ -39,7 +40,7 @@ class Fronts:
     fronts: dict[str, Array]
 
     def table(self) -> list[dict[str, Any]]:
-        """A row for each point of each front: `front`, the configuration, the predictions."""
+        """One row for each point of each front: the cost as `front`, configuration, predictions."""
         rows = []
         for name, points in self.fronts.items():
             for i in points.tolist():
@@ -50,10 +51,10 @@ class Fronts:
         return rows
 
     def joint(self, *costs: str) -> Array:
-        """The rows of the front of the objective and several costs together, by the first cost.
+        """The indices of the configurations on the joint front of the objective and several costs.
 
-        Without names: of all costs. Raises EahasError for a name that is no cost of these fronts,
-        and for two energies that cover different things.
+        They are ordered by the first cost. Without names, all costs are used. Raises EahasError for
+        a name that is not a cost of these fronts, and for two energies that cover different things.
         """
         known = {target.name: target for target in self.costs}
         for name in costs:
@@ -88,12 +89,15 @@ def predicted_fronts(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Fronts:
-    """The fronts of `objective` against each of `costs`, over n configurations drawn at random.
+    """The Pareto fronts of `objective` and each of `costs`, over n sampled configurations.
 
-    `objective` is by default the learning curve, or without curves the first scalar; `costs` are by
-    default all other scalars, without energies that cover something else than an objective that is
-    an energy too. Raises EahasError for an unknown target, where such energies are named, and as
-    `sample_columns`.
+    `objective` is by default the learning curve; without curves, the first scalar. `costs` are by
+    default all other scalars; if the objective is an energy, the energies that are not comparable
+    with it are left out. `progress` is called after each block with the number of finished
+    configurations and n.
+
+    Raises EahasError for an unknown target, for a given cost that is not comparable with the
+    objective, if no cost is left, and for the errors of `sample_columns`.
     """
     known = {target.name: target for target in benchmark.targets}
     first = benchmark.main_curve if benchmark.curves else benchmark.scalars[0].name

@@ -1,4 +1,4 @@
-"""A benchmark from its folder, or again from a reference to one."""
+"""Load a benchmark from its folder, or reload it from the reference in a pickle."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from eahas.benchmark.benchmark import Benchmark
 from eahas.benchmark.parts import Part, choose, merged, read_parts, values_of
-from eahas.benchmark.storage.benchmark_folder import check_name, read_benchmark, together
+from eahas.benchmark.storage.benchmark_folder import check_name, combine_models, read_benchmark
 from eahas.benchmark.storage.folder import read_file
 from eahas.benchmark.storage.manifest import (
     BENCHMARK,
@@ -30,10 +30,10 @@ def load(
     task: str | None = None,
     device: str | None = None,
 ) -> Benchmark:
-    """The benchmark of a folder, whose manifest may have been read already.
+    """Load the benchmark of a folder. A `manifest` that is given is not read again.
 
-    `task` and `device` choose among the parts of a benchmark with several. Raises EahasError where
-    one is missing or unknown, and CheckpointError for a folder that is incomplete or damaged.
+    `task` and `device` select the parts of a benchmark that has several. Raises EahasError if one
+    of them is missing or unknown, and CheckpointError if the folder is incomplete or damaged.
     """
     folder = Path(folder).absolute()
     manifest = manifest or read_manifest(folder, BENCHMARK)
@@ -48,7 +48,7 @@ def load(
 def _load_parts(
     folder: Path, manifest: Manifest, parts: Sequence[Part], task: str | None, device: str | None
 ) -> Benchmark:
-    """The benchmark that the parts for a task and a device make together."""
+    """The benchmark that consists of the parts for one task and one device."""
     check_name(manifest)
     spec = manifest.spec()
     task, device = choose(name_of(manifest.content), parts, task, device)
@@ -61,7 +61,7 @@ def _load_parts(
             own = parse_manifest(content, folder / part.folder / MANIFEST, BENCHMARK)
             benchmark = load(folder / part.folder, own)
             if benchmark.space != spec.space or not set(benchmark.targets) <= set(spec.targets):
-                own.refuse(f"its space or its targets are not those of {manifest.path}")
+                own.refuse(f"its space or its targets differ from those of {manifest.path}")
             loaded.append(benchmark)
             inner.append(own)
             models += benchmark.models
@@ -69,7 +69,7 @@ def _load_parts(
         folder,
         merged(manifest, inner),
         spec,
-        together(manifest, models),
+        combine_models(manifest, models),
         load_again,
         task=task,
         device=device,
@@ -82,10 +82,10 @@ def _load_parts(
 def load_again(
     folder: str, identity: str, fingerprint: str | None, task: str | None, device: str | None
 ) -> Benchmark:
-    """A benchmark that was loaded before: in the same folder, else by its name and version.
+    """Reload a benchmark from the same folder; if that has no manifest, by name and version.
 
-    Many unpickled predictions share one benchmark. Raises CheckpointError where a fingerprint is
-    given and the manifest has another one.
+    With a fingerprint the benchmark is cached, so that unpickled predictions share it. Raises
+    CheckpointError if the fingerprint of the manifest differs from the given one.
     """
     if fingerprint is not None:
         return _verified(folder, identity, fingerprint, task, device)
@@ -102,7 +102,7 @@ def _verified(
     benchmark = load_again(folder, identity, None, task, device)
     if benchmark.fingerprint != fingerprint:
         raise CheckpointError(
-            f"{benchmark.folder} no longer holds the {identity} that was pickled: its manifest "
+            f"{benchmark.folder} no longer contains the {identity} that was pickled: its manifest "
             "differs"
         )
     return benchmark

@@ -1,4 +1,4 @@
-"""The models of a benchmark over one space, and the facts that are shown beside a prediction."""
+"""The models of a benchmark over one space, and the facts that a prediction displays."""
 
 from __future__ import annotations
 
@@ -27,13 +27,14 @@ from eahas.spec.targets import Target, main_curve
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ModelSet:
-    """The models of a benchmark folder; each target is predicted by one of them at most.
+    """The models of a benchmark folder; at most one of them predicts a given target.
 
     Attributes:
-        loader: makes it again from its folder, name, fingerprint, task and device.
-        task, device: of a benchmark with several, the chosen ones; None where it has no such axis.
-        tasks, devices: all that the benchmark has.
-        parts: the parts that serve the chosen task and device; none for a benchmark without axes.
+        loader: the function that reloads it from folder, name, fingerprint, task and device.
+        task, device: the selected task and device; None if the benchmark is not divided by task or
+            by device.
+        tasks, devices: all tasks and devices of the benchmark.
+        parts: the parts for the selected task and device; empty for a benchmark without parts.
     """
 
     folder: Path
@@ -59,7 +60,7 @@ class ModelSet:
         return self  # nothing in it changes
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """By reference: the folder, the name, and the fingerprint that must be found again."""
+        """Pickle a reference: folder, name, and the fingerprint that is checked at unpickling."""
         given = (str(self.folder), self.id, self.fingerprint, self.task, self.device)
         return self.loader, given
 
@@ -71,7 +72,7 @@ class ModelSet:
 
     @property
     def name(self) -> str:
-        """The benchmark's own name; several benchmarks may share a space."""
+        """The name of the benchmark, which may differ from the name of its space."""
         return name_of(self.manifest)
 
     @property
@@ -87,8 +88,8 @@ class ModelSet:
     def fidelities(self) -> tuple[dict[str, Any], ...]:
         """The fidelities as plain data: `role`, `name`, and `choices`, `low`, `high` or `epochs`.
 
-        See `eahas.spec.fidelities`. A fidelity is a parameter of the configuration, but for the
-        epochs watched, which are the argument `at` of `query`.
+        See `eahas.spec.fidelities`. Each fidelity is a parameter of the configuration, except the
+        watched epochs, which are the argument `at` of `query`.
         """
         return described(self.spec.fidelities, self.space)
 
@@ -110,12 +111,12 @@ class ModelSet:
         }
 
     def energy_source_of(self, target: Target | str) -> str | None:
-        """The source of an energy as it is shown beside its values; None for other quantities."""
+        """The label of an energy's source, as displayed with values; None for other quantities."""
         facts = self.energies.get(target if isinstance(target, str) else target.name)
         return None if facts is None else facts.label
 
     def warn_not_measured(self, targets: Iterable[Target]) -> None:
-        """Warn (EstimatedEnergyWarning) where one of these is an energy that nobody measured."""
+        """Warn (EstimatedEnergyWarning) if one of the targets is an energy that is not measured."""
         labels = {
             f"{target.name} {facts.label}": facts.label
             for target in targets
@@ -160,7 +161,7 @@ class ModelSet:
 
     @cached_property
     def main_curve(self) -> str:
-        """The name of the curve that is called the learning curve; EahasError without curves."""
+        """The name of the learning curve; EahasError if the benchmark has no curves."""
         main = main_curve(self.curves)
         if main is None:
             raise EahasError(f"benchmark {self.id} has no curves")
@@ -168,12 +169,15 @@ class ModelSet:
 
     @cached_property
     def table(self) -> Table | None:
-        """The table of a benchmark that looks up its predictions, else None."""
+        """The first table among the models; None if there is none."""
         return next((model for model in self.models if isinstance(model, Table)), None)
 
     @cached_property
     def support(self) -> Support | Everywhere | JointSupport:
-        """Where the training runs lie; CheckpointError where its file is missing or damaged."""
+        """The support of the training configurations, which scores how close a query is to them.
+
+        Raises CheckpointError if the file is missing or damaged.
+        """
         if self.parts:
             return JointSupport(tuple(part.support for part in self.parts))
         if self.table is not None:

@@ -1,10 +1,10 @@
-"""Benchmarks with tasks and devices: one folder of parts, each a benchmark of its own.
+"""Benchmarks with several tasks or devices: one folder with parts.
 
-A part is a whole benchmark folder inside the folder of the benchmark. The manifest binds it to a
-task, to a device, to both or to neither. For a task and a device, the benchmark consists of every
-part that is bound to no other task and no other device: an accuracy that depends on the task alone
-is stored once for all devices, and a latency once for all tasks. A target may therefore exist on
-some devices only.
+A part is a complete benchmark folder inside the folder of the benchmark. The manifest assigns a
+task, a device, both or neither to each part. The benchmark for a given task and device consists of
+the parts with this task or none, and with this device or none. So an accuracy that depends only on
+the task is stored once for all devices, and a latency that depends only on the device is stored
+once for all tasks. Some targets may exist only for some devices.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ AXES = ("task", "device")
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a benchmark: its folder, and the task and the device that it is bound to."""
+    """A part of a benchmark: its folder, and its task and device; None means that all apply."""
 
     folder: str
     task: str | None = None
     device: str | None = None
 
     def serves(self, task: str | None, device: str | None) -> bool:
-        """Whether the part belongs to the benchmark of this task and this device."""
+        """Whether the part belongs to the benchmark for this task and this device."""
         return self.task in (None, task) and self.device in (None, device)
 
     def described(self) -> dict[str, str]:
-        """The entry in a manifest."""
+        """The part as an entry of a manifest."""
         axes = {"task": self.task, "device": self.device}
         return {"folder": self.folder, **{k: v for k, v in axes.items() if v is not None}}
 
 
 def read_parts(manifest: Manifest) -> tuple[Part, ...]:
-    """The parts that a manifest lists, none for a benchmark without them.
+    """The parts that a manifest lists; empty for a benchmark without parts.
 
-    Raises CheckpointError for an entry that is malformed, and for a folder that is listed twice.
+    Raises CheckpointError for a malformed entry.
     """
     if "parts" not in manifest.content:
         return ()
@@ -61,16 +61,17 @@ def _part(manifest: Manifest, entry: Any) -> Part:
 
 
 def values_of(axis: str, parts: Iterable[Part]) -> tuple[str, ...]:
-    """The tasks or the devices that parts are bound to, in their order."""
+    """The distinct tasks or devices of some parts, in the order of the parts."""
     return tuple(dict.fromkeys(value for part in parts if (value := getattr(part, axis))))
 
 
 def choose(
     benchmark: str, parts: Sequence[Part], task: str | None, device: str | None
 ) -> tuple[str | None, str | None]:
-    """The task and the device of a request; the only one of an axis needs no name.
+    """The selected task and device of a benchmark; one that is not given defaults to the only one.
 
-    Raises EahasError naming the values where one is unknown, missing, or has no part.
+    Raises EahasError for an unknown task or device, and if one is missing although the benchmark
+    has several. The message lists the allowed values.
     """
     chosen = {}
     for axis, given in zip(AXES, (task, device), strict=True):
@@ -88,10 +89,10 @@ def choose(
 
 
 def merged(manifest: Manifest, parts: Sequence[Manifest]) -> Mapping[str, Any]:
-    """The manifest of a selection: the benchmark's own, with the facts of its parts together.
+    """The manifest of the benchmark for a task and a device, with the facts of its selected parts.
 
-    Models, noise and held-out quality are those of all parts, runs and configurations are summed,
-    and several energy sources are `mixed`.
+    Seed noise and held-out quality are the union over the parts; runs and configurations are sums;
+    the energy source is `mixed` if the parts have several.
     """
     content = thawed(manifest.content)
     contents = [part.content for part in parts]

@@ -1,4 +1,4 @@
-"""The prediction of a benchmark: curves and scalars with their uncertainty, one run or many."""
+"""The prediction of a benchmark: curves and scalars with their uncertainty."""
 
 from __future__ import annotations
 
@@ -26,20 +26,19 @@ EpochsT = TypeVar("EpochsT", int, IntArray)
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Prediction(Generic[ScalarT, EpochsT]):
-    """The prediction for one configuration, or for a list with one more axis in front.
+    """The prediction for one configuration, or for a list of n configurations.
 
-    `prediction[name]` is the value of a target: a curve is (E,), or (n, longest) padded with NaN
-    past each end; a scalar is a float, or (n,). A curve with a schedule has a value for each of the
-    epochs `epochs_of(name)` instead of for each epoch. A scalar target is an attribute too
-    (`prediction.runtime_s`), unless a prediction has another attribute of that name. `std` and
-    `interval(level)` map every target to its standard deviation and to (low, high). Everything is
-    computed at its first use.
+    `prediction[name]` is the value of a target. A curve is an array (E,) with one value per epoch;
+    a scalar is a float. For a list, a curve is (n, longest), padded with NaN after the end of each
+    run, and a scalar is (n,). A curve with a schedule has values only at the epochs
+    `epochs_of(name)`. A scalar target is also an attribute (`prediction.runtime_s`), unless a
+    prediction has another attribute of that name. `std` maps each target to its standard deviation,
+    and `interval(level)` to (low, high). Values are computed at the first access.
 
-    With a `noise_seed` the values are those of one sampled run, for a table those of a measured
-    run; deviations and intervals remain those of the configuration.
+    With a `noise_seed` the values are those of one sampled run, or for a table those of a measured
+    run. Standard deviations and intervals do not depend on `noise_seed`.
 
-    A prediction pickles by reference: it names its benchmark, which is loaded again where the
-    prediction is used.
+    A pickle of a prediction contains a reference to its benchmark, which is loaded at unpickling.
     """
 
     benchmark: ModelSet
@@ -49,29 +48,29 @@ class Prediction(Generic[ScalarT, EpochsT]):
 
     def __post_init__(self) -> None:
         if self.benchmark.table is not None:
-            self._posterior(self.benchmark.table)  # raises where a configuration has no run
+            self._posterior(self.benchmark.table)  # raises if a configuration has no run
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restored, (self.benchmark, self._query.values, self.single, self.noise_seed)
 
     @property
     def single(self) -> bool:
-        """Whether it is the prediction for one configuration, not for a list."""
+        """Whether this is the prediction for one configuration instead of a list."""
         return self._query.single
 
     @property
     def epochs(self) -> EpochsT:
-        """MAX_EPOCH of the configuration, or of each of them, (n,); 1 without a fidelity."""
+        """MAX_EPOCH of the configuration, or (n,) for a list; 1 if the space has no fidelity."""
         epochs = self._query.epochs
         return epochs if self.single else epochs.copy()
 
     @property
     def configs(self) -> list[dict[str, Any]]:
-        """The configurations in canonical nested form; a list of one for a single one."""
+        """The configurations in canonical nested form; a list also for one configuration."""
         return self._query.configs
 
     def _posterior(self, model: Model) -> Posterior:
-        """The posterior of a model, computed once."""
+        """The posterior of a model; it is computed once."""
         posterior = self._posteriors.get(model)
         if posterior is None:
             posterior = self._posteriors[model] = model.posterior(self._query)
@@ -84,7 +83,7 @@ class Prediction(Generic[ScalarT, EpochsT]):
         return posterior.sample(name, self.noise_seed)
 
     def distribution(self, name: str) -> Distribution:
-        """The predictive distribution of a target; KeyError for an unknown one."""
+        """The predictive distribution of a target; KeyError for an unknown target."""
         self._check(name)
         return self._posterior(self.benchmark.model_of[name]).distribution(name)
 
@@ -93,7 +92,7 @@ class Prediction(Generic[ScalarT, EpochsT]):
             raise KeyError(f"{name!r}; there are {', '.join(self.benchmark.target_names)}")
 
     def __getitem__(self, name: str) -> ScalarT | FloatArray:
-        """The value of a curve or of a scalar; KeyError naming the targets for an unknown one."""
+        """The value of a target; KeyError, which lists the targets, for an unknown target."""
         self._check(name)
         value: ScalarT | FloatArray = self._value(name)
         return value
@@ -109,9 +108,9 @@ class Prediction(Generic[ScalarT, EpochsT]):
         return name in self.benchmark.model_of
 
     def __getattr__(self, name: str) -> ScalarT:
-        # Python calls this only for names that are no attribute of the class.
+        # Python calls this only for names that are not attributes of the class.
         if name.startswith("_") or name not in self.benchmark.scalar_names:
-            raise AttributeError(f"a prediction has no {name!r}")
+            raise AttributeError(f"a prediction has no attribute {name!r}")
         value: ScalarT = self._value(name)
         return value
 
@@ -124,19 +123,20 @@ class Prediction(Generic[ScalarT, EpochsT]):
 
     @property
     def learning_curve(self) -> FloatArray:
-        """The main curve, in its unit: validation accuracy where there is one, else the first."""
+        """The main curve in its unit: validation accuracy if predicted, else the first curve."""
         curve: FloatArray = self._value(self.benchmark.main_curve)
         return curve
 
     @property
     def curves(self) -> Mapping[str, FloatArray]:
-        """The value of each curve."""
+        """The value of each curve, by the name of its target."""
         return PredictionMapping(self, "value", self.benchmark.curve_names)
 
     def epochs_of(self, name: str) -> IntArray | FloatArray:
-        """The epochs of the values of a curve, in the shape of its value.
+        """The epochs at which a curve has values, in the shape of its value.
 
-        For a list they are floats, padded with NaN. KeyError naming the curves for an unknown one.
+        For a list they are floats, padded with NaN. Raises KeyError, which lists the curves, for an
+        unknown curve.
         """
         schedules = {target.name: target.schedule for target in self.benchmark.curves}
         if name not in schedules:
@@ -152,26 +152,27 @@ class Prediction(Generic[ScalarT, EpochsT]):
 
     @property
     def std(self) -> Mapping[str, ScalarT | FloatArray]:
-        """The standard deviation of each target: both parts together, calibrated."""
+        """The calibrated standard deviation of each target: epistemic and aleatoric combined."""
         return PredictionMapping(self, "std", self.benchmark.target_names)
 
     @property
     def epistemic_std(self) -> Mapping[str, ScalarT | FloatArray]:
-        """The members' disagreement on each target, which more training runs would reduce."""
+        """The standard deviation between the ensemble members; more training runs reduce it."""
         return PredictionMapping(self, "epistemic_std", self.benchmark.target_names)
 
     @property
     def aleatoric_std(self) -> Mapping[str, ScalarT | FloatArray]:
-        """The deviation between runs of one configuration, whatever the number of runs."""
+        """The standard deviation between runs of one configuration with different seeds."""
         return PredictionMapping(self, "aleatoric_std", self.benchmark.target_names)
 
     @property
     def support(self) -> ScalarT:
-        """How well the training runs support the prediction: a float in 0..1, or (n,).
+        """How close the configuration is to the training configurations: in 0..1, or (n,).
 
-        It is the share of the training configurations that lie at least as far from the others as
-        this one lies from them: about uniform on configurations that were sampled like them, near 0
-        outside their support. See `eahas.models.support`.
+        It is the fraction of the training configurations whose distance to the other training
+        configurations is at least the distance of this configuration to them. It is about uniform
+        for configurations from the same sampling distribution, and near 0 far from the training
+        configurations. See `eahas.models.support`.
         """
         support: ScalarT = self.benchmark.support.score(self._query)
         return support
@@ -179,7 +180,7 @@ class Prediction(Generic[ScalarT, EpochsT]):
     def interval(
         self, level: float = 0.9
     ) -> Mapping[str, tuple[ScalarT, ScalarT] | tuple[FloatArray, FloatArray]]:
-        """The central interval of each target that holds `level` of the probability.
+        """The central prediction interval of each target, with probability `level`.
 
         Raises EahasError for a level outside (0, 1).
         """
@@ -187,7 +188,7 @@ class Prediction(Generic[ScalarT, EpochsT]):
         return PredictionMapping(self, "interval", self.benchmark.target_names, level)
 
     def to_dict(self, level: float = 0.9) -> dict[str, Any]:
-        """Everything as JSON-ready values, each target with its unit; None past the end."""
+        """The prediction as JSON-ready values, each target with its unit; None instead of NaN."""
         return prediction_view(self, level).to_dict()
 
     def plot(self, level: float = 0.9) -> Any:
@@ -198,9 +199,10 @@ class Prediction(Generic[ScalarT, EpochsT]):
 
 
 class PredictionMapping(Mapping[str, Any]):
-    """One part of a prediction by target: values, deviations, or intervals of a level.
+    """A mapping from targets to their values, standard deviations or intervals.
 
-    A value is computed at its look-up. Raises KeyError naming the targets for an unknown one.
+    A value is computed at its look-up. Raises KeyError, which lists the targets, for an unknown
+    target.
     """
 
     def __init__(
@@ -235,12 +237,12 @@ class PredictionMapping(Mapping[str, Any]):
 def _restored(
     benchmark: ModelSet, values: Mapping[str, Any], single: bool, noise_seed: int | None
 ) -> Prediction[Any, Any]:
-    """The prediction that was pickled; its configurations were checked when it was made."""
+    """The prediction of a pickle; its configurations were checked before it was pickled."""
     return Prediction(benchmark, restored_query(benchmark.space, values, single), noise_seed)
 
 
 def prediction_view(prediction: Prediction[Any, Any], level: float = 0.9) -> PredictionView:
-    """The prediction as plain data with the central intervals of `level`, for reports."""
+    """The prediction with its central intervals of probability `level` as plain data."""
     normal_reach(level)
     models = prediction.benchmark
 

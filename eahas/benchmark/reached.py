@@ -1,4 +1,4 @@
-"""What a run has reached and spent at the end of an epoch, from its curves and its totals."""
+"""The values of curves and of cumulative totals at the end of a given epoch."""
 
 from __future__ import annotations
 
@@ -11,33 +11,35 @@ from eahas.spec.targets import Target
 Array = np.ndarray
 
 
-def reached_at(curve: Target, values: Array, at: Array, epochs: Array) -> Array:
-    """The values of a curve at its last scheduled epochs up to `at`: (n, A).
+def values_at(curve: Target, values: Array, at: Array, epochs: Array) -> Array:
+    """The values (n, A) of a curve at its last scheduled epochs up to `at`.
 
-    values (n, longest) of runs of `epochs` (n,), at (n, A). NaN where a run has ended before, and
-    where nothing is scheduled up to then.
+    `values` (n, longest) are the curves of n runs with `epochs` (n,) epochs, and `at` is (n, A).
+    The result is NaN after the end of a run, and before the first scheduled epoch.
     """
     counts = curve.schedule.reached(np.minimum(at, epochs[:, None]), epochs[:, None])
-    there = np.take_along_axis(values, np.maximum(counts - 1, 0), axis=1)
-    found: Array = np.where((counts > 0) & (at <= epochs[:, None]), there, np.nan)
-    return found
+    last_values = np.take_along_axis(values, np.maximum(counts - 1, 0), axis=1)
+    known = (counts > 0) & (at <= epochs[:, None])
+    result: Array = np.where(known, last_values, np.nan)
+    return result
 
 
-def spent_at(curve: Target, values: Array, at: Array, epochs: Array) -> Array:
-    """What a cumulative curve has come to after each epoch of `at`, in the shapes of `reached_at`.
+def cumulative_at(curve: Target, values: Array, at: Array, epochs: Array) -> Array:
+    """The values (n, A) of a cumulative curve after the epochs `at`; the shapes of `values_at`.
 
-    Between two scheduled epochs, and from 0 to the first one, it is taken to rise linearly.
+    The curve is interpolated linearly between scheduled epochs, starting from 0 at epoch 0. The
+    result is NaN after the end of a run.
     """
-    spent = np.full(at.shape, np.nan)
+    result = np.full(at.shape, np.nan)
     for i, length in enumerate(epochs.tolist()):
         scheduled = curve.schedule.epochs_of(length)
-        own = values[i, : len(scheduled)]
+        run_values = values[i, : len(scheduled)]
         if scheduled[0] > 0:
-            scheduled, own = np.append(0, scheduled), np.append(0.0, own)
-        spent[i] = np.interp(at[i], scheduled, own)
-    return np.where(at <= epochs[:, None], spent, np.nan)
+            scheduled, run_values = np.append(0, scheduled), np.append(0.0, run_values)
+        result[i] = np.interp(at[i], scheduled, run_values)
+    return np.where(at <= epochs[:, None], result, np.nan)
 
 
 def curve_of_total(total: Target, curves: Iterable[Target]) -> Target | None:
-    """The cumulative curve that ends at a scalar, where one does."""
+    """The cumulative curve whose total is the given scalar; None if there is none."""
     return next((curve for curve in curves if curve.total == total.name), None)

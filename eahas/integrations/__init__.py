@@ -1,1 +1,1 @@
-"""Interfaces of other libraries and systems, one file each."""
+"""Interfaces of other libraries and systems, each in one file."""

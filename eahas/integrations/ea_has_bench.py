@@ -1,4 +1,4 @@
-"""EA-HAS-Bench's interface with EA-HAS-Bench's meaning, so that its search code runs unchanged."""
+"""The interface of EA-HAS-Bench with its quantities and units, so that its search code runs."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ J_PER_KWH = 3.6e6
 
 @dataclass(frozen=True, eq=False)
 class ReferenceModel:
-    """One of the four models: one of ours whose answer is converted to EA-HAS-Bench's unit."""
+    """One of the four models of EA-HAS-Bench: a model with predictions in EA-HAS-Bench's unit."""
 
     ensemble: Model
     quantity: str  # test_error_percent, runtime_s_per_epoch, train_energy_kwh_per_epoch, ...
-    si_factor: float = 1.0  # from the unit of our target to seconds or joules
+    si_factor: float = 1.0  # from the unit of the target to seconds or joules
 
     def predict(
         self,
@@ -31,9 +31,9 @@ class ReferenceModel:
         encoded: bool = False,
         noise_seed: int | None = None,
     ) -> Any:
-        """The quantity of one configuration, or of a list with one more axis in front.
+        """The quantity of one configuration, or of a list, with an additional first axis.
 
-        It takes what `Model.predict` takes, the first four in EA-HAS-Bench's order.
+        The parameters are those of `Model.predict`; the first four are in EA-HAS-Bench's order.
         """
         value = self.ensemble.predict(
             config,
@@ -52,10 +52,10 @@ class ReferenceModel:
 
 
 def reference_models(benchmark: Benchmark) -> list[ReferenceModel]:
-    """Learning curve, runtime, training energy, test energy, in EA-HAS-Bench's order.
+    """The models of learning curve, runtime, training energy and test energy, in this order.
 
-    Raises EahasError where the benchmark lacks one of them, or its unit cannot be converted. Warns
-    once where an energy is not measured.
+    Raises EahasError if the benchmark lacks one of them or if a unit cannot be converted. Warns
+    (EstimatedEnergyWarning) if an energy is not measured.
     """
     names = benchmark.target_names
     curve = "test_ema" if "test_ema" in names else "test"
@@ -77,7 +77,7 @@ def reference_models(benchmark: Benchmark) -> list[ReferenceModel]:
 
 
 def _factor(benchmark: Benchmark, target: Target) -> float:
-    """1 for a curve; from the unit of a time or an energy to SI."""
+    """The factor from the unit of a time or an energy to SI; 1 for a curve."""
     if target.kind == "curve":
         return 1.0
     if target.si_factor is None or target.si_unit not in ("s", "J"):

@@ -29,12 +29,12 @@ def product(rows: Array, matrix: Array, out: Array | None = None) -> Array:
 
     The same as `np.matmul(rows, matrix, out)`, up to rounding. One call of `matmul` computes many
     blocks: all blocks of rows, or of a wide matrix all blocks of columns. `out` must not overlap
-    with `rows`.
+    with `rows`. K is not divided; it is at most 16,384.
     """
     count, (inner, width) = len(rows), matrix.shape
-    size, columns = block_shape(count, inner, width)
-    if count <= size and width <= columns:
+    if is_small(count, inner, width):
         return np.matmul(rows, matrix, out)
+    size, columns = block_shape(count, inner, width)
     if out is None:
         out = np.empty((count, width), dtype=np.result_type(rows, matrix))
     if width <= columns:
@@ -52,13 +52,18 @@ def stacked_product(rows: Array, matrices: Array) -> Array:
     """
     _, count, inner = rows.shape
     width = matrices.shape[2]
-    size, columns = block_shape(count, inner, width)
-    if count <= size and width <= columns:
+    if is_small(count, inner, width):
         return np.matmul(rows, matrices)
     out = np.empty((len(rows), count, width), dtype=np.result_type(rows, matrices))
     for left, right, result in zip(rows, matrices, out, strict=True):
         product(left, right, result)
     return out
+
+
+def is_small(count: int, inner: int, width: int) -> bool:
+    """Whether one thread computes (count, inner) times (inner, width)."""
+    vector = count == 1 or width == 1
+    return count * inner * width <= (MAX_VECTOR_PRODUCT if vector else MAX_MATRIX_PRODUCT)
 
 
 def block_shape(count: int, inner: int, width: int) -> tuple[int, int]:

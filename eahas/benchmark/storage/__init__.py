@@ -1,1 +1,1 @@
-"""Benchmark folders on disk: manifests, checked files, and where benchmarks are found."""
+"""Benchmark folders on disk: manifests, files with checksums, and the look-up of benchmarks."""

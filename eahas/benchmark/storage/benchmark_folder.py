@@ -1,8 +1,8 @@
-"""A benchmark to and from a folder: one reader, one writer. The format: docs/checkpoint-format.md.
+"""Read and write benchmark folders. docs/checkpoint-format.md documents the format.
 
-The folder holds the manifest, a folder for each model, the records with what they say about where
-runs lie (`support.safetensors`, not beside a table), and a NOTICE where the data are someone
-else's.
+A folder contains the manifest, one folder for each model, the records, `support.safetensors` with
+the support of the training configurations (not for a table), and a NOTICE if the data have another
+owner.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ RECORDS, SUPPORT, NOTICE = "records.parquet", "support.safetensors", "NOTICE"
 
 @dataclass(frozen=True, eq=False)
 class BenchmarkFolder:
-    """What a benchmark folder holds, checked: its absolute path, manifest, spec and models."""
+    """The checked content of a benchmark folder: its absolute path, manifest, spec and models."""
 
     path: Path
     manifest: Manifest
@@ -65,10 +65,10 @@ class BenchmarkFolder:
 
 
 def read_benchmark(folder: Path, manifest: Manifest | None = None) -> BenchmarkFolder:
-    """The content of a benchmark folder without parts, whose manifest may have been read already.
+    """Read a benchmark folder without parts. A `manifest` that is given is not read again.
 
-    Raises CheckpointError naming the file and the reason where a file is missing, altered or
-    malformed, or where the models do not fit the benchmark.
+    Raises CheckpointError, which names the file and the reason, if a file is missing, altered or
+    malformed, or if the models do not fit the benchmark.
     """
     folder = Path(folder).absolute()
     manifest = manifest or read_manifest(folder, BENCHMARK)
@@ -76,54 +76,54 @@ def read_benchmark(folder: Path, manifest: Manifest | None = None) -> BenchmarkF
     _check_facts(manifest, spec)
     names, models = manifest.folders("models"), dict[str, Model]()
     manifests = {name: _manifest_of(folder, name, manifest) for name in names}
-    of_scalars: dict[str, Model] = {}
+    scalar_models: dict[str, Model] = {}
     for name in sorted(names, key=lambda name: manifests[name].kind == CUMULATIVE):
         inner = manifests[name]
         if inner.kind == CUMULATIVE:  # it needs the models of its totals
-            model: Model = cumulatives.load(folder / name, inner, of_scalars)
+            model: Model = cumulatives.load(folder / name, inner, scalar_models)
         else:
             model = read_model(folder / name, inner)
         if model.space != spec.space or not set(model.targets) <= set(spec.targets):
-            inner.refuse(f"its space or its targets are not those of {manifest.path}")
+            inner.refuse(f"its space or its targets differ from those of {manifest.path}")
         models[name] = model
-        of_scalars |= {t.name: model for t in model.targets if t.kind == "scalar"}
+        scalar_models |= {t.name: model for t in model.targets if t.kind == "scalar"}
     ordered = [models[name] for name in names]
-    return BenchmarkFolder(folder, manifest, spec, together(manifest, ordered))
+    return BenchmarkFolder(folder, manifest, spec, combine_models(manifest, ordered))
 
 
 def _manifest_of(folder: Path, name: str, manifest: Manifest) -> Manifest:
-    """The manifest of a model, whose checksum the benchmark's manifest has."""
+    """The manifest of a model, checked with its checksum in the manifest of the benchmark."""
     content = read_file(folder, f"{name}/{MANIFEST}", manifest.content)
     return parse_manifest(content, folder / name / MANIFEST, MODELS)
 
 
 def read_model(folder: Path, manifest: Manifest) -> Model:
-    """The model of a folder; CheckpointError where it is malformed.
+    """Read the model of a folder; CheckpointError if it is malformed.
 
-    The totals of cumulative curves are read from the benchmark that the folder belongs to.
+    The models of the totals of cumulative curves are read from the benchmark folder around it.
     """
     if manifest.kind == ENSEMBLE:
         return ensembles.load(folder, manifest)
     if manifest.kind == TABLE:
         return tables.load(folder, manifest)
-    of_scalars: dict[str, Model] = {}
+    scalar_models: dict[str, Model] = {}
     if cumulatives.totals_of(manifest) and (folder.parent / MANIFEST).is_file():
         others = read_benchmark(folder.parent).models
-        of_scalars = {t.name: m for m in others for t in m.targets if t.kind == "scalar"}
-    return cumulatives.load(folder, manifest, of_scalars)
+        scalar_models = {t.name: m for m in others for t in m.targets if t.kind == "scalar"}
+    return cumulatives.load(folder, manifest, scalar_models)
 
 
 def read_support(folder: Path, manifest: Mapping[str, Any], space: Space) -> Support:
-    """The support of a benchmark folder; CheckpointError where its file is missing or malformed."""
+    """Read the support of a benchmark folder; CheckpointError if it is missing or malformed."""
     tensors = read_tensors(folder, SUPPORT, manifest)
     with naming(folder / SUPPORT):
         return support_from_tensors(space, tensors)
 
 
-def together(manifest: Manifest, models: Sequence[Model]) -> tuple[Model, ...]:
-    """The models of one benchmark; those with the same features share them.
+def combine_models(manifest: Manifest, models: Sequence[Model]) -> tuple[Model, ...]:
+    """The models of one benchmark; models with equal features share one `Features` object.
 
-    Raises CheckpointError where two predict the same target.
+    Raises CheckpointError if two models predict the same target.
     """
     predicted: dict[str, str] = {}
     shared: list[Model] = []
@@ -134,12 +134,12 @@ def together(manifest: Manifest, models: Sequence[Model]) -> tuple[Model, ...]:
                     f"models: {predicted[target.name]} and {model.name} both predict {target.name}"
                 )
             predicted[target.name] = model.name
-        shared.append(_sharing(model, shared))
+        shared.append(_with_shared_features(model, shared))
     return tuple(shared)
 
 
-def _sharing(model: Model, others: Sequence[Model]) -> Model:
-    """The model with the features of one that has the same, so that a query computes them once."""
+def _with_shared_features(model: Model, others: Sequence[Model]) -> Model:
+    """The model with the equal `Features` of another model, so that a query computes them once."""
     if isinstance(model, Cumulative):
         ends = None if model.ends is None else _with_features_of(model.ends, others)
         return replace(model, shares=_with_features_of(model.shares, others), ends=ends)
@@ -154,7 +154,7 @@ def _with_features_of(model: Ensemble, others: Sequence[Model]) -> Ensemble:
 
 
 def _check_facts(manifest: Manifest, spec: Spec) -> None:
-    """What is shown beside every answer must be there."""
+    """Check the entries of the manifest that reports display with each prediction."""
     check_name(manifest)
     read_energies(manifest, spec)
     manifest.text("energy.formula")
@@ -168,19 +168,20 @@ def _check_facts(manifest: Manifest, spec: Spec) -> None:
 
 
 def check_name(manifest: Manifest) -> None:
-    """CheckpointError unless the version is one, and the name, where there is one of its own."""
+    """Raise CheckpointError unless the version is valid, and the name if the manifest has one."""
     manifest.whole("version", 1)
     if "name" in manifest.content and not re.fullmatch(NAME, manifest.text("name")):
         manifest.refuse(
-            f"name is of letters, digits, '.', '_' and '-', got {shown(manifest.text('name'))}"
+            f"name consists of letters, digits, '.', '_' and '-', got "
+            f"{shown(manifest.text('name'))}"
         )
 
 
 def _is_judged(judged: Mapping[str, Any]) -> bool:
-    """Whether the R2 that is shown beside a target is a number, or None for not known."""
-    of = judged.get("last", judged.get("value"))
-    found = of.get("r2") if isinstance(of, Mapping) else None
-    value = found.get("value", "") if isinstance(found, Mapping) else ""
+    """Whether the held-out R2 of a target is a number, or None if it is not known."""
+    metrics = judged.get("last", judged.get("value"))
+    r2 = metrics.get("r2") if isinstance(metrics, Mapping) else None
+    value = r2.get("value", "") if isinstance(r2, Mapping) else ""
     return value is None or is_number(value)
 
 
@@ -202,22 +203,22 @@ def write_benchmark(
     with_records: bool = True,
     notice: str | None = None,
 ) -> None:
-    """Write a benchmark folder as a whole; see `storage.folder.save_folder`.
+    """Write a benchmark folder atomically; see `storage.folder.save_folder`.
 
     Args:
-        rows: the checked records behind the models.
-        noise: the source of each target's seed noise.
-        quality: the section of the manifest that says how good the models are.
-        entries: of the manifest, which only this kind of benchmark has.
-        support: where the training runs lie; None for a table.
-        name: the benchmark's own, by default that of its space.
-        version: the benchmark's own, by default that of the spec.
-        with_records: whether the records go into the folder.
-        notice: the text of NOTICE, which says whose the data are.
+        rows: the checked records to which the models were fitted.
+        noise: the source of each target's seed noise, by the name of the target.
+        quality: the section `quality` of the manifest, with the held-out metrics of the models.
+        entries: additional entries of the manifest for this kind of benchmark.
+        support: the support of the training configurations; None for a table.
+        name: the name of the benchmark; by default that of its space.
+        version: the version of the benchmark; by default that of the spec.
+        with_records: whether the records are written into the folder.
+        notice: the text of NOTICE, which names the owner of the data.
 
-    Raises CheckpointError where the folder holds something that would be lost.
+    Raises CheckpointError if the folder contains files that would be lost.
     """
-    from eahas.records.parquet import records_bytes  # here, so that reading does not wait for it
+    from eahas.records.parquet import records_bytes  # slow to import and not needed for reading
     from eahas.records.summary import energy_facts, provenance
 
     content = records_bytes(rows, spec)
@@ -253,16 +254,16 @@ def write_benchmark(
 
 
 def model_files(models: Sequence[Model]) -> dict[str, bytes]:
-    """The files of each model, its manifest too, by their paths inside the benchmark's folder."""
+    """The files of all models with their manifests, by their paths in the benchmark folder."""
     files: dict[str, bytes] = {}
     for model in models:
-        whole = with_manifest(*model_contents(model))
-        files |= {f"{model.name}/{name}": content for name, content in whole.items()}
+        model_folder = with_manifest(*model_contents(model))
+        files |= {f"{model.name}/{name}": content for name, content in model_folder.items()}
     return files
 
 
 def model_contents(model: Model) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """The manifest and the files of a model's folder, which `read_model` reads."""
+    """The manifest and the files of a model's folder, as `read_model` reads them."""
     if isinstance(model, Table):
         return tables.contents(model)
     if isinstance(model, Cumulative):

@@ -1,7 +1,8 @@
-"""A model of cumulative curves to and from a folder; the format: docs/checkpoint-format.md.
+"""Read and write models of cumulative curves. docs/checkpoint-format.md documents the format.
 
-The folder has an ensemble of the shares in `shares/`, and in `ends/` one of the ends of the curves
-that name no total. Totals that are scalars of the spec stand in other folders of the benchmark.
+The folder has an ensemble for the shares of the curves in `shares/`, and an ensemble for the end
+values of the curves without a total in `ends/`. The totals that are scalars of the spec are
+predicted by other models of the benchmark.
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ from eahas.spec.targets import Target
 
 
 def load(folder: Path, manifest: Manifest, models: Mapping[str, Model]) -> Cumulative:
-    """The model of a folder; `models` predict the scalars of the spec, by their names.
+    """Read the model of a folder; `models` are the models of the scalars, by their names.
 
-    Raises CheckpointError for anything that is not whole and right, and where a total is missing.
+    Raises CheckpointError if the folder is malformed, or if `models` lacks a total.
     """
     spec = manifest.spec()
     curves = _curves(manifest, spec)
@@ -39,21 +40,21 @@ def load(folder: Path, manifest: Manifest, models: Mapping[str, Model]) -> Cumul
     for name in totals_of(manifest):
         if name not in models:
             manifest.refuse(
-                f"{name} is a total, which another model of its benchmark predicts; load the "
-                "benchmark, or this model by BENCHMARK/NAME"
+                f"{name} is a total, which another model of the benchmark predicts; load the "
+                "benchmark, or this model as BENCHMARK/NAME"
             )
         totals[name] = models[name]
     primary = manifest.text("primary")
     names = [curve.name for curve in curves]
     if primary not in names:
         manifest.refuse(unknown("primary", primary, names))
-    alone = [curve.name for curve in curves if curve.total is None]
+    without_total = [curve.name for curve in curves if curve.total is None]
     return Cumulative(
         spec=spec,
         name=manifest.text("name"),
         targets=curves,
         shares=_ensemble(folder, manifest, spec, SHARES, names),
-        ends=_ensemble(folder, manifest, spec, ENDS, alone) if alone else None,
+        ends=_ensemble(folder, manifest, spec, ENDS, without_total) if without_total else None,
         totals=totals,
         primary=primary,
         manifest=manifest.content,
@@ -61,7 +62,7 @@ def load(folder: Path, manifest: Manifest, models: Mapping[str, Model]) -> Cumul
 
 
 def totals_of(manifest: Manifest) -> list[str]:
-    """The names of the scalars at which its curves end."""
+    """The names of the scalars that are totals of its curves."""
     curves = _curves(manifest, manifest.spec())
     return [curve.total for curve in curves if curve.total is not None]
 
@@ -80,7 +81,7 @@ def _curves(manifest: Manifest, spec: Spec) -> tuple[Target, ...]:
 def _ensemble(
     folder: Path, manifest: Manifest, spec: Spec, part: str, wanted: list[str]
 ) -> Ensemble:
-    """The ensemble of a part, of exactly these curves in this order."""
+    """The ensemble in the folder `part`, which must predict the curves `wanted` in this order."""
     content = read_file(folder, f"{part}/{MANIFEST}", manifest.content)
     inner = parse_manifest(content, folder / part / MANIFEST, ENSEMBLE)
     ensemble = ensembles.load(folder / part, inner)

@@ -1,4 +1,4 @@
-"""An ensemble to and from a folder; the format is documented in docs/checkpoint-format.md."""
+"""Read and write ensembles. docs/checkpoint-format.md documents the format."""
 
 from __future__ import annotations
 
@@ -27,29 +27,29 @@ from eahas.spec.spec import Spec
 from eahas.spec.targets import Target
 
 WEIGHTS = "weights.safetensors"
-MAX_EPOCHS = 100_000  # of a curve; more is a mistake, and would not fit into memory
-MAX_BOUND = 1e30  # of y control points
-MAX_FACTOR = 1e6  # of inflations and reaches
+MAX_EPOCHS = 100_000  # of a curve; longer curves would not fit into memory
+MAX_BOUND = 1e30  # largest absolute value of the bounds of y control points
+MAX_FACTOR = 1e6  # largest inflation and reach
 SHARES, ENDS = "shares", "ends"  # kinds of heads
-FAMILY_FLAGS = ("regnet", "mnasnet")  # entries of `features` that older manifests have
-CODEC, NOISE = "codec.", "noise."  # before the names of a codec's and of the noise's arrays
+FAMILY_FLAGS = ("regnet", "mnasnet")  # entries of `features` in older manifests
+CODEC, NOISE = "codec.", "noise."  # prefixes of the arrays of the codec and of the seed noise
 
 
 def load(folder: Path, manifest: Manifest | None = None) -> Ensemble:
-    """The ensemble of a folder, whose manifest may have been read already.
+    """Read the ensemble of a folder. A `manifest` that is given is not read again.
 
-    Raises CheckpointError for anything that is not whole and right.
+    Raises CheckpointError if a file is missing, altered or malformed.
     """
     manifest = manifest or read_manifest(folder, ENSEMBLE)
     spec = manifest.spec()
     with manifest.explaining("features"):
         features = _features(manifest, spec.space)
     tensors = read_tensors(folder, WEIGHTS, manifest.content)
-    of_codec, of_noise = _taken(tensors, CODEC), _taken(tensors, NOISE)
+    codec_arrays, noise_arrays = _pop_prefix(tensors, CODEC), _pop_prefix(tensors, NOISE)
     described = manifest.section("regressor")
     with naming(folder / WEIGHTS):
         regressor = regressor_from_tensors(described, tensors)
-        codec = grid_codec(of_codec, prefix=CODEC) if of_codec else None
+        codec = grid_codec(codec_arrays, prefix=CODEC) if codec_arrays else None
     head = _head(manifest, spec, codec)
     names = [target.name for target in head.targets]
     primary = manifest.choice("primary", names)
@@ -60,7 +60,7 @@ def load(folder: Path, manifest: Manifest | None = None) -> Ensemble:
         )
     with naming(folder / WEIGHTS):
         noise = seed_noise_from_tensors(
-            of_noise,
+            noise_arrays,
             head.num_noise_outputs,
             len(names),
             curves=isinstance(head, CurveHead),
@@ -68,7 +68,7 @@ def load(folder: Path, manifest: Manifest | None = None) -> Ensemble:
         )
     if manifest.whole("members", 1) != regressor.members:
         manifest.refuse(
-            f"members is {manifest.entry('members')}, the weights are of {regressor.members}"
+            f"members is {manifest.entry('members')}, but the weights have {regressor.members}"
         )
     return Ensemble(
         spec=spec,
@@ -84,13 +84,13 @@ def load(folder: Path, manifest: Manifest | None = None) -> Ensemble:
     )
 
 
-def _taken(tensors: dict[str, Any], prefix: str) -> dict[str, Any]:
-    """The arrays whose names start so, taken out, by the rest of their names."""
+def _pop_prefix(tensors: dict[str, Any], prefix: str) -> dict[str, Any]:
+    """Remove the arrays with a prefix from `tensors`; return them by name without the prefix."""
     return {n[len(prefix) :]: tensors.pop(n) for n in sorted(tensors) if n.startswith(prefix)}
 
 
 def read_error_quantiles(manifest: Manifest, names: Sequence[str]) -> tuple[ErrorQuantiles, ...]:
-    """The laws of targets, as `calibration` describes them."""
+    """The error quantiles of the targets, from the section `calibration` of the manifest."""
     levels = manifest.numbers("calibration.levels", len(LEVELS), 0.0, 1.0)
     if levels != LEVELS:
         manifest.refuse(f"calibration.levels are {list(LEVELS)}, got {list(levels)}")
@@ -98,20 +98,22 @@ def read_error_quantiles(manifest: Manifest, names: Sequence[str]) -> tuple[Erro
     for name in names:
         reaches = manifest.numbers("calibration.reaches", len(LEVELS), 0.0, MAX_FACTOR, name)
         if any(a > b for a, b in pairwise(reaches)):
-            manifest.refuse(f"calibration.reaches.{name} rise with the level, got {list(reaches)}")
+            manifest.refuse(
+                f"calibration.reaches.{name} must not decrease with the level, got {list(reaches)}"
+            )
         error_quantiles.append(ErrorQuantiles(reaches))
     return tuple(error_quantiles)
 
 
 def describe_error_quantiles(error_quantiles: Mapping[str, ErrorQuantiles]) -> dict[str, Any]:
-    """What `read_error_quantiles` reads."""
-    reaches = {name: list(law.reaches) for name, law in error_quantiles.items()}
+    """The entries of `calibration` from which `read_error_quantiles` reads error quantiles."""
+    reaches = {name: list(quantiles.reaches) for name, quantiles in error_quantiles.items()}
     return {"levels": list(LEVELS), "reaches": reaches}
 
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """A CheckpointError about arrays also names the file that they come from."""
+    """Add the path of the file to the message of a CheckpointError about its arrays."""
     try:
         yield
     except CheckpointError as error:
@@ -134,7 +136,7 @@ def _features(manifest: Manifest, space: Space) -> Features:
 
 
 def _families(manifest: Manifest) -> tuple[str, ...]:
-    """The architecture families whose features follow; older manifests have a flag for each."""
+    """The architecture families with feature blocks; older manifests have a flag for each."""
     if "families" in manifest.section("features"):
         return manifest.texts("features.families")
     return tuple(name for name in FAMILY_FLAGS if manifest.flag(f"features.{name}"))
@@ -164,11 +166,13 @@ def _head(manifest: Manifest, spec: Spec, grid: GridCodec | None) -> Head:
 
 def _monotone_codec(manifest: Manifest, count: int) -> MonotoneCodec:
     manifest.choice("head.codec", (MONOTONE,))
-    begin = manifest.entry("head.from_zero")
-    flags = isinstance(begin, list) and len(begin) == count
-    if not flags or not all(isinstance(flag, bool) for flag in begin):
-        manifest.refuse(f"head.from_zero is {count} of true or false, got {shown(begin)}")
-    return MonotoneCodec(_degree(manifest), tuple(begin))
+    flags = manifest.entry("head.from_zero")
+    valid = isinstance(flags, list) and len(flags) == count
+    if not valid or not all(isinstance(flag, bool) for flag in flags):
+        manifest.refuse(
+            f"head.from_zero is a list of {count} values true or false, got {shown(flags)}"
+        )
+    return MonotoneCodec(_degree(manifest), tuple(flags))
 
 
 def _degree(manifest: Manifest) -> int:
@@ -182,7 +186,7 @@ def _codec(manifest: Manifest, count: int, grid: GridCodec | None) -> Codec:
     if manifest.choice("head.codec", (BEZIER, GRID)) == GRID:
         if grid is None or grid.count != count:
             manifest.refuse(
-                f"head.codec is {GRID} of {count} curves, and the weights have none such"
+                f"head.codec is {GRID} with {count} curves, but the weights have no such codec"
             )
         return grid
     degree = _degree(manifest)
@@ -195,7 +199,7 @@ def _codec(manifest: Manifest, count: int, grid: GridCodec | None) -> Codec:
 
 
 def check_epochs(manifest: Manifest, space: Space) -> None:
-    """Refuse curves that are longer than any."""
+    """Raise CheckpointError if the curves of the space can have more than MAX_EPOCHS epochs."""
     assert space.fidelity is not None  # a spec with curves has one
     parameter = space[space.fidelity]
     longest = max(parameter.choices) if isinstance(parameter, Choice) else parameter.high
@@ -210,12 +214,12 @@ def save(ensemble: Ensemble, folder: Path) -> None:
 
 
 def _kind(ensemble: Ensemble) -> str:
-    """What the head predicts: scalars or curves, or of cumulative curves shares or ends."""
+    """The kind of the head: scalars or curves, or for cumulative curves shares or ends."""
     head = ensemble.head
     if isinstance(head, CurveHead):
         return SHARES if isinstance(head.codec, MonotoneCodec) else "curves"
-    of_curves = {curve.name for curve in ensemble.spec.curves}
-    return ENDS if head.targets[0].name in of_curves else "scalars"
+    curve_names = {curve.name for curve in ensemble.spec.curves}
+    return ENDS if head.targets[0].name in curve_names else "scalars"
 
 
 def contents(ensemble: Ensemble) -> tuple[dict[str, Any], dict[str, bytes]]:

@@ -1,8 +1,8 @@
-"""Folders on disk: a manifest and the files it vouches for. The format: docs/checkpoint-format.md.
+"""Read and write folders: a manifest and the files whose checksums it lists.
 
-A folder is read by its `manifest.json` alone. Each other file is named there with its size and
-SHA-256 and refused if it differs. Arrays are safetensors; nothing is ever unpickled, and loading
-runs no code from the folder.
+docs/checkpoint-format.md documents the format. `manifest.json` lists every other file of the folder
+with its size and SHA-256, and reading a file that differs is an error. Arrays are safetensors. No
+file is unpickled, and loading runs no code from the folder.
 """
 
 from __future__ import annotations
@@ -28,25 +28,25 @@ from eahas.files import write_bytes
 
 
 def read_file(folder: Path, name: str, manifest: Mapping[str, Any]) -> bytes:
-    """A file's bytes, after its size and SHA-256 were held against the manifest."""
+    """The bytes of a file; CheckpointError if its size or SHA-256 differs from the manifest."""
     path = folder / name
-    vouched = manifest["files"].get(name)
-    if not isinstance(vouched, Mapping):
-        raise CheckpointError(f"{folder / MANIFEST} does not vouch for {name}")
+    listed = manifest["files"].get(name)
+    if not isinstance(listed, Mapping):
+        raise CheckpointError(f"{folder / MANIFEST} does not list {name}")
     if not os.path.exists(path):
-        raise CheckpointError(f"{path} is missing, though the manifest names it")
+        raise CheckpointError(f"{path} is missing, though the manifest lists it")
     if not os.path.isfile(path):
         raise CheckpointError(f"{path} is not a file")
     try:
         size = path.stat().st_size
-        if size != vouched.get("bytes"):
+        if size != listed.get("bytes"):
             raise _altered(
-                path, f"has {size} bytes, the manifest says {vouched.get('bytes')}: truncated or "
+                path, f"has {size} bytes, the manifest says {listed.get('bytes')}: truncated or "
             )
         content = path.read_bytes()
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}") from None
-    if hashlib.sha256(content).hexdigest() != vouched.get("sha256"):
+    if hashlib.sha256(content).hexdigest() != listed.get("sha256"):
         raise _altered(path, "does not have the SHA-256 of the manifest: ")
     return content
 
@@ -58,9 +58,9 @@ def _altered(path: Path, how: str) -> CheckpointError:
 
 
 def _as_pickle(start: bytes) -> str:
-    """What to say of a file that starts as a pickle or as torch's archive of one, else nothing.
+    """The text for a file that starts like a pickle or like an archive of torch, else "".
 
-    A safetensors file may start with the same two bytes, but then comes JSON.
+    A safetensors file may start with the same two bytes as a pickle, but it continues with JSON.
     """
     pickle = start[:1] == b"\x80" and start[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05")
     if (pickle and start[8:9] != b"{") or start[:4] == b"PK\x03\x04":
@@ -69,7 +69,7 @@ def _as_pickle(start: bytes) -> str:
 
 
 def read_tensors(folder: Path, name: str, manifest: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """The arrays of a vouched safetensors file."""
+    """The arrays of a safetensors file, checked as `read_file` does; CheckpointError otherwise."""
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
@@ -82,68 +82,68 @@ def read_tensors(folder: Path, name: str, manifest: Mapping[str, Any]) -> dict[s
 
 
 def tensor_bytes(tensors: Mapping[str, np.ndarray]) -> bytes:
-    """Arrays as the content of a safetensors file."""
+    """The content of a safetensors file with these arrays."""
     from safetensors.numpy import save
 
     return save({name: np.ascontiguousarray(array) for name, array in tensors.items()})
 
 
 def manifest_bytes(manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> bytes:
-    """A manifest with `format_version` and `files` (size and SHA-256 of each) added, as JSON."""
-    vouched = {
+    """A manifest as JSON, with `format_version` and `files` (size and SHA-256 of each) added."""
+    listed = {
         name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
         for name, content in files.items()
     }
-    whole = {**manifest, "format_version": FORMAT_VERSION, "files": vouched}
-    return (json.dumps(whole, indent=1, allow_nan=False) + "\n").encode()
+    complete = {**manifest, "format_version": FORMAT_VERSION, "files": listed}
+    return (json.dumps(complete, indent=1, allow_nan=False) + "\n").encode()
 
 
 def with_manifest(manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> dict[str, bytes]:
-    """A whole folder's content: the files and the manifest that vouches for them."""
+    """The content of a folder: the files and the manifest that lists them."""
     return {**files, MANIFEST: manifest_bytes(manifest, files)}
 
 
 def save_folder(folder: Path, manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> None:
-    """Write a whole folder aside and move it into place; an old checkpoint there is replaced.
+    """Write a folder to a temporary folder and rename it to `folder`, replacing an old checkpoint.
 
-    Whatever fails on the way, the old one stays. Raises CheckpointError where something would be
-    lost; see `replaceable`.
+    If an error occurs, the old checkpoint remains. Raises CheckpointError if files would be lost;
+    see `replaceable`.
     """
     folder = replaceable(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:
-        os.chmod(aside, 0o755)
+        os.chmod(temporary, 0o755)
         for name, content in with_manifest(manifest, files).items():
-            write_bytes(aside / name, content)
-        _move_into_place(aside, folder)
+            write_bytes(temporary / name, content)
+        _move_into_place(temporary, folder)
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def replaceable(folder: str | os.PathLike[str]) -> Path:
-    """The folder, if a checkpoint may be written there.
+    """The path of a folder to which a checkpoint may be written.
 
-    Saving replaces a folder as a whole. So it must be new, empty, or hold an earlier checkpoint and
-    nothing beside it; CheckpointError otherwise.
+    Saving replaces the whole folder. So it must not exist, be empty, or contain only the files of
+    an earlier checkpoint. Raises CheckpointError otherwise, and for the working folder.
     """
     path = Path(folder)
     if path.exists() and not path.is_dir():
         raise CheckpointError(f"{path} is a file; name a folder")
-    if path.resolve() == Path.cwd():  # which would be moved away under our feet
+    if path.resolve() == Path.cwd():  # it cannot be replaced while the process runs in it
         raise CheckpointError(f"{path} is the working folder; name another, or a folder in it")
-    found = {f.relative_to(path).as_posix() for f in path.rglob("*") if not f.is_dir()}
-    strangers = sorted(found - _vouched(path / MANIFEST))
-    if strangers:
+    files = {f.relative_to(path).as_posix() for f in path.rglob("*") if not f.is_dir()}
+    unlisted = sorted(files - _listed_files(path / MANIFEST))
+    if unlisted:
         raise CheckpointError(
-            f"{path} holds {strangers[0]}, which is no part of a checkpoint and would be lost; "
+            f"{path} contains {unlisted[0]}, which is not part of a checkpoint and would be lost; "
             "name a new or an empty folder"
         )
     return path
 
 
-def _vouched(manifest: Path) -> set[str]:
-    """The files of an earlier checkpoint; none where there is no such thing."""
+def _listed_files(manifest: Path) -> set[str]:
+    """The files that an earlier checkpoint lists; empty if there is no valid manifest."""
     try:
         content = json.loads(manifest.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -154,25 +154,26 @@ def _vouched(manifest: Path) -> set[str]:
     return {MANIFEST, *files} if isinstance(files, dict) else {MANIFEST}
 
 
-def _move_into_place(aside: Path, folder: Path) -> None:
-    """A non-empty folder cannot be replaced in one step: the old one steps aside first.
+def _move_into_place(temporary: Path, folder: Path) -> None:
+    """Rename a temporary folder to `folder`, and delete the folder that was there.
 
-    It comes back if the new one cannot take its place; should the process die between the two
-    steps, it is left beside, in a folder named `.NAME.old.*`.
+    A non-empty folder cannot be replaced in one step, so the old folder is renamed first. It is
+    renamed back if the second step fails. If the process ends between the two steps, the old folder
+    remains in a folder `.NAME.old.*` in the same parent folder.
     """
     if not folder.exists():
-        os.replace(aside, folder)
+        os.replace(temporary, folder)
         return
-    shelter = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.old."))
-    old = shelter / folder.name
+    backup = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.old."))
+    old = backup / folder.name
     try:
         os.replace(folder, old)
         try:
-            os.replace(aside, folder)
+            os.replace(temporary, folder)
         except BaseException:
             os.replace(old, folder)
             raise
         shutil.rmtree(old, ignore_errors=True)
     finally:
         if not old.exists():
-            shelter.rmdir()
+            backup.rmdir()

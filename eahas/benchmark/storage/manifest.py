@@ -1,7 +1,7 @@
-"""A manifest: the JSON at the heart of a folder, its entries looked up by name and by kind.
+"""The manifest of a folder: a JSON file whose entries are looked up by name and type.
 
-Whatever stands in the file, a look-up answers with a value of the wanted kind or with a
-CheckpointError that names the file, the entry and what is allowed.
+A look-up returns a value of the requested type, or raises a CheckpointError that names the file,
+the entry and what is allowed.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ BENCHMARK = "eahas-benchmark"
 ENSEMBLE = "eahas-ensemble"
 TABLE = "eahas-table"
 CUMULATIVE = "eahas-cumulative"
-MODELS = (ENSEMBLE, TABLE, CUMULATIVE)  # what a benchmark is made of
+MODELS = (ENSEMBLE, TABLE, CUMULATIVE)  # formats of the models of a benchmark
 READERS = {BENCHMARK: "load_benchmark", **dict.fromkeys(MODELS, "load_ensemble")}
-FOLDER = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*").fullmatch  # the name of a folder beside it
+FOLDER = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*").fullmatch  # names of folders
 Kind = str | tuple[str, ...] | None
 PICKLE_SUFFIXES = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".model")
-FILES_SEARCHED = 1000  # for a pickle to name in a message
-NAME = r"[A-Za-z0-9._-]+"  # of a benchmark
+FILES_SEARCHED = 1000  # files of a folder that are searched for a pickle, for the error message
+NAME = r"[A-Za-z0-9._-]+"  # names of benchmarks
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Manifest:
 
     @contextmanager
     def explaining(self, entry: str) -> Iterator[None]:
-        """Whatever is wrong with what an entry describes becomes a CheckpointError."""
+        """Turn an EahasError about the content of an entry into a CheckpointError."""
         try:
             yield
         except CheckpointError:
@@ -62,9 +62,9 @@ class Manifest:
         return str(self.content["format"])
 
     def entry(self, name: str, *inside: str) -> Any:
-        """The value of an entry by its dotted name, as `energy.source`.
+        """The value of an entry by its dotted name, for example `energy.source`.
 
-        `inside` are further keys, whole: names of targets, which may have dots.
+        `inside` are further keys that may contain dots, as names of targets do.
         """
         value: Any = self.content
         for key in (*name.split("."), *inside):
@@ -81,10 +81,10 @@ class Manifest:
         value = self.entry(name)
         return bool(self._value(name, value, isinstance(value, bool), "is true or false"))
 
-    def whole(self, name: str, least: int) -> int:
+    def whole(self, name: str, low: int) -> int:
         value = self.entry(name)
-        valid = is_whole(value) and value >= least
-        return int(self._value(name, value, valid, f"is a whole number from {least}"))
+        valid = is_whole(value) and value >= low
+        return int(self._value(name, value, valid, f"is a whole number from {low}"))
 
     def section(self, name: str) -> Mapping[str, Any]:
         value = self.entry(name)
@@ -93,14 +93,14 @@ class Manifest:
         return checked
 
     def texts(self, name: str) -> tuple[str, ...]:
-        """A list of different texts."""
+        """A list of distinct texts."""
         value = self.entry(name)
         valid = isinstance(value, list) and all(isinstance(v, str) for v in value)
         valid = valid and len(set(value)) == len(value)
         return tuple(self._value(name, value, valid, "is a list of different texts"))
 
     def folders(self, name: str) -> tuple[str, ...]:
-        """A list of one or more folders beside the manifest, none of them a way out."""
+        """A list of one or more names of folders in the folder of the manifest."""
         value = self._some_texts(name)
         for folder in value:
             allowed = "are names of folders beside it, of letters, digits, '.', '_' and '-'"
@@ -115,7 +115,7 @@ class Manifest:
         return value
 
     def choices(self, name: str, kind: str, allowed: Collection[str]) -> tuple[str, ...]:
-        """A list of one or more of the allowed texts, all different; `kind` is what they name."""
+        """A list of one or more distinct allowed texts; `kind` says what they name, in messages."""
         value = self._some_texts(name)
         for text in value:
             if text not in allowed:
@@ -131,7 +131,7 @@ class Manifest:
     def numbers(
         self, name: str, count: int, low: float, high: float, *inside: str
     ) -> tuple[float, ...]:
-        """A list of so many numbers in [low, high]."""
+        """A list of `count` finite numbers in [low, high]."""
         value = self.entry(name, *inside)
         valid = isinstance(value, list) and len(value) == count
         valid = valid and all(_is_finite(v) and low <= v <= high for v in value)
@@ -139,24 +139,24 @@ class Manifest:
         return tuple(map(float, self._value(name, value, valid, allowed)))
 
     def _value(self, name: str, value: Any, valid: bool, allowed: str) -> Any:
-        """The value of an entry, if it is valid; else CheckpointError saying what is allowed."""
+        """The value of an entry if it is valid; CheckpointError with what is allowed otherwise."""
         if not valid:
             self.refuse(f"{name} {allowed}, got {shown(value)}")
         return value
 
     def spec(self) -> Spec:
-        """The spec that stands in the manifest."""
+        """The spec in the section `spec` of the manifest."""
         with self.explaining("spec"):
             return spec_from_dict(self.section("spec"))
 
 
 def read_manifest(folder: str | Path, kind: Kind = None) -> Manifest:
-    """The manifest of a folder, of the wanted kind, or of one of several, where that is given.
+    """Read the manifest of a folder. Its format must be `kind`, or one of several, if given.
 
-    Raises CheckpointError saying what is wrong with which file.
+    Raises CheckpointError, which names the file and the reason, if it is missing or malformed.
     """
     path = Path(folder) / MANIFEST
-    if not os.path.isfile(path):  # where Path.is_file raises for names that no file can have
+    if not os.path.isfile(path):  # Path.is_file raises for names that no file can have
         raise CheckpointError(_not_a_checkpoint(Path(folder)))
     try:
         content = path.read_bytes()
@@ -166,7 +166,7 @@ def read_manifest(folder: str | Path, kind: Kind = None) -> Manifest:
 
 
 def parse_manifest(content: bytes, path: Path, kind: Kind = None) -> Manifest:
-    """The manifest in the bytes of a file; `path` names it in messages."""
+    """The manifest of the bytes of a file; `path` is its path, for messages."""
     try:
         parsed = json.loads(content.decode("utf-8"), parse_constant=_no_constant)
     except RecursionError:
@@ -174,7 +174,7 @@ def parse_manifest(content: bytes, path: Path, kind: Kind = None) -> Manifest:
     except ValueError as error:
         raise CheckpointError(f"{path} is not JSON: {error}") from None
     if not isinstance(parsed, dict) or not isinstance(parsed.get("files"), dict):
-        raise CheckpointError(f"{path} is no manifest of eahas: files is missing")
+        raise CheckpointError(f"{path} is not a manifest of eahas: files is missing")
     given, version = parsed.get("format"), parsed.get("format_version")
     kinds = (kind,) if isinstance(kind, str) else kind or tuple(READERS)
     if not isinstance(given, str) or given not in kinds:
@@ -190,7 +190,7 @@ def parse_manifest(content: bytes, path: Path, kind: Kind = None) -> Manifest:
 
 
 def name_of(content: Mapping[str, Any]) -> str:
-    """The name of a benchmark: its own where it has one, else that of its space."""
+    """The name of a benchmark: the entry `name` of its manifest, else the name of its space."""
     return str(content.get("name", content["spec"]["name"]))
 
 
@@ -198,16 +198,18 @@ def _not_a_checkpoint(folder: Path) -> str:
     pickled = "pickles are never loaded"
     if not os.path.isdir(folder):
         if folder.suffix in PICKLE_SUFFIXES and os.path.isfile(folder):
-            return f"{folder} is no folder but a file, by its name a pickle; {pickled}"
+            return (
+                f"{folder} is a file, not a folder, and its suffix is that of a pickle; {pickled}"
+            )
         return f"{folder} is not a folder"
     inside = islice(folder.rglob("*"), FILES_SEARCHED)
     pickles = sorted(f.name for f in inside if f.suffix in PICKLE_SUFFIXES)
-    found = f"; it holds {pickles[0]}, and {pickled}" if pickles else ""
-    return f"{folder} is no eahas checkpoint: {MANIFEST} is missing{found}"
+    hint = f"; it contains {pickles[0]}, and {pickled}" if pickles else ""
+    return f"{folder} is not an eahas checkpoint: {MANIFEST} is missing{hint}"
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number of JSON")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _is_finite(value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Where benchmarks lie and how they are named: `name`, `name@version`, `name/model`, a path."""
+"""Find benchmarks by `name`, `name@version`, `name/model`, or path."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from eahas.benchmark.storage.manifest import (
 from eahas.errors import CheckpointError, shown, unknown
 
 PREFIX = "checkpoints/"
-# EA-HAS-Bench's names of data sets, and the benchmarks that we have or shall have of them.
+# The benchmark for each data set of EA-HAS-Bench; for some of them only the spec ships.
 EA_HAS_BENCH_NAMES = {
     "digits": "regnet-digits",
     "cifar10": "regnet-cifar10",
@@ -34,7 +34,7 @@ EA_HAS_BENCH_NAMES = {
 
 
 def how_to_make(spec: str = "SPEC") -> str:
-    """The commands from a spec to a benchmark."""
+    """The commands that make a benchmark from a spec."""
     return (
         f"eahas sweep sample {spec} --out SWEEP --configs N, "
         "eahas sweep launch SWEEP, eahas sweep collect SWEEP, "
@@ -44,7 +44,7 @@ def how_to_make(spec: str = "SPEC") -> str:
 
 @dataclass(frozen=True)
 class Place:
-    """A folder with its manifest, a benchmark's or an ensemble's, and a model named inside it."""
+    """The folder of a benchmark or model, its manifest, and the name of a requested model in it."""
 
     folder: Path
     manifest: Manifest
@@ -59,12 +59,12 @@ def roots() -> list[Path]:
 
 
 def shipped() -> dict[str, Path]:
-    """The folder of every benchmark that ships by `name@version`; versions in order."""
+    """The folder of each shipped benchmark by `name@version`, ordered by name and version."""
     return {name: manifest.path.parent for name, manifest in shipped_manifests().items()}
 
 
 def shipped_manifests() -> dict[str, Manifest]:
-    """The manifest of every benchmark that ships by `name@version`; versions in order."""
+    """The manifest of each shipped benchmark by `name@version`, ordered by name and version."""
     manifests = [_read_shipped(folder) for folder in _shipped_folders()]
     return {_id_of(manifest): manifest for manifest in sorted(manifests, key=_name_and_version)}
 
@@ -75,7 +75,7 @@ def _shipped_folders() -> list[Path]:
 
 def _read_shipped(folder: Path) -> Manifest:
     manifest = read_manifest(folder, BENCHMARK)
-    manifest.text("spec.name")  # says so where there is none
+    manifest.text("spec.name")  # raises if it is missing
     manifest.whole("version", 1)
     return manifest
 
@@ -91,9 +91,8 @@ def _id_of(manifest: Manifest) -> str:
 def _find_shipped(given: str) -> Manifest | None:
     """The manifest of a shipped benchmark by `name` (the newest version) or `name@version`.
 
-    A shipped folder is named `NAME` or `NAME@VERSION` after its benchmark, so that only the
-    manifests of folders with the given name are read. Folders that break this rule are searched
-    only if none has the name.
+    The folder of a shipped benchmark is named `NAME` or `NAME@VERSION`. So only the manifests of
+    folders with the given name are read; the other folders are searched only if this finds nothing.
     """
     base, at, _ = given.partition("@")
     folders = _shipped_folders()
@@ -107,17 +106,19 @@ def _find_shipped(given: str) -> Manifest | None:
 
 def _newest(given: str, folders: Sequence[Path]) -> Manifest | None:
     manifests = [_read_shipped(folder) for folder in folders]
-    fitting = [m for m in manifests if given in (name_of(m.content), _id_of(m))]
-    return max(fitting, key=_name_and_version, default=None)
+    matching = [m for m in manifests if given in (name_of(m.content), _id_of(m))]
+    return max(matching, key=_name_and_version, default=None)
 
 
 def locate(name_or_path: str | os.PathLike[str]) -> Place:
-    """What a name or path means: a benchmark, an ensemble, or a model inside a benchmark.
+    """Find a benchmark, a model, or a model inside a benchmark, by its path or name.
 
-    A path goes first: a folder with a manifest, or a model below one. Then the names of what ships,
-    with `checkpoints/` before them or not: `regnet-digits`, `regnet-digits@1`, and
-    `regnet-digits/runtime_s`; without a version the newest is meant. Raises CheckpointError naming
-    what ships and how to make one, or what is wrong with a folder that is there.
+    The argument is first tried as a path: of a folder with a manifest, or of a model in such a
+    folder. Then it is looked up among the shipped benchmarks: `regnet-digits` (the newest version),
+    `regnet-digits@1` or `regnet-digits/runtime_s`, with or without `checkpoints/` in front.
+
+    Raises CheckpointError. The message lists the shipped benchmarks and the commands that make a
+    benchmark, or describes what is wrong with an existing folder.
     """
     if not isinstance(name_or_path, (str, os.PathLike)) or not str(name_or_path).strip():
         raise CheckpointError(f"a name or a path is needed, got {shown(name_or_path)}")
@@ -132,17 +133,17 @@ def locate(name_or_path: str | os.PathLike[str]) -> Place:
     if manifest is not None:
         return Place(manifest.path.parent, manifest, model or None)
     if os.path.exists(path):
-        read_manifest(path)  # says what is wrong with the folder
+        read_manifest(path)  # raises an error that describes what is wrong with the folder
     ships = shipped()
     allowed = sorted({*ships, *(full.partition("@")[0] for full in ships)})
     if str(name_or_path).startswith((".", os.sep)):
         raise CheckpointError(
-            f"there is no folder {shown(str(name_or_path))}; by name there are: "
+            f"there is no folder {shown(str(name_or_path))}; shipped benchmarks: "
             f"{', '.join(allowed)}; make one with: {how_to_make()}"
         )
     if name in EA_HAS_BENCH_NAMES.values():
         raise CheckpointError(
-            f"of {name} only the spec ships, no benchmark yet; allowed: {', '.join(allowed)}; make "
+            f"only the spec of {name} ships, not a benchmark; allowed: {', '.join(allowed)}; make "
             f"one with: eahas sweep run {name} --budget-s S --device cuda --data-dir DATA, "
             f"eahas fit {name} {name}.parquet --out FOLDER"
         )
@@ -152,17 +153,19 @@ def locate(name_or_path: str | os.PathLike[str]) -> Place:
 
 
 def describe(manifest: Manifest) -> dict[str, Any]:
-    """A benchmark in a few plain facts, from its manifest and those of its parts and models."""
+    """A summary of a benchmark as plain data, from the manifests of it, its parts and models."""
     spec, folder = manifest.spec(), manifest.path.parent
-    wholes: list[tuple[dict[str, str] | None, Manifest]] = [(None, manifest)]
+    parts: list[tuple[dict[str, str] | None, Manifest]] = [(None, manifest)]
     if "parts" in manifest.content:
         entries = manifest.content["parts"]
-        wholes = [(part, read_manifest(folder / part["folder"], BENCHMARK)) for part in entries]
-    predicted = {target for _, whole in wholes for target in _predicted(whole)}
-    sources = dict.fromkeys(whole.text("energy.source") for _, whole in wholes)
+        parts = [(entry, read_manifest(folder / entry["folder"], BENCHMARK)) for entry in entries]
+    predicted = {target for _, part in parts for target in _predicted(part)}
+    sources = dict.fromkeys(part.text("energy.source") for _, part in parts)
     named = [source for source in sources if source != "none"] or ["none"]
     axes = {
-        f"{axis}s": list(dict.fromkeys(part[axis] for part, _ in wholes if part and axis in part))
+        f"{axis}s": list(
+            dict.fromkeys(entry[axis] for entry, _ in parts if entry and axis in entry)
+        )
         for axis in ("task", "device")
     }
     return {
@@ -173,21 +176,21 @@ def describe(manifest: Manifest) -> dict[str, Any]:
             target.name: target.unit for target in spec.targets if target.name in predicted
         },
         "energy_source": named[0] if len(named) == 1 else "mixed",
-        "energies": _energies(wholes),
-        "runs": sum(whole.whole("provenance.runs", 0) for _, whole in wholes),
+        "energies": _energies([part for _, part in parts]),
+        "runs": sum(part.whole("provenance.runs", 0) for _, part in parts),
         **{axis: values for axis, values in axes.items() if values},
     }
 
 
-def _energies(wholes: Iterable[tuple[Any, Manifest]]) -> dict[str, str]:
-    """The source of each predicted energy, of one with several parts those of all."""
+def _energies(parts: Iterable[Manifest]) -> dict[str, str]:
+    """The label of the source of each predicted energy; different labels are joined by "or"."""
     labels: dict[str, dict[str, None]] = {}
-    for _, whole in wholes:
-        predicted = _predicted(whole)
-        for name, facts in read_energies(whole, whole.spec()).items():
+    for part in parts:
+        predicted = _predicted(part)
+        for name, facts in read_energies(part, part.spec()).items():
             if name in predicted:
                 labels.setdefault(name, {})[facts.label] = None
-    return {name: " or ".join(found) for name, found in labels.items()}
+    return {name: " or ".join(distinct) for name, distinct in labels.items()}
 
 
 def _predicted(manifest: Manifest) -> list[str]:

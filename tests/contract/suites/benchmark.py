@@ -232,7 +232,7 @@ class BenchmarkContract:
         notice = (bench.folder / NOTICE).read_text(encoding="utf-8")
         assert "icense" in notice
         assert "https://" in notice
-        with pytest.raises(api.EahasError, match=r"do not ship; .*NOTICE says whose they are"):
+        with pytest.raises(api.EahasError, match=r"are not distributed; .*NOTICE names"):
             bench.records()
 
     def test_predictions_are_plausible_beside_the_records(self, bench: Benchmark, rows) -> None:

@@ -75,8 +75,8 @@ def test_bad_configurations_are_refused_with_what_is_wrong(bench) -> None:
     missing = {k: v for k, v in config.items() if k != "units"}
     for given, why in (
         (missing, "units is missing"),
-        ({**config, "extra": 1}, "'extra' is no parameter of space own"),
-        ({**missing, "unit": 5}, "'unit' is no parameter .*did you mean 'units'"),
+        ({**config, "extra": 1}, "'extra' is not a parameter of space own"),
+        ({**missing, "unit": 5}, "'unit' is not a parameter .*did you mean 'units'"),
         ({**config, "units": float("nan")}, "units=nan is not finite"),
         ({**config, "epochs": 4}, "epochs=4 is not allowed; allowed: one of 1, 3, 12"),
         (api.load_benchmark("regnet-digits").space.sample(seed=0), "another space"),
@@ -211,9 +211,9 @@ def resigned(folder: Path, **changes) -> Path:
         ({"models": "costs"}, "manifest.json: models is a list of different texts"),
         ({"models": ["../costs"]}, "manifest.json: models are names of folders beside it"),
         ({"models": ["costs", "costs"]}, "manifest.json: models is a list of different texts"),
-        ({"models": ["nothing"]}, "does not vouch for nothing/manifest.json"),
-        ({"spec__parameters__units__high": 65}, "its space or its targets are not those"),
-        ({"spec__targets__curves": {"loss": {}}}, "its space or its targets are not those"),
+        ({"models": ["nothing"]}, "does not list nothing/manifest.json"),
+        ({"spec__parameters__units__high": 65}, "its space or its targets differ from those"),
+        ({"spec__targets__curves": {"loss": {}}}, "its space or its targets differ from those"),
     ],
 )
 def test_a_manifest_that_does_not_fit_is_refused(folder, changes, why) -> None:
@@ -277,7 +277,7 @@ def test_several_benchmarks_may_share_a_space(own_spec, handmade, saved, tmp_pat
     folder = saved(tmp_path / "b", spec, [handmade(spec, "scalars")], name="own-table")
     bench = api.load_benchmark(folder)
     assert (bench.name, bench.id, bench.space.name) == ("own-table", "own-table@3", "own")
-    with pytest.raises(CheckpointError, match=r"name is of letters, digits"):
+    with pytest.raises(CheckpointError, match=r"name consists of letters, digits"):
         api.load_benchmark(resigned(folder, name="../own"))
 
 

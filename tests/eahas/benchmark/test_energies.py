@@ -159,11 +159,11 @@ def test_a_plot_has_them_at_each_target(bench, prediction) -> None:
 
 
 def test_energies_of_different_boundaries_make_no_front(bench) -> None:
-    with pytest.raises(EahasError, match=r"train_kwh \(boundary wall.*never put into one front"):
+    with pytest.raises(EahasError, match=r"train_kwh \(boundary wall.*never combined in one front"):
         predicted_fronts(bench, 20, objective="train_kwh", costs=["test_energy_j"])
     by_default = predicted_fronts(bench, 20, objective="valid")
     assert [cost.name for cost in by_default.costs] == ["train_kwh", "test_energy_j", "guess"]
-    with pytest.raises(EahasError, match="never put into one front"):
+    with pytest.raises(EahasError, match="never combined in one front"):
         by_default.joint()
     assert len(by_default.joint("train_kwh"))
     with pytest.raises(EahasError, match="needs another target beside it"):
@@ -240,7 +240,7 @@ def test_its_records_are_read_though_they_have_no_source() -> None:
         ({"source": "wattmeter"}, r"energy.targets.train_kwh.source 'wattmeter' is unknown"),
         ({"source": None}, r"train_kwh.source is text, got None"),
         ({"measured": 1}, r"train_kwh.measured is true or false, got 1"),
-        ({"measured": False}, r"train_kwh.measured is False, but of external_meter it is not"),
+        ({"measured": False}, r"train_kwh.measured is False, but that of external_meter is True"),
         ({"boundary": "rack"}, r"train_kwh.boundary 'rack' is unknown"),
         ({"idle": 3}, r"train_kwh.idle is text, got 3"),
         ({"composed": "no"}, r"train_kwh.composed is true or false"),

@@ -83,7 +83,7 @@ def test_bad_questions_are_refused(bench) -> None:
 def test_a_surrogate_does_not_know_the_truth(toy) -> None:
     bench = api.load_benchmark(toy)
     for make_query in (lambda: bench.best("valid"), lambda: bench.front("runtime_s")):
-        with pytest.raises(EahasError, match="true optima are known only to a table"):
+        with pytest.raises(EahasError, match="true optima are known only for a table"):
             make_query()
 
 

@@ -144,7 +144,7 @@ def test_parts_of_another_space_or_target_are_refused(
 ) -> None:
     kelvin = own_spec(targets={"scalars": {"latency_ms": {"unit": "K", "low": 0}}})
     other = saved(tmp_path / "b", kelvin, [handmade(kelvin, "scalars")])
-    with pytest.raises(EahasError, match="target latency_ms is not the one of another part"):
+    with pytest.raises(EahasError, match="target latency_ms differs from that of another part"):
         assemble(
             [Source(folders["a100"], device="a"), Source(other, device="b")],
             tmp_path / "x",
@@ -152,7 +152,7 @@ def test_parts_of_another_space_or_target_are_refused(
         )
     few = own_spec(constraints=[], targets=LATENCY)
     other = saved(tmp_path / "c", few, [handmade(few, "scalars")])
-    with pytest.raises(EahasError, match="its space is not that of"):
+    with pytest.raises(EahasError, match="its space differs from that of"):
         assemble(
             [Source(folders["a100"], device="a"), Source(other, device="b")],
             tmp_path / "x",

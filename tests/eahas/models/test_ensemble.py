@@ -263,7 +263,7 @@ def test_a_selected_target_is_saved_as_the_primary_one(scalars, tmp_path) -> Non
     [
         ("primary", "valid_ema", "primary 'valid_ema' is unknown; allowed: valid, loss"),
         ("primary", None, "primary is text"),
-        ("members", 4, "members is 4, the weights are of 3"),
+        ("members", 4, "members is 4, but the weights have 3"),
         ("calibration", [1.0, 1.0], "calibration.inflation is missing"),
         ("calibration.inflation", [1.0], "calibration.inflation are 2 numbers"),
         ("calibration.inflation", [1.0, -1.0], "calibration.inflation are 2 numbers"),
@@ -271,7 +271,7 @@ def test_a_selected_target_is_saved_as_the_primary_one(scalars, tmp_path) -> Non
         ("calibration.levels", [0.5] * 14, r"calibration.levels are \[0.1, 0.2"),
         ("calibration.reaches", {}, "calibration.reaches.valid is missing"),
         ("calibration.reaches.loss", [1.0] * 13, "reaches.loss are 14 numbers in 0..1e"),
-        ("calibration.reaches.loss", [1.0] * 13 + [0.9], "reaches.loss rise with the level"),
+        ("calibration.reaches.loss", [1.0] * 13 + [0.9], "reaches.loss must not decrease"),
         ("head.kind", "trees", "head.kind 'trees' is unknown"),
         ("head.kind", "scalars", "head.targets: scalar 'valid' is unknown"),
         ("head.targets", [], "head.targets is empty"),

@@ -105,7 +105,7 @@ def test_records_may_stay_behind_and_a_notice_says_whose_they_are(written) -> No
     folder = written(with_records=False, notice="ours: https://example.org")
     assert not (folder / "records.parquet").exists()
     assert manifest_of(folder)["provenance"]["records_sha256"]
-    with pytest.raises(api.EahasError, match=r"do not ship; .*NOTICE says whose"):
+    with pytest.raises(api.EahasError, match=r"are not distributed; .*NOTICE names"):
         api.load_benchmark(folder).records()
 
 
@@ -135,7 +135,7 @@ def test_a_table_goes_the_same_way(tabled, tmp_path) -> None:
 def test_an_earlier_folder_is_replaced_and_nothing_else(written) -> None:
     folder = written()
     (folder / "notes.txt").write_text("mine")
-    with pytest.raises(CheckpointError, match=r"holds notes.txt, which is no part"):
+    with pytest.raises(CheckpointError, match=r"contains notes.txt, which is not part"):
         written(version=8)
     (folder / "notes.txt").unlink()
     assert manifest_of(written(version=8))["version"] == 8

@@ -97,7 +97,7 @@ def test_a_missing_file_is_refused(folder: Path, manifest: Any) -> None:
 @pytest.mark.parametrize("entry", [None, 5, "abc", []])
 def test_a_file_that_is_not_vouched_for_is_refused(folder: Path, entry: Any) -> None:
     for files in ({}, {"x.safetensors": entry}):
-        with pytest.raises(CheckpointError, match=r"manifest.json does not vouch for x.safet"):
+        with pytest.raises(CheckpointError, match=r"manifest.json does not list x.safet"):
             read_file(folder, "x.safetensors", {"files": files})
 
 
@@ -217,7 +217,7 @@ def test_a_first_save_that_crashes_leaves_nothing(
 def test_a_file_of_ones_own_in_a_checkpoint_is_not_lost(folder: Path) -> None:
     (folder / "notes").mkdir()
     (folder / "notes" / "mine.txt").write_text("mine")
-    with pytest.raises(CheckpointError, match=r"holds notes/mine.txt, which is no part"):
+    with pytest.raises(CheckpointError, match=r"contains notes/mine.txt, which is not part"):
         save_folder(folder, {"format": "eahas-ensemble"}, {})
     assert (folder / "notes" / "mine.txt").read_text() == "mine"
 
@@ -227,14 +227,14 @@ def test_a_manifest_vouches_only_for_what_it_names(tmp_path: Path, files: str) -
     (tmp_path / "manifest.json").write_text(f'{{"format": "eahas-ensemble", "files": {files}}}')
     assert replaceable(tmp_path) == tmp_path
     (tmp_path / "b.txt").write_text("")
-    with pytest.raises(CheckpointError, match=r"holds b.txt"):
+    with pytest.raises(CheckpointError, match=r"contains b.txt"):
         replaceable(tmp_path)
 
 
 def test_what_is_no_checkpoint_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter.tex").write_text("years of work")
-    with pytest.raises(CheckpointError, match=r"thesis holds chapter.tex, which is no part"):
+    with pytest.raises(CheckpointError, match=r"thesis contains chapter.tex, which is not part"):
         save_folder(tmp_path / "thesis", {}, {})
     with pytest.raises(CheckpointError, match=r"chapter.tex is a file"):
         save_folder(tmp_path / "thesis" / "chapter.tex", {}, {})

@@ -32,8 +32,8 @@ def parsed(kind: str | None = None, **entries: Any) -> Manifest:
         (b"", "is not JSON"),
         (b"{", "is not JSON"),
         (b"\xff\xfe", "is not JSON"),
-        (b'{"a": NaN}', "NaN is no number of JSON"),
-        (b'{"a": -Infinity}', "-Infinity is no number of JSON"),
+        (b'{"a": NaN}', "NaN is not a JSON number"),
+        (b'{"a": -Infinity}', "-Infinity is not a JSON number"),
         (b'{"a": ' + b"9" * 5000 + b"}", "is no"),  # older Pythons read it
         (b"[" * 100_000, "is not JSON: nested too deeply"),
         (b"[]", "files is missing"),
@@ -121,7 +121,7 @@ def test_a_folder_without_a_manifest_is_no_checkpoint(tmp_path: Path) -> None:
     (tmp_path / "inner" / "surrogate_model.model").write_bytes(b"\x80\x04.")
     with pytest.raises(CheckpointError, match=r"surrogate_model.model, and pickles are never"):
         read_manifest(tmp_path)
-    with pytest.raises(CheckpointError, match=r"by its name a pickle"):
+    with pytest.raises(CheckpointError, match=r"its suffix is that of a pickle"):
         read_manifest(tmp_path / "inner" / "surrogate_model.model")
 
 

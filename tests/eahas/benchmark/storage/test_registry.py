@@ -79,13 +79,15 @@ def test_a_name_that_leads_nowhere_is_told_what_ships_and_how_to_make_one(elsewh
 
 @pytest.mark.parametrize("name", ["./missing", "../regnet-digits/", "/no/where", "."])
 def test_a_path_that_leads_nowhere_is_told_so(elsewhere, name) -> None:
-    with pytest.raises(CheckpointError, match=r"regnet-digits|is no eahas checkpoint") as caught:
+    with pytest.raises(
+        CheckpointError, match=r"regnet-digits|is not an eahas checkpoint"
+    ) as caught:
         locate(name)
     assert ("there is no folder" in str(caught.value)) == (name != ".")
 
 
 def test_a_spec_without_a_benchmark_is_told_how_to_become_one() -> None:
-    with pytest.raises(CheckpointError, match=r"of regnet-cifar10 only the spec ships") as caught:
+    with pytest.raises(CheckpointError, match=r"only the spec of regnet-cifar10 ships") as caught:
         locate("regnet-cifar10")
     assert "eahas sweep run regnet-cifar10 --budget-s" in str(caught.value)
     assert "eahas fit regnet-cifar10 regnet-cifar10.parquet --out" in str(caught.value)
@@ -100,12 +102,14 @@ def test_a_near_miss_is_suggested() -> None:
 def test_a_folder_that_is_there_is_told_what_is_wrong_with_it(elsewhere) -> None:
     (elsewhere / "mine").mkdir()
     (elsewhere / "mine" / "surrogate_model.model").write_bytes(b"\x80\x04K\x01.")
-    with pytest.raises(CheckpointError, match=r"mine is no eahas checkpoint: .*never loaded"):
+    with pytest.raises(CheckpointError, match=r"mine is not an eahas checkpoint: .*never loaded"):
         locate("mine")
-    with pytest.raises(CheckpointError, match=r"no folder but a file, by its name a pickle"):
+    with pytest.raises(
+        CheckpointError, match=r"a file, not a folder, and its suffix is that"
+    ):
         locate("mine/surrogate_model.model")
     (elsewhere / "mine" / "manifest.json").write_text("{}")
-    with pytest.raises(CheckpointError, match=r"mine/manifest.json is no manifest of eahas"):
+    with pytest.raises(CheckpointError, match=r"mine/manifest.json is not a manifest of eahas"):
         locate("mine")
 
 

@@ -240,5 +240,5 @@ def test_a_benchmark_whose_table_is_another_space_s_is_refused(
     tabled, saved_table, own_spec, tmp_path
 ) -> None:
     folder = saved_table(tmp_path / "listed", tabled(), spec=dict(own_spec().source))
-    with pytest.raises(CheckpointError, match=r"its space or its targets are not those of"):
+    with pytest.raises(CheckpointError, match=r"its space or its targets differ from those of"):
         api.load_benchmark(folder)
