@@ -70,11 +70,11 @@ def test_percentages_are_stored_as_counts(saved) -> None:
 def test_counts_are_exact_or_not_used() -> None:
     for scale in (1, 7, 200, 600, 10_000):
         values = (100.0 * np.arange(scale + 1) / scale).astype(np.float32)
-        found = tables._whole_counts(values)
+        found = tables._count_scale(values)
         assert found == scale
         assert tables._of_counts(scale) == (np.uint8 if scale < 256 else np.uint16)
-    assert tables._whole_counts(np.array([0.0, 100.0, np.pi], dtype=np.float32)) is None
-    assert tables._whole_counts(np.array([50.0, np.nan], dtype=np.float32)) is None
+    assert tables._count_scale(np.array([0.0, 100.0, np.pi], dtype=np.float32)) is None
+    assert tables._count_scale(np.array([50.0, np.nan], dtype=np.float32)) is None
 
 
 def test_it_is_named_and_described_as_other_benchmarks(tabled, saved_table, tmp_path) -> None:
