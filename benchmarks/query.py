@@ -7,18 +7,29 @@ YAHPO Gym needs numpy < 2, so it has its own interpreter: a virtual environment 
 fresh interpreter for each of the two in turn; its figure is the median of many queries. The output
 contains the best round of each, because other work on a shared host can only make a round slower,
 and the ratio of the medians over the rounds.
+
+A second table has the long lists, each with what is required and the ratio of the two:
+
+- how much four processes that share two cores predict together, as a share of what two processes
+  predict, without any variable that sets a number of threads (median of five);
+- the support of 20,000 configurations, for each benchmark that ships;
+- the interval of one curve for 100,000 configurations: the time, and the peak of the resident
+  memory beyond what was there before and what is returned.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
 import textwrap
 
 ROUNDS = 11
+LOADED_ROUNDS, LOADED_S = 5, 3.0
+CORES = 2
 
 OURS = """
 import json, resource, sys, time
@@ -70,6 +81,63 @@ print(json.dumps({
 }))
 """
 
+# It waits for a line before it predicts, so that all processes of a round predict at the same time.
+LOADED = """
+import json, os, sys, time
+if hasattr(os, "sched_setaffinity"):
+    os.sched_setaffinity(0, [int(core) for core in sys.argv[2].split(",")])
+from eahas import api
+from eahas.space.sampling import sample_columns
+bench = api.load_benchmark("regnet-digits")
+many = bench.predict_columns(sample_columns(bench.space, 10_000, seed=2)).configs
+
+def scalars():
+    p = bench.predict(many)
+    return [getattr(p, t.name) for t in bench.spec.scalars]
+
+scalars()
+print("ready", flush=True)
+sys.stdin.readline()
+begun, done = time.perf_counter(), 0
+while time.perf_counter() - begun < float(sys.argv[1]):
+    scalars()
+    done += len(many)
+print(json.dumps({"list_per_s": done / (time.perf_counter() - begun)}))
+"""
+
+SUPPORT = """
+import json, time
+from eahas import api
+from eahas.space.sampling import sample_columns
+taken = {}
+for name in (described["name"] for described in api.list_benchmarks()):
+    bench = api.load_benchmark(name)
+    prediction = bench.predict_columns(sample_columns(bench.space, 20_000, seed=3))
+    begun = time.perf_counter()
+    prediction.support
+    taken[name] = time.perf_counter() - begun
+print(json.dumps(taken))
+"""
+
+INTERVAL = """
+import json, resource, time
+from eahas import api
+from eahas.space.sampling import sample_columns
+bench = api.load_benchmark("regnet-digits")
+columns = sample_columns(bench.space, 100_000, seed=3)
+name = bench.main_curve
+few = bench.predict_columns({key: column[:100] for key, column in columns.items()})
+few.interval(0.9)[name]
+with open("/proc/self/statm") as memory:
+    before = int(memory.read().split()[1]) * resource.getpagesize()
+begun = time.perf_counter()
+low, high = bench.predict_columns(columns).interval(0.9)[name]
+taken = time.perf_counter() - begun
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+working = peak - before - low.nbytes - high.nbytes
+print(json.dumps({"interval_s": taken, "working_mb": working / 1e6}))
+"""
+
 PEER = """
 import json, sys, time
 start = time.perf_counter()
@@ -109,6 +177,58 @@ def run(python: str, code: str, *arguments: str) -> dict[str, float]:
         raise SystemExit(done.stderr)
     result: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
     return result
+
+
+def environment() -> dict[str, str]:
+    """Ours without what sets a number of threads."""
+    return {k: v for k, v in os.environ.items() if not k.upper().endswith("_NUM_THREADS")}
+
+
+def together(processes: int) -> float:
+    """Configurations a second that so many processes predict together on two cores."""
+    allowed = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else range(CORES)
+    cores = ",".join(map(str, list(allowed)[:CORES]))
+    command = [sys.executable, "-W", "ignore", "-c", LOADED, str(LOADED_S), cores]
+    running = [
+        subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment(),
+        )
+        for _ in range(processes)
+    ]
+    for process in running:
+        if process.stdout is None or process.stdout.readline() != "ready\n":
+            raise SystemExit("a process of the loaded case failed")
+    for process in running:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    results = [json.loads(process.communicate()[0]) for process in running]
+    return float(sum(result["list_per_s"] for result in results))
+
+
+def long_lists() -> None:
+    """Print the rows of the long lists."""
+    print(f"\n{'long lists':44}{'ours':>15}{'required':>12}{'ratio':>12}")
+
+    def line(name: str, value: float, unit: str, sign: str, required: float) -> None:
+        limit = f"{sign} {required:g}"
+        print(f"{name:44}{value:12.2f} {unit:2}{limit:>12}{value / required:12.2f}")
+
+    rates = [(together(2), together(4)) for _ in range(LOADED_ROUNDS)]
+    for processes, of_rounds in zip((2, 4), zip(*rates, strict=True), strict=True):
+        rate = statistics.median(of_rounds)
+        print(f"{f'lists of 10,000, {processes} processes on 2 cores':44}{rate:12.0f} /s")
+    share = statistics.median(four / two for two, four in rates)
+    line("4 processes / 2 processes, median of 5", share, "", ">=", 0.8)
+    for name, taken in run(sys.executable, SUPPORT).items():
+        line(f"support of 20,000, {name}", taken, "s", "<", 1.0)
+    interval = run(sys.executable, INTERVAL)
+    line("interval of a curve of 100,000", interval["interval_s"], "s", "<", 10.0)
+    line("working memory of that interval", interval["working_mb"], "MB", "<", 200.0)
 
 
 def best(key: str, values: list[float]) -> float:
@@ -155,6 +275,7 @@ def main() -> None:
     )
     line("resident memory, one at a time", "memory_mb", "MB", 1, "", "required: <= 120")
     print(f"torch loaded: {any(r['torch_loaded'] for r in ours)}")
+    long_lists()
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from eahas.models.support import support_of
 from eahas.records.schema import check_rows
 from eahas.spec.spec import Spec
 from surrogates.data.dataset import Runs, controls_from_records, runs_from_records
-from surrogates.data.energies import checked_energies
+from surrogates.data.energies import checked_energies, require_sources
 from surrogates.data.outliers import without_outliers
 from surrogates.data.progress import Report
 from surrogates.data.transforms import check_positive
@@ -77,6 +77,7 @@ def fit(
             have different boundaries, or as in `surrogates.fitting.fit_components`.
         RecordError: as in `check_rows`.
     """
+    require_sources(rows, spec)
     records = check_rows(rows, spec)
     checked_energies(records, spec)
     runs = runs_from_records(records, spec)

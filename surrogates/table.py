@@ -18,7 +18,7 @@ from eahas.records.schema import check_rows
 from eahas.spec.spec import Spec
 from eahas.spec.targets import Target
 from surrogates.data.dataset import Runs, runs_from_records
-from surrogates.data.energies import checked_energies
+from surrogates.data.energies import checked_energies, require_sources
 from surrogates.data.progress import Report
 from surrogates.evaluation.quality import on_repeated, quality, references
 from surrogates.uncertainty.seed_variance import at_positions, fit_seed_variance
@@ -66,6 +66,7 @@ def make(
         RecordError: as in `check_rows`.
         SpecError: the space cannot be listed.
     """
+    require_sources(rows, spec)
     records = check_rows(rows, spec)
     checked_energies(records, spec)
     runs = runs_from_records(records, spec)

@@ -19,7 +19,7 @@ import numpy as np
 MAX_MATRIX_PRODUCT = 262_144  # multiply-adds in a product of two matrices
 MAX_VECTOR_PRODUCT = 9_215  # elements of a matrix that a vector is multiplied with
 ROW_MULTIPLES = (24, 8, 1)  # kernels compute 12, 8 or 4 rows at once; a remainder takes longer
-MIN_ROWS = 16  # of a block with all columns; where fewer fit, the columns are divided as well
+MIN_ROWS = 16  # in a block with all columns; if fewer fit, the columns are divided as well
 
 Array = np.ndarray
 
@@ -29,18 +29,18 @@ def product(rows: Array, matrix: Array, out: Array | None = None) -> Array:
 
     The same as `np.matmul(rows, matrix, out)`, up to rounding. One call of `matmul` computes many
     blocks: all blocks of rows, or of a wide matrix all blocks of columns. `out` must not overlap
-    with `rows`.
+    with `rows`. K is not divided; it is at most 16,384.
     """
     count, (inner, width) = len(rows), matrix.shape
-    size, columns = block_shape(count, inner, width)
-    if count <= size and width <= columns:
+    if is_small(count, inner, width):
         return np.matmul(rows, matrix, out)
+    size, columns = block_shape(count, inner, width)
     if out is None:
         out = np.empty((count, width), dtype=np.result_type(rows, matrix))
     if width <= columns:
         _by_rows(rows, matrix, out, size)
     else:
-        for part in _divided(count, size):
+        for part in _slices(count, size):
             _by_columns(rows[part], matrix, out[part], columns)
     return out
 
@@ -52,17 +52,22 @@ def stacked_product(rows: Array, matrices: Array) -> Array:
     """
     _, count, inner = rows.shape
     width = matrices.shape[2]
-    size, columns = block_shape(count, inner, width)
-    if count <= size and width <= columns:
+    if is_small(count, inner, width):
         return np.matmul(rows, matrices)
     out = np.empty((len(rows), count, width), dtype=np.result_type(rows, matrices))
-    for of_rows, matrix, of_out in zip(rows, matrices, out, strict=True):
-        product(of_rows, matrix, of_out)
+    for left, right, result in zip(rows, matrices, out, strict=True):
+        product(left, right, result)
     return out
 
 
+def is_small(count: int, inner: int, width: int) -> bool:
+    """Whether one thread computes (count, inner) times (inner, width)."""
+    vector = count == 1 or width == 1
+    return count * inner * width <= (MAX_VECTOR_PRODUCT if vector else MAX_MATRIX_PRODUCT)
+
+
 def block_shape(count: int, inner: int, width: int) -> tuple[int, int]:
-    """How many rows and columns of (count, inner) times (inner, width) one block has."""
+    """The numbers of rows and columns of a block of the product (count, inner) x (inner, width)."""
     if count == 1:
         return 1, max(1, MAX_VECTOR_PRODUCT // inner)
     if width == 1:
@@ -79,35 +84,35 @@ def _rounded(rows: int) -> int:
 
 
 def _by_rows(rows: Array, matrix: Array, out: Array, size: int) -> None:
-    """Whole blocks of rows as a stack, then the rest."""
-    whole = _stacked(len(rows), size)
+    """Compute all whole blocks of rows in one stacked product, then the remaining rows."""
+    whole = _count_in_whole_blocks(len(rows), size)
     if whole:
         stack = rows[:whole].reshape(-1, size, rows.shape[1])
         np.matmul(stack, matrix, out[:whole].reshape(-1, size, out.shape[1]))
-    for part in _divided(len(rows) - whole, size):
+    for part in _slices(len(rows) - whole, size):
         at = slice(whole + part.start, whole + part.stop)
         np.matmul(rows[at], matrix, out[at])
 
 
 def _by_columns(rows: Array, matrix: Array, out: Array, size: int) -> None:
-    """Whole blocks of columns as a stack, then the rest."""
-    whole = _stacked(matrix.shape[1], size)
+    """Compute all whole blocks of columns in one stacked product, then the remaining columns."""
+    whole = _count_in_whole_blocks(matrix.shape[1], size)
     if whole:
         stack, into = (a[:, :whole].reshape(len(a), -1, size) for a in (matrix, out))
         np.matmul(rows, stack.transpose(1, 0, 2), into.transpose(1, 0, 2))
-    for part in _divided(matrix.shape[1] - whole, size):
+    for part in _slices(matrix.shape[1] - whole, size):
         at = slice(whole + part.start, whole + part.stop)
         np.matmul(rows, matrix[:, at], out[:, at])
 
 
-def _stacked(count: int, size: int) -> int:
-    """How many of `count` rows or columns are in whole blocks; never all but one."""
+def _count_in_whole_blocks(count: int, size: int) -> int:
+    """The number of rows or columns, out of `count`, in whole blocks; never `count` - 1."""
     whole = count - count % size
     return whole - size if count - whole == 1 and size > 1 else whole
 
 
-def _divided(count: int, size: int) -> Iterator[slice]:
-    """0..count in parts of at most `size`, none of them single unless `count` or `size` is 1."""
+def _slices(count: int, size: int) -> Iterator[slice]:
+    """Slices of 0..count of at most `size`; none has length 1 unless `count` or `size` is 1."""
     start = 0
     while start < count:
         step = min(size, count - start)

@@ -1,9 +1,10 @@
-"""Cumulative curves: what a run has spent after each epoch, as elapsed seconds or joules.
+"""Cumulative curves: the resources that a run has used after each epoch, such as time or energy.
 
-A cumulative curve is a total times a share curve that rises to 1 (`eahas.models.curves.monotone`).
-So it never falls, and it ends at the prediction of its total: for the prediction, each member, each
-sampled run and the ends of each interval. The total is a scalar of the spec, which another model
-predicts, or, where a curve names none, the curve's own end, which this model predicts.
+A cumulative curve is the product of a total and a share curve that rises to 1
+(`eahas.models.curves.monotone`). It therefore never decreases, and its last value is the predicted
+total. This holds for the prediction, for each member, for each sampled run and for both ends of
+each interval. A curve may name a scalar of the spec as its total; another model then predicts the
+total. If it names none, this model predicts the last value of the curve.
 """
 
 from __future__ import annotations
@@ -29,23 +30,24 @@ Array = np.ndarray
 
 
 def share_of(curve: Target) -> Target:
-    """The share of a cumulative curve: its values over its last one."""
+    """The target of the share curve: the values of a cumulative curve divided by its last value."""
     return Target(curve.name, "curve", "", curve.direction, 0.0, 1.0, schedule=curve.schedule)
 
 
 def end_of(curve: Target) -> Target:
-    """The end of a cumulative curve that names no total: a scalar of the curve's own name."""
+    """The target of the last value of a curve without a total: a scalar with the curve's name."""
     return replace(curve, kind="scalar")
 
 
 @dataclass(frozen=True, eq=False)
 class Cumulative(PredictMixin):
-    """The cumulative curves of one schedule. `primary` is the one that `predict` returns.
+    """A model of cumulative curves with one schedule. `predict` returns the curve `primary`.
 
     Attributes:
-        shares: predicts `share_of` each curve.
-        ends: predicts `end_of` each curve without a total; None where all have one.
-        totals: the model of each total that is a scalar of the spec, by the scalar's name.
+        shares: the ensemble that predicts the share curve of each curve (`share_of`).
+        ends: the ensemble that predicts the last value of each curve without a total (`end_of`);
+            None if every curve has a total.
+        totals: the model of each total that is a scalar of the spec, by the name of the scalar.
     """
 
     spec: Spec = field(repr=False)
@@ -68,18 +70,18 @@ class Cumulative(PredictMixin):
 
     @property
     def members(self) -> int:
-        """The largest number of members of the models behind it; see `predict_members`."""
+        """The largest number of members among the models that it uses; see `predict_members`."""
         counts = [model.members for model in self.totals.values()]
         return max(self.shares.members, *counts, 0 if self.ends is None else self.ends.members)
 
     @property
     def parts(self) -> dict[str, Ensemble]:
-        """Its own ensembles: `shares`, and `ends` where there is one."""
+        """The ensembles that are saved with this model: `shares`, and `ends` if it has one."""
         ends = {} if self.ends is None else {"ends": self.ends}
         return {"shares": self.shares, **ends}
 
     def total_of(self, curve: str) -> tuple[Model, str]:
-        """The model that predicts the end of a curve, and the name of the target in it."""
+        """The model that predicts the last value of a curve, and the name of its target there."""
         total = self.index[curve].total
         if total is not None:
             return self.totals[total], total
@@ -87,16 +89,16 @@ class Cumulative(PredictMixin):
         return self.ends, curve
 
     def select(self, target: str) -> Cumulative:
-        """The same model with another of its curves as the one that `predict` returns."""
+        """The same model with another curve as `primary`; EahasError for an unknown curve."""
         if not isinstance(target, str) or target not in self.index:
             raise EahasError(f"{self.name}: {unknown('target', target, self.index)}")
         return replace(self, primary=target)
 
     def predict_members(self, config: Any) -> dict[str, Array]:
-        """The curve of each member, (M, L), or (M, n, longest) for a list, padded with NaN.
+        """The curve of each member: (M, L), or (M, n, longest) padded with NaN for a list.
 
-        Member k is member k of the total times member k of the share; where one of them has fewer
-        members, they are counted from its first again.
+        Member k is the product of member k of the total and member k of the share. If one of the
+        two has fewer members, its members are repeated from the first one.
         """
         numbers = np.arange(self.members)
         shares, curves = self.shares.predict_members(config), {}
@@ -116,9 +118,9 @@ class Cumulative(PredictMixin):
 class CumulativePosterior:
     """The predictive distribution of the curves of a `Cumulative` for one query.
 
-    On the log scale the location of a curve is that of its total plus the logarithm of the share,
-    and the relative deviations of both are taken as independent. At the end the share is 1 without
-    a deviation, so that the distribution is that of the total.
+    On the log scale, the location of a curve is the sum of the location of its total and the
+    logarithm of its share. The relative deviations of total and share are treated as independent.
+    At the last epoch the share is exactly 1, so the distribution equals that of the total.
     """
 
     model: Cumulative
@@ -139,52 +141,54 @@ class CumulativePosterior:
         return self._totals[id(model)], name
 
     def mean(self, target: str) -> Any:
-        """The prediction of the total times the mean share: (L,), or (n, longest)."""
+        """The predicted total times the mean share curve: (L,), or (n, longest) for a list."""
         posterior, total = self._total(target)
         share = rising_to_one(self._shares.mean(target))
-        return _per_run(posterior.mean(total)) * share
+        return _with_epoch_axis(posterior.mean(total)) * share
 
     def sample(self, target: str, seed: int) -> Any:
-        """A curve of one run of each configuration: a sampled total times a sampled share.
+        """The curve of one sampled run of each configuration: a total times a share, both sampled.
 
-        A share that is predicted to be 0, as that before training, is 0 in every run.
+        Where the predicted share is 0 (before training starts), the sampled share is 0 as well.
         """
         posterior, total = self._total(target)
         sampled = np.where(self._shares.mean(target) == 0.0, 0.0, self._shares.sample(target, seed))
         share = rising_to_one(sampled)
-        return _per_run(posterior.sample(total, seed)) * share
+        return _with_epoch_axis(posterior.sample(total, seed)) * share
 
     def distribution(self, target: str) -> Distribution:
         """The predictive distribution of a curve, on the log scale.
 
-        Errors follow the quantiles of the total's errors; the deviations of the share are scaled so
-        that its standard deviation is kept.
+        It uses the error quantiles of the total. The deviations of the share are scaled such that
+        the standard deviation of the share does not change.
         """
         posterior, total = self._total(target)
         end, shares = posterior.distribution(total), self._shares.distribution(target)
         share = rising_to_one(shares.value)
-        moving = (share > 0.0) & (share < 1.0)
+        uncertain = (share > 0.0) & (share < 1.0)
         ratio = shares.error_quantiles.std / max(end.error_quantiles.std, 1e-12)
-        relative = np.divide(shares.scale * ratio, share, out=np.zeros_like(share), where=moving)
-        # A log-normal share with this relative deviation has it on the log scale:
-        on_log = np.sqrt(np.log1p(relative * relative))
-        per_unit = np.divide(on_log, shares.scale, out=np.zeros_like(share), where=relative > 0.0)
+        relative = np.divide(shares.scale * ratio, share, out=np.zeros_like(share), where=uncertain)
+        # The deviation of the logarithm of a log-normal share with this relative deviation:
+        log_std = np.sqrt(np.log1p(relative * relative))
+        per_unit = np.divide(log_std, shares.scale, out=np.zeros_like(share), where=relative > 0.0)
 
-        def combined(of_end: Any, of_share: Array) -> Array:
-            own = of_share * per_unit
-            whole = np.sqrt(np.square(_per_run(of_end)) + own * own)
-            return np.where(np.isnan(share), np.nan, whole)
+        def combined(end_std: Any, share_std: Array) -> Array:
+            log_share_std = share_std * per_unit
+            total_std = np.sqrt(
+                np.square(_with_epoch_axis(end_std)) + log_share_std * log_share_std
+            )
+            return np.where(np.isnan(share), np.nan, total_std)
 
-        logs = np.log(share, out=np.full_like(share, -np.inf), where=~(share <= 0.0))
+        log_share = np.log(share, out=np.full_like(share, -np.inf), where=~(share <= 0.0))
         return Distribution(
             self.model.index[target],
-            _per_run(end.location) + logs,
+            _with_epoch_axis(end.location) + log_share,
             combined(end.epistemic, shares.epistemic),
             combined(end.aleatoric, shares.aleatoric),
             end.error_quantiles,
         )
 
 
-def _per_run(of_runs: Any) -> Any:
-    """A number of each run with an axis for the values of its curve: (1,) or (n, 1)."""
-    return np.asarray(of_runs, dtype=float)[..., None]
+def _with_epoch_axis(numbers: Any) -> Any:
+    """One number per run as float64, with a last axis of length 1 for the epochs."""
+    return np.asarray(numbers, dtype=float)[..., None]

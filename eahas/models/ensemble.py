@@ -1,8 +1,8 @@
-"""One fitted surrogate: features, a regressor, a head. Read from a folder by numpy.
+"""A fitted surrogate: features, a regressor and a head. Predictions need numpy only.
 
-Every ensemble predicts with the member axis first; mean, deviation and intervals are derived from
-it in `eahas.models.posterior` and `eahas.models.uncertainty.distribution`, for one configuration
-and for a list of them alike.
+The first axis of the predictions of an ensemble is the member. `eahas.models.posterior` and
+`eahas.models.uncertainty.distribution` derive mean, deviations and intervals from them, in the same
+way for one configuration and for a list.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ Array = np.ndarray
 
 @dataclass(frozen=True, eq=False)
 class Ensemble(PredictMixin):
-    """A surrogate for some targets of a spec. `primary` is the one that `predict` returns.
+    """A surrogate for some targets of a spec. `predict` returns the target `primary`.
 
-    `inflation` multiplies the members' disagreement on each target, and `error_quantiles` say how
-    errors spread around it, both in the head's order: chosen so that intervals hold what they
-    promise on runs that were not fitted. What else `manifest` says goes along when the ensemble is
-    saved.
+    `inflation` multiplies the standard deviation of the members on each target. `error_quantiles`
+    describe the distribution of the standardised errors of each target. Both have the order of the
+    head. A fit chooses them such that the intervals have their nominal coverage on held-out runs.
+    Further entries of `manifest` are saved with the ensemble.
     """
 
     spec: Spec = field(repr=False)
@@ -54,7 +54,7 @@ class Ensemble(PredictMixin):
 
     @classmethod
     def uncalibrated(cls, head: Head, **parts: Any) -> Ensemble:
-        """An ensemble as its fit leaves it: the noise as the head says it, errors normal."""
+        """An ensemble before calibration: seed noise from the head, and normal error quantiles."""
         count = len(head.targets)
         return cls(
             head=head,
@@ -78,19 +78,20 @@ class Ensemble(PredictMixin):
 
     @cached_property
     def index(self) -> dict[str, tuple[int, Target]]:
-        """The position of each target on the head's axis of targets, and the target, by name."""
+        """For each target name, the position on the head's axis of targets, and the target."""
         return {target.name: (k, target) for k, target in enumerate(self.targets)}
 
     def select(self, target: str) -> Ensemble:
-        """The same ensemble with another of its targets as the one that `predict` returns."""
+        """The same ensemble with another target as `primary`. Raises EahasError for other names."""
         if not isinstance(target, str) or target not in self.index:
             raise EahasError(f"{self.name}: {unknown('target', target, self.index)}")
         return replace(self, primary=target)
 
     def predict_members(self, config: Any) -> dict[str, Array]:
-        """The prediction of each member, (M, L) for a curve and (M,) for a scalar.
+        """The prediction of each member for each target, by target name.
 
-        For a list: (M, n, longest), padded with NaN, and (M, n).
+        A curve is (M, L), or (M, n, longest) padded with NaN for a list. A scalar is (M,), or
+        (M, n) for a list.
         """
         members = self.posterior(make_query(self.space, config)).summary.members
         return {
@@ -100,8 +101,8 @@ class Ensemble(PredictMixin):
 
     def posterior(self, query: Query) -> EnsemblePosterior:
         """The predictive distribution of every target for the configurations of a query."""
-        outputs = self.regressor.one if query.single else self.regressor.many
-        out = outputs(query.features_for(self.features))
+        evaluate = self.regressor.one if query.single else self.regressor.many
+        out = evaluate(query.features_for(self.features))
         lengths = self.head.lengths(query.epochs)
         summary = summarise(self.head, self.seed_noise, self._inflation, out, lengths)
         return EnsemblePosterior(query, summary, self.index, self.error_quantiles, self.name)

@@ -1,9 +1,9 @@
-"""From the raw outputs of a network to targets: one head for curves, one for scalars.
+"""Heads: they convert the raw outputs of a regressor to locations of targets.
 
-A head says how many outputs it needs and turns outputs (member, outputs) or (member, n, outputs)
-into locations, with an axis over its targets; what the other outputs say of the noise,
-`eahas.models.uncertainty.seed_noise` reads. It is numpy alone; `surrogates` has the torch twins for
-fitting.
+There is one head for curves and one for scalars. A head defines the number of outputs, and converts
+outputs (member, outputs) or (member, n, outputs) to locations that have an axis of targets. Its
+last outputs are log deviations; `eahas.models.uncertainty.seed_noise` uses them. Heads need numpy
+only; `surrogates` has equivalent torch code for fitting.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from eahas.models.curves.codecs import EVERY, Codec
+from eahas.models.curves.codecs import ALL_CURVES, Codec
 from eahas.models.uncertainty.distribution import on_log_scale
 from eahas.spec.targets import Target
 
@@ -24,12 +24,12 @@ Array = np.ndarray
 
 @dataclass(frozen=True, eq=False)
 class CurveHead:
-    """The curves of a run, as a codec draws them; all of them have one schedule.
+    """The head for C curves with one schedule, which a codec decodes.
 
-    The L values of a curve are those at the L epochs that its schedule has in a run.
+    A curve has one value for each of the L epochs that the schedule selects in a run.
 
-    Outputs, in order: those of the codec, then for each of C curves the log standard deviation of
-    runs around it at its first and at its last value.
+    The outputs are those of the codec, followed by two numbers for each curve: the log standard
+    deviation between runs at its first and at its last value.
     """
 
     curves: tuple[Target, ...]
@@ -45,19 +45,19 @@ class CurveHead:
 
     @property
     def num_noise_outputs(self) -> int:
-        """How many of the outputs, the last ones, are log deviations."""
+        """The number of log deviations, which are the last outputs."""
         return 2 * len(self.curves)
 
     def lengths(self, epochs: Any) -> Any:
-        """How many values the curves of runs of so many epochs have, an int or (n,)."""
+        """The number of values of the curves of runs with `epochs` epochs: an int, or (n,)."""
         return self.curves[0].schedule.counts(epochs)
 
-    def locations(self, out: Array, length: int, of: slice = EVERY) -> Array:
-        """Curves of L values of outputs (..., outputs): shape (..., C, L).
+    def locations(self, out: Array, length: int, selected: slice = ALL_CURVES) -> Array:
+        """Curves (..., C, L) of outputs (..., outputs), L = `length`.
 
-        Only the curves `of`, where they are given.
+        `selected` selects some of the curves.
         """
-        return self.codec.curves(out[..., : self.codec.outputs], length, of)
+        return self.codec.curves(out[..., : self.codec.outputs], length, selected)
 
     @cached_property
     def _bounds(self) -> tuple[Array, Array]:
@@ -65,22 +65,23 @@ class CurveHead:
         high = [math.inf if t.high is None else t.high for t in self.curves]
         return np.array(low)[:, None], np.array(high)[:, None]
 
-    def bounded(self, locations: Array, of: slice = EVERY) -> Array:
-        """Curves (..., C, L), or those `of` them, inside their targets' bounds; in place."""
+    def bounded(self, locations: Array, selected: slice = ALL_CURVES) -> Array:
+        """Clip the selected curves (..., C, L) to the bounds of their targets, in place."""
         low, high = self._bounds
-        np.maximum(locations, low[of], out=locations)
-        return np.minimum(locations, high[of], out=locations)
+        np.maximum(locations, low[selected], out=locations)
+        return np.minimum(locations, high[selected], out=locations)
 
     def of_target(self, values: Array, k: int) -> Array:
-        """The part of values (..., C, L) that belongs to one target: (..., L)."""
+        """The values (..., L) of target number `k`, from values (..., C, L)."""
         return values[..., k, :]
 
 
 @dataclass(frozen=True)
 class ScalarHead:
-    """T scalars: T locations (logarithms for positive targets), then T log noise deviations.
+    """The head for T scalars: T locations on the transformed scale, then T log deviations.
 
-    The location of a cumulative target is that of one epoch; the log of the epochs is added.
+    For a cumulative target on the log scale, the output is the location per epoch; the head adds
+    the logarithm of the number of epochs.
     """
 
     scalars: tuple[Target, ...]
@@ -95,29 +96,29 @@ class ScalarHead:
 
     @property
     def num_noise_outputs(self) -> int:
-        """How many of the outputs, the last ones, are log deviations."""
+        """The number of log deviations, which are the last outputs."""
         return len(self.scalars)
 
     @cached_property
     def per_epoch(self) -> Array:
-        """1 for each cumulative target on a log scale, else 0; shape (T,)."""
+        """1 for each cumulative target on the log scale, else 0; shape (T,)."""
         return np.array([float(t.cumulative and on_log_scale(t)) for t in self.scalars])
 
     def lengths(self, epochs: Any) -> Any:
-        """The epochs of runs, as they are: on them the locations of totals depend."""
+        """`epochs` unchanged, because the locations of cumulative targets depend on them."""
         return epochs
 
     def locations(self, out: Array, epochs: Any) -> Array:
-        """Linked locations of outputs (..., outputs): shape (..., T). `epochs`: an int or (n,)."""
+        """Locations (..., T) on the transformed scale; `epochs` is an int, or (n,)."""
         logs = math.log(epochs) if isinstance(epochs, int) else np.log(epochs)[:, None]
         return out[..., : len(self.scalars)] + self.per_epoch * logs
 
     def bounded(self, locations: Array) -> Array:
-        """As they are: a scalar's bounds are those of its target."""
+        """`locations` unchanged: `inverse_link` clips scalars to the bounds of their targets."""
         return locations
 
     def of_target(self, values: Array, k: int) -> Any:
-        """The part of values (..., T) that belongs to one target: (...), a float for (T,)."""
+        """The values (...) of target number `k`, from values (..., T); a float for (T,)."""
         return values[..., k] if values.ndim > 1 else float(values[k])
 
 

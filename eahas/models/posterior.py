@@ -2,9 +2,10 @@
 
 The summary of the members has three parts on the transformed scale (see
 `eahas.models.uncertainty.distribution`): their mean (`location`), their disagreement (`epistemic`)
-and the deviation between runs with different seeds (`aleatoric`). With M members, n configurations,
-C curves of L values and T scalars, members have the shape (M, C, L) or (M, T) for one configuration
-and (M, n, C, longest) or (M, n, T) for a list. The parts have the same shapes without the M.
+and the deviation between runs with different seeds (`aleatoric`). There are M members, n
+configurations, C curves with L values, and T scalars. The predictions of the members have the shape
+(M, C, L) or (M, T) for one configuration, and (M, n, C, longest) or (M, n, T) for a list. The three
+parts have the same shapes without the axis M.
 """
 
 from __future__ import annotations
@@ -26,23 +27,23 @@ from eahas.models.uncertainty.seed_noise import SeedNoise, generators
 from eahas.spec.targets import Target
 
 Array = np.ndarray
-CURVE_BLOCK = 256  # rows of a list: few enough for their work arrays to stay small
-MAX_KEPT = 8_000_000  # numbers in a part of a list of curves that is kept: 64 MB
-SHARED = "all of its targets"  # in the seed of what all models share; no model has this name
+CURVE_BLOCK = 256  # rows of a list that are computed at once; keeps the work arrays small
+MAX_KEPT = 8_000_000  # numbers in one part of a list of curves that is cached: 64 MB
+SHARED = "all of its targets"  # part of the seed of the shared factors; no model has this name
 
 
 @dataclass(frozen=True, eq=False)
 class MemberSummary:
-    """The summary of the outputs `out` of every member, (M, ..., outputs), for runs of `lengths`.
+    """The summary of the outputs `out` (M, ..., outputs) of all members.
 
-    `lengths` are those of `Head.lengths`: of curves the number of values, of scalars the epochs.
-
-    Each part is computed at its first use: the deviations cost more than the mean.
+    `lengths` is the result of `Head.lengths`: the number of values of curves, or the number of
+    epochs for scalars. Each part is computed at its first use, because the deviations take longer
+    than the mean.
     """
 
     head: Head
     seed_noise: SeedNoise
-    inflation: Array  # of the members' disagreement on each target: (C, 1) or (T,)
+    inflation: Array  # factor on the members' standard deviation of each target: (C, 1) or (T,)
     out: Array
     lengths: Any
 
@@ -53,14 +54,14 @@ class MemberSummary:
 
     @cached_property
     def location(self) -> Array:
-        """The members' mean."""
+        """The mean of the members."""
         mean: Array = np.add.reduce(self.members, axis=0) / len(self.members)
         return self.head.bounded(mean)
 
     @cached_property
     def epistemic(self) -> Array:
-        """Standard deviation of the members around their mean, inflated."""
-        return _inflated_spread(self.members, self.location, self.inflation)
+        """Standard deviation of the members, multiplied by `inflation`."""
+        return _inflated_std(self.members, self.location, self.inflation)
 
     @cached_property
     def aleatoric(self) -> Array:
@@ -76,28 +77,29 @@ class MemberSummary:
         return mean
 
     def curve(self, k: int, target: Target, error_quantiles: ErrorQuantiles) -> Distribution:
-        """The distribution of one curve; deviations are computed of no other."""
-        of = slice(k, k + 1)
-        location = self.location[..., of, :]
-        epistemic = _inflated_spread(self.members[..., of, :], location, self.inflation[of])
-        aleatoric = self.seed_noise.deviation(self._noise_outputs, self.location, of)
+        """The distribution of curve `k`. The deviations of other curves are not computed."""
+        selected = slice(k, k + 1)
+        location = self.location[..., selected, :]
+        members = self.members[..., selected, :]
+        epistemic = _inflated_std(members, location, self.inflation[selected])
+        aleatoric = self.seed_noise.deviation(self._noise_outputs, self.location, selected)
         parts = [part[..., 0, :] for part in (location, epistemic, aleatoric)]
         return Distribution(target, parts[0], parts[1], parts[2], error_quantiles)
 
 
-def _inflated_spread(members: Array, location: Array, inflation: Array) -> Array:
-    spread = members - location
-    variance = np.add.reduce(spread * spread, axis=0) / len(members)
-    inflated: Array = np.sqrt(variance) * inflation
-    return inflated
+def _inflated_std(members: Array, location: Array, inflation: Array) -> Array:
+    differences = members - location
+    variance = np.add.reduce(differences * differences, axis=0) / len(members)
+    inflated_std: Array = np.sqrt(variance) * inflation
+    return inflated_std
 
 
 @dataclass(frozen=True, eq=False)
 class CurveListSummary:
-    """The summary of a list of curves of different `lengths` (n,): NaN past each end.
+    """The summary of a list of curves with different `lengths` (n,), padded with NaN.
 
-    Each part is computed in blocks of rows: the members of all rows are never in memory at once. Of
-    a list that `is_long`, `mean` and `distribution` compute one curve, and keep nothing.
+    Each part is computed in blocks of rows, so that the members of all rows are never in memory at
+    once. If the list `is_long`, `mean` and `distribution` compute a single curve and cache nothing.
     """
 
     head: CurveHead
@@ -107,7 +109,7 @@ class CurveListSummary:
     lengths: Array
 
     def _blocks(self) -> Iterator[tuple[Array, int, MemberSummary]]:
-        """Rows of one length, that length, and their summary, which is not kept."""
+        """Iterate over blocks of rows with one length: the rows, the length, and the summary."""
         for length in np.unique(self.lengths).tolist():
             rows = np.flatnonzero(self.lengths == length)
             for start in range(0, len(rows), CURVE_BLOCK):
@@ -123,7 +125,7 @@ class CurveListSummary:
 
     @property
     def is_long(self) -> bool:
-        """Whether one part of all curves has more than MAX_KEPT numbers."""
+        """Whether one part of all curves together has more than MAX_KEPT numbers."""
         return prod(self.shape) > MAX_KEPT
 
     def _padded(self, *parts: str, first: tuple[int, ...] = ()) -> list[Array]:
@@ -143,7 +145,7 @@ class CurveListSummary:
 
     @cached_property
     def _deviations(self) -> list[Array]:
-        """Both deviations: together they cost little more than one of them."""
+        """Both deviations; computing both takes little longer than computing one."""
         return self._padded("epistemic", "aleatoric")
 
     @property
@@ -155,19 +157,19 @@ class CurveListSummary:
         return self._deviations[1]
 
     def mean(self, k: int) -> Array:
-        """The location of one curve, (n, longest), as a new array."""
+        """The location (n, longest) of curve `k`, as a new array."""
         if not self.is_long or "location" in vars(self):
             return self.head.of_target(self.location, k).copy()
-        of = slice(k, k + 1)
+        selected = slice(k, k + 1)
         whole = np.full((self.shape[0], self.shape[2]), np.nan)
         for rows, length, summary in self._blocks():
-            members = self.head.locations(summary.out, length, of)
+            members = self.head.locations(summary.out, length, selected)
             mean = np.add.reduce(members, axis=0) / len(members)
-            whole[rows, :length] = self.head.bounded(mean, of)[..., 0, :]
+            whole[rows, :length] = self.head.bounded(mean, selected)[..., 0, :]
         return whole
 
     def distribution(self, k: int, target: Target, error_quantiles: ErrorQuantiles) -> Distribution:
-        """The distribution of one curve: of a long list computed in blocks at each use."""
+        """The distribution of curve `k`. For a long list, each use computes it again in blocks."""
         if not self.is_long:
             parts = [part[:, k] for part in (self.location, self.epistemic, self.aleatoric)]
             return Distribution(target, parts[0], parts[1], parts[2], error_quantiles)
@@ -185,7 +187,7 @@ Summary = MemberSummary | CurveListSummary
 def summarise(
     head: Head, seed_noise: SeedNoise, inflation: Array, out: Array, lengths: Any
 ) -> Summary:
-    """The summary of outputs (M, outputs) and an int, or of (M, n, outputs) and lengths (n,)."""
+    """The summary of outputs (M, outputs) with one length, or (M, n, outputs) with lengths (n,)."""
     if isinstance(head, CurveHead) and out.ndim > 2:
         return CurveListSummary(head, seed_noise, inflation, out, lengths)
     return MemberSummary(head, seed_noise, inflation, out, lengths)
@@ -196,9 +198,9 @@ class EnsemblePosterior:
     """The predictive distribution of every target of an ensemble for one query.
 
     Attributes:
-        index: the position of each target on the head's axis of targets, with the target.
-        error_quantiles: of each target, in the head's order.
-        name: the ensemble's, from which the random numbers of its own noise derive.
+        index: for each target name, the position on the head's axis of targets, and the target.
+        error_quantiles: the error quantiles of each target, in the order of the head.
+        name: the name of the ensemble; it is part of the seed of the noise that is not shared.
     """
 
     query: Query
@@ -209,44 +211,45 @@ class EnsemblePosterior:
     _samples: dict[int, Array] = field(default_factory=dict, repr=False)
 
     def mean(self, target: str) -> Any:
-        """The prediction in the target's unit: the mean of the members.
+        """The prediction in the unit of the target: the mean of the members.
 
-        On a log scale it is the mean of the logarithms, hence the median of the posterior. A curve
-        is (L,) or (n, longest), a scalar a float or (n,).
+        On the log scale, this is the exponential of the mean of the logarithms, which is the median
+        of the posterior. A curve has the shape (L,), or (n, longest) for a list. A scalar is a
+        float, or (n,) for a list.
         """
         k, described = self.index[target]
         if isinstance(self.summary, CurveListSummary):
             return self.summary.mean(k)
         location = self.summary.head.of_target(self.summary.location, k)
         if described.kind == "curve":
-            return location.copy()  # it lies inside the bounds already
+            return location.copy()  # it is inside the bounds already
         return inverse_link(described, location)
 
     def distribution(self, target: str) -> Distribution:
         """The predictive distribution of a target."""
-        (k, described), of_target = self.index[target], self.summary.head.of_target
+        (k, described), select = self.index[target], self.summary.head.of_target
         if isinstance(self.summary, CurveListSummary):
             return self.summary.distribution(k, described, self.error_quantiles[k])
         return Distribution(
             described,
-            of_target(self.summary.location, k),
-            of_target(self.summary.epistemic, k),
-            of_target(self.summary.aleatoric, k),
+            select(self.summary.location, k),
+            select(self.summary.epistemic, k),
+            select(self.summary.aleatoric, k),
             self.error_quantiles[k],
         )
 
     def sample(self, target: str, seed: int) -> Any:
-        """A target of one run of each configuration; one seed gives one run of all targets."""
+        """A target of one sampled run of each configuration; a seed samples all targets jointly."""
         if seed not in self._samples:
-            self._samples[seed] = self._run(seed)
+            self._samples[seed] = self._sample_run(seed)
         k, described = self.index[target]
         return inverse_link(described, self.summary.head.of_target(self._samples[seed], k))
 
-    def _run(self, seed: int) -> Array:
-        """One run of each configuration on the transformed scale, in the shape of `location`.
+    def _sample_run(self, seed: int) -> Array:
+        """Sample one run of each configuration, on the transformed scale, shaped like `location`.
 
-        The ensembles of a benchmark sample a run jointly: the shared factors depend on the seed and
-        the configuration alone.
+        The ensembles of a benchmark sample a run jointly: the shared factors depend only on the
+        seed and the configuration.
         """
         query, seed_noise = self.query, self.summary.seed_noise
         curves = isinstance(self.summary.head, CurveHead)
@@ -258,11 +261,11 @@ class EnsemblePosterior:
         for flat, row, deviation, length in zip(
             query.flats, rows, deviations, lengths, strict=True
         ):
-            shared, fresh = generators(seed, flat, SHARED, self.name)
+            shared, independent = generators(seed, flat, SHARED, self.name)
             shape = (seed_noise.series, int(length) if curves else 1)
-            noise = seed_noise.draw(
-                shared.standard_normal(seed_noise.factors), fresh.standard_normal(shape)
+            noise = seed_noise.sample(
+                shared.standard_normal(seed_noise.factors), independent.standard_normal(shape)
             )
-            at = (..., slice(shape[1])) if curves else ...
-            row[at] += deviation[at] * (noise if curves else noise[:, 0])
+            known = (..., slice(shape[1])) if curves else ...  # without the padding
+            row[known] += deviation[known] * (noise if curves else noise[:, 0])
         return runs

@@ -23,19 +23,19 @@ class Posterior(Protocol):
     """The predictive distribution of each target of a model for one query, by target name."""
 
     def mean(self, target: str) -> Any:
-        """The prediction: a curve is (E,) or (n, longest), a scalar a float or (n,)."""
+        """The prediction: a curve is (L,) or (n, longest), a scalar a float or (n,)."""
 
     def distribution(self, target: str) -> Distribution:
         """The predictive distribution, in the same shapes."""
 
     def sample(self, target: str, seed: int) -> Any:
-        """One run of each configuration, in the same shapes; jointly over targets for one seed."""
+        """One sampled run of each configuration, in the same shapes; a seed samples all targets."""
 
 
 class Model(Protocol):
-    """A model of some targets of a spec. `primary` is the one that `predict` returns.
+    """A model of some targets of a spec. `predict` returns the target `primary`.
 
-    Members (networks or seeds, say) are the first axis of `predict_members`.
+    Members, such as networks or seeds, are the first axis of `predict_members`.
     """
 
     @property
@@ -52,7 +52,7 @@ class Model(Protocol):
     def members(self) -> int: ...
 
     def select(self, target: str) -> Model:
-        """The same model with another of its targets as the primary one; EahasError for others."""
+        """The same model with another target as `primary`. Raises EahasError for other names."""
 
     def posterior(self, query: Query) -> Posterior:
         """The predictive distribution of every target for the configurations of a query."""
@@ -73,10 +73,10 @@ class Model(Protocol):
         """The predictive distribution of each target, by name."""
 
     def predict_members(self, config: Any) -> dict[str, np.ndarray]:
-        """The prediction of each member for each target, by name."""
+        """The prediction of each member for each target, by target name."""
 
     def epochs_of(self, config: Any, *, encoded: bool = False) -> Any:
-        """The epochs that a configuration trains for, an int, or those of a list, (n,)."""
+        """The number of training epochs of a configuration, an int, or (n,) for a list."""
 
 
 class PredictMixin:
@@ -94,19 +94,20 @@ class PredictMixin:
     ) -> Any:
         """The primary target of one configuration, or of a list of them.
 
-        A curve is (MAX_EPOCH,), or (n, longest) padded with NaN for a list; a scalar is a float or
-        (n,). With `encoded`, a configuration is given by its code (see `Space.encode`). With
-        `with_noise` or a `noise_seed` the result is a sample of one run instead of the prediction;
-        without a seed each call samples anew. `representation` and `search_space` exist so that
-        EA-HAS-Bench's search code runs unchanged; they are only checked. Raises ConfigError for a
-        configuration outside the space.
+        A curve is (L,), or (n, longest) padded with NaN for a list. A scalar is a float, or (n,)
+        for a list. With `encoded`, `config` is the encoding of a configuration (see
+        `Space.encode`), or one row per encoding. With `with_noise` or a `noise_seed`, the result is
+        a sample of one run instead of the prediction; without a seed, each call returns a new
+        sample. `representation` and `search_space` exist for compatibility with the search code of
+        EA-HAS-Bench; they are checked and otherwise ignored. Raises ConfigError for a configuration
+        outside the space, and EahasError for other arguments that are not allowed.
         """
-        for what, given, known in (
+        for argument, given, allowed in (
             ("representation", representation, REPRESENTATIONS),
             ("search_space", search_space, (*SEARCH_SPACES, self.spec.name)),
         ):
-            if given is not None and not (isinstance(given, str) and given in known):
-                raise EahasError(unknown(what, given, known))
+            if given is not None and not (isinstance(given, str) and given in allowed):
+                raise EahasError(unknown(argument, given, allowed))
         check_seed(noise_seed)
         query = make_query(self.space, config, encoded=encoded)
         posterior = self.posterior(query)
@@ -122,10 +123,10 @@ class PredictMixin:
         return {target.name: posterior.distribution(target.name) for target in self.targets}
 
     def epochs_of(self: Model, config: Any, *, encoded: bool = False) -> Any:
-        """The epochs that a configuration trains for, an int, or those of a list, (n,)."""
+        """The number of training epochs of a configuration, an int, or (n,) for a list."""
         return make_query(self.space, config, encoded=encoded).epochs
 
 
-# EA-HAS-Bench's own names: its callers' for a configuration, and those for its space.
+# The names that EA-HAS-Bench uses for representations of configurations and for search spaces.
 REPRESENTATIONS = ("arch_str", "compact", "genotype", "dict", "config")
 SEARCH_SPACES = ("nbgreen", "nbgreen_c10", "nbgreen_tiny", "nbtoy", "regnet", "eahasbench")

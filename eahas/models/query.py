@@ -1,4 +1,4 @@
-"""A query of a model: one configuration or a list of them, checked once."""
+"""A query of a model: one configuration or a list of configurations, checked once."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ ROW_BLOCK = 2048  # configurations whose features are computed at once
 class Query:
     """Checked configurations, independent of the objects that the caller passed.
 
-    For one configuration `values` is its flat canonical form and `epochs` an int. For a list of n,
-    `values` are columns and `epochs` is (n,). Without a fidelity a run has one epoch.
+    For one configuration, `values` is its canonical flat form, and `epochs` is an int. For a list
+    of n configurations, `values` has one column (n,) per parameter, and `epochs` is (n,). If the
+    space has no fidelity, every run has one epoch.
     """
 
     space: Space
@@ -31,7 +32,7 @@ class Query:
     _features: list[tuple[Features, np.ndarray]] = field(default_factory=list, repr=False)
 
     def features_for(self, features: Features) -> np.ndarray:
-        """The features, (F,) or (n, F); computed once for models that share them."""
+        """The features, (F,) or (n, F). Models with the same `Features` object share the result."""
         for known, x in self._features:
             if known is features:
                 return x
@@ -40,7 +41,7 @@ class Query:
         return x
 
     def _features_of_list(self, features: Features) -> np.ndarray:
-        """`features.many` in blocks of rows: the intermediate columns of a long list stay small."""
+        """`features.many` in blocks of rows, which limits the memory of a long list."""
         count = len(self.epochs)
         if count <= ROW_BLOCK:
             return features.many(self.values)
@@ -68,9 +69,10 @@ class Query:
 
 
 def make_query(space: Space, config: Any, *, encoded: bool = False) -> Query:
-    """The query of a configuration or of a list; with `encoded`, of their codes.
+    """The query of a configuration, or of a list of configurations.
 
-    Raises ConfigError naming the field, what was given and what is allowed.
+    With `encoded`, `config` is the encoding (W,) of a configuration, or encodings (n, W). Raises
+    ConfigError, which names the field, the given value and the allowed values.
     """
     if encoded:
         config = _decoded(space, config)
@@ -78,7 +80,7 @@ def make_query(space: Space, config: Any, *, encoded: bool = False) -> Query:
         return restored_query(space, space.check(config), single=True)
     if not isinstance(config, (list, tuple)):
         raise ConfigError(
-            f"a configuration is a mapping, or a list of mappings; got {type(config).__name__}"
+            f"config must be a mapping, or a list of mappings; got {type(config).__name__}"
         )
     return make_column_query(space, space.columns(config))
 
@@ -86,13 +88,13 @@ def make_query(space: Space, config: Any, *, encoded: bool = False) -> Query:
 def make_column_query(space: Space, columns: Mapping[str, Any]) -> Query:
     """The query of canonical columns, as `Space.columns` or `eahas.space.sampling` return them.
 
-    The columns are copied; their values are not checked. Raises ConfigError where a column is
-    missing, unknown or of another length.
+    The columns are copied; their values are not checked. Raises ConfigError if a column is missing
+    or unknown, if the columns have different lengths, or if they are empty.
     """
     lengths = {len(column) for column in columns.values()}
     if set(columns) != set(space.names) or len(lengths) != 1 or 0 in lengths:
         raise ConfigError(
-            f"columns of one length are needed for {', '.join(space.names)}; "
+            f"columns of one length, at least 1, are needed for {', '.join(space.names)}; "
             f"got {shown({name: len(column) for name, column in columns.items()})}"
         )
     ordered = {name: np.array(columns[name]) for name in space.names}
@@ -103,7 +105,7 @@ def make_column_query(space: Space, columns: Mapping[str, Any]) -> Query:
 
 
 def restored_query(space: Space, values: Mapping[str, Any], single: bool) -> Query:
-    """The query of values that a query held before."""
+    """The query with the `values` of an earlier query; they are not checked again."""
     if not single:
         return make_column_query(space, values)
     epochs = 1 if space.fidelity is None else values[space.fidelity]
@@ -111,11 +113,13 @@ def restored_query(space: Space, values: Mapping[str, Any], single: bool) -> Que
 
 
 def _decoded(space: Space, codes: Any) -> Any:
-    """The configuration of a code (width,), or the list of rows of codes (n, width)."""
+    """The configuration of an encoding (W,), or the list of configurations of encodings (n, W)."""
     try:
         rows = np.asarray(codes, dtype=float)
     except (TypeError, ValueError, OverflowError) as error:
-        raise ConfigError(f"encoded: one code or rows of codes are needed: {error}") from None
+        raise ConfigError(f"encoded: config must be one code or rows of codes: {error}") from None
     if rows.ndim not in (1, 2) or not rows.size:
-        raise ConfigError(f"encoded: one code or rows of codes are needed, got shape {rows.shape}")
+        raise ConfigError(
+            f"encoded: config must be one code or rows of codes; got shape {rows.shape}"
+        )
     return space.decode(rows) if rows.ndim == 1 else [space.decode(row) for row in rows]

@@ -31,14 +31,14 @@ ARRAYS = (
         "codes",
         "float32",
         ("configurations", "codes"),
-        "the encodings of the distinct configurations that the fit learned from; see below",
+        "the encodings of the distinct training configurations; see below",
         Bounds(0.0, 1.0, slack=1e-6),
     ),
     ArraySpec(
         "distances",
         "float32",
         ("configurations",),
-        f"the mean distance of each of them to its {NEIGHBOURS} nearest others",
+        f"the mean distance of each of them to its {NEIGHBOURS} nearest neighbours, sorted",
         Bounds(0.0),
         "rising",
     ),
@@ -48,15 +48,21 @@ Array = np.ndarray
 
 @dataclass(frozen=True, eq=False)
 class Support:
-    """The training configurations as `placed` codes (n, W), and their distances (n,)."""
+    """The support that training configurations define.
+
+    Attributes:
+        space: the space of the configurations.
+        codes (n, W): the `distance_codes` of the distinct training configurations.
+        distances (n,): their mean distances to their nearest neighbours, in increasing order.
+    """
 
     space: Space
     codes: Array
-    distances: Array  # rising
+    distances: Array
 
     @property
     def least(self) -> float:
-        """The smallest score that there is."""
+        """The smallest possible score."""
         return 1.0 / (len(self.distances) + 1.0)
 
     @cached_property
@@ -64,16 +70,16 @@ class Support:
         return NearestNeighbours(_widths(self.space), self.codes)
 
     def score(self, query: Query) -> Any:
-        """A float in 0..1 for one configuration, (n,) for a list."""
+        """The score in 0..1: a float, or (n,) for a list."""
         if query.single:
             return float(self._scores(self.space.encode_checked(query.values)[None])[0])
         return self._scores(self.space.encode_columns(query.values))
 
     def _scores(self, encoded: Array) -> Array:
-        far = self._nearest.mean_distances(placed(self.space, encoded), NEIGHBOURS)
-        nearer = np.searchsorted(self.distances, far * (1.0 - 1e-6), side="left")
+        distances = self._nearest.mean_distances(distance_codes(self.space, encoded), NEIGHBOURS)
+        smaller = np.searchsorted(self.distances, distances * (1.0 - 1e-6), side="left")
         count = len(self.distances)
-        scores: Array = (count - nearer + 1.0) / (count + 1.0)
+        scores: Array = (count - smaller + 1.0) / (count + 1.0)
         return np.minimum(scores, 1.0)
 
     def tensors(self) -> dict[str, Array]:
@@ -82,60 +88,61 @@ class Support:
 
 @dataclass(frozen=True)
 class Everywhere:
-    """The support of a table: every configuration that it predicts was trained."""
+    """The support of a table: it has runs of every configuration that it predicts."""
 
     least = 1.0
 
     def score(self, query: Query) -> Any:
-        """1.0 for one configuration, ones (n,) for a list."""
+        """1.0 for one configuration, or an array (n,) of ones for a list."""
         return 1.0 if query.single else np.ones(len(query.epochs))
 
 
 @dataclass(frozen=True)
 class JointSupport:
-    """The support of several parts: the smallest score among them."""
+    """The support of a benchmark with several parts: the smallest score of the parts."""
 
     parts: tuple[Any, ...]
 
     @property
     def least(self) -> float:
-        """The smallest score that there is."""
+        """The smallest possible score."""
         return min(part.least for part in self.parts)
 
     def score(self, query: Query) -> Any:
-        """A float in 0..1 for one configuration, (n,) for a list."""
+        """The score in 0..1: a float, or (n,) for a list."""
         scores = np.min([part.score(query) for part in self.parts], axis=0)
         return float(scores) if query.single else scores
 
 
 def support_of(space: Space, encoded: Array) -> Support:
-    """The support that training configurations of these codes (n, W) give."""
-    codes = np.unique(placed(space, encoded), axis=0)
-    far = NearestNeighbours(_widths(space), codes).mean_distances(codes, NEIGHBOURS, itself=True)
-    return Support(space, codes, np.sort(far))
+    """The support that training configurations with the encodings (n, W) define."""
+    codes = np.unique(distance_codes(space, encoded), axis=0)
+    nearest = NearestNeighbours(_widths(space), codes)
+    distances = nearest.mean_distances(codes, NEIGHBOURS, exclude_self=True)
+    return Support(space, codes, np.sort(distances))
 
 
 def support_from_tensors(space: Space, tensors: Mapping[str, Array]) -> Support:
-    """The support of a checkpoint's arrays; CheckpointError where they do not fit `ARRAYS`."""
+    """The support with the arrays of a checkpoint; CheckpointError if they do not fit `ARRAYS`."""
     check_arrays(tensors, ARRAYS, {"codes": space.encoding_width})
     return Support(space, tensors["codes"], tensors["distances"])
 
 
-def placed(space: Space, encoded: Array) -> Array:
-    """Codes (n, W) whose differences are distances.
+def distance_codes(space: Space, encoded: Array) -> Array:
+    """Codes (n, W) of which the sums of absolute differences are distances, from encodings (n, W).
 
-    One-hots are halved, so that two different choices are 1 apart; numbers that are drawn on a log
-    scale are on that scale.
+    One-hot encodings are multiplied by 0.5, so that the distance of two different choices is 1.
+    Numbers that are sampled on a log scale are transformed to that scale.
     """
-    found, at = encoded.astype(float), 0
+    codes, start = encoded.astype(float), 0
     for p in space.parameters:
         if isinstance(p, Choice):
-            found[:, at : at + p.width] *= 0.5
+            codes[:, start : start + p.width] *= 0.5
         elif p.log and p.high > p.low:
             ratio = p.high / p.low
-            found[:, at] = np.log1p(found[:, at] * (ratio - 1.0)) / np.log(ratio)
-        at += p.width
-    return found.astype(np.float32)
+            codes[:, start] = np.log1p(codes[:, start] * (ratio - 1.0)) / np.log(ratio)
+        start += p.width
+    return codes.astype(np.float32)
 
 
 def _widths(space: Space) -> tuple[int, ...]:

@@ -52,7 +52,8 @@ def check_energies(values: Row, spec: Spec) -> None:
             allowed = ", ".join(known)
             raise RecordError(
                 f"{target.name} is given without its energy_source; allowed: {allowed}; or state "
-                "the source at the target, in the spec"
+                "it at the target in the spec, as source: {name: ..., description: ..., measured: "
+                "true|false}"
             )
     for what, given in (("source", name), ("boundary", boundary)):
         stated = [_stated(target, what) for target in there]

@@ -8,8 +8,9 @@ import numpy as np
 
 from eahas.checks import is_whole
 from eahas.errors import ConfigError, SpecError, shown
+from eahas.space.moves import MAX_REJECTIONS
 from eahas.space.parameters import Choice, Numeric, Parameter
-from eahas.space.space import MAX_REJECTIONS, Space
+from eahas.space.space import Space
 
 Array = np.ndarray
 MAX_ROUNDS = 1000

@@ -12,7 +12,6 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import chain
 from math import prod
 from operator import getitem
 from typing import Any, Literal, overload
@@ -24,12 +23,13 @@ from eahas.errors import ConfigError, EahasError, SpecError, shown, unknown
 from eahas.space.architectures.family import ArchitectureFamily, Network
 from eahas.space.architectures.registry import family_of
 from eahas.space.constraints import Constraint, require
+from eahas.space.encoding import Encoding
 from eahas.space.layouts import Layout, flatten, nest
-from eahas.space.parameters import Choice, Condition, Parameter, is_active, tables_by_type
+from eahas.space.moves import MAX_REJECTIONS, Moves
+from eahas.space.parameters import Condition, Parameter, is_active, tables_by_type
 from eahas.space.validation import examine
 
 Config = Mapping[str, Any]
-MAX_REJECTIONS = 100_000
 MAX_POINTS = 1_000_000  # maximum number of configurations of a space that can be listed
 LIST_BLOCK = 512  # configurations of a list that are read while they are in the processor's cache
 
@@ -347,85 +347,34 @@ class Space:
 
     # Neighbours and mutations
 
+    @cached_property
+    def _moves(self) -> Moves:
+        return Moves(self.parameters, self.constraints, self.architecture, self.contains)
+
     def neighbours(self, config: Config) -> list[dict[str, Any]]:
         """Every nested configuration one step away that satisfies the constraints.
 
-        A step changes one parameter: to a neighbouring grid value (by a twentieth of the range
-        without a grid), or to any other choice. A parameter that the step activates gets the middle
-        of its grid. If the architecture family has its own moves (NAS-Bench-101: a change of one
-        operation, edge or vertex), they replace the steps of its parameters; each leads to another
-        architecture, no two of them isomorphic.
+        `eahas.space.moves` explains the steps.
 
         Raises:
             ConfigError: as in `check`.
         """
-        flat = self.check(config)
-        moved = self._moved_parameters
-        steps = (
-            self._update_active({**flat, parameter.name: value})
-            for parameter in self.parameters
-            if parameter.name in flat and parameter.name not in moved
-            for value in parameter.neighbours(flat[parameter.name])
-        )
-        allowed = (s for s in steps if all(c.violation(s) is None for c in self.constraints))
-        return [self.nest(changed) for changed in chain(self._architecture_moves(flat), allowed)]
-
-    @cached_property
-    def _moved_parameters(self) -> tuple[str, ...]:
-        """The parameters that the moves of the architecture family change; () if it has none."""
-        family = self.architecture
-        return () if family is None or family.neighbours is None else family.parameters
-
-    def _architecture_moves(self, flat: Config) -> list[dict[str, Any]]:
-        """The flat configurations after one move of the architecture family."""
-        family = self.architecture
-        if family is None or family.neighbours is None:
-            return []
-        moves = (
-            self._update_active({**flat, **architecture})
-            for architecture in family.neighbours(flat)
-        )
-        return [m for m in moves if self.contains(m)]  # a space may offer fewer values
+        return [self.nest(flat) for flat in self._moves.neighbours(self.check(config))]
 
     def mutate(self, config: Config, *, seed: int) -> dict[str, Any]:
         """A copy with a new random value of one random parameter, which satisfies the constraints.
 
-        If the architecture family has its own moves (see `neighbours`) and the parameter belongs to
-        the architecture, a random move is made instead.
+        If the architecture family has its own moves (see `eahas.space.moves`) and the parameter
+        belongs to the architecture, a random move is made instead.
 
         Raises:
             ConfigError: as in `check`.
             SpecError: no single change satisfies the constraints.
         """
-        flat = self.check(config)
-        rng = _generator(seed)
-        moves = self._architecture_moves(flat)
-        moved = self._moved_parameters
-        mutable = [
-            p
-            for p in self.parameters
-            if p.name in flat and p.cardinality() > 1 and (moves or p.name not in moved)
-        ]
-        for _ in range(MAX_REJECTIONS if mutable else 0):
-            parameter = mutable[int(rng.integers(len(mutable)))]
-            if parameter.name in moved:
-                return self.nest(moves[int(rng.integers(len(moves)))])
-            value = parameter.sample(rng)
-            if value == flat[parameter.name]:
-                continue
-            changed = self._update_active({**flat, parameter.name: value})
-            if all(c.violation(changed) is None for c in self.constraints):
-                return self.nest(changed)
-        raise SpecError(f"space {self.name}: no single change of this configuration is allowed")
-
-    def _update_active(self, flat: dict[str, Any]) -> dict[str, Any]:
-        """Drop parameters that are inactive, and set newly active ones to their middle value."""
-        updated: dict[str, Any] = {}
-        for parameter in self.parameters:
-            if is_active(parameter, updated):
-                name = parameter.name
-                updated[name] = flat[name] if name in flat else parameter.middle()
-        return updated
+        changed = self._moves.mutate(self.check(config), _generator(seed))
+        if changed is None:
+            raise SpecError(f"space {self.name}: no single change of this configuration is allowed")
+        return self.nest(changed)
 
     def cardinality(self) -> float:
         """The number of configurations without the constraints; infinite if one is continuous."""
@@ -472,17 +421,18 @@ class Space:
         return hashlib.sha256(content.encode()).hexdigest()[:32]
 
     @cached_property
+    def _encoding(self) -> Encoding:
+        return Encoding(self.parameters)
+
+    @property
     def encoding_width(self) -> int:
         """The number of numbers in a code."""
-        return sum(p.width for p in self.parameters)
+        return self._encoding.width
 
-    @cached_property
+    @property
     def encoding_names(self) -> tuple[str, ...]:
         """The name of each number of a code: `NAME` or `NAME=choice`."""
-        names: list[str] = []
-        for p in self.parameters:
-            names += [f"{p.name}={c}" for c in p.choices] if isinstance(p, Choice) else [p.name]
-        return tuple(names)
+        return self._encoding.names
 
     def encode(self, config: Config) -> np.ndarray:
         """The code of one configuration, (encoding_width,), float64.
@@ -497,32 +447,11 @@ class Space:
 
     def encode_checked(self, flat: Config) -> np.ndarray:
         """`encode` for a flat configuration that `check` has returned."""
-        if len(flat) == len(self.parameters):
-            codes = list(map(getitem, self._codes, map(flat.__getitem__, self.names)))
-        else:
-            codes = [
-                p.codes[flat[p.name]] if p.name in flat else [0.0] * p.width
-                for p in self.parameters
-            ]
-        return np.array([*chain.from_iterable(codes)])
-
-    @cached_property
-    def _codes(self) -> tuple[Any, ...]:
-        return tuple(p.codes for p in self.parameters)
+        return self._encoding.encode(flat)
 
     def encode_columns(self, columns: Mapping[str, np.ndarray]) -> np.ndarray:
         """The codes (n, encoding_width), float64, of columns that `columns` has returned."""
-        code = np.zeros((len(columns[self.names[0]]), self.encoding_width))
-        start = 0
-        for p in self.parameters:
-            column, block = columns[p.name], code[:, start : start + p.width]
-            if p.condition is None:
-                block[:] = p.encode_column(column)
-            else:
-                active = np.array([value is not None for value in column])
-                block[active] = p.encode_column(column[active].astype(p.dtype))
-            start += p.width
-        return code
+        return self._encoding.encode_columns(columns)
 
     def decode(self, code: Sequence[float] | np.ndarray) -> dict[str, Any]:
         """The nested configuration that is nearest to a code.
@@ -541,13 +470,7 @@ class Space:
                 f"a code of space {self.name} is {self.encoding_width} finite numbers, "
                 f"got an array of shape {vector.shape} and type {vector.dtype}: {shown(code)}"
             )
-        vector = vector.astype(float)
-        flat: dict[str, Any] = {}
-        start = 0
-        for p in self.parameters:
-            if is_active(p, flat):
-                flat[p.name] = p.decode(vector[start : start + p.width])
-            start += p.width
+        flat = self._encoding.decode(vector.astype(float))
         require(self.constraints, flat)
         return self.nest(flat)
 

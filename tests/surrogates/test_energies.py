@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from eahas import api
-from eahas.cli.evaluate import judge, require_same_energies
-from eahas.errors import EahasError, FitError
+from eahas.cli.evaluate import evaluate, require_same_energies
+from eahas.errors import EahasError, FitError, RecordError
 from eahas.frozen import thawed
 from eahas.records.parquet import write_records
 from eahas.spec.spec import Spec, spec_from_dict
@@ -40,8 +40,8 @@ def with_kwh(rows, **more: Any) -> list[dict[str, Any]]:
 
 
 def quick_fit(spec: Spec, rows) -> benchmark.Fitted:
-    parts = benchmark.default_parts(spec, settings={"scalars": QUICK})
-    return benchmark.fit(spec, rows, parts=parts, folds=3, resamples=2)
+    components = benchmark.default_components(spec, settings={"scalars": QUICK})
+    return benchmark.fit(spec, rows, components=components, folds=3, resamples=2)
 
 
 @pytest.mark.parametrize("unit", ["kWh", "kJ", "Wh", "mJ", "J/token"])
@@ -58,7 +58,7 @@ def test_saving_refuses_it_too(spec, rows, tmp_path) -> None:
     own = with_targets(spec, train_kwh=DECLARED)
     fitted = quick_fit(own, with_kwh(rows))
     bare = replace(fitted, spec=with_targets(spec, train_kwh=KWH))
-    with pytest.raises(FitError, match="train_kwh is an energy"):
+    with pytest.raises(RecordError, match=r"train_kwh .* source: \{name"):
         benchmark.save(bare, with_kwh(rows), tmp_path / "b")
     assert not (tmp_path / "b").exists()
 
@@ -102,13 +102,13 @@ def test_a_declared_source_goes_from_the_spec_to_every_prediction(declared) -> N
 def test_its_own_records_judge_it_and_others_of_another_boundary_do_not(
     declared, rows, tmp_path
 ) -> None:
-    assert judge(declared, None, 2)["held_out"]["runs"]
+    assert evaluate(declared, None, 2)["held_out"]["runs"]
     require_same_energies(declared, with_kwh(rows, energy_source="rapl"))
     other = with_kwh(rows, energy_source="nvml_counter")
     write_records(tmp_path / "r.parquet", other, declared.spec)
     says = r"test_energy_j of toy@1 \(boundary cpu.*records \(boundary gpu.*never compared"
     with pytest.raises(EahasError, match=says):
-        judge(declared, str(tmp_path / "r.parquet"), 2)
+        evaluate(declared, str(tmp_path / "r.parquet"), 2)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from eahas.errors import SpecError, SweepError
 from eahas.frozen import thawed
 from eahas.spec.spec import Spec, spec_from_dict
-from sweeps.compatibility import require_alike, require_one_boundary, require_stated_sources
+from sweeps.compatibility import require_compatible, require_one_boundary, require_stated_sources
 from sweeps.report import facts, page
 
 METER = {"name": "external_meter", "description": "at the socket", "measured": True}
@@ -47,10 +47,10 @@ def test_a_folder_takes_energies_that_cover_the_same(
     (tmp_path / "r.json").write_text(json.dumps(row))
     images: Any = Images()
     if fits:
-        require_alike(tmp_path, images, source)
+        require_compatible(tmp_path, images, source)
     else:
         with pytest.raises(SweepError, match=f"r has energies from .*source here is {source}"):
-            require_alike(tmp_path, images, source)
+            require_compatible(tmp_path, images, source)
 
 
 def test_a_spec_and_its_meter_agree_before_the_first_run(spec: Spec) -> None:

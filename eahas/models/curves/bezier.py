@@ -2,7 +2,7 @@
 
 A learning curve over the integer epochs 1..E is a Bezier curve of degree n (3 to 6; EA-HAS-Bench,
 NeurIPS 2022, section 3.2, uses the same family). Epochs are mapped to x = (epoch - 1) / (E - 1), so
-that the two end control points stand at x = 0 and x = 1.
+that the two end control points have x = 0 and x = 1.
 
 With the Bernstein polynomials b_k, x(t) = sum_k x_k b_k(t) and y(t) = sum_k y_k b_k(t). If the x_k
 do not decrease, then neither does x(t): its derivative is n * sum_k (x_{k+1} - x_k) b_k(t) >= 0.
@@ -21,14 +21,14 @@ from eahas.errors import EahasError
 from eahas.models.blocks import stacked_product
 
 DEGREES = (3, 4, 5, 6)
-"""The degrees that are allowed."""
+"""The allowed degrees."""
 
 DEFAULT_DEGREE = 5
 
-_KNOTS = 192  # cells of the grid in t on which x(t) is first inverted
-_CURVES_PER_BLOCK = 64  # keeps the work arrays of a 200-epoch block inside a core's cache
-_ROUNDING = 1e-6  # a decrease that single precision may have caused is forgiven
-_FLAT_SLOPE_SQUARED = 1e-10  # where dx/dt is below 1e-5 the Newton step is damped, not divided by 0
+_KNOTS = 192  # cells of the grid in t on which the inverse of x(t) is interpolated
+_CURVES_PER_BLOCK = 64  # at 200 epochs the work arrays of a block fit into the cache of a core
+_ROUNDING = 1e-6  # a smaller decrease may be a rounding error of single precision; it is allowed
+_FLAT_SLOPE_SQUARED = 1e-10  # damps the Newton step where dx/dt is below 1e-5; no division by 0
 
 Floats = NDArray[np.float64]
 
@@ -45,17 +45,17 @@ def bernstein(degree: int, t: ArrayLike) -> Floats:
 def x_control_points(raw: ArrayLike) -> Floats:
     """Control points 0 = x_0 <= ... <= x_n = 1, shape (..., n + 1), from any finite (..., n).
 
-    The softmax of `raw` gives the n steps between neighbours; adding a constant to `raw` changes
-    nothing. Raises EahasError when n is not an allowed degree.
+    The softmax of `raw` gives the n steps between neighbouring control points. Adding a constant to
+    `raw` does not change the result. Raises EahasError if n is not an allowed degree.
     """
     raw = np.asarray(raw, dtype=np.float64)
     _check_degree(raw.shape[-1] if raw.ndim else 0, "raw")
-    with np.errstate(over="ignore"):  # -1e308 - 1e308: minus infinity is the step 0 that we want
+    with np.errstate(over="ignore"):  # -1e308 - 1e308 is -inf, which gives the step 0
         return x_of_steps(raw)
 
 
 def x_of_steps(raw: Floats) -> Floats:
-    """`x_control_points` of float64 numbers below 1e300, without a check."""
+    """`x_control_points` of float64 numbers with absolute values below 1e300, without checks."""
     x = np.zeros((*raw.shape[:-1], raw.shape[-1] + 1))
     steps = np.exp(raw - np.maximum.reduce(raw, axis=-1, keepdims=True))
     np.add.accumulate(steps, axis=-1, out=x[..., 1:])
@@ -64,10 +64,10 @@ def x_of_steps(raw: Floats) -> Floats:
 
 
 def raw_from_x_control_points(x_ctrl: ArrayLike, min_step: float = 1e-6) -> Floats:
-    """The zero-mean `raw` (..., n) whose `x_control_points` are `x_ctrl` (..., n + 1).
+    """The zero-mean `raw` (..., n) that `x_control_points` maps to `x_ctrl` (..., n + 1).
 
-    Steps below `min_step` are raised to it first, so that every logarithm is finite; control points
-    whose steps are all larger come back from a round trip unchanged.
+    Steps below `min_step` are first set to `min_step`, so that every logarithm is finite. If all
+    steps are larger, `x_control_points` of the result equals `x_ctrl` up to rounding.
     """
     x = np.asarray(x_ctrl, dtype=np.float64)
     _check_degree(x.shape[-1] - 1 if x.ndim else -1, "x_ctrl")
@@ -78,7 +78,7 @@ def raw_from_x_control_points(x_ctrl: ArrayLike, min_step: float = 1e-6) -> Floa
 
 @lru_cache(maxsize=64)
 def epoch_positions(epochs: int) -> Floats:
-    """x of the epochs 1..`epochs`, shape (epochs,), read-only; a single epoch stands at 0."""
+    """x of the epochs 1..`epochs`, shape (epochs,), read-only; 0 for a single epoch."""
     if epochs < 1:
         raise EahasError(f"epochs is {epochs!r}; it must be at least 1")
     return _frozen(np.linspace(0.0, 1.0, epochs))
@@ -87,24 +87,26 @@ def epoch_positions(epochs: int) -> Floats:
 def decode(x_ctrl: ArrayLike, y_ctrl: ArrayLike, epochs: int) -> Floats:
     """y at every epoch 1..`epochs`, shape (..., epochs), of the curves with these control points.
 
-    y_ctrl: (..., n + 1). x_ctrl: the same shape, or (..., 1, n + 1) where y_ctrl (..., C, n + 1)
-    holds C curves that share a spacing, which is then solved once for all C. x_ctrl is as
-    `x_control_points` gives it: 0 first, 1 last, not decreasing. Epoch 1 is y_0 and epoch E is y_n,
-    exactly. At every other epoch the value is y(t) at a t with |x(t) - x| <= 1e-7, to within 1e-9
-    of the spread of y_ctrl.
+    y_ctrl has the shape (..., n + 1). x_ctrl has the same shape. If C curves share their x control
+    points, y_ctrl may be (..., C, n + 1) and x_ctrl (..., 1, n + 1); x(t) is then inverted once for
+    all C curves. x_ctrl starts at 0, ends at 1 and does not decrease, as `x_control_points` returns
+    it. The value at epoch 1 is exactly y_0, and the value at epoch E exactly y_n. The value at any
+    other epoch is y(t) at a t with |x(t) - x| <= 1e-7; its error is at most 1e-9 of the range of
+    y_ctrl.
 
-    Raises EahasError: the degree is not allowed, the shapes do not match, x_ctrl does not rise from
-    0 to 1 (or is NaN), or epochs < 1.
+    Raises EahasError if the degree is not allowed, if the shapes do not match, if x_ctrl does not
+    rise from 0 to 1 (or is NaN), or if epochs < 1.
     """
     x, y, lead = _checked(x_ctrl, y_ctrl)
     return _decoded(x, y, epochs).reshape(*lead, epochs)
 
 
 def decode_shared(x_ctrl: Floats, y_ctrl: Floats, epochs: int) -> Floats:
-    """`decode` of x_ctrl (..., n + 1) as `x_control_points` gave it and y_ctrl (..., C, n + 1).
+    """`decode` without checks, for C curves that share their x control points.
 
-    Shape (..., C, epochs). Nothing is checked: on one configuration that costs as much as a tenth
-    of the answer.
+    x_ctrl (..., n + 1) must be a result of `x_control_points`, y_ctrl is (..., C, n + 1), and the
+    result is (..., C, epochs). For one configuration the checks would take up to a tenth of the
+    time of a query.
     """
     lead, size = y_ctrl.shape[:-1], y_ctrl.shape[-1]
     x, y = x_ctrl.reshape(-1, size), y_ctrl.reshape(-1, lead[-1], size)
@@ -112,7 +114,7 @@ def decode_shared(x_ctrl: Floats, y_ctrl: Floats, epochs: int) -> Floats:
 
 
 def _decoded(x: Floats, y: Floats, epochs: int) -> Floats:
-    """(N, C, epochs) of (N, n + 1) and (N, C, n + 1); the ends are the control points."""
+    """Curves (N, C, epochs) of x (N, n + 1) and y (N, C, n + 1); their end values are exact."""
     values = _values(x, y, epoch_positions(epochs))
     values[..., -1] = y[..., -1]
     values[..., 0] = y[..., 0]
@@ -120,7 +122,7 @@ def _decoded(x: Floats, y: Floats, epochs: int) -> Floats:
 
 
 def decode_at(x_ctrl: ArrayLike, y_ctrl: ArrayLike, x01: ArrayLike) -> Floats:
-    """`decode` at any positions x01 (P,) in [0, 1] instead of the epochs: shape (..., P)."""
+    """`decode` at positions x01 (P,) in [0, 1] instead of epochs: shape (..., P)."""
     x, y, lead = _checked(x_ctrl, y_ctrl)
     positions = _checked_positions(x01)
     values = _values(x, y, positions)
@@ -133,24 +135,25 @@ def solve_t(x_ctrl: ArrayLike, x01: ArrayLike) -> Floats:
     """t in [0, 1] with |x(t) - x01| <= 1e-7, shape (..., P), for positions x01 (P,) in [0, 1]."""
     x, _, lead = _checked(x_ctrl, x_ctrl)
     positions = _checked_positions(x01)
-    return _solved(x, positions).reshape(*lead, positions.size)
+    return _inverted(x, positions).reshape(*lead, positions.size)
 
 
 def basis_at(x_ctrl: ArrayLike, x01: ArrayLike) -> Floats:
     """The Bernstein basis at positions x01 (P,): shape (..., n + 1, P); y(x01) = y_ctrl @ basis.
 
-    It is what a least-squares fit of y_ctrl needs. Accuracy and errors are those of `decode_at`.
+    A least-squares fit of y_ctrl uses it. Accuracy and raised errors are the same as for
+    `decode_at`.
     """
     x, _, lead = _checked(x_ctrl, x_ctrl)
     positions = _checked_positions(x01)
     degree = x.shape[1] - 1
     to_power, _ = np.hsplit(_taylor_maps(degree)[0], 2)
-    basis: Floats = to_power @ _powers(_solved(x, positions), degree)
+    basis: Floats = to_power @ _powers(_inverted(x, positions), degree)
     return basis.reshape(*lead, degree + 1, positions.size)
 
 
 def _values(x: Floats, y: Floats, positions: Floats) -> Floats:
-    """y at the positions, (N, C, P), for checked control points (N, n + 1) and (N, C, n + 1)."""
+    """Values (N, C, P) at the positions, from valid control points (N, n + 1) and (N, C, n + 1)."""
     values = np.empty((*y.shape[:2], positions.size))
     size = max(1, _CURVES_PER_BLOCK // max(y.shape[1], 1))
     for first in range(0, len(x), size):
@@ -160,10 +163,11 @@ def _values(x: Floats, y: Floats, positions: Floats) -> Floats:
 
 
 def _values_of_block(x: Floats, y: Floats, positions: Floats, out: Floats) -> None:
-    """Inverts x(t) on a grid, then takes one Newton step in t and follows it in y.
+    """Write the values of one block of curves to `out`.
 
-    The grid leaves t wrong by 1e-4 at most, so the step squares an already small error, and y
-    follows by its Taylor series: the polynomials are evaluated once, in one matrix product.
+    Interpolation on a grid inverts x(t) with an error of at most 1e-4 in t. One Newton step then
+    squares this error. A Taylor series of second order gives the change of y over this step, so
+    that one matrix product evaluates all polynomials.
     """
     count, channels, size = y.shape
     to_x, to_y = _taylor_maps(size - 1)
@@ -171,41 +175,41 @@ def _values_of_block(x: Floats, y: Floats, positions: Floats, out: Floats) -> No
     rows = np.empty((count, 2 + 3 * channels, size))
     rows[:, :2] = (x @ to_x).reshape(count, 2, size)
     rows[:, 2:] = (y @ to_y).reshape(count, -1, size)
-    at = stacked_product(rows, _powers(t, size - 1))
-    step = _newton_step(positions, at[:, 0], at[:, 1])[:, None]
-    of_y = at[:, 2:].reshape(count, channels, 3, positions.size)
-    np.multiply(of_y[:, :, 2], step, out=out)
-    out += of_y[:, :, 1]
+    polynomials = stacked_product(rows, _powers(t, size - 1))
+    step = _newton_step(positions, polynomials[:, 0], polynomials[:, 1])[:, None]
+    y_terms = polynomials[:, 2:].reshape(count, channels, 3, positions.size)
+    np.multiply(y_terms[:, :, 2], step, out=out)
+    out += y_terms[:, :, 1]
     out *= step
-    out += of_y[:, :, 0]
+    out += y_terms[:, :, 0]
 
 
-def _solved(x: Floats, positions: Floats) -> Floats:
+def _inverted(x: Floats, positions: Floats) -> Floats:
     degree = x.shape[1] - 1
     to_x, _ = _taylor_maps(degree)
     t = _first_guess(x, positions)
-    at = (x @ to_x).reshape(len(x), 2, degree + 1) @ _powers(t, degree)
-    t += _newton_step(positions, at[:, 0], at[:, 1])
+    polynomials = (x @ to_x).reshape(len(x), 2, degree + 1) @ _powers(t, degree)
+    t += _newton_step(positions, polynomials[:, 0], polynomials[:, 1])
     t[:, positions == 0.0] = 0.0
     t[:, positions == 1.0] = 1.0
     return np.clip(t, 0.0, 1.0, out=t)
 
 
 def _first_guess(x: Floats, positions: Floats) -> Floats:
-    """t at the positions by interpolation on a grid: (N, P).
+    """t (N, P) at the positions, by linear interpolation on a grid.
 
-    The curves of a block lie on one line, each a stretch of length 1 with a gap behind it, so that
-    one call serves them all.
+    Curve k of a block is shifted by 2 k along x. The intervals of the curves then do not overlap,
+    and one call of `np.interp` interpolates all of them.
     """
     degree = x.shape[1] - 1
     guess = np.empty((len(x), positions.size))
     for first in range(0, len(x), _CURVES_PER_BLOCK):
         x_at_knots = x[first : first + _CURVES_PER_BLOCK] @ _knots(degree)[1]
-        start = 2.0 * np.arange(len(x_at_knots))[:, None]
-        x_at_knots += start
+        shift = 2.0 * np.arange(len(x_at_knots))[:, None]
+        x_at_knots += shift
         knots = _repeated_knots(degree)[: x_at_knots.size]
         guess[first : first + _CURVES_PER_BLOCK] = np.interp(
-            start + positions, x_at_knots.ravel(), knots
+            shift + positions, x_at_knots.ravel(), knots
         )
     return guess
 
@@ -217,7 +221,7 @@ def _newton_step(positions: Floats, x: Floats, dx_dt: Floats) -> Floats:
 
 
 def _powers(t: Floats, degree: int) -> Floats:
-    """t**0 .. t**degree, (N, degree + 1, P): a view of one whole block a power, quick to fill."""
+    """t**0 .. t**degree, (N, degree + 1, P): a view in which each power is contiguous."""
     powers = np.empty((degree + 1, *t.shape))
     powers[0] = 1.0
     powers[1] = t
@@ -228,20 +232,20 @@ def _powers(t: Floats, degree: int) -> Floats:
 
 @lru_cache(maxsize=len(DEGREES))
 def _knots(degree: int) -> tuple[Floats, Floats]:
-    """A grid in t, dense at the ends where x(t) may be flat, and the basis (n + 1, knots) on it."""
+    """A grid in t, denser at the ends where x(t) may be flat, and its basis (n + 1, knots)."""
     knots = np.sin(np.linspace(0.0, np.pi / 2.0, _KNOTS + 1)) ** 2
     return _frozen(knots), _frozen(np.ascontiguousarray(bernstein(degree, knots).T))
 
 
 @lru_cache(maxsize=len(DEGREES))
 def _repeated_knots(degree: int) -> Floats:
-    """The grid in t once for each curve of a block."""
+    """The grid in t, repeated for each curve of a block."""
     return _frozen(np.tile(_knots(degree)[0], _CURVES_PER_BLOCK))
 
 
 @lru_cache(maxsize=len(DEGREES))
 def _taylor_maps(degree: int) -> tuple[Floats, Floats]:
-    """From control points to power coefficients of [x, x'] and of [y, y', y''/2], side by side."""
+    """Matrices that map control points to power coefficients of [x, x'] and of [y, y', y''/2]."""
     size = degree + 1
     value = np.zeros((size, size))
     for k in range(size):
@@ -265,7 +269,7 @@ def _check_degree(degree: int, name: str) -> None:
 
 
 def _checked(x_ctrl: ArrayLike, y_ctrl: ArrayLike) -> tuple[Floats, Floats, tuple[int, ...]]:
-    """x (N, n + 1) and y (N, C, n + 1) in float64, and the leading shape of the values."""
+    """Checked x (N, n + 1) and y (N, C, n + 1) in float64, and the leading shape of the values."""
     x = np.asarray(x_ctrl, dtype=np.float64)
     y = np.asarray(y_ctrl, dtype=np.float64)
     _check_degree(x.shape[-1] - 1 if x.ndim else -1, "x_ctrl")
@@ -280,7 +284,7 @@ def _checked(x_ctrl: ArrayLike, y_ctrl: ArrayLike) -> tuple[Floats, Floats, tupl
             "they must be equal, or x_ctrl (..., 1, n + 1) and y_ctrl (..., C, n + 1)"
         )
     x = x.reshape(-1, x.shape[-1])
-    # On so few numbers count_nonzero is several times quicker than all(); NaN fails every test.
+    # For few numbers, count_nonzero is several times faster than all(). NaN fails every comparison.
     rising = np.count_nonzero(x[:, 1:] >= x[:, :-1] - _ROUNDING)
     ends = np.count_nonzero(x[:, 0] == 0.0) + np.count_nonzero(x[:, -1] == 1.0)
     if rising + ends < len(x) * (x.shape[1] + 1):
@@ -291,5 +295,5 @@ def _checked(x_ctrl: ArrayLike, y_ctrl: ArrayLike) -> tuple[Floats, Floats, tupl
 def _checked_positions(x01: ArrayLike) -> Floats:
     positions = np.asarray(x01, dtype=np.float64)
     if positions.ndim != 1 or not ((positions >= 0.0) & (positions <= 1.0)).all():
-        raise EahasError("x01 must be one row of positions between 0 and 1")
+        raise EahasError("x01 must be a one-dimensional array of positions between 0 and 1")
     return positions

@@ -1,12 +1,17 @@
-"""From a few numbers to learning curves: what a regressor predicts of a curve, and how it is drawn.
+"""Codecs: they decode the outputs of a regressor to learning curves.
 
-A codec turns the first `outputs` numbers of a regressor into the C curves of a run at the epochs
-1..E of any length E. `BezierCodec` reads them as control points; `GridCodec` as values at fixed
-positions between the first epoch and the last, or as what a decoder turns into such values: one
-layer is a singular value decomposition, several are the decoder of a variational autoencoder;
-`eahas.models.curves.monotone.MonotoneCodec` reads them as the steps of a curve that never falls.
-`surrogates.models.codecs` fits them. A codec knows the L values of a curve by their order alone:
-they stand at even steps from 0 to 1, whatever the epochs of the curve's schedule.
+A codec decodes the first `outputs` numbers of a regressor to the C curves of a run at the epochs
+1..E, for any length E. There are three codecs:
+
+- `BezierCodec`: the numbers are control points.
+- `GridCodec`: the numbers are values at fixed positions between the first epoch and the last, or
+  codes that a decoder network maps to such values. A decoder with one layer is a singular value
+  decomposition; one with several layers is the decoder of a variational autoencoder.
+- `eahas.models.curves.monotone.MonotoneCodec`: the numbers are the steps of a curve that never
+  decreases.
+
+`surrogates.models.codecs` fits codecs. A codec uses only the order of the L values of a curve: it
+assumes positions at equal steps from 0 to 1, whatever epochs the schedule of the curve has.
 """
 
 from __future__ import annotations
@@ -21,18 +26,18 @@ import numpy as np
 from eahas.arrays import FROM_0_TO_1, ArraySpec, Bounds, Dim, check_arrays
 from eahas.models.blocks import product
 from eahas.models.curves import bezier
-from eahas.models.curves.monotone import EVERY as EVERY
+from eahas.models.curves.monotone import ALL_CURVES as ALL_CURVES
 from eahas.models.curves.monotone import MonotoneCodec
 from eahas.models.regressors import MlpEnsemble, mlp_from_tensors
 
 BEZIER, GRID = "bezier", "grid"
-DECODER = "decoder."  # before the names of its arrays
+DECODER = "decoder."  # prefix of the names of the arrays of a decoder
 MAX_CURVES = 1000
 POSITIONS = ArraySpec(
     "positions",
     "float64",
     (Dim("positions", low=2),),
-    "where on a curve the values are: 0 is epoch 1, 1 is the last epoch",
+    "the positions of the values on a curve: 0 is epoch 1, 1 is the last epoch",
     Bounds(0.0, 1.0),
     FROM_0_TO_1,
 )
@@ -47,10 +52,10 @@ Array = np.ndarray
 
 @dataclass(frozen=True, eq=False)
 class BezierCodec:
-    """Each curve a Bezier curve of one degree; the curves of a run share their x control points.
+    """Decodes C Bezier curves of degree n that share their x control points.
 
-    Outputs, in order: n raw steps of x, then for each of C curves n + 1 raw y control points, which
-    the logistic function places between the curve's `low` and `high`.
+    The outputs are n raw steps of x, followed by n + 1 raw y control points of each curve. The
+    logistic function maps a raw y control point to the range from `low` to `high` of its curve.
     """
 
     degree: int
@@ -66,17 +71,17 @@ class BezierCodec:
         low = np.array(self.low)[:, None]
         return low, np.array(self.high)[:, None] - low
 
-    def control_points(self, out: Array, of: slice = EVERY) -> tuple[Array, Array]:
-        """x (..., n + 1) and y (..., C, n + 1) of outputs (..., outputs), for the curves `of`."""
+    def control_points(self, out: Array, selected: slice = ALL_CURVES) -> tuple[Array, Array]:
+        """x (..., n + 1), and y (..., C, n + 1) of the selected curves, from raw outputs."""
         n = self.degree
         x = bezier.x_of_steps(out[..., :n].astype(np.float64))
         raw = out[..., n:].reshape(*out.shape[:-1], len(self.low), n + 1)
         low, span = self._range
-        return x, low[of] + span[of] * sigmoid(raw[..., of, :])
+        return x, low[selected] + span[selected] * sigmoid(raw[..., selected, :])
 
-    def curves(self, out: Array, epochs: int, of: slice = EVERY) -> Array:
-        """Curves (..., C, E) of outputs (..., outputs), or only the curves `of`."""
-        x, y = self.control_points(out, of)
+    def curves(self, out: Array, epochs: int, selected: slice = ALL_CURVES) -> Array:
+        """Curves (..., C, E) of outputs (..., outputs); `selected` selects some of the curves."""
+        x, y = self.control_points(out, selected)
         return bezier.decode_shared(x, y, epochs)
 
     def described(self) -> dict[str, Any]:
@@ -93,12 +98,13 @@ class BezierCodec:
 
 @dataclass(frozen=True, eq=False)
 class GridCodec:
-    """Values at `positions` (G,), from 0 at the first epoch to 1 at the last; linear in between.
+    """Decodes C curves from values at `positions` (G,), with linear interpolation in between.
 
-    Without a decoder the outputs are the values, (C, G); with one, what it makes of the outputs.
+    Position 0 is the first epoch, position 1 the last. Without a decoder, the outputs are the
+    values (C, G). With a decoder, the outputs are its inputs, and its outputs are the values.
     """
 
-    count: int  # C
+    count: int  # the number of curves, C
     positions: Array
     decoder: MlpEnsemble | None = None
 
@@ -107,17 +113,15 @@ class GridCodec:
         values = self.count * len(self.positions)
         return values if self.decoder is None else self.decoder.inputs
 
-    def curves(self, out: Array, epochs: int, of: slice = EVERY) -> Array:
-        """Curves (..., C, E) of outputs (..., outputs), or only the curves `of`."""
+    def curves(self, out: Array, epochs: int, selected: slice = ALL_CURVES) -> Array:
+        """Curves (..., C, E) of outputs (..., outputs); `selected` selects some of the curves."""
         lead = out.shape[:-1]
         if self.decoder is not None:
             out = self.decoder.many(out.reshape(-1, out.shape[-1]))[0]
-        values = out.reshape(*lead, self.count, -1)[..., of, :].astype(float)
-        drawn = product(values.reshape(-1, len(self.positions)), self._drawing(epochs))
-        return drawn.reshape(*values.shape[:-1], epochs)
-
-    def _drawing(self, epochs: int) -> Array:
-        return between(tuple(self.positions.tolist()), epochs)
+        values = out.reshape(*lead, self.count, -1)[..., selected, :].astype(float)
+        weights = interpolation_matrix(tuple(self.positions.tolist()), epochs)
+        curves = product(values.reshape(-1, len(self.positions)), weights)
+        return curves.reshape(*values.shape[:-1], epochs)
 
     def described(self) -> dict[str, Any]:
         return {"codec": GRID}
@@ -132,29 +136,30 @@ Codec = BezierCodec | GridCodec | MonotoneCodec
 
 
 def grid_codec(arrays: Mapping[str, Array], *, prefix: str = "") -> GridCodec:
-    """The codec of a checkpoint's arrays; `prefix` stands before their names in the file.
+    """The codec with the arrays of a checkpoint. In the file, `prefix` precedes their names.
 
-    Raises CheckpointError where they do not fit `ARRAYS`, or the decoder does not fit them.
+    Raises CheckpointError if the arrays do not match `ARRAYS`, or if the decoder does not match
+    them.
     """
-    of_decoder = {n[len(DECODER) :]: a for n, a in arrays.items() if n.startswith(DECODER)}
+    decoder_arrays = {n[len(DECODER) :]: a for n, a in arrays.items() if n.startswith(DECODER)}
     own = {n: a for n, a in arrays.items() if not n.startswith(DECODER)}
     sizes = check_arrays(own, ARRAYS, prefix=prefix)
     needed = {"members": 1, "outputs": sizes["curves"] * sizes["positions"]}
     decoder = None
-    if of_decoder:
-        decoder = mlp_from_tensors(of_decoder, dims=needed, prefix=prefix + DECODER)
+    if decoder_arrays:
+        decoder = mlp_from_tensors(decoder_arrays, dims=needed, prefix=prefix + DECODER)
     return GridCodec(sizes["curves"], own["positions"], decoder)
 
 
 @lru_cache(maxsize=64)
-def between(positions: tuple[float, ...], epochs: int) -> Array:
-    """(G, E): values at the positions times this are values at the epochs, linear in between."""
-    at = bezier.epoch_positions(epochs)
-    drawing = np.array([np.interp(at, positions, unit) for unit in np.eye(len(positions))])
-    drawing.flags.writeable = False
-    return drawing
+def interpolation_matrix(positions: tuple[float, ...], epochs: int) -> Array:
+    """The matrix (G, E) of linear interpolation from values at positions to values at epochs."""
+    x = bezier.epoch_positions(epochs)
+    weights = np.array([np.interp(x, positions, unit) for unit in np.eye(len(positions))])
+    weights.flags.writeable = False
+    return weights
 
 
 def sigmoid(raw: Array) -> Array:
-    """The logistic function, clipped where float32 would overflow."""
+    """The logistic function. Inputs below -30 are clipped, so that float32 does not overflow."""
     return 1.0 / (1.0 + np.exp(-np.maximum(raw, -30.0)))

@@ -1,8 +1,8 @@
-"""Share curves: what has been spent of a total after each epoch, from 0 or a first share up to 1.
+"""Share curves: the share of a total that a run has used after each epoch; the last share is 1.
 
-A share curve is a Bezier curve whose y control points do not decrease and end at 1, over x control
-points that do not decrease either. So y(x) does not decrease, whatever numbers a regressor predicts
-(its derivative in t is a sum of non-negative steps; see `eahas.models.curves.bezier`).
+A share curve starts at 0 or above. It is a Bezier curve whose x and y control points do not
+decrease; the last y control point is 1. Whatever numbers a regressor predicts, y(x) therefore does
+not decrease: its derivative in t is a sum of non-negative terms (see `eahas.models.curves.bezier`).
 """
 
 from __future__ import annotations
@@ -17,19 +17,20 @@ import numpy as np
 from eahas.models.curves import bezier
 
 MONOTONE = "monotone"
-EVERY = slice(None)  # of the curves
+ALL_CURVES = slice(None)
 Array = np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
 class MonotoneCodec:
-    """Each curve a Bezier curve of one degree that rises to 1; the curves of a run share x.
+    """Decodes C Bezier curves of degree n that rise to 1 and share their x control points.
 
-    Outputs, in order: n raw steps of x, then for each curve n + 1 raw steps of y, from 0 to the
-    first control point and on to the last. A softmax turns raw steps into steps that sum to 1.
+    The outputs are n raw steps of x, followed by n + 1 raw steps of y of each curve. The first step
+    of y leads from 0 to the first control point, each further one to the next control point. A
+    softmax maps raw steps to steps that sum to 1.
 
     Attributes:
-        from_zero: of each curve, whether it begins at exactly 0; its first step is then not used.
+        from_zero (C,): whether each curve starts at exactly 0; its first step is then not used.
     """
 
     degree: int
@@ -40,29 +41,29 @@ class MonotoneCodec:
         return self.degree + len(self.from_zero) * (self.degree + 1)
 
     @cached_property
-    def _kept(self) -> Array:
-        """(C, n + 1): 0 for each first step that is not used, else 1."""
-        kept = np.ones((len(self.from_zero), self.degree + 1))
-        kept[np.array(self.from_zero), 0] = 0.0
-        return kept
+    def _step_mask(self) -> Array:
+        """The mask (C, n + 1) of the steps of y: 0 for a step that is not used, else 1."""
+        mask = np.ones((len(self.from_zero), self.degree + 1))
+        mask[np.array(self.from_zero), 0] = 0.0
+        return mask
 
-    def control_points(self, out: Array, of: slice = EVERY) -> tuple[Array, Array]:
-        """x (..., n + 1) and y (..., C, n + 1) of outputs (..., outputs), for the curves `of`."""
+    def control_points(self, out: Array, selected: slice = ALL_CURVES) -> tuple[Array, Array]:
+        """x (..., n + 1), and y (..., C, n + 1) of the selected curves, from raw outputs."""
         n = self.degree
         x = bezier.x_of_steps(out[..., :n].astype(np.float64))
         raw = out[..., n:].reshape(*out.shape[:-1], len(self.from_zero), n + 1).astype(np.float64)
-        raw = np.where(self._kept[of] > 0.0, raw[..., of, :], -np.inf)
+        raw = np.where(self._step_mask[selected] > 0.0, raw[..., selected, :], -np.inf)
         steps = np.exp(raw - raw.max(axis=-1, keepdims=True))
         y = np.cumsum(steps, axis=-1)
         y /= y[..., -1:]
         return x, y
 
-    def curves(self, out: Array, length: int, of: slice = EVERY) -> Array:
-        """Curves (..., C, L) of outputs (..., outputs), or only the curves `of`.
+    def curves(self, out: Array, length: int, selected: slice = ALL_CURVES) -> Array:
+        """Curves (..., C, L) of outputs (..., outputs); `selected` selects some of the curves.
 
-        None decreases, and the last value is 1.
+        No curve decreases, and each ends at 1.
         """
-        x, y = self.control_points(out, of)
+        x, y = self.control_points(out, selected)
         return rising_to_one(bezier.decode_shared(x, y, length))
 
     def described(self) -> dict[str, Any]:
@@ -73,10 +74,11 @@ class MonotoneCodec:
 
 
 def rising_to_one(shares: Array) -> Array:
-    """Curves (..., L) that are moved as little as needed to stay in 0..1, to rise and to end at 1.
+    """Curves (..., L), corrected such that they lie in 0..1, do not decrease and end at 1.
 
-    What rounding or noise makes higher than a later value is lowered to it. NaN is left as it is;
-    no value may be NaN but those after the last.
+    Values are clipped to 0..1, and each value that exceeds a later one is lowered to that value;
+    rounding and noise can cause both. Only the values after the end of a curve may be NaN; they
+    stay NaN.
     """
     shares = np.clip(shares, 0.0, 1.0)
     last = np.isfinite(shares).sum(axis=-1, keepdims=True) - 1
@@ -85,9 +87,9 @@ def rising_to_one(shares: Array) -> Array:
 
 
 def rising(values: Array) -> Array:
-    """Curves (..., L), NaN past their ends, with each value that exceeds a later one lowered to it.
+    """Curves (..., L), with each value that exceeds a later one lowered to that value.
 
-    The ends stay as they are.
+    The last value of a curve does not change. Values after the end of a curve are NaN.
     """
     backwards: Array = np.fmin.accumulate(values[..., ::-1], axis=-1)
     return backwards[..., ::-1].copy()

@@ -1,1 +1,1 @@
-"""Features of a configuration: its encoding and what is derived from it."""
+"""Features of a configuration: its encoding and quantities that are derived from it."""

@@ -1,9 +1,9 @@
-"""Feature blocks: what a surrogate computes from the architecture of a configuration.
+"""Feature blocks: the features that are computed from the architecture of a configuration.
 
-A block belongs to an architecture family and has its name. BLOCKS is the whole list of those that
-come with eahas. An installed package adds its own by an entry point of the group
-`eahas.feature_blocks` (see `eahas.plugins`) whose name is the family's name and whose object takes
-a space and returns a `FeatureBlock`.
+Each block belongs to one architecture family. BLOCKS contains the blocks of eahas, by the names of
+their families. An installed package can add blocks with entry points of the group
+`eahas.feature_blocks` (see `eahas.plugins`). The name of an entry point is the name of the family;
+its object is a function that takes a space and returns a `FeatureBlock`.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ class FeatureBlock(Protocol):
 
     @property
     def names(self) -> Sequence[str]:
-        """What each feature is, in order."""
+        """The names of the features, in order."""
 
     @property
     def of_costs(self) -> np.ndarray:
-        """Which features matter to time and energy alone: bool, (len(names),)."""
+        """Which features are used only for time and energy: bool, (len(names),)."""
 
     @property
     def replaces(self) -> Sequence[str]:
-        """Parameters whose encoding is left out, because the block encodes them itself."""
+        """The parameters whose encoding the block replaces; their encoding is not a feature."""
 
     def one(self, flat: Mapping[str, Any]) -> Sequence[float]:
-        """The features of one flat canonical configuration."""
+        """The features of one canonical flat configuration."""
 
     def many(self, columns: Mapping[str, np.ndarray]) -> np.ndarray:
-        """The features of canonical columns: shape (n, len(names))."""
+        """The features of configurations in canonical columns: shape (n, len(names))."""
 
 
-# Classes whose method `of` takes a space and returns its block; it raises SpecError where the space
-# has no such architectures. A class is imported at its first use.
+# The class method `from_space` of each class takes a space and returns its block. It raises
+# SpecError if the space does not have such architectures. A class is imported at its first use.
 BLOCKS = {
     "regnet": "eahas.models.features.regnet:RegNetBlock",
     "mnasnet": "eahas.models.features.mnasnet:MnasNetBlock",
@@ -53,16 +53,18 @@ BLOCKS = {
 
 
 def block_maker(family: str) -> Callable[[Space], FeatureBlock] | None:
-    """What makes the feature block of an architecture family, or None if it has no block."""
-    made: Callable[[Space], FeatureBlock] | None
-    made = load_attribute(BLOCKS[family]).of if family in BLOCKS else load_plugin(GROUP, family)
-    return made
+    """The function that makes the block of an architecture family; None if there is no block."""
+    if family in BLOCKS:
+        built_in: Callable[[Space], FeatureBlock] = load_attribute(BLOCKS[family]).from_space
+        return built_in
+    plugin: Callable[[Space], FeatureBlock] | None = load_plugin(GROUP, family)
+    return plugin
 
 
 def make_block(family: str, space: Space) -> FeatureBlock:
     """The feature block of an architecture family in a space.
 
-    Raises SpecError for an unknown family, and where the space has no such architectures.
+    Raises SpecError for an unknown family, or if the space does not have such architectures.
     """
     maker = block_maker(family)
     if maker is None:

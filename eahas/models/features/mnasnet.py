@@ -1,4 +1,4 @@
-"""Features of MnasNets: fifteen of each of the seven blocks, and nine of the whole network."""
+"""Features of MnasNets: fifteen for each of the seven blocks, and nine for the whole network."""
 
 from __future__ import annotations
 
@@ -43,16 +43,16 @@ Row = tuple[float, ...]
 
 @dataclass(frozen=True)
 class MnasNetBlock:
-    """The features of MnasNets; nothing of them depends on the space."""
+    """The features of MnasNets; they do not depend on the space."""
 
     names: ClassVar[tuple[str, ...]] = NAMES
     replaces: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
-    def of(cls, space: Space) -> MnasNetBlock:
-        """The block of a space; SpecError unless it chooses MnasNet's blocks."""
+    def from_space(cls, space: Space) -> MnasNetBlock:
+        """The block of a space. Raises SpecError unless it has the parameters of MnasNets."""
         if not MNASNET.describes({p.name: p for p in space.parameters}):
-            raise SpecError(f"space {space.name} does not choose MnasNet's blocks")
+            raise SpecError(f"space {space.name} does not have the parameters of MnasNets")
         return cls()
 
     @cached_property
@@ -63,7 +63,7 @@ class MnasNetBlock:
         features: list[float] = []
         sums = [*stem_and_head(), 0.0, 0.0]
         for b in range(len(WIDTHS)):
-            of_block, costs = _of_block(b, *block_of(flat, b))
+            of_block, costs = _block_features(b, *block_of(flat, b))
             features += of_block
             sums = [total + cost for total, cost in zip(sums, costs, strict=True)]
         macs, parameters, acts, squeezed, layers = sums
@@ -77,10 +77,10 @@ class MnasNetBlock:
         features = np.empty((n, len(NAMES)))
         sums = np.tile(np.array([*stem_and_head(), 0.0, 0.0]), (n, 1))
         for b in range(len(WIDTHS)):
-            blocks, where = distinct_blocks(columns, b)
-            of_blocks, costs = zip(*(_of_block(b, *block) for block in blocks), strict=True)
-            features[:, b * len(OF_BLOCK) : (b + 1) * len(OF_BLOCK)] = np.array(of_blocks)[where]
-            sums += np.array(costs)[where]
+            blocks, inverse = distinct_blocks(columns, b)
+            of_blocks, costs = zip(*(_block_features(b, *block) for block in blocks), strict=True)
+            features[:, b * len(OF_BLOCK) : (b + 1) * len(OF_BLOCK)] = np.array(of_blocks)[inverse]
+            sums += np.array(costs)[inverse]
         macs, parameters, acts, squeezed, layers = sums.T
         logs = [np.log10(macs), np.log10(parameters), np.log10(acts)]
         plain = [macs / 1e8, parameters / 1e6, acts / 1e6, squeezed, layers, squeezed > 0]
@@ -89,7 +89,7 @@ class MnasNetBlock:
 
 
 @cache
-def _of_block(b: int, e: int, k: int, count: int, se: bool) -> tuple[Row, Row]:
+def _block_features(b: int, e: int, k: int, count: int, se: bool) -> tuple[Row, Row]:
     """The features of a block, and its `block_costs`."""
     costs = block_costs(b, e, k, count, se)
     macs, parameters, acts = costs[:3]

@@ -1,9 +1,9 @@
-"""Features of NAS-Bench-101 cells, equal for isomorphic ones.
+"""Features of NAS-Bench-101 cells. Isomorphic cells have equal features.
 
-They take the place of the encoding of the cell's 26 parameters, which differs between isomorphic
-configurations and holds vertices that are no part of the cell: the encoding of the canonical cell,
-then its size, how often each operation occurs, the longest path, and log10 of multiply-adds and of
-parameters.
+They replace the encoding of the 26 parameters of a cell. That encoding differs between isomorphic
+configurations, and it includes vertices that are not part of the cell. The features are the
+encoding of the canonical cell, its numbers of vertices and edges, the count of each operation, the
+lengths of paths, and log10 of multiply-adds and of parameters.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ MORE = (
 
 @dataclass(frozen=True)
 class NasBench101Block:
-    """The features of the cells in one network."""
+    """The features of the cells of one network."""
 
     names: ClassVar[tuple[str, ...]] = (*(f"canonical {name}" for name in NAMES), *MORE)
     replaces: ClassVar[tuple[str, ...]] = PARAMETERS
@@ -54,8 +54,8 @@ class NasBench101Block:
     network: Network
 
     @classmethod
-    def of(cls, space: Space) -> NasBench101Block:
-        """The block of a space; SpecError without a constraint of the kind nasbench101."""
+    def from_space(cls, space: Space) -> NasBench101Block:
+        """The block of a space. Raises SpecError unless it has a nasbench101 constraint."""
         if space.architecture != NASBENCH101:
             raise SpecError(f"space {space.name} has no nasbench101 constraint")
         return cls(network_of(space))
@@ -76,19 +76,19 @@ class NasBench101Block:
 
 
 def _sizes(cell: Cell) -> list[float]:
-    """Everything but encoding and complexity, of one cell."""
+    """The features of one cell other than the encoding and the complexity."""
     longest, most = [1] * len(cell.ops), [0] * len(cell.ops)
     for v in range(1, len(cell.ops)):
-        before = [u for u in range(v) if cell.matrix[u][v]]
-        longest[v] += max(longest[u] for u in before)
-        most[v] = cell.ops[v].startswith("conv") + max(most[u] for u in before)
+        predecessors = [u for u in range(v) if cell.matrix[u][v]]
+        longest[v] += max(longest[u] for u in predecessors)
+        most[v] = cell.ops[v].startswith("conv") + max(most[u] for u in predecessors)
     counts = [cell.ops.count(op) for op in OPERATIONS]
     edges = sum(map(sum, cell.matrix))
     return list(map(float, (len(cell.ops), edges, *counts, longest[-1], most[-1])))
 
 
 def _sizes_columns(columns: Mapping[str, np.ndarray]) -> np.ndarray:
-    """`_sizes` of the cells in columns: (n, 7)."""
+    """`_sizes` of n cells in columns: (n, 7)."""
     adjacency, labels = graph_columns(columns)
     present = labels.sum(axis=2)
     counts = labels[:, :, 1 : 1 + len(OPERATIONS)].sum(axis=1)

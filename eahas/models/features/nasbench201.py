@@ -1,8 +1,9 @@
-"""Features of NAS-Bench-201 cells, beside the one-hot operations that the encoding has already.
+"""Features of NAS-Bench-201 cells, in addition to the encoding with its one-hot operations.
 
-How often each operation occurs; how many edges, and how many of each operation, are live (on a path
-of operations other than `none` from input to output); how many paths are live, and the most and
-the fewest convolutions on one; log10 of multiply-adds and of parameters.
+A path from input to output is live if none of its operations is `none`, and an edge is live if it
+is on a live path. The features are the count of each operation, the number of live edges, in total
+and for each operation, the number of live paths, the largest and the smallest number of
+convolutions on a live path, and log10 of multiply-adds and of parameters.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ _WEIGHTS = len(OPERATIONS) ** np.arange(len(EDGES))[::-1]
 
 @dataclass(frozen=True)
 class NasBench201Block:
-    """The features of all 15,625 cells in one network, computed once and looked up."""
+    """The features of the cells of one network; those of all 15,625 cells are computed once."""
 
     names: ClassVar[tuple[str, ...]] = NAMES
     replaces: ClassVar[tuple[str, ...]] = ()
@@ -51,10 +52,10 @@ class NasBench201Block:
     network: Network
 
     @classmethod
-    def of(cls, space: Space) -> NasBench201Block:
-        """The block of a space; SpecError unless it has the six edges."""
+    def from_space(cls, space: Space) -> NasBench201Block:
+        """The block of a space. Raises SpecError unless it has the six edges as parameters."""
         if not NASBENCH201.describes({p.name: p for p in space.parameters}):
-            raise SpecError(f"space {space.name} does not choose the edges of NAS-Bench-201")
+            raise SpecError(f"space {space.name} does not have the edges of NAS-Bench-201")
         return cls(network_of(space))
 
     @cached_property
@@ -65,8 +66,8 @@ class NasBench201Block:
     def _rows(self) -> np.ndarray:
         """The features of every cell, in the order of `nasbench201.index`: (15625, len(NAMES))."""
         ops = np.array(list(product(range(len(OPERATIONS)), repeat=len(EDGES))))
-        words = np.array(OPERATIONS, dtype=object)
-        columns = {name: words[ops[:, at]] for at, name in enumerate(PARAMETERS)}
+        names = np.array(OPERATIONS, dtype=object)
+        columns = {name: names[ops[:, edge]] for edge, name in enumerate(PARAMETERS)}
         costs = np.log10(np.stack(complexity_columns(columns, self.network), axis=1))
         return np.concatenate([_counts(ops), costs], axis=1)
 
@@ -83,7 +84,7 @@ class NasBench201Block:
 
 
 def _counts(ops: np.ndarray) -> np.ndarray:
-    """All features but the complexity, of operations by position: (n, 6) to (n, 13)."""
+    """The features (n, 13) other than the complexity, from indices of operations (n, 6)."""
     on_path = np.array([[edge in path for edge in EDGES] for path in PATHS])
     path_live = ~((ops == NONE)[:, None] & on_path).any(axis=2)  # (n, paths)
     live = (path_live[:, :, None] & on_path).any(axis=1)  # (n, edges)

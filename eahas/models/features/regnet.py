@@ -1,9 +1,9 @@
-"""Features of RegNets: their stages, and what the whole network costs.
+"""Features of RegNets: the properties of the stages, and the complexity of the network.
 
-For each stage up to the most that the space allows: log2 of the width, the depth, log2 of the group
-width; whether the group width is 1, 2, 4, 8 or 16, and whether the width is a multiple of 16 and of
-32; zeros for a stage that a network does not have. Then log10 of multiply-adds, parameters and
-activations.
+There are ten features for each stage, up to the largest number of stages of the space: log2 of the
+width, the depth, log2 of the group width, whether the group width is 1, 2, 4, 8 or 16, and whether
+the width is a multiple of 16 and of 32. They are 0 for a stage that a network does not have. The
+last three features are log10 of multiply-adds, parameters and activations.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from eahas.space.space import Space
 
 MAX_STAGES = 1000
 COMPLEXITIES = ("flops", "params", "acts")
-# What kernels are written for: time and energy jump where a convolution meets one of these.
+# GPU kernels are optimised for these widths, so time and energy change abruptly there.
 GROUP_WIDTHS, WIDTH_MULTIPLES = (1, 2, 4, 8, 16), (16, 32)
 PER_STAGE = 3 + len(GROUP_WIDTHS) + len(WIDTH_MULTIPLES)
 
 
 @dataclass(frozen=True)
 class RegNetBlock:
-    """The features of RegNets of at most `max_stages` stages."""
+    """The features of RegNets with at most `max_stages` stages."""
 
     replaces: ClassVar[tuple[str, ...]] = ()
 
@@ -44,17 +44,18 @@ class RegNetBlock:
     max_stages: int
 
     @classmethod
-    def of(cls, space: Space) -> RegNetBlock:
-        """The block of a space. Raises SpecError without a regnet constraint, or with absurdly
-        many stages.
+    def from_space(cls, space: Space) -> RegNetBlock:
+        """The block of a space.
+
+        Raises SpecError if it has no regnet constraint, or one with more than MAX_STAGES stages.
         """
         for constraint in space.constraints:
             if isinstance(constraint, RegNetConstraint):
-                most = constraint.num_stages[1]
-                if most > MAX_STAGES:
-                    raise SpecError(f"a RegNet of {most} stages; allowed: {MAX_STAGES}")
-                return cls(constraint.facts, most)
-        raise SpecError(f"space {space.name} has no regnet constraint to derive features from")
+                max_stages = constraint.num_stages[1]
+                if max_stages > MAX_STAGES:
+                    raise SpecError(f"a RegNet of {max_stages} stages; allowed: {MAX_STAGES}")
+                return cls(constraint.facts, max_stages)
+        raise SpecError(f"space {space.name} has no regnet constraint")
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -77,7 +78,7 @@ class RegNetBlock:
         for width, depth, group in zip(
             stages.widths, stages.depths, stages.group_widths, strict=True
         ):
-            features += _of_stage(width, depth, group)
+            features += _stage_features(width, depth, group)
         features += [0.0] * (PER_STAGE * (self.max_stages - stages.count))
         features += map(math.log10, complexity(stages, self.facts))
         return features
@@ -87,18 +88,18 @@ class RegNetBlock:
         present = stages.depths > 0
         width = np.where(present, stages.widths, 1.0)
         group = np.where(present, stages.group_widths, 1.0)
-        seen = [np.log2(width), stages.depths, np.log2(group)]
-        seen += [present & (group == g) for g in GROUP_WIDTHS]
-        seen += [present & (width % m == 0) for m in WIDTH_MULTIPLES]
+        properties = [np.log2(width), stages.depths, np.log2(group)]
+        properties += [present & (group == g) for g in GROUP_WIDTHS]
+        properties += [present & (width % m == 0) for m in WIDTH_MULTIPLES]
         per_stage = np.zeros((len(width), PER_STAGE * self.max_stages))
         used = PER_STAGE * width.shape[1]
-        per_stage[:, :used] = np.stack(seen, axis=2).reshape(len(width), used)
+        per_stage[:, :used] = np.stack(properties, axis=2).reshape(len(width), used)
         whole = np.log10(np.stack(complexity_columns(stages, self.facts), axis=1))
         return np.concatenate([per_stage, whole], axis=1)
 
 
-@lru_cache(maxsize=4096)  # widths are multiples of 8, so the same stages come again and again
-def _of_stage(width: int, depth: int, group: int) -> tuple[float, ...]:
+@lru_cache(maxsize=4096)  # widths are multiples of 8, so the same stages often recur
+def _stage_features(width: int, depth: int, group: int) -> tuple[float, ...]:
     """The features of one stage of a RegNet."""
     return (
         *(math.log2(width), float(depth), math.log2(group)),

@@ -28,11 +28,11 @@ from eahas.models.regressors.trees import TREES as TREES
 from eahas.models.regressors.trees import TreeEnsemble as TreeEnsemble
 from eahas.models.regressors.trees import trees_from_tensors
 
-MAX_DEPTH = 4  # of regressors inside regressors
+MAX_DEPTH = 4  # of nested compositions
 
 
 class Regressor(Protocol):
-    """An ensemble of M members that maps features to outputs."""
+    """A fitted ensemble of M members that maps features to outputs."""
 
     @property
     def members(self) -> int: ...
@@ -47,10 +47,10 @@ class Regressor(Protocol):
         """Outputs of every member for n rows of features (n, F): shape (M, n, outputs)."""
 
     def described(self) -> dict[str, Any]:
-        """The entry in a manifest: `kind`, and the entries of parts."""
+        """The entry in a manifest: the `kind`, and for a composition the entries of its parts."""
 
     def tensors(self) -> dict[str, np.ndarray]:
-        """The arrays by the names they have in a checkpoint."""
+        """The arrays by their names in a checkpoint."""
 
 
 _SINGLE: dict[str, Callable[..., Regressor]] = {
@@ -66,13 +66,13 @@ def regressor_from_tensors(
 ) -> Regressor:
     """The regressor that a manifest describes and a checkpoint holds.
 
-    `depth` counts the regressors around it, `prefix` stands before the arrays' names in the file.
-    Raises CheckpointError where description and arrays do not fit together.
+    `depth` is the number of compositions that contain the regressor. In the file, `prefix` precedes
+    the names of the arrays. Raises CheckpointError if the description and the arrays do not match.
     """
     if not isinstance(described, Mapping) or depth > MAX_DEPTH:
         raise CheckpointError(
-            f"the manifest describes no regressor: {shown(described)}; allowed: an object with its "
-            f"kind, and regressors inside regressors at most {MAX_DEPTH} deep"
+            f"the manifest describes no regressor: {shown(described)}; allowed: an object with a "
+            f"`kind`, and compositions of regressors at most {MAX_DEPTH} deep"
         )
     kind = described.get("kind")
     if isinstance(kind, str) and kind in _SINGLE:
@@ -84,10 +84,10 @@ def regressor_from_tensors(
         raise CheckpointError(
             f"the parts of a {kind} regressor are {shown(parts)}; allowed: a list of regressors"
         )
-    shares = tensors_of_parts(tensors, len(parts), prefix)
+    arrays_of_parts = tensors_of_parts(tensors, len(parts), prefix)
     return _PARTS[kind](
         tuple(
-            regressor_from_tensors(part, share, depth + 1, f"{prefix}{number}.")
-            for number, (part, share) in enumerate(zip(parts, shares, strict=True))
+            regressor_from_tensors(part, arrays, depth + 1, f"{prefix}{number}.")
+            for number, (part, arrays) in enumerate(zip(parts, arrays_of_parts, strict=True))
         )
     )

@@ -1,4 +1,4 @@
-"""Regressors composed of others: outputs side by side, or members pooled."""
+"""Compositions of regressors: they concatenate either the outputs or the members."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ JOINED, POOLED = "joined", "pooled"
 
 @dataclass(frozen=True, eq=False)
 class _Parts(SingleRowMixin):
-    """The common part of both compositions."""
+    """The base class of both compositions."""
 
     parts: tuple[Regressor, ...]
     kind: ClassVar[str]
@@ -40,7 +40,7 @@ class _Parts(SingleRowMixin):
 
 
 class Joined(_Parts):
-    """Outputs side by side. A part of one member serves every member of the others."""
+    """Concatenates outputs. A part with a single member is combined with every other member."""
 
     kind = JOINED
 
@@ -61,7 +61,7 @@ class Joined(_Parts):
 
 
 class Pooled(_Parts):
-    """Members together: regressors of the same outputs as one ensemble."""
+    """Concatenates the members of regressors with the same outputs."""
 
     kind = POOLED
 
@@ -78,18 +78,21 @@ class Pooled(_Parts):
 
 
 def joined(parts: tuple[Regressor, ...]) -> Joined:
-    """CheckpointError where the members of the parts do not fit together."""
-    whole = Joined(parts)
-    if any(part.members not in (1, whole.members) for part in parts):
-        raise _differing(parts, "members", f"1 or {whole.members} of them")
+    """The parts with concatenated outputs.
+
+    Raises CheckpointError if the numbers of members do not match, or if the inputs differ.
+    """
+    composition = Joined(parts)
+    if any(part.members not in (1, composition.members) for part in parts):
+        raise _mismatch(parts, "members", f"1 or {composition.members} of them")
     _check_inputs(parts)
-    return whole
+    return composition
 
 
 def pooled(parts: tuple[Regressor, ...]) -> Pooled:
-    """CheckpointError where the outputs of the parts differ."""
+    """The parts with concatenated members; CheckpointError if their inputs or outputs differ."""
     if len({part.outputs for part in parts}) > 1:
-        raise _differing(parts, "outputs", "the same number of them")
+        raise _mismatch(parts, "outputs", "the same number of them")
     _check_inputs(parts)
     return Pooled(parts)
 
@@ -97,24 +100,24 @@ def pooled(parts: tuple[Regressor, ...]) -> Pooled:
 def tensors_of_parts(
     tensors: Mapping[str, np.ndarray], count: int, prefix: str = ""
 ) -> list[dict[str, np.ndarray]]:
-    """Each part's own arrays, by their names without the part's number."""
-    shares: list[dict[str, np.ndarray]] = [{} for _ in range(count)]
+    """The arrays of each part, by their names without the number of the part."""
+    arrays_of_parts: list[dict[str, np.ndarray]] = [{} for _ in range(count)]
     for name, array in tensors.items():
-        number, dot, own = name.partition(".")
+        number, dot, name_in_part = name.partition(".")
         if not dot or not number.isdecimal() or int(number) >= count:
             raise CheckpointError(
                 f"array {prefix + name!r} belongs to no part; allowed: names that start with "
                 f"{prefix}0. to {prefix}{count - 1}."
             )
-        shares[int(number)][own] = array
-    return shares
+        arrays_of_parts[int(number)][name_in_part] = array
+    return arrays_of_parts
 
 
 def _check_inputs(parts: Sequence[Regressor]) -> None:
     if len({part.inputs for part in parts}) > 1:
-        raise _differing(parts, "inputs", "the same number of them")
+        raise _mismatch(parts, "inputs", "the same number of them")
 
 
-def _differing(parts: Sequence[Regressor], size: str, allowed: str) -> CheckpointError:
+def _mismatch(parts: Sequence[Regressor], size: str, allowed: str) -> CheckpointError:
     given = ", ".join(str(getattr(part, size)) for part in parts)
     return CheckpointError(f"the parts of the regressor have {given} {size}; allowed: {allowed}")

@@ -19,10 +19,16 @@ MAX_ABS = 1e30
 LIMITED = Bounds(-MAX_ABS, MAX_ABS)
 ARRAYS = (
     ArraySpec("center", "float64", ("inputs",), "subtracted from the features", LIMITED),
-    ArraySpec("rate", "float64", ("inputs",), "what the differences are multiplied by", LIMITED),
-    ArraySpec("support", "float64", ("vectors", "inputs"), "support vectors, scaled", LIMITED),
-    ArraySpec("coefficient", "float64", ("vectors", "outputs"), "their coefficients", LIMITED),
-    ArraySpec("intercept", "float64", ("outputs",), "added to the sum", LIMITED),
+    ArraySpec("rate", "float64", ("inputs",), "factors on the centered features", LIMITED),
+    ArraySpec("support", "float64", ("vectors", "inputs"), "scaled support vectors", LIMITED),
+    ArraySpec(
+        "coefficient",
+        "float64",
+        ("vectors", "outputs"),
+        "coefficients of the support vectors",
+        LIMITED,
+    ),
+    ArraySpec("intercept", "float64", ("outputs",), "added to the sum of kernels", LIMITED),
 )
 
 
@@ -30,12 +36,14 @@ ARRAYS = (
 class KernelMachine(SingleRowMixin):
     """sum_s coefficient_s * exp(-|z - support_s|^2) + intercept, z = (x - center) * rate.
 
-    A Gaussian kernel whose width, one a feature, stands in `rate`; one member.
+    A weighted sum of Gaussian kernels. `rate` contains the inverse width of the kernel along each
+    feature. There is one member.
 
     Attributes:
-        center, rate (F,): how features are scaled.
-        support (S, F): scaled features of the runs that count.
-        coefficient (S, outputs), intercept (outputs,): what they contribute.
+        center, rate (F,): the scaling of the features.
+        support (S, F): the support vectors, which are scaled features of training runs.
+        coefficient (S, outputs): the coefficients of the support vectors.
+        intercept (outputs,): added to the weighted sum.
     """
 
     center: np.ndarray
@@ -67,11 +75,11 @@ class KernelMachine(SingleRowMixin):
         for start in range(0, len(x), step):
             rows = slice(start, start + step)
             z = (x[rows] - self.center) * self.rate
-            distance = (
+            squared_distance = (
                 (z * z).sum(axis=1)[:, None] + self._squares - 2.0 * product(z, self.support.T)
             )
-            near = np.exp(-np.maximum(distance, 0.0))
-            out[0, rows] = product(near, self.coefficient) + self.intercept
+            kernel = np.exp(-np.maximum(squared_distance, 0.0))
+            out[0, rows] = product(kernel, self.coefficient) + self.intercept
         return out
 
     def described(self) -> dict[str, Any]:
@@ -82,9 +90,9 @@ class KernelMachine(SingleRowMixin):
 
 
 def kernel_from_tensors(tensors: Mapping[str, np.ndarray], *, prefix: str = "") -> KernelMachine:
-    """The machine of a checkpoint's arrays; `prefix` stands before their names in the file.
+    """The machine with the arrays of a checkpoint. In the file, `prefix` precedes their names.
 
-    Raises CheckpointError where they do not fit `ARRAYS`.
+    Raises CheckpointError if the arrays do not match `ARRAYS`.
     """
     check_arrays(tensors, ARRAYS, prefix=prefix)
     return KernelMachine(**tensors)

@@ -1,4 +1,4 @@
-"""An ensemble of small networks as arrays: the members are an axis, numpy is all it needs."""
+"""An ensemble of small networks as stacked arrays with an axis of members; it needs only numpy."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from eahas.errors import CheckpointError
 from eahas.models.blocks import product
 
 MLP = "mlp"
-ROW_BLOCK = 512  # keeps the hidden layers of a long list inside the processor's cache
-MAX_FEATURE = 1e4  # codes are in 0..1, logarithms below 1100, depths at most 1000
-MAX_SUM = 1e37  # a thirtieth of what float32 holds
+ROW_BLOCK = 512  # rows at once, so that the hidden layers fit into the cache of a core
+MAX_FEATURE = 1e4  # encodings are in 0..1, logarithms below 1100, depths at most 1000
+MAX_SUM = 1e37  # a thirtieth of the largest float32
 ARRAYS = (
     ArraySpec(
         "weight.k",
         "float32",
         ("members", "width k", "width k+1"),
         "weights of layer k = 0, 1, ... of each member; width 0 is the number of inputs, the last "
-        "width that of outputs",
+        "width the number of outputs",
         FINITE,
     ),
-    ArraySpec("bias.k", "float32", ("members", "width k+1"), "added by layer k", FINITE),
+    ArraySpec("bias.k", "float32", ("members", "width k+1"), "biases of layer k", FINITE),
 )
 
 
 @dataclass(frozen=True, eq=False)
 class MlpEnsemble:
-    """M networks of one shape: ReLU between layers, none after the last.
+    """M networks with the same layer widths, with ReLU after every layer but the last.
 
     `weights[k]` is (M, inputs, outputs), `biases[k]` is (M, outputs), both float32.
     """
@@ -54,9 +54,9 @@ class MlpEnsemble:
 
     @cached_property
     def _first(self) -> tuple[np.ndarray, np.ndarray]:
-        """The first layers side by side, (inputs, M * hidden): one product serves all members."""
-        side_by_side = np.concatenate(list(self.weights[0]), axis=1)
-        return np.ascontiguousarray(side_by_side), self.biases[0].reshape(-1)
+        """The first layers of all members as one matrix (inputs, M * width) and one bias vector."""
+        weight = np.concatenate(list(self.weights[0]), axis=1)
+        return np.ascontiguousarray(weight), self.biases[0].reshape(-1)
 
     def one(self, x: np.ndarray) -> np.ndarray:
         """Outputs of every member for one row of features (F,): shape (M, outputs)."""
@@ -104,7 +104,10 @@ class MlpEnsemble:
 
 
 def layer_specs(layers: int) -> list[ArraySpec]:
-    """`ARRAYS` of networks of so many layers; their ends are `inputs` and `outputs` wide."""
+    """The array specs of networks with `layers` layers, from `ARRAYS`.
+
+    The first width has the name `inputs`, the last width `outputs`.
+    """
     widths = ["inputs", *(f"width {k}" for k in range(1, layers)), "outputs"]
     specs = []
     for k in range(layers):
@@ -122,28 +125,28 @@ def mlp_from_tensors(
     dims: Mapping[str, int] | None = None,
     prefix: str = "",
 ) -> MlpEnsemble:
-    """The ensemble of a checkpoint's arrays.
+    """The ensemble with the arrays of a checkpoint.
 
-    `dims` are the numbers of `members`, `inputs` and `outputs` that are needed; `prefix` stands
-    before the arrays' names in the file. Raises CheckpointError where the arrays do not fit
-    `ARRAYS`, and where some input up to `largest` would lead beyond what float32 holds.
+    `dims` are the required numbers of `members`, `inputs` and `outputs`. In the file, `prefix`
+    precedes the names of the arrays. Raises CheckpointError if the arrays do not match `ARRAYS`, or
+    if inputs with absolute values up to `largest` could overflow float32.
     """
     layers = max(1, sum(name.startswith("weight.") for name in tensors))
     check_arrays(tensors, layer_specs(layers), dims, prefix)
     weights = tuple(np.ascontiguousarray(tensors[f"weight.{k}"]) for k in range(layers))
     biases = tuple(np.ascontiguousarray(tensors[f"bias.{k}"]) for k in range(layers))
-    _check_reach(weights, biases, largest, prefix)
+    _check_overflow(weights, biases, largest, prefix)
     return MlpEnsemble(weights, biases)
 
 
-def _check_reach(
+def _check_overflow(
     weights: Sequence[np.ndarray], biases: Sequence[np.ndarray], largest: float, prefix: str
 ) -> None:
-    """No sum inside the network may overflow, whichever of its terms have the same sign."""
-    reach = np.full((len(biases[0]), weights[0].shape[1]), largest)
+    """Raise CheckpointError if a sum in a network could overflow, for any signs of its terms."""
+    bound = np.full((len(biases[0]), weights[0].shape[1]), largest)
     for k, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
-        reach = np.matmul(reach[:, None], np.abs(weight))[:, 0] + np.abs(bias)
-        if reach.max() > MAX_SUM:
+        bound = np.matmul(bound[:, None], np.abs(weight))[:, 0] + np.abs(bias)
+        if bound.max() > MAX_SUM:
             raise CheckpointError(
                 f"arrays '{prefix}weight.{k}' and '{prefix}bias.{k}' are so large that sums "
                 f"overflow; allowed: sums up to {MAX_SUM:g} of inputs up to {largest:g}"

@@ -1,4 +1,4 @@
-"""The evaluation of a single row, derived from that of many rows."""
+"""A mixin that evaluates a single row as a list with one row."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import numpy as np
 
 
 class SingleRowMixin(ABC):
-    """Defines `one` by `many`.
+    """Implements `one` with `many`.
 
-    For regressors that a separate implementation for a single row would not make faster, such as
-    trees and kernel machines.
+    Trees and kernel machines use it, because a separate implementation of `one` would not be
+    faster.
     """
 
     @abstractmethod

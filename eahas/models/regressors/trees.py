@@ -1,8 +1,8 @@
-"""Forests and boosted trees as arrays, whichever library grew them.
+"""Forests and boosted trees as arrays, independent of the library that fitted them.
 
-All nodes of all trees stand in one row. A node sends a run to its first child where the feature is
-below the threshold, else to its second; a leaf sends every run to itself, so that every tree may be
-descended by the same number of steps.
+The arrays contain the nodes of all trees. A run continues from a node to the first child if its
+feature is below the threshold of the node, and to the second child if not. A leaf is its own child.
+All trees can therefore be traversed with the same number of steps.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from eahas.errors import CheckpointError
 from eahas.models.regressors.single_row import SingleRowMixin
 
 TREES = "trees"
-PATHS_AT_ONCE = 200_000  # runs times trees: keeps the work arrays inside the processor's cache
+PATHS_AT_ONCE = 200_000  # runs x trees in a block; its work arrays fit into the cache of a core
 MAX_VALUE = 1e30
 TREE_COUNT = Dim("trees", low=0)
 NODE = Bounds(0, below="nodes")
@@ -28,41 +28,41 @@ ARRAYS = (
         "feature",
         "int32",
         ("nodes",),
-        "the feature that a node compares; of a leaf 0",
+        "the index of the feature that a node compares; 0 for a leaf",
         Bounds(0, below="inputs"),
     ),
     ArraySpec(
         "threshold",
         "float64",
         ("nodes",),
-        "what it is compared with; of a leaf infinity",
+        "the threshold for the feature; infinity for a leaf",
         Bounds(finite=False),
     ),
     ArraySpec(
         "children",
         "int32",
         ("nodes", 2),
-        "the next node if the feature is below the threshold, and if not; both stand later in the "
-        "array, or are the node itself, which then is a leaf",
+        "the next node if the feature is below the threshold, and the next node if not; both have "
+        "higher indices than the node; a leaf is its own child",
         NODE,
     ),
     ArraySpec(
         "value",
         "float32",
         ("nodes",),
-        "what a leaf adds; of another node 0",
+        "the value that a leaf adds; 0 for an inner node",
         Bounds(-MAX_VALUE, MAX_VALUE),
     ),
-    ArraySpec("root", "int32", (TREE_COUNT,), "the first node of each tree", NODE),
+    ArraySpec("root", "int32", (TREE_COUNT,), "the index of the first node of each tree", NODE),
     ArraySpec(
         "slot",
         "int32",
         (TREE_COUNT,),
-        "where each tree adds: member * outputs + output",
+        "the member and output that each tree adds to: member * outputs + output",
         Bounds(0, below="members * outputs"),
     ),
     ArraySpec(
-        "base", "float64", ("members", "outputs"), "what the values of the trees add to", FINITE
+        "base", "float64", ("members", "outputs"), "the value before the trees are added", FINITE
     ),
     ArraySpec("inputs", "int32", (1,), "the number of features", Bounds(1), binds="inputs"),
 )
@@ -70,16 +70,16 @@ ARRAYS = (
 
 @dataclass(frozen=True, eq=False)
 class TreeEnsemble(SingleRowMixin):
-    """T trees of N nodes in all. Features are compared in single precision.
+    """T trees with N nodes in total. Features are compared in single precision.
 
     Attributes:
-        feature (N,): the feature that a node compares; 0 for a leaf.
-        threshold (N,): what it is compared with; infinity for a leaf.
-        children (N, 2): the next nodes; a leaf is its own child.
-        value (N,): what a leaf adds; 0 for an inner node.
-        root (T,): the first node of each tree.
-        slot (T,): where a tree adds its value: member * outputs + output.
-        base (M, outputs): what the trees are added to.
+        feature (N,): the index of the feature that a node compares; 0 for a leaf.
+        threshold (N,): the threshold for the feature; infinity for a leaf.
+        children (N, 2): the next nodes, below the threshold and otherwise; a leaf is its own child.
+        value (N,): the value that a leaf adds; 0 for an inner node.
+        root (T,): the index of the first node of each tree.
+        slot (T,): the member and output that a tree adds to: member * outputs + output.
+        base (M, outputs): the values before the trees are added.
         inputs: the number of features.
     """
 
@@ -102,10 +102,10 @@ class TreeEnsemble(SingleRowMixin):
 
     @cached_property
     def _depth(self) -> int:
-        """Steps from a root to the lowest leaf."""
-        depth, at = 0, np.unique(self.root)
-        while len(inner := at[self.children[at, 0] != at]):
-            depth, at = depth + 1, np.unique(self.children[inner])
+        """The largest number of steps from a root to a leaf."""
+        depth, nodes = 0, np.unique(self.root)
+        while len(inner := nodes[self.children[nodes, 0] != nodes]):
+            depth, nodes = depth + 1, np.unique(self.children[inner])
         return depth
 
     @cached_property
@@ -113,7 +113,7 @@ class TreeEnsemble(SingleRowMixin):
         return np.ascontiguousarray(self.children.reshape(-1).astype(np.intp))
 
     def many(self, x: np.ndarray) -> np.ndarray:
-        x = _single(x)
+        x = x.astype(np.float32)
         out = np.empty((self.members, len(x), self.outputs))
         step = max(1, PATHS_AT_ONCE // max(1, len(self.root)))
         for start in range(0, len(x), step):
@@ -122,20 +122,20 @@ class TreeEnsemble(SingleRowMixin):
         return out
 
     def _leaves(self, x: np.ndarray) -> np.ndarray:
-        """The leaf (n, T) where each run ends in each tree."""
-        at = np.broadcast_to(self.root.astype(np.intp), (len(x), len(self.root)))
+        """The index (n, T) of the leaf that each run reaches in each tree."""
+        nodes = np.broadcast_to(self.root.astype(np.intp), (len(x), len(self.root)))
         rows = np.arange(len(x))[:, None]
         for _ in range(self._depth):
-            second = x[rows, self.feature[at]] >= self.threshold[at]
-            at = self._flat_children[2 * at + second]
-        return at
+            second = x[rows, self.feature[nodes]] >= self.threshold[nodes]
+            nodes = self._flat_children[2 * nodes + second]
+        return nodes
 
     def _sums(self, leaves: np.ndarray) -> np.ndarray:
-        """What the leaves (n, T) add up to: (M, n, outputs)."""
+        """The outputs (M, n, outputs): the sums of the values of the leaves (n, T)."""
         count, slots = len(leaves), self.base.size
-        into = np.arange(count)[:, None] * slots + self.slot
-        weights = self.value[leaves].ravel()
-        sums = np.bincount(into.ravel(), weights, minlength=count * slots)
+        bins = np.arange(count)[:, None] * slots + self.slot
+        values = self.value[leaves].ravel()
+        sums = np.bincount(bins.ravel(), values, minlength=count * slots)
         return sums.reshape(count, *self.base.shape).transpose(1, 0, 2) + self.base[:, None]
 
     def described(self) -> dict[str, Any]:
@@ -146,9 +146,9 @@ class TreeEnsemble(SingleRowMixin):
 
 
 def trees_from_tensors(tensors: Mapping[str, np.ndarray], *, prefix: str = "") -> TreeEnsemble:
-    """The trees of a checkpoint's arrays; `prefix` stands before their names in the file.
+    """The trees with the arrays of a checkpoint. In the file, `prefix` precedes their names.
 
-    Raises CheckpointError where they do not fit `ARRAYS`, or nodes do not form trees.
+    Raises CheckpointError if the arrays do not match `ARRAYS`, or if the nodes do not form trees.
     """
     sizes = check_arrays(tensors, ARRAYS, prefix=prefix)
     _check_children(tensors["children"], prefix)
@@ -157,16 +157,15 @@ def trees_from_tensors(tensors: Mapping[str, np.ndarray], *, prefix: str = "") -
 
 
 def _check_children(children: np.ndarray, prefix: str) -> None:
-    """A node that is no leaf has later nodes below it, so that each way ends at a leaf."""
+    """Raise CheckpointError unless each node is a leaf or its children have higher indices.
+
+    Every path then ends at a leaf.
+    """
     nodes = np.arange(len(children))[:, None]
-    fits = (children == nodes).all(axis=1) | (children > nodes).all(axis=1)
-    if not fits.all():
-        node = int(np.argmin(fits))
+    valid = (children == nodes).all(axis=1) | (children > nodes).all(axis=1)
+    if not valid.all():
+        node = int(np.argmin(valid))
         raise CheckpointError(
             f"array '{prefix}children' holds {children[node].tolist()} at index [{node}]; allowed: "
-            f"two later nodes, or twice {node} for a leaf"
+            f"two nodes with higher indices, or [{node}, {node}] for a leaf"
         )
-
-
-def _single(x: np.ndarray) -> np.ndarray:
-    return x.astype(np.float32)

@@ -21,19 +21,21 @@ MAX_DISTANCE = 9.0  # standard deviations; the probability beyond is below 1e-18
 
 @dataclass(frozen=True)
 class ErrorQuantiles:
-    """The interval of `reaches[k]` deviations to each side contains the probability LEVELS[k].
+    """The half-widths of central intervals, in predicted standard deviations.
 
-    Between the levels, the reach is a linear function of the reach of the normal distribution,
-    from 0 at level 0. Beyond the last level, its ratio to that of the normal distribution stays.
+    The interval of `reaches[k]` deviations to each side contains the probability LEVELS[k]. Between
+    two levels, the half-width ("reach") is linearly interpolated over the reach of the normal
+    distribution, starting with 0 at level 0. Above the last level, its ratio to the reach of the
+    normal distribution is constant.
     """
 
     reaches: tuple[float, ...]
 
     def reach(self, level: float) -> float:
-        """How many deviations the central interval of a level reaches to each side."""
-        return self._of_normal(normal_reach(level))
+        """The half-width of the central interval of a level, in predicted standard deviations."""
+        return self._from_normal_reach(normal_reach(level))
 
-    def _of_normal(self, normal: float) -> float:
+    def _from_normal_reach(self, normal: float) -> float:
         knots, reaches = _knots(), (0.0, *self.reaches)
         if normal >= knots[-1]:
             return reaches[-1] * normal / knots[-1]
@@ -47,23 +49,23 @@ class ErrorQuantiles:
         reach = np.interp(h, knots, reaches)
         reach = np.where(h > knots[-1], reaches[-1] * h / knots[-1], reach)
         density = np.exp(-0.5 * h**2)
-        density[0] *= 0.5  # it is shared with the other side
+        density[0] *= 0.5  # half of the cell at 0 belongs to the other side
         return math.sqrt(float((reach**2 * density).sum() / density.sum()))
 
 
 def normal_quantiles() -> ErrorQuantiles:
-    """The quantiles of errors that are normal with the predicted deviation."""
+    """The quantiles of normal errors whose standard deviation is the predicted one."""
     return ErrorQuantiles(tuple(map(normal_reach, LEVELS)))
 
 
 def normal_reach(level: float) -> float:
-    """How many standard deviations a central normal interval reaches to each side.
+    """The half-width of a central interval of the normal distribution, in standard deviations.
 
     Raises EahasError for a level outside (0, 1).
     """
     number = isinstance(level, Real) and not isinstance(level, bool)
     if not number or not 0 < level < 1:
-        raise EahasError(f"level={shown(level)}: allowed are probabilities between 0 and 1, as 0.9")
+        raise EahasError(f"level={shown(level)}; allowed: numbers between 0 and 1, such as 0.9")
     return _normal_reach(float(level))
 
 

@@ -17,15 +17,15 @@ Part = Callable[[Distribution], tuple[Array, ...]]
 
 
 class CurveListDistribution(Distribution):
-    """A `Distribution` of n curves that keeps no array.
+    """A `Distribution` of n curves that stores no arrays.
 
-    Each part is (n, longest), NaN past the end of each curve, and computed again at each use. The
-    memory holds the returned arrays and the work arrays of one block.
+    Each part has the shape (n, longest), padded with NaN, and is computed again at each use. Only
+    the returned arrays and the work arrays of one block are in memory.
 
     Attributes:
         shape: (n, longest).
-        blocks: iterates over all blocks: the rows of a block and the distribution of their curves,
-            which have one length.
+        blocks: a function that returns an iterator over all blocks. A block is its rows and the
+            distribution of the curves of these rows, which have the same length.
     """
 
     def __init__(

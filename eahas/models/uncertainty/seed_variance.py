@@ -17,13 +17,13 @@ Array = np.ndarray
 
 @dataclass(frozen=True, eq=False)
 class SeedVariance:
-    """The prior of one target: P positions, evenly from the first epoch to the last, with K knots.
+    """The prior of one target: P positions, with equal steps from the first epoch to the last.
 
     Attributes:
-        location (P, K): means on the transformed scale, increasing in each row.
-        deviation (P, K): the usual standard deviation between seeds at these means. Its logarithm
-            is interpolated linearly between knots and between positions. Without knots it is
-            unknown.
+        location (P, K): K knots per position: means on the transformed scale, increasing in each
+            row.
+        deviation (P, K): the prior standard deviation between seeds at these means. Its logarithm
+            is interpolated linearly between knots and between positions. With K = 0 it is unknown.
         weight: the degrees of freedom of the prior.
     """
 
@@ -32,45 +32,45 @@ class SeedVariance:
     weight: float
 
     def at(self, location: Array) -> Array:
-        """The prior deviation (n, E) of configurations with these means (n, E); NaN: unknown."""
-        found = np.full(location.shape, np.nan)
-        places, epochs = len(self.location), location.shape[1]
+        """The prior deviation (n, E) of configurations with these means (n, E); NaN if unknown."""
+        deviation = np.full(location.shape, np.nan)
+        positions, epochs = len(self.location), location.shape[1]
         if not self.location.shape[1]:
-            return found
+            return deviation
         logs = np.log(self.deviation)
 
-        def of(position: int, means: Array) -> Array:
+        def log_deviation(position: int, means: Array) -> Array:
             return np.interp(means, self.location[position], logs[position])
 
-        for epoch, place in enumerate(np.linspace(0.0, places - 1.0, epochs)):
-            low = min(int(place), max(places - 2, 0))
-            share, means = place - low, location[:, epoch]
-            log = (1.0 - share) * of(low, means)
+        for epoch, position in enumerate(np.linspace(0.0, positions - 1.0, epochs)):
+            low = min(int(position), max(positions - 2, 0))
+            share, means = position - low, location[:, epoch]
+            log = (1.0 - share) * log_deviation(low, means)
             if share:
-                log += share * of(low + 1, means)
-            found[:, epoch] = np.exp(log)
-        return np.where(np.isfinite(location), found, np.nan)
+                log += share * log_deviation(low + 1, means)
+            deviation[:, epoch] = np.exp(log)
+        return np.where(np.isfinite(location), deviation, np.nan)
 
     def shrunk(self, mean: Array, squares: Array, count: Array, epochs: Array) -> Array:
         """The shrunken deviations (n, longest) between seeds of runs with `epochs` (n,) epochs.
 
-        `mean`, `squares` and `count` are those of `moments`. NaN past each end, and where the
-        deviation is unknown.
+        `mean`, `squares` and `count` are the results of `moments`. The deviation is NaN after the
+        end of a run and where it is unknown.
         """
-        found = np.full(mean.shape, np.nan)
+        deviation = np.full(mean.shape, np.nan)
         for length in np.unique(epochs).tolist():
             rows = np.flatnonzero(epochs == length)
             part = np.ix_(rows, np.arange(length))
-            own = np.maximum(count[part] - 1, 0)
+            degrees = np.maximum(count[part] - 1, 0)
             variance = self.weight * self.at(mean[part]) ** 2 + squares[part]
-            found[part] = np.sqrt(variance / (self.weight + own))
-        return found
+            deviation[part] = np.sqrt(variance / (self.weight + degrees))
+        return deviation
 
 
 def moments(values: Array) -> tuple[Array, Array, Array]:
-    """Mean, sum of squared deviations, and count of the known values of (n, S, E): each (n, E).
+    """Mean, sum of squared deviations and count of the known values of (n, S, E), each (n, E).
 
-    Without a known value the mean is NaN.
+    A value is known if it is finite. The mean is NaN if no value is known.
     """
     known = np.isfinite(values)
     count = known.sum(axis=1)

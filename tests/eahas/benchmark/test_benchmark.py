@@ -75,8 +75,8 @@ def test_bad_configurations_are_refused_with_what_is_wrong(bench) -> None:
     missing = {k: v for k, v in config.items() if k != "units"}
     for given, why in (
         (missing, "units is missing"),
-        ({**config, "extra": 1}, "'extra' is no parameter of space own"),
-        ({**missing, "unit": 5}, "'unit' is no parameter .*did you mean 'units'"),
+        ({**config, "extra": 1}, "'extra' is not a parameter of space own"),
+        ({**missing, "unit": 5}, "'unit' is not a parameter .*did you mean 'units'"),
         ({**config, "units": float("nan")}, "units=nan is not finite"),
         ({**config, "epochs": 4}, "epochs=4 is not allowed; allowed: one of 1, 3, 12"),
         (api.load_benchmark("regnet-digits").space.sample(seed=0), "another space"),

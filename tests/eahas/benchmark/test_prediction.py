@@ -275,7 +275,7 @@ def test_reserved_names_are_frozen(own_spec) -> None:
     ) == RESERVED
     for name in RESERVED:
         with pytest.raises(
-            SpecError, match=f"targets: {name} is (what a prediction has|also another)"
+            SpecError, match=f"targets: {name} is already|targets: {name} is also another"
         ):
             own_spec(targets={"scalars": {name: {"unit": "s"}}})
 

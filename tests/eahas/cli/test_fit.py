@@ -139,7 +139,7 @@ def test_evaluate_recomputes_what_the_manifest_says(eahas, bench):
 def test_evaluate_judges_on_other_records_too(eahas, refused, bench, toy):
     own = eahas("evaluate", bench, "--resamples", 30)
     other = eahas("evaluate", bench, "--resamples", 30, "--records", toy / "records.parquet")
-    assert "which the fit never saw" in own[1]
+    assert "to which nothing was fitted" in own[1]
     assert "of other records" in other[1]
     assert own[1].splitlines()[2:] == other[1].splitlines()[2:]
     assert "does not exist" in refused("evaluate", bench, "--records", "nowhere.parquet")

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
 from eahas.models.curves.codecs import BezierCodec
 from eahas.models.heads import CurveHead, ScalarHead
-from eahas.models.posterior import CURVE_BLOCK, CurveListSummary, MemberSummary, summarise
+from eahas.models.posterior import (
+    CURVE_BLOCK,
+    CurveListSummary,
+    EnsemblePosterior,
+    MemberSummary,
+    summarise,
+)
+from eahas.models.uncertainty.error_quantiles import normal_quantiles
+from eahas.models.uncertainty.list_distribution import CurveListDistribution
 from eahas.models.uncertainty.seed_noise import head_seed_noise
 from eahas.spec.targets import KNOWN_TARGETS, Target
 
@@ -73,6 +83,56 @@ def test_a_list_of_curves_is_the_single_ones_padded(epochs, curve_noise) -> None
             row = getattr(many, part)[..., k, :, :]
             np.testing.assert_allclose(row[..., :e], getattr(one, part), rtol=1e-6)
             assert np.isnan(row[..., e:]).all()
+
+
+PARTS = ("location", "epistemic", "aleatoric", "scale", "value", "std")
+PARTS += ("epistemic_std", "aleatoric_std")
+
+
+def posterior(out: np.ndarray, epochs: list[int], noise) -> EnsemblePosterior:
+    """Of a list of curves; the query itself plays no part in a mean or a distribution."""
+    summary = summarise(CURVES, noise, CURVE_INFLATION, out, np.array(epochs))
+    index = {target.name: (k, target) for k, target in enumerate(CURVES.curves)}
+    return EnsemblePosterior(None, summary, index, (normal_quantiles(),) * 2, "some")
+
+
+@pytest.mark.parametrize("epochs", [[5], [1, 7, 3, 7], [4] * (CURVE_BLOCK + 3)])
+@pytest.mark.parametrize("target", ["train", "valid"])
+def test_a_long_list_has_the_distributions_of_a_short_one(
+    epochs, target, curve_noise, monkeypatch
+) -> None:
+    out = outputs(CURVES, 3, len(epochs))
+    short = posterior(out, epochs, curve_noise)
+    kept = short.distribution(target)
+    monkeypatch.setattr("eahas.models.posterior.MAX_KEPT", 0)
+    long = posterior(out, epochs, curve_noise)
+    blockwise = long.distribution(target)
+    assert not isinstance(kept, CurveListDistribution)
+    assert isinstance(blockwise, CurveListDistribution)
+    for name in ("target", "error_quantiles", "log"):
+        assert getattr(blockwise, name) == getattr(kept, name)
+    for part in PARTS:
+        expected = getattr(kept, part)
+        assert expected.shape == (len(epochs), max(epochs))
+        np.testing.assert_allclose(getattr(blockwise, part), expected, rtol=1e-12)
+    np.testing.assert_allclose(blockwise.interval(0.7), kept.interval(0.7), rtol=1e-12)
+    np.testing.assert_allclose(long.mean(target), short.mean(target), rtol=1e-12)
+    assert not {"location", "_deviations"} & set(vars(long.summary))
+
+
+def test_an_interval_of_a_long_list_needs_little_memory(curve_noise, monkeypatch) -> None:
+    """Beside the interval only blocks are in memory, not the curves of all targets and members."""
+    monkeypatch.setattr("eahas.models.posterior.MAX_KEPT", 0)
+    count, epochs = 4 * CURVE_BLOCK, 200
+    long = posterior(outputs(CURVES, 3, count), [epochs] * count, curve_noise)
+    tracemalloc.start()
+    low, high = long.distribution("valid").interval(0.9)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    work = 16 * 3 * CURVE_BLOCK * 2 * epochs * 8  # a few arrays of the members of one block
+    assert low.shape == high.shape == (count, epochs)
+    assert peak < low.nbytes + high.nbytes + work
+    assert work < 8 * 3 * count * 2 * epochs * 8  # less than a few arrays of all members
 
 
 def test_a_list_of_scalars_is_the_single_ones(scalar_noise) -> None:

@@ -68,7 +68,7 @@ def test_features_are_computed_once_for_those_who_share_them(space) -> None:
     assert query.features_for(other) is not query.features_for(features)
     np.testing.assert_array_equal(query.features_for(other), query.features_for(features))
     copied, its = copy.deepcopy((query, features))
-    assert copied.features_for(its) is copied._seen[0][1]
+    assert copied.features_for(its) is copied._features[0][1]
 
 
 def test_codes_are_decoded(space) -> None:

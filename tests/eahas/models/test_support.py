@@ -14,7 +14,13 @@ from eahas.benchmark.storage import ensemble_folder as ensembles
 from eahas.benchmark.storage.folder import manifest_bytes, tensor_bytes
 from eahas.errors import CheckpointError
 from eahas.models.query import make_query
-from eahas.models.support import NEIGHBOURS, Support, placed, support_from_tensors, support_of
+from eahas.models.support import (
+    NEIGHBOURS,
+    Support,
+    distance_codes,
+    support_from_tensors,
+    support_of,
+)
 from eahas.space.space import Space
 from eahas.spec.spec import spec_from_dict
 
@@ -89,7 +95,7 @@ def test_one_and_many_agree(space, support) -> None:
 def test_two_choices_are_as_far_apart_as_two_truths_or_two_ends(space) -> None:
     config = {"a": 0.0, "b": 0.01, "units": 9, "kind": "adam", "early": False}
     here, *others = (
-        placed(space, space.encode({**config, **change})[None])
+        distance_codes(space, space.encode({**config, **change})[None])
         for change in ({}, {"kind": "lion"}, {"early": True}, {"a": 1.0})
     )
     assert [float(np.abs(other - here).sum()) for other in others] == [1.0, 1.0, 1.0]
@@ -98,7 +104,8 @@ def test_two_choices_are_as_far_apart_as_two_truths_or_two_ends(space) -> None:
 def test_a_number_that_is_drawn_on_a_log_scale_lies_on_it(space) -> None:
     config = {"a": 0.0, "b": 1e-4, "units": 9, "kind": "adam", "early": False}
     tenths = [
-        placed(space, space.encode({**config, "b": b})[None]) for b in (1e-4, 1e-3, 1e-2, 0.1, 1.0)
+        distance_codes(space, space.encode({**config, "b": b})[None])
+        for b in (1e-4, 1e-3, 1e-2, 0.1, 1.0)
     ]
     steps = [float(np.abs(b - a).sum()) for a, b in itertools.pairwise(tenths)]
     np.testing.assert_allclose(steps, 0.25, rtol=1e-5)
@@ -115,13 +122,13 @@ def test_an_end_of_a_log_scale_where_no_run_was_has_no_support(space) -> None:
 def test_the_score_counts_who_is_as_far_from_the_nearest_others(space) -> None:
     configs = half(space, 40, seed=4)
     found = supported(space, configs)
-    codes = placed(space, np.stack([space.encode(c) for c in configs])).astype(float)
+    codes = distance_codes(space, np.stack([space.encode(c) for c in configs])).astype(float)
     apart = np.abs(codes[:, None] - codes).sum(axis=2)
     np.fill_diagonal(apart, np.inf)
     nearest = np.sort(np.sort(apart, axis=1)[:, :NEIGHBOURS].mean(axis=1))
     np.testing.assert_allclose(found.distances, nearest, rtol=1e-5)
     asked = space.sample(30, seed=9)
-    others = placed(space, np.stack([space.encode(c) for c in asked])).astype(float)
+    others = distance_codes(space, np.stack([space.encode(c) for c in asked])).astype(float)
     far = np.sort(np.abs(others[:, None] - codes).sum(axis=2), axis=1)[:, :NEIGHBOURS].mean(axis=1)
     expected = (1 + (nearest >= far[:, None]).sum(axis=1)) / 41
     np.testing.assert_allclose(found.score(make_query(space, asked)), expected)

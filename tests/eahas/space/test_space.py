@@ -68,14 +68,14 @@ def sampled(space: Space) -> list[dict[str, Any]]:
     ("parameters", "fidelity", "says"),
     [
         ((), None, "at least one is needed"),
-        ((Choice("a", (1,)), Choice("a", (2,))), None, "a stands twice"),
+        ((Choice("a", (1,)), Choice("a", (2,))), None, "a occurs twice"),
         ((Choice("", (1,)),), None, "a name is text"),
         ((Choice("a..b", (1,)),), None, "a name is text"),
         ((Choice("a.", (1,)),), None, "a name is text"),
         ((Choice("a.b", (1,)), Choice("a", (1,))), None, "both a parameter and a section"),
         ((Choice("a", (1,), Condition("b", (1,))), Choice("b", (1,))), None, "listed before it"),
-        ((Choice("a", (1,)), Choice("b", (1,), Condition("a", (2,)))), None, "never holds"),
-        ((Choice("a", (1,)), Choice("b", (1,), Condition("a", (True,)))), None, "never holds"),
+        ((Choice("a", (1,)), Choice("b", (1,), Condition("a", (2,)))), None, "is never true"),
+        ((Choice("a", (1,)), Choice("b", (1,), Condition("a", (True,)))), None, "is never true"),
         ((Choice("a", (1,)),), "epochs", "fidelity 'epochs' is unknown"),
         (
             (Choice("a", (1, 2)), Choice("n", (5,), Condition("a", (1,)))),
@@ -159,10 +159,10 @@ def test_flatten_leaves_values_alone() -> None:
         ({**EXAMPLE, "TRAIN": {}}, "TRAIN.CUTOUT_LENGTH is missing"),
         (
             {**EXAMPLE, "TRAIN": 4},
-            "TRAIN is a section of space regnet-digits and holds a map",
+            "TRAIN is a section of space regnet-digits and must be a map",
         ),
-        (changed(SEED=1), "'SEED' is no parameter of space regnet-digits; allowed: REGNET.DEPTH"),
-        (changed(REGNET__DEPHT=9), "'REGNET.DEPHT' is no parameter"),
+        (changed(SEED=1), "'SEED' is not a parameter of space regnet-digits; allowed: REGNET"),
+        (changed(REGNET__DEPHT=9), "'REGNET.DEPHT' is not a parameter"),
         (changed(REGNET__DEPTH=..., REGNET__DEPHT=9), "did you mean 'REGNET.DEPTH'?"),
         ({**EXAMPLE, "OPTIMS": {"BASE_LR": 1}}, "did you mean 'OPTIM.BASE_LR'?"),
         ({**EXAMPLE, "REGNET.W0": 24}, "REGNET.W0 is given twice, nested and flat"),
@@ -247,7 +247,7 @@ def test_numpy_values_become_plain() -> None:
         ([EXAMPLE] * 7 + [changed(REGNET__W0=25)], "configs[7]: REGNET.W0=25 is off the grid"),
         ([FLAT] * 3 + [changed(REGNET__W0=True)], "configs[3]: REGNET.W0=True is of type bool"),
         ([FLAT, ONE_STAGE], "configs[1]: REGNET.DEPTH=4, REGNET.W0=32"),
-        ([FLAT, changed(SEED=1)], "configs[1]: 'SEED' is no parameter"),
+        ([FLAT, changed(SEED=1)], "configs[1]: 'SEED' is not a parameter"),
         ([FLAT, changed(OPTIM__OPTIMIZER=["sgd"])], "configs[1]: OPTIM.OPTIMIZER=['sgd'] is not"),
     ],
 )
@@ -355,7 +355,7 @@ def test_a_space_without_configurations(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(eahas.space.space, "MAX_REJECTIONS", 50)
     only = Choice("a", (1,))
     empty = Space("s", (only,), (Forbidden((("a", 1),)),))
-    with pytest.raises(SpecError, match="50 draws in a row violated its constraints"):
+    with pytest.raises(SpecError, match="50 samples in a row violated its constraints"):
         empty.sample(seed=0)
     with pytest.raises(SpecError, match="no single change"):
         Space("s", (only,)).mutate({"a": 1}, seed=0)

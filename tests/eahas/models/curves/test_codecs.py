@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from eahas.errors import CheckpointError
-from eahas.models.curves.codecs import BezierCodec, GridCodec, between, grid_codec
+from eahas.models.curves.codecs import BezierCodec, GridCodec, grid_codec, interpolation_matrix
 from eahas.models.regressors import MlpEnsemble
 
 POSITIONS = np.array([0.0, 0.25, 0.5, 1.0])
@@ -42,7 +42,10 @@ def test_a_decoder_of_one_layer_is_a_sum_of_directions() -> None:
     out = np.random.default_rng(1).normal(size=(4, 5, 3))
     values = (out @ linear.weights[0][0] + linear.biases[0][0]).reshape(4, 5, 2, 4)
     np.testing.assert_allclose(
-        codec.curves(out, 9), values @ between(tuple(POSITIONS), 9), rtol=1e-4, atol=1e-6
+        codec.curves(out, 9),
+        values @ interpolation_matrix(tuple(POSITIONS), 9),
+        rtol=1e-4,
+        atol=1e-6,
     )
 
 

@@ -52,7 +52,11 @@ def test_they_come_back_from_their_arrays() -> None:
 @pytest.mark.parametrize(
     ("name", "array", "why"),
     [
-        ("children", [[0, 1]] * 6, r"holds \[0, 1\] at index \[0\]; allowed: two later nodes"),
+        (
+            "children",
+            [[0, 1]] * 6,
+            r"holds \[0, 1\] at index \[0\]; allowed: two nodes with higher",
+        ),
         ("children", [[0, 0]] * 6, r"holds \[0, 0\] at index \[1\]; .* or twice 1 for a leaf"),
         (
             "children",

@@ -44,9 +44,9 @@ def parts(noise: SeedNoise, epochs: int) -> tuple[np.ndarray, np.ndarray]:
     """How each shared number (S, E, K) and each fresh one of its epoch (S, E, S) enters a draw."""
     series, factors = noise.series, noise.factors
     nothing = np.zeros((series, epochs))
-    shared = [noise.draw(unit, nothing) for unit in np.eye(factors)]
+    shared = [noise.sample(unit, nothing) for unit in np.eye(factors)]
     own = [
-        noise.draw(np.zeros(factors), np.repeat(unit[:, None], epochs, axis=1))
+        noise.sample(np.zeros(factors), np.repeat(unit[:, None], epochs, axis=1))
         for unit in np.eye(series)
     ]
     return np.stack(shared, axis=-1), np.stack(own, axis=-1)
@@ -82,7 +82,7 @@ def test_many_draws_have_these_correlations(noise) -> None:
     rng = np.random.default_rng(0)
     drawn = np.array(
         [
-            noise.draw(rng.standard_normal(2), rng.standard_normal((CURVES, EPOCHS)))[:, AT]
+            noise.sample(rng.standard_normal(2), rng.standard_normal((CURVES, EPOCHS)))[:, AT]
             for _ in range(4000)
         ]
     )
@@ -101,7 +101,7 @@ def test_what_cancels_between_two_positions_is_no_reason_for_a_number_that_is_no
         np.array([[[1.0], [-1.0]]]),
         np.zeros((1, 2, 1)),
     )
-    drawn = against.draw(np.array([2.0]), np.zeros((1, 3)))
+    drawn = against.sample(np.array([2.0]), np.zeros((1, 3)))
     np.testing.assert_allclose(drawn, [[2.0, 0.0, -2.0]], atol=1e-9)
 
 
