@@ -76,7 +76,7 @@ def test_the_wrong_door_names_the_right_one(toy) -> None:
     with pytest.raises(CheckpointError, match=r"own is a benchmark: name one of its models"):
         api.load_ensemble(toy)
     for name in ("costs", "runtime_s", "nothing"):
-        with pytest.raises(CheckpointError, match=r"no benchmark: use load_ensemble"):
+        with pytest.raises(CheckpointError, match=r"not a benchmark: use load_ensemble"):
             api.load_benchmark(toy / name)
     with pytest.raises(EahasError, match=r"own@3: model 'nothing' is unknown"):
         api.load_ensemble(toy / "nothing")

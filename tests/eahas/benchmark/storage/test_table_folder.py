@@ -87,9 +87,9 @@ def test_it_is_named_and_described_as_other_benchmarks(tabled, saved_table, tmp_
         "score": "percent",
     }
     assert api.load_ensemble(folder / "table").name == "table"
-    with pytest.raises(CheckpointError, match=r"table is a table: weights is nothing in it"):
+    with pytest.raises(CheckpointError, match=r"table is a table: it contains no weights"):
         api.load_ensemble(folder / "table" / "weights")
-    with pytest.raises(CheckpointError, match=r"names a model, no benchmark"):
+    with pytest.raises(CheckpointError, match=r"is a model, not a benchmark"):
         api.load_benchmark(folder / "table")
 
 
