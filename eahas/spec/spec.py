@@ -196,8 +196,8 @@ def _condition(name: str, when: Any) -> Condition:
 def _check_targets(curves: tuple[Target, ...], scalars: tuple[Target, ...], space: Space) -> None:
     if curves and space.fidelity is None:
         raise SpecError(
-            "targets: curves need a fidelity, the parameter with the number of epochs; for example, if "
-            "all runs have 12 epochs: max_epoch: {type: choice, choices: [12]}"
+            "targets: curves need a fidelity, the number of epochs of a run; for example, "
+            "if all runs have 12: max_epoch: {type: choice, choices: [12]}"
         )
     used_names = set(space.names)
     for target in curves + scalars:
