@@ -80,7 +80,7 @@ def test_the_wrong_door_names_the_right_one(toy) -> None:
             api.load_benchmark(toy / name)
     with pytest.raises(EahasError, match=r"own@3: model 'nothing' is unknown"):
         api.load_ensemble(toy / "nothing")
-    with pytest.raises(CheckpointError, match=r"costs is an ensemble: weights.safetensors is noth"):
+    with pytest.raises(CheckpointError, match=r"costs is an ensemble: it contains no weights"):
         api.load_ensemble(toy / "costs" / "weights.safetensors")
 
 

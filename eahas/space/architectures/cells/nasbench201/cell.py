@@ -102,7 +102,7 @@ def canonical_hash(cell: Cell) -> str:
 
 
 def _term(op: str, text: str) -> str:
-    """The term of one edge. Its characters sort as in the published texts: zero, brackets, input."""
+    """The term of one edge. They sort as the published texts: zero, brackets, input."""
     if op == NONE or text == "#":
         return "#"
     return text if op == SKIP else f"({text})@{op}"
