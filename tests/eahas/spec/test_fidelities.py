@@ -90,7 +90,7 @@ def test_the_epochs_watched_may_be_a_parameter() -> None:
         ),
         (
             {"fidelities": {"epochs": "max_epoch", "watched": [7]}},
-            "at least one of them in a run of 4 epochs",
+            "at least one of them in a run of 4",
         ),
         (
             {"fidelities": {"watched": {"every": 1}}, "targets": {}},
