@@ -88,7 +88,10 @@ def test_the_epochs_watched_may_be_a_parameter() -> None:
             {"fidelities": {"epochs": "max_epoch", "watched": [0, 2]}},
             "watched has epochs 0, 2; allowed: epochs from 1",
         ),
-        ({"fidelities": {"epochs": "max_epoch", "watched": [7]}}, "at least one of them in a run of 4 epochs"),
+        (
+            {"fidelities": {"epochs": "max_epoch", "watched": [7]}},
+            "at least one of them in a run of 4 epochs",
+        ),
         (
             {"fidelities": {"watched": {"every": 1}}, "targets": {}},
             "watched needs the role epochs",

@@ -105,7 +105,7 @@ def test_a_folder_that_is_there_is_told_what_is_wrong_with_it(elsewhere) -> None
     with pytest.raises(CheckpointError, match=r"mine is not an eahas checkpoint: .*never loaded"):
         locate("mine")
     with pytest.raises(
-        CheckpointError, match=r"a file, not a folder, and its suffix is that of a pickle"
+        CheckpointError, match=r"a file, not a folder, and its suffix is that"
     ):
         locate("mine/surrogate_model.model")
     (elsewhere / "mine" / "manifest.json").write_text("{}")
