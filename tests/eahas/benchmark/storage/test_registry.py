@@ -104,9 +104,7 @@ def test_a_folder_that_is_there_is_told_what_is_wrong_with_it(elsewhere) -> None
     (elsewhere / "mine" / "surrogate_model.model").write_bytes(b"\x80\x04K\x01.")
     with pytest.raises(CheckpointError, match=r"mine is not an eahas checkpoint: .*never loaded"):
         locate("mine")
-    with pytest.raises(
-        CheckpointError, match=r"a file, not a folder, and its suffix is that"
-    ):
+    with pytest.raises(CheckpointError, match=r"a file, not a folder, and its suffix is that"):
         locate("mine/surrogate_model.model")
     (elsewhere / "mine" / "manifest.json").write_text("{}")
     with pytest.raises(CheckpointError, match=r"mine/manifest.json is not a manifest of eahas"):
