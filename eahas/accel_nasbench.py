@@ -1,4 +1,4 @@
-"""Accel-NASBench's own names for searching MnasNet networks, over the benchmark that ships.
+"""The interface of Accel-NASBench for MnasNet networks, based on the shipped benchmark.
 
 >>> from eahas.accel_nasbench import ANBEnsemble, EfficientNetSS
 >>> space = EfficientNetSS()
@@ -34,7 +34,7 @@ Architecture = dict[str, Any]
 
 
 class EfficientNetSS:
-    """The search space under the name of its users: seven blocks of four choices each."""
+    """The search space of Accel-NASBench: seven blocks with four choices each."""
 
     def __init__(self) -> None:
         self.space: Space = api.load_benchmark(BENCHMARK).space
@@ -42,7 +42,7 @@ class EfficientNetSS:
     def manual_sample(self, rows: Sequence[Sequence[Any]]) -> Architecture:
         """The architecture of four rows of seven: expansion, kernel, layers, squeeze-excite.
 
-        Raises ConfigError for another shape, and for a value that the space does not have.
+        Raises ConfigError for another shape, and for a value that the space does not allow.
         """
         shaped = isinstance(rows, (list, tuple)) and len(rows) == len(ROWS)
         if not shaped or any(len(_listed(row)) != BLOCKS for row in rows):
@@ -68,27 +68,29 @@ class EfficientNetSS:
     def random_sample(
         self, num_samples: int = 1, *, seed: int | None = None
     ) -> Architecture | list[Architecture]:
-        """One architecture, or a list of `num_samples` different ones; anew without a seed.
+        """Sample one architecture, or a list of `num_samples` distinct architectures.
 
-        Raises ConfigError where `num_samples` is no whole number from 1.
+        Without a seed, each call uses a new random seed. Raises ConfigError if `num_samples` is not
+        a whole number from 1.
         """
         if seed is None:
             seed = int(np.random.default_rng().integers(2**63))
-        drawn: list[Architecture] = self.space.sample(num_samples, seed=seed)
-        return drawn[0] if len(drawn) == 1 else drawn
+        samples: list[Architecture] = self.space.sample(num_samples, seed=seed)
+        return samples[0] if len(samples) == 1 else samples
 
     def size(self) -> int:
-        """How many architectures there are."""
+        """The number of architectures in the space."""
         return int(self.space.cardinality())
 
     __len__ = size
 
 
 class ANBEnsemble:
-    """A surrogate under the names of its users: accuracy, or a metric of a device.
+    """The surrogate of the accuracy, or of a metric of a device if `device` is given.
 
-    `model` and `seed` are accepted for their sake: what ships is the ensemble that predicts best.
-    Raises EahasError listing the pairs of device and metric that there are.
+    `model` and `seed` exist for compatibility with Accel-NASBench and have no effect: there is one
+    ensemble per target. Raises EahasError for an unknown device or metric; the message lists the
+    available ones.
     """
 
     def __init__(
@@ -104,50 +106,53 @@ class ANBEnsemble:
         self.ensemble = api.load_ensemble(f"{BENCHMARK}/{name}")
 
     def load_ensemble(self) -> ANBEnsemble:
-        """Itself: it is loaded already."""
+        """Return the object itself; its ensemble is already loaded."""
         return self
 
     def query(self, samples: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and standard deviation of each architecture, both (n,).
+        """Mean and standard deviation of the prediction for each architecture, both (n,).
 
-        Of accuracy in percent, throughput in images/s, latency in ms. Raises ConfigError for an
+        Accuracy is in percent, throughput in images/s, latency in ms. Raises ConfigError for an
         architecture outside the space.
         """
-        listed = [samples] if isinstance(samples, Mapping) else list(samples)
-        found = self.ensemble.distribution(listed)[self.ensemble.primary]
-        return np.asarray(found.value), np.asarray(found.std)
+        configs = [samples] if isinstance(samples, Mapping) else list(samples)
+        distribution = self.ensemble.distribution(configs)[self.ensemble.primary]
+        return np.asarray(distribution.value), np.asarray(distribution.std)
 
 
 def target_of(spec: Spec, device: Any, metric: Any) -> str:
-    """The name of a device's metric among the targets of a spec, as `throughput_a100`.
+    """The name of the target for a metric of a device, for example `throughput_a100`.
 
-    Capitals do not matter. Raises EahasError listing the devices and the metrics that each has.
+    Upper and lower case are equal. Raises EahasError for an unknown device or metric; the message
+    lists the devices with their metrics.
     """
-    known = measured(spec)
+    known = device_metrics(spec)
     if not known:
-        raise EahasError(f"{spec.name} has no device at all")
+        raise EahasError(f"{spec.name} has no devices")
     pairs = "; ".join(f"{name}: {', '.join(metrics)}" for name, metrics in known.items())
-    named, wanted = (word.lower() if isinstance(word, str) else word for word in (device, metric))
-    if named not in known:
-        raise EahasError(f"{unknown('device', device, known)}; there are {pairs}")
-    if wanted not in known[named]:
-        raise EahasError(f"device {device} has no metric {shown(metric)}; there are {pairs}")
-    return f"{wanted}_{named}"
+    device_key, metric_key = (
+        given.lower() if isinstance(given, str) else given for given in (device, metric)
+    )
+    if device_key not in known:
+        raise EahasError(f"{unknown('device', device, known)}; metrics by device: {pairs}")
+    if metric_key not in known[device_key]:
+        raise EahasError(f"device {device} has no metric {shown(metric)}; by device: {pairs}")
+    return f"{metric_key}_{device_key}"
 
 
-def measured(spec: Spec) -> dict[str, list[str]]:
-    """The metrics of each device, from the names of a spec's scalars."""
-    found: dict[str, list[str]] = {}
+def device_metrics(spec: Spec) -> dict[str, list[str]]:
+    """The metrics of each device, from the names of the scalars of a spec."""
+    metrics: dict[str, list[str]] = {}
     for target in spec.scalars:
         metric, _, device = target.name.partition("_")
         if metric in METRICS:
-            found.setdefault(device, []).append(metric)
-    return found
+            metrics.setdefault(device, []).append(metric)
+    return metrics
 
 
 def supported_metrics() -> dict[str, list[str]]:
-    """The metrics of each device, as the benchmark has them."""
-    return measured(api.load_benchmark(BENCHMARK).spec)
+    """The metrics of each device in the benchmark."""
+    return device_metrics(api.load_benchmark(BENCHMARK).spec)
 
 
 def _listed(row: Any) -> Sequence[Any]:
@@ -155,5 +160,5 @@ def _listed(row: Any) -> Sequence[Any]:
 
 
 def _as_choice(value: Any, what: str) -> Any:
-    """Squeeze-excite may be given as 0 or 1."""
+    """The value of a choice; 0 and 1 are converted to booleans for squeeze-excite."""
     return bool(value) if what == "se" and value in (0, 1) else value

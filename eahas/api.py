@@ -1,4 +1,4 @@
-"""The public surface: everything that a user of a benchmark imports, on one screen.
+"""The public API: everything that a user of a benchmark imports.
 
 >>> from eahas import api
 >>> bench = api.load_benchmark("regnet-digits")
@@ -35,37 +35,41 @@ from eahas.spec.spec import spec_from_dict as spec_from_dict
 
 
 def list_benchmarks() -> list[dict[str, Any]]:
-    """The benchmarks that ship: name, version, targets with their units, energy source."""
+    """The shipped benchmarks: name, version, targets with their units, energy source and so on."""
     return [_registry.describe(manifest) for manifest in _registry.shipped_manifests().values()]
 
 
 def load_benchmark(
     name_or_path: str | os.PathLike[str], *, task: str | None = None, device: str | None = None
 ) -> Benchmark:
-    """A benchmark by name, `name@version` or path.
+    """Load a benchmark by its name, `name@version`, or the path of its folder.
 
-    `task` and `device` choose where the benchmark has several; `list_benchmarks` shows them. Raises
-    CheckpointError naming what ships where the name is unknown, and the file and the reason where a
-    folder is damaged; EahasError naming the tasks or the devices where one is missing or unknown.
+    `task` and `device` select one if the benchmark has several; `list_benchmarks` lists them.
+
+    Raises:
+        CheckpointError: the name is unknown, or the folder is damaged. The message lists the
+            shipped benchmarks, or names the file and the reason.
+        EahasError: the task or the device is missing or unknown. The message lists the allowed
+            ones.
     """
     place = _registry.locate(name_or_path)
     if place.manifest.kind != _BENCHMARK or place.model is not None:
-        raise CheckpointError(f"{name_or_path} names a model, no benchmark: use load_ensemble")
+        raise CheckpointError(f"{name_or_path} is a model, not a benchmark: use load_ensemble")
     return _loading.load(place.folder, place.manifest, task=task, device=device)
 
 
 def load_ensemble(name_or_path: str | os.PathLike[str]) -> Model:
-    """One model of a benchmark: `regnet-digits/learning_curve`, `regnet-digits/runtime_s`.
+    """Load one model: `regnet-digits/learning_curve`, `regnet-digits/runtime_s`, or a folder.
 
-    A path to a model's own folder works too, and `checkpoints/` before a name is optional. It is
-    an `Ensemble`, or of a benchmark that was trained whole a `Table`.
+    A name may start with `checkpoints/`. The model is an `Ensemble`, or a `Table` for a benchmark
+    in which every configuration was trained. Raises CheckpointError as `load_benchmark` does.
     """
     place = _registry.locate(name_or_path)
     if place.manifest.kind in _MODELS:
         if place.model is not None:
             what = "a table" if place.manifest.kind == _TABLE else "a model"
             what = "an ensemble" if place.manifest.kind == _ENSEMBLE else what
-            raise CheckpointError(f"{place.folder} is {what}: {place.model} is nothing in it")
+            raise CheckpointError(f"{place.folder} is {what}: it contains no {place.model}")
         return _read_model(place.folder, place.manifest)
     if place.model is None:
         raise CheckpointError(
@@ -76,13 +80,14 @@ def load_ensemble(name_or_path: str | os.PathLike[str]) -> Model:
 
 
 def get_ea_has_bench_api(dataset: str) -> dict[str, Any]:
-    """EA-HAS-Bench's four models of a data set, with its meanings and units.
+    """The four models of EA-HAS-Bench for a data set, with the quantities and units of its API.
 
-    `dataset` is `digits`, `cifar10`, `cifar10-16px` (the space of our GPU sweep) or `tiny`.
+    `dataset` is `digits`, `cifar10`, `cifar10-16px` (CIFAR-10 with images of 16 x 16 pixels) or
+    `tiny`, or the name or path of a benchmark with the targets below.
 
-    `["ea_has_bench_model"]` lists learning curve (test top-1 error in percent), runtime (seconds an
-    epoch), training energy (kWh an epoch) and test energy (kWh a pass over the test set). Any name
-    or path of a benchmark with these targets works too.
+    The entry `ea_has_bench_model` lists the models of the learning curve (test top-1 error in
+    percent), the runtime (seconds per epoch), the training energy (kWh per epoch) and the test
+    energy (kWh per pass over the test set).
     """
     known = isinstance(dataset, str) and dataset in EA_HAS_BENCH_NAMES
     name = EA_HAS_BENCH_NAMES[dataset] if known else dataset

@@ -1,8 +1,7 @@
-"""Arrays of a file as data: what each may hold, what it means, and one check for all of them.
+"""Specifications of the arrays in a file: type, shape, allowed values and meaning.
 
-A reader declares its arrays as `ArraySpec`s and has `check_arrays` hold a file against them. The
-same specs are the documentation of the format: a test holds the tables of
-docs/checkpoint-format.md to them.
+A reader declares its arrays as `ArraySpec`s, and `check_arrays` checks the arrays of a file. The
+tables of docs/checkpoint-format.md contain the same specifications; a test compares them.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ FROM_0_TO_1: Order = "strictly rising from 0 to 1"
 
 @dataclass(frozen=True)
 class Dim:
-    """A dimension by its name: all arrays of a file agree on its size, in `low`..`high`."""
+    """A named dimension: its size is the same in all arrays of a file, and in `low`..`high`."""
 
     name: str
     low: int = 1
@@ -40,14 +39,15 @@ class Dim:
 
 @dataclass(frozen=True)
 class Bounds:
-    """The numbers that an array may hold: finite ones, or also infinities or NaN.
+    """The numbers that an array may contain.
 
     Attributes:
-        low, high: the least and the largest number; with `above_low`, `low` is not allowed itself.
-        below: dimensions, as `members * outputs`: every number is an index below their product.
-        finite: whether infinities are refused.
-        nan: whether NaN, for a number that is not known, is allowed.
-        slack: what rounding may add to either end.
+        low, high: the smallest and the largest number; with `above_low`, `low` is not allowed.
+        below: a product of dimensions, for example `members * outputs`; if given, every number is
+            an index below this product.
+        finite: whether only finite numbers are allowed.
+        nan: whether NaN is allowed, for unknown numbers.
+        slack: the tolerance for rounding at both ends.
     """
 
     low: float = -math.inf
@@ -59,7 +59,7 @@ class Bounds:
     slack: float = 0.0
 
     def ends(self, dtype: np.dtype[Any], sizes: Mapping[str, int]) -> tuple[float, float]:
-        """The least and the largest number of an array of this type."""
+        """The smallest and the largest allowed number of an array of this type."""
         low, high = self.low - self.slack, self.high + self.slack
         if self.below:
             high = math.prod(sizes[name] for name in self.below.split(" * ")) - 1
@@ -96,13 +96,13 @@ class ArraySpec:
     """One array of a file.
 
     Attributes:
-        name: of the array in the file, without the prefix that the names of a part share.
-        dtype: of numpy; alternatives stand as `uint8 or uint16`.
-        shape: sizes, or dimensions by name; a plain name is a `Dim` of at least 1.
-        description: what the array means, for the documentation.
-        bounds: None where every value of the type is allowed.
-        order: of the numbers along the last axis; None where any is allowed.
-        binds: the dimension whose size is the one number of this array.
+        name: the name of the array in the file, without the prefix that a group of arrays shares.
+        dtype: the numpy type; alternatives are joined by "or": `uint8 or uint16`.
+        shape: sizes, or dimensions by name; a string is a `Dim` of at least 1.
+        description: the meaning of the array, for the documentation.
+        bounds: the allowed numbers; None if every value of the type is allowed.
+        order: the order of the numbers along the last axis; None if any order is allowed.
+        binds: the dimension whose size is the only number in this array; usually None.
     """
 
     name: str
@@ -119,11 +119,11 @@ class ArraySpec:
 
     @property
     def values(self) -> str:
-        """The allowed values in words; empty where every value of the type is allowed."""
+        """The allowed values in words; empty if every value of the type is allowed."""
         return ", ".join(str(part) for part in (self.bounds, self.order) if part is not None)
 
     def check_layout(self, array: Array, sizes: dict[str, int], prefix: str = "") -> None:
-        """CheckpointError for another type or shape; sizes of new dimensions are added."""
+        """Raise CheckpointError for a wrong type or shape; add new dimensions to `sizes`."""
         if str(array.dtype) not in self.dtype.split(" or "):
             self._refuse(prefix, f"has type {array.dtype}", self.dtype)
         known = dict(sizes)
@@ -140,13 +140,13 @@ class ArraySpec:
     def check_values(
         self, array: Array, sizes: Mapping[str, int] | None = None, prefix: str = ""
     ) -> None:
-        """CheckpointError for numbers out of bounds or out of order."""
+        """Raise CheckpointError for numbers out of bounds or in a wrong order."""
         if not array.size:
             return
         if self.bounds is not None:
             low, high = self.bounds.ends(array.dtype, sizes or {})
-            least, largest = _extremes(array, self.bounds)
-            if not (low <= least and largest <= high):  # NaN is neither
+            smallest, largest = _extremes(array, self.bounds)
+            if not (low <= smallest and largest <= high):  # also if they are NaN
                 self._check_each(array, low, high, prefix)
         if self.order is not None:
             self._check_order(array, prefix)
@@ -157,16 +157,16 @@ class ArraySpec:
         if self.bounds.nan:
             inside |= np.isnan(array)
         if not inside.all():
-            at = tuple(np.argwhere(~inside)[0].tolist())
+            index = tuple(np.argwhere(~inside)[0].tolist())
             allowed = f"{self.bounds} = {high:g}" if self.bounds.below else str(self.bounds)
-            self._refuse(prefix, f"holds {array[at]:g} at index {list(at)}", allowed)
+            self._refuse(prefix, f"holds {array[index]:g} at index {list(index)}", allowed)
 
     def _check_order(self, array: Array, prefix: str) -> None:
         before, after = array[..., :-1], array[..., 1:]
         wrong = after < before if self.order == "rising" else after <= before
         if wrong.any():
-            at = tuple(np.argwhere(wrong)[0].tolist())
-            self._refuse(prefix, f"holds {after[at]:g} after {before[at]:g}", f"{self.order}")
+            index = tuple(np.argwhere(wrong)[0].tolist())
+            self._refuse(prefix, f"holds {after[index]:g} after {before[index]:g}", f"{self.order}")
         if self.order == FROM_0_TO_1 and (array[0], array[-1]) != (0.0, 1.0):
             self._refuse(prefix, f"goes from {array[0]:g} to {array[-1]:g}", FROM_0_TO_1)
 
@@ -189,18 +189,18 @@ def check_arrays(
     dims: Mapping[str, int] | None = None,
     prefix: str = "",
 ) -> dict[str, int]:
-    """Hold the arrays of a file, or of a part of it, against their specs.
+    """Check the arrays of a file, or of a part of it, with their specs.
 
-    `dims` are the sizes that are known beforehand, `prefix` stands before all names in the file.
-    Returns the size of every dimension. Raises CheckpointError for an array that is missing or
-    unknown, for another type or shape, and for values out of bounds or out of order.
+    `dims` are the sizes of dimensions that are already known. `prefix` is the prefix of all names
+    in the file. Returns the size of every dimension. Raises CheckpointError for an array that is
+    missing or unknown, for a wrong type or shape, and for values out of bounds or in a wrong order.
     """
     check_names(arrays, specs, prefix)
     return check_contents(arrays, specs, dims, prefix)
 
 
 def check_names(arrays: Mapping[str, Array], specs: Sequence[ArraySpec], prefix: str = "") -> None:
-    """CheckpointError unless there is exactly one array for each spec."""
+    """Raise CheckpointError unless there is exactly one array for each spec."""
     names = [spec.name for spec in specs]
     for name in names:
         if name not in arrays:
@@ -217,7 +217,7 @@ def check_contents(
     dims: Mapping[str, int] | None = None,
     prefix: str = "",
 ) -> dict[str, int]:
-    """`check_arrays` of some of the arrays, where all names have been checked."""
+    """`check_arrays` for some of the arrays of a file, whose names are already checked."""
     sizes = dict(dims or {})
     for spec in specs:
         spec.check_layout(arrays[spec.name], sizes, prefix)
@@ -229,7 +229,7 @@ def check_contents(
 
 
 def _extremes(array: Array, bounds: Bounds) -> tuple[Any, Any]:
-    """The least and the largest number; NaN where NaN is among them and not allowed."""
+    """The smallest and the largest number; NaN if the array has NaN and `bounds` forbid it."""
     if bounds.nan:
         return np.fmin.reduce(array, axis=None), np.fmax.reduce(array, axis=None)
     return array.min(), array.max()

@@ -1,4 +1,4 @@
-"""What counts as a number where a caller may give anything: Python's and numpy's, but no truth."""
+"""Type checks for given values: numbers of Python and numpy, but not booleans."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import numpy as np
 
 
 def is_whole(value: Any) -> bool:
-    """An integer. numpy counts a time span among its integers; it is none here."""
+    """Whether a value is an integer; booleans and numpy's timedelta64 are not."""
     if isinstance(value, int):
         return not isinstance(value, bool)
     return isinstance(value, np.integer) and not isinstance(value, np.timedelta64)
 
 
 def is_number(value: Any) -> bool:
-    """An integer or a float, NaN and infinities among them."""
+    """Whether a value is an integer or a float; NaN and infinities are floats."""
     return is_whole(value) or isinstance(value, (float, np.floating))

@@ -1,4 +1,4 @@
-"""Every error that a user can meet, and the near-miss suggestion they share."""
+"""The exceptions and warnings of eahas, and helpers for their messages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class EahasError(ValueError):
-    """Something the caller gave cannot be used; the message names it and what is allowed."""
+    """A given value is not valid; the message names the field, the value and what is allowed."""
 
 
 class SpecError(EahasError):
@@ -33,15 +33,15 @@ class DataError(EahasError):
 
 
 class MeterError(EahasError):
-    """Energy could not be measured honestly."""
+    """Energy could not be measured reliably."""
 
 
 class FitError(EahasError):
-    """A surrogate cannot be fitted from what was given."""
+    """A surrogate cannot be fitted to the given data or with the given settings."""
 
 
 class SweepError(EahasError):
-    """A sweep folder is not in the state that the stage needs."""
+    """A sweep folder is not in the state that a stage of the sweep requires."""
 
 
 class PluginError(EahasError):
@@ -49,24 +49,24 @@ class PluginError(EahasError):
 
 
 class MissingExtraError(EahasError, ImportError):
-    """An optional dependency is not installed; the message names the extra that brings it."""
+    """An optional dependency is not installed; the message names the extra that installs it."""
 
     def __init__(self, what: str, package: str, extra: str) -> None:
         super().__init__(
             f"{what} needs {package}, which is not installed: pip install 'eahas[{extra}]'"
         )
-        self._given = (what, package, extra)
+        self._arguments = (what, package, extra)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), self._given
+        return type(self), self._arguments
 
 
 class EstimatedEnergyWarning(UserWarning):
-    """An energy that no sensor measured was used to rank or to budget."""
+    """An energy that was not measured is used in a ranking or a budget."""
 
 
 def warn_estimated(what: str, formula: str, *, stacklevel: int = 3) -> None:
-    """Say once a process that an energy is estimated from CPU time, not measured."""
+    """Warn that an energy is estimated from CPU time; Python shows the warning once per place."""
     warnings.warn(
         f"{what}: the energy is estimated ({formula}), not measured; rankings by it repeat the "
         "rankings by time",
@@ -76,7 +76,7 @@ def warn_estimated(what: str, formula: str, *, stacklevel: int = 3) -> None:
 
 
 def warn_not_measured(what: str, sources: str, *, stacklevel: int = 3) -> None:
-    """Say once a process that an energy comes from `sources`, which are no measurement."""
+    """Warn that an energy comes from `sources`, which are not measurements."""
     warnings.warn(
         f"{what}: the energy is not a measurement: {sources}",
         EstimatedEnergyWarning,
@@ -85,22 +85,22 @@ def warn_not_measured(what: str, sources: str, *, stacklevel: int = 3) -> None:
 
 
 def shown(value: object) -> str:
-    """`repr` for a message: never longer than a line, and never an error of its own."""
+    """`repr` for a message: at most 100 characters, and without an error if `repr` fails."""
     try:
         text = repr(value)
-    except Exception:  # noqa: BLE001  a stranger's __repr__, or an integer of too many digits
+    except Exception:  # noqa: BLE001  any __repr__ can fail, and so can a very large integer
         return f"a {type(value).__name__} that cannot be shown"
     return text if len(text) <= 100 else text[:97] + "..."
 
 
 def suggest(given: object, allowed: Iterable[object]) -> str:
-    """`"; did you mean 'x'?"` for the nearest allowed name, or an empty string."""
+    """`"; did you mean 'x'?"` for the most similar allowed name, or an empty string."""
     text = given[:100] if isinstance(given, str) else shown(given)
     near = difflib.get_close_matches(text, [str(a) for a in allowed], n=1, cutoff=0.6)
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def unknown(kind: str, given: object, allowed: Iterable[object]) -> str:
-    """The one sentence for a name that is not in a list: given, allowed, and the near miss."""
+    """The message for an unknown name: the given and the allowed names, and a suggestion."""
     names = [str(a) for a in allowed]
     return f"{kind} {shown(given)} is unknown; allowed: {', '.join(names)}{suggest(given, names)}"

@@ -1,8 +1,8 @@
-"""Pareto fronts in any number of objectives, all minimised, and the volume that they dominate.
+"""Pareto fronts and hypervolumes in any number of objectives, all of which are minimised.
 
-Fronts need numpy alone. The hypervolume of three or more objectives is computed by moocore, whose
-algorithms are exact (Fonseca, Paquete and López-Ibáñez, "An improved dimension-sweep algorithm for
-the hypervolume indicator", 2006; Guerreiro and Fonseca, 2018, for four objectives).
+Pareto fronts need only numpy. The hypervolume of three or more objectives is computed by moocore,
+whose algorithms are exact (Fonseca, Paquete and López-Ibáñez, "An improved dimension-sweep
+algorithm for the hypervolume indicator", 2006; Guerreiro and Fonseca, 2018, for four objectives).
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ Array = np.ndarray
 
 
 def pareto_rows(points: ArrayLike) -> Array:
-    """The rows of points (n, d) that no other point dominates, ordered by the first objective.
+    """The indices of the points (n, d) that no other point dominates, by the first objective.
 
-    A point dominates another one if it is at most as large in every objective and smaller in one.
-    Of equal points the first row counts. A point with NaN is never on the front. Raises EahasError
-    for an array of another shape.
+    A point dominates another point if it is not larger in any objective and smaller in at least
+    one. Of equal points, the first is on the front. A point with NaN is not on the front. Raises
+    EahasError for an array of another shape.
     """
     at = _points(points)
     known = np.flatnonzero(~np.isnan(at).any(axis=1))
@@ -36,9 +36,9 @@ def pareto_rows(points: ArrayLike) -> Array:
 
 
 def _filtered(at: Array, order: Array) -> Array:
-    """The non-dominated rows of lexicographically ordered ones; O(n) for each row of the front.
+    """The non-dominated rows among lexicographically ordered rows; O(n) per row of the front.
 
-    Nothing dominates the first of the remaining rows: it joins the front, and the rows that it
+    No row dominates the first of the remaining rows, so it is on the front. Then the rows that it
     dominates or equals are removed.
     """
     front = []
@@ -50,15 +50,17 @@ def _filtered(at: Array, order: Array) -> Array:
 
 
 def hypervolume(points: ArrayLike, reference: Sequence[float]) -> float:
-    """The volume between points (n, d) and a reference point (d,) that is worse in all objectives.
+    """The volume that points (n, d) dominate, bounded by a reference point (d,).
 
-    Points beyond the reference add nothing. Three or more objectives need the extra `moo`. Raises
-    EahasError where the reference has another number of objectives.
+    Only points that are smaller than the reference in all objectives contribute. Three or more
+    objectives need the extra `moo`. Raises EahasError if the reference has another number of
+    objectives.
     """
     at, limit = _points(points), np.asarray(reference, dtype=float)
     if limit.shape != at.shape[1:]:
         raise EahasError(
-            f"reference: {limit.size} numbers for {at.shape[1]} objectives; allowed: one each"
+            f"reference: {limit.size} numbers for {at.shape[1]} objectives; allowed: one number "
+            "for each objective"
         )
     front = at[pareto_rows(at)]
     front = front[(front < limit).all(axis=1)]

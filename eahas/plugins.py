@@ -1,12 +1,12 @@
-"""What installed packages add to the open sets of eahas, found by their entry points.
+"""Plug-ins: objects that installed packages add to registries of eahas by entry points.
 
-A package states in its own `pyproject.toml` what it adds, under the group of the set:
+A package declares its plug-ins in its `pyproject.toml`, in the group of the registry:
 
     [project.entry-points."eahas.architectures"]
     my_family = "my_package.family:FAMILY"
 
-Nothing is imported until somebody asks for the name, and nothing is registered at run time, so
-the result depends only on which packages are installed.
+A plug-in is imported when its name is first used. There is no registration at run time, so the
+result depends only on the installed packages.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from eahas.errors import PluginError
 
 
 def load_attribute(location: str) -> Any:
-    """The object at a location, `module:name`, as in an entry point."""
+    """Import the object at a location `module:name`, the notation of entry points."""
     module, _, name = location.partition(":")
     return getattr(import_module(module), name)
 
@@ -33,16 +33,16 @@ def plugin_names(group: str) -> tuple[str, ...]:
 def load_plugin(group: str, name: str) -> Any:
     """The object that an installed package adds to a group under a name; None if there is none.
 
-    Raises PluginError where two packages add different objects under that name, and where the
-    object cannot be imported.
+    Raises PluginError if two packages add different objects under that name, or if the object
+    cannot be imported.
     """
     from importlib.metadata import entry_points
 
-    named = set(entry_points(group=group, name=name))
-    places = sorted({point.value for point in named})
-    if len(places) > 1:
-        raise PluginError(f"plug-in {name!r} of {group} is defined by {' and by '.join(places)}")
-    for point in named:
+    points = set(entry_points(group=group, name=name))
+    locations = sorted({point.value for point in points})
+    if len(locations) > 1:
+        raise PluginError(f"plug-in {name!r} of {group} is defined by {' and by '.join(locations)}")
+    for point in points:
         try:
             return point.load()
         except (ImportError, AttributeError) as error:

@@ -1,4 +1,4 @@
-"""Settings as frozen dataclasses: every field declares which values it allows.
+"""Settings as frozen dataclasses whose fields declare their allowed values.
 
     @dataclass(frozen=True)
     class TrainSettings(Settings):
@@ -27,10 +27,10 @@ S = TypeVar("S", bound="Settings")
 
 @dataclass(frozen=True)
 class Settings:
-    """Base of settings. Each field of a subclass is declared by one of the functions below.
+    """Base class of settings. The functions below declare the fields of a subclass.
 
     Attributes:
-        section: where the values come from, for messages.
+        section: the section that the values come from, for messages.
         error: the type of error that `changed` raises.
     """
 
@@ -38,7 +38,7 @@ class Settings:
     error: ClassVar[type[EahasError]] = EahasError
 
     def changed(self: S, changes: Any) -> S:
-        """The settings with the given fields changed, as checked values of the declared kind.
+        """A copy of the settings in which the given fields have new, checked values.
 
         Raises `error` unless `changes` is a mapping from names of fields to allowed values.
         """
@@ -65,7 +65,7 @@ def number(
     open_low: bool = False,
     open_high: bool = False,
 ) -> Any:
-    """A field for a finite number in `low`..`high`; an open end is not allowed itself.
+    """A field for a finite number in `low`..`high`; `open_low` and `open_high` exclude the ends.
 
     If `default` is an integer, the field takes only whole numbers.
     """
@@ -74,12 +74,12 @@ def number(
 
 
 def whole_numbers(default: tuple[int, ...], low: int = 1) -> Any:
-    """A field for a tuple of at least one whole number from `low`; JSON has a list."""
+    """A field for a tuple of one or more whole numbers from `low`; in JSON it is a list."""
     return field(default=default, metadata={KIND: _WholeNumbers(low)})
 
 
 def flag(default: bool) -> Any:
-    """A field for a truth value."""
+    """A field for a boolean."""
     return field(default=default, metadata={KIND: _Flag()})
 
 

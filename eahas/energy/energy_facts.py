@@ -1,4 +1,4 @@
-"""The facts that stand beside an energy: source, boundary, idle power, method."""
+"""The facts about an energy: source, boundary, idle power, method."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ NOT_STATED = EnergySource(NO_SOURCE, "no source is stated", measured=False)
 
 @dataclass(frozen=True)
 class EnergyFacts:
-    """What is known of the energies of one target.
+    """The facts about the energies of one target.
 
-    In a spec these are the facts that it states. In a benchmark they are complete: `source` is
-    never None there.
+    In a spec they are the facts that it states; None means not stated. In a benchmark `source` is
+    never None.
 
     Attributes:
-        source: where the energies come from.
-        boundary: what they cover, a name from `BOUNDARIES`.
+        source: the source of the energies.
+        boundary: the part of the machine that they cover, a name from `BOUNDARIES`.
         idle: whether idle power is included or subtracted, a name from `IDLE`.
-        method: how they were obtained, as text.
-        composed: whether they are a product of separate measurements (power x time, say), so that
-            no sensor has seen the energy itself.
-        device: what used the energy.
+        method: the method of measurement, as text.
+        composed: whether they are a product of separate measurements, such as power x time, so that
+            no sensor measured the energy itself.
+        device: the device that used the energy.
     """
 
     source: EnergySource | None = None
@@ -37,12 +37,12 @@ class EnergyFacts:
 
     @property
     def measured(self) -> bool:
-        """Whether a sensor measured all of it."""
+        """Whether a sensor measured the whole energy."""
         return self.source is not None and self.source.measured
 
     @property
     def label(self) -> str:
-        """The source in a few words, as it stands beside a value: `codecarbon, not measured`."""
+        """The source as displayed next to a value: `codecarbon, not measured`."""
         source = self.source or NOT_STATED
         words = [source.name]
         if source.name == MIXED and not source.measured:
@@ -55,18 +55,18 @@ class EnergyFacts:
 
     @property
     def scope(self) -> str:
-        """What is covered, in words: `boundary gpu, idle included`."""
+        """Boundary and idle power as text: `boundary gpu, idle included`."""
         return f"boundary {self.boundary or 'not stated'}, idle {self.idle or 'not stated'}"
 
     def is_comparable(self, other: EnergyFacts) -> bool:
-        """Whether both cover the same; what is not stated is the same only as what is not stated.
+        """Whether both have the same boundary and idle power; None equals only None.
 
-        Energies that are not comparable are never pooled, ranked together or put into one front.
+        Energies that are not comparable are never pooled, ranked together or combined in one front.
         """
         return (self.boundary, self.idle) == (other.boundary, other.idle)
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values, the source by its name."""
+        """The facts as plain JSON values; the source is given by its name."""
         source = self.source or NOT_STATED
         return {
             "source": source.name,

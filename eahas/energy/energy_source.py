@@ -1,4 +1,4 @@
-"""Where an energy comes from: the sources that are known, and those that a spec declares."""
+"""Sources of energies: the known sources, and the class of those that a spec declares."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BOUNDARIES: Mapping[str, str] = {
     "node": "the whole machine, from sensors inside it and a stated rest",
     "wall": "the whole machine at the socket, with the losses of its power supply",
 }
-"""What an energy covers. Energies of different boundaries are never compared."""
+"""The parts of a machine that an energy covers. Different boundaries are never compared."""
 
 IDLE: Mapping[str, str] = {
     "included": "the energy that the machine uses at rest is part of it",
@@ -23,7 +23,7 @@ IDLE: Mapping[str, str] = {
 """How an energy treats idle power."""
 
 MIXED, NO_SOURCE = "mixed", "none"
-"""What stands in place of a source where there are several, and where none is stated."""
+"""The names of the source if there are several sources, and if none is stated."""
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,13 @@ class EnergySource:
     """A source of energies.
 
     Attributes:
-        name: what stands beside each energy from this source.
+        name: the name that is displayed with each energy from this source.
         description: how it obtains energies, in one line.
-        measured: whether a sensor measured them. What is not measured is called so everywhere.
-        boundary: what its energies cover, a name from `BOUNDARIES`; None where it varies.
-        idle: a name from `IDLE`; None where it varies or has no meaning.
-        from_time: whether its energies are a formula of time, so that a slow machine increases
-            them as it increases times.
+        measured: whether a sensor measures the energies. Reports label all others as not measured.
+        boundary: what its energies cover, a name from `BOUNDARIES`; None if it varies.
+        idle: a name from `IDLE`; None if it varies or does not apply.
+        from_time: whether the energies are computed from the time, so that they scale with it on a
+            slower machine.
     """
 
     name: str

@@ -1,7 +1,7 @@
-"""The energies in records: which source, boundary and method each of them has.
+"""The source, boundary and method of each energy in records.
 
-A target's own facts, which the spec states, come first. What the spec leaves open, the row says in
-`energy_source` and `energy_boundary`; a source that is known has its boundary by itself.
+Facts that the spec states about a target have priority. Otherwise the columns `energy_source` and
+`energy_boundary` of the row apply. A known source also implies its boundary.
 """
 
 from __future__ import annotations
@@ -19,35 +19,39 @@ from eahas.spec.spec import Spec
 from eahas.spec.targets import Target
 
 ANCHOR = "anchor"
-# Columns that hold a part of the training energy, each read by the meter that `energy_parts` names.
+# Columns with a part of the training energy; `energy_parts` names the meter of each part.
 PARTS = {
     "train_energy_gpu_j": "gpu",
     "train_energy_cpu_j": "cpu",
     "train_energy_dram_j": "dram",
     "train_energy_total_j": "total",
 }
-NO_REST = "0 W x wall_s"  # how `energy_parts` ends where no power is stated for the rest of a node
+NO_REST = "0 W x wall_s"  # suffix in `energy_parts` if no power is given for the rest of a node
 Row = Mapping[str, Any]
 
 
 def known_sources(spec: Spec) -> dict[str, EnergySource]:
-    """The sources that a record of this spec may name: the known ones, and those it declares."""
+    """The sources allowed in records of a spec: the known sources and those that it declares."""
     return {**KNOWN_SOURCES, **declared_sources(target.energy for target in spec.targets)}
 
 
 def check_energies(values: Row, spec: Spec) -> None:
-    """Raise RecordError where an energy has no source, or a row contradicts itself or its spec."""
+    """Check the energies of a row.
+
+    Raises RecordError if an energy has no source, if source or boundary are unknown, or if they
+    contradict each other or the spec.
+    """
     known = known_sources(spec)
     name, boundary = values.get("energy_source"), values.get("energy_boundary")
     if name and name not in known:
         raise RecordError(f"{unknown('energy_source', name, known)}; {HOW_TO_DECLARE}")
     if boundary and boundary not in BOUNDARIES:
         raise RecordError(unknown("energy_boundary", boundary, BOUNDARIES))
-    wrong = contradiction(known[name], boundary) if name else None
-    if wrong is not None:
-        raise RecordError(f"energy_boundary is {boundary}, but {wrong}")
-    there = [target for target in spec.energies if values.get(target.name) is not None]
-    for target in there:
+    conflict = contradiction(known[name], boundary) if name else None
+    if conflict is not None:
+        raise RecordError(f"energy_boundary is {boundary}, but {conflict}")
+    given_targets = [target for target in spec.energies if values.get(target.name) is not None]
+    for target in given_targets:
         if not name and not _stated(target, "source"):
             allowed = ", ".join(known)
             raise RecordError(
@@ -56,12 +60,12 @@ def check_energies(values: Row, spec: Spec) -> None:
                 "true|false}"
             )
     for what, given in (("source", name), ("boundary", boundary)):
-        stated = [_stated(target, what) for target in there]
+        stated = [_stated(target, what) for target in given_targets]
         named = [s.name if isinstance(s, EnergySource) else s for s in stated]
         if given and stated and None not in stated and given not in named:
             raise RecordError(
                 f"energy_{what} is {shown(given)}, but the spec states the {what} "
-                f"{', '.join(sorted({str(s) for s in named}))} for {there[0].name}"
+                f"{', '.join(sorted({str(s) for s in named}))} for {given_targets[0].name}"
             )
 
 
@@ -70,7 +74,7 @@ def _stated(target: Target, what: str) -> Any:
 
 
 def sources_of(row: Row, target: Target, known: Mapping[str, EnergySource]) -> list[EnergySource]:
-    """The sources of an energy in a row, of a sum of parts several; empty where none is stated."""
+    """The sources of an energy in a row: several for a sum of parts, empty if none is stated."""
     stated = _stated(target, "source")
     if stated is not None:
         return [stated]
@@ -85,13 +89,13 @@ def sources_of(row: Row, target: Target, known: Mapping[str, EnergySource]) -> l
 
 
 def _parts_of(row: Row) -> dict[str, str]:
-    """Source by part; rows of another trainer may hold other JSON there, or none."""
+    """The source of each part, from `energy_parts`; entries that are not text are ignored."""
     given = _object(row.get("energy_parts"))
     return {part: source for part, source in given.items() if isinstance(source, str)}
 
 
 def _object(text: str | None) -> Mapping[str, Any]:
-    """The JSON object of a text, empty where it is none."""
+    """The JSON object in a text; empty if the text is not a JSON object."""
     try:
         given = json.loads(text or "{}")
     except (ValueError, RecursionError):
@@ -104,19 +108,19 @@ def facts_of(row: Row, target: Target, known: Mapping[str, EnergySource]) -> Ene
     stated = target.energy or EnergyFacts()
     sources = sources_of(row, target, known)
     source = one_source(sources)
-    of_training = target.name == "train_energy_j" or target.name in PARTS
+    is_training = target.name == "train_energy_j" or target.name in PARTS
     return EnergyFacts(
         source=source,
         boundary=stated.boundary or _boundary_of(row, target, source),
         idle=stated.idle or source.idle,
-        method=stated.method or (row.get("energy_method") if of_training else None) or None,
+        method=stated.method or (row.get("energy_method") if is_training else None) or None,
         composed=stated.composed,
         device=target.device or _device_of(row),
     )
 
 
 def one_source(sources: Iterable[EnergySource]) -> EnergySource:
-    """The source itself, `mixed` for several, `none` without any."""
+    """The only one of some sources; the source `mixed` for several, `none` for no source."""
     named = {source.name: source for source in sources}
     if not named:
         return NOT_STATED
@@ -126,13 +130,14 @@ def one_source(sources: Iterable[EnergySource]) -> EnergySource:
         name=MIXED,
         description=", ".join(sorted(named)),
         measured=all(source.measured for source in named.values()),
-        idle=_agreed(source.idle for source in named.values()),
-        boundary=_agreed(source.boundary for source in named.values()),
+        idle=_common(source.idle for source in named.values()),
+        boundary=_common(source.boundary for source in named.values()),
         from_time=all(source.from_time for source in named.values()),
     )
 
 
-def _agreed(values: Iterable[str | None]) -> str | None:
+def _common(values: Iterable[str | None]) -> str | None:
+    """The value if all are equal, else None."""
     distinct = {*values}
     return distinct.pop() if len(distinct) == 1 else None
 
@@ -146,9 +151,9 @@ def _boundary_of(row: Row, target: Target, source: EnergySource) -> str | None:
         return "node" if rest else "gpu+cpu" if "gpu" in parts else "cpu"
     if part is not None:
         return None if part == "dram" else part
-    of_this_source = row.get("energy_source") in (None, "", source.name)
-    own = row.get("energy_boundary") if of_this_source else None
-    return own or source.boundary
+    same_source = row.get("energy_source") in (None, "", source.name)
+    boundary = row.get("energy_boundary") if same_source else None
+    return boundary or source.boundary
 
 
 def _device_of(row: Row) -> str | None:
@@ -157,18 +162,19 @@ def _device_of(row: Row) -> str | None:
 
 
 def energies_of(rows: Sequence[Row], spec: Spec) -> dict[str, EnergyFacts]:
-    """The facts of each energy of a spec over the runs that ended well, anchors left out.
+    """The facts of each energy of a spec, pooled over the successful runs without anchor runs.
 
-    Where the runs have several sources, it is `mixed`; where none is stated, or no run has a value,
-    `none`. Raises RecordError where runs cover different things, for these are never pooled.
+    The source is `mixed` if the runs have several sources, and `none` if none is stated or no run
+    has a value. Raises RecordError if the energies of two runs cover different things, because such
+    runs cannot be pooled.
     """
     known = known_sources(spec)
     ok = [row for row in rows if row["status"] == "ok" and row.get("role") != ANCHOR]
-    found = {}
+    energies = {}
     for target in spec.energies:
-        there = [row for row in ok if row.get(target.name) is not None]
-        found[target.name] = _pooled(target, there, known)
-    return found
+        with_value = [row for row in ok if row.get(target.name) is not None]
+        energies[target.name] = _pooled(target, with_value, known)
+    return energies
 
 
 def _pooled(target: Target, rows: Sequence[Row], known: Mapping[str, EnergySource]) -> EnergyFacts:

@@ -1,1 +1,1 @@
-"""Reports: plain data to text and to figures."""
+"""Reports: text and figures from plain data."""

@@ -1,4 +1,4 @@
-"""Predictions and fronts as matplotlib figures. No pyplot: a figure belongs to who asked for it."""
+"""Matplotlib figures of predictions and fronts. They do not use pyplot and its global state."""
 
 from __future__ import annotations
 
@@ -20,17 +20,18 @@ if TYPE_CHECKING:
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito, 2008
 INK, GREY, LIGHT = "#1f2933", "#6b7785", "#e4e7eb"
-MAX_LINES = 6  # of a list of configurations
-SIDE = 0.72  # where the text beside the curves begins
+MAX_LINES = 6  # plotted configurations of a list
+SIDE = 0.72  # x position of the text to the right of the curves, as a fraction of the width
 
 
 def plot_prediction(
     view: PredictionView, *, seen: Mapping[str, Sequence[float]] | None = None
 ) -> Figure:
-    """The curves with their bands over the epochs, and the costs beside them.
+    """Plot the curves with their intervals over the epochs, and list the costs next to them.
 
-    For a list, the main curve of its first six configurations. `seen` adds the curves of a real run
-    by name, as dots. Needs the extra `plot`; raises EahasError for a benchmark without curves.
+    For a list, it plots the main curve of the first six configurations. `seen` adds the curves of a
+    real run by name, as dots. Needs the extra `plot`; raises EahasError for a benchmark without
+    curves.
     """
     if not view.curves:
         raise EahasError(f"benchmark {view.benchmark} has no curves to plot")
@@ -60,9 +61,10 @@ def plot_front(
     cost: str,
     error: str,
 ) -> Figure:
-    """Error against cost of n runs, each (cost, error), with the front that none of them beats.
+    """Plot error against cost of n runs, and their Pareto front.
 
-    `epochs` (n,) colours the runs by their length. `cost` and `error` label the axes.
+    `points` and `front` are pairs (cost, error). `epochs` (n,) colours the runs by their number of
+    epochs. `cost` and `error` label the axes.
     """
     figure = _figure()
     from matplotlib.ticker import LogLocator
@@ -97,7 +99,7 @@ def plot_front(
 
 
 def plot_fronts(view: FrontView) -> Figure:
-    """A panel for each cost: all configurations as a density, and the front of the objective."""
+    """Plot one panel for each cost: the density of all configurations, and the Pareto front."""
     figure = _figure()
     count = len(view.costs)
     columns = min(count, 3)
@@ -133,7 +135,7 @@ def plot_fronts(view: FrontView) -> Figure:
     for axes in panels[::columns]:
         unit = unit_of(view.objective, view.sources.get(view.objective.name, ""))
         axes.set_ylabel(f"{label(view.objective)} [{unit}]", color=INK)
-    below = f"predicted for {len(objective):,} configurations drawn at random; fronts in colour"
+    below = f"predicted for {len(objective):,} sampled configurations; fronts in colour"
     up = 1 - 0.35 * inch
     figure.text(0.075, up, view.benchmark, fontsize=13, fontweight="bold", color=INK)
     figure.text(0.075, up - 0.25 * inch, below, fontsize=9, color=GREY)
@@ -141,11 +143,11 @@ def plot_fronts(view: FrontView) -> Figure:
 
 
 def save_figure(figure: Figure, path: str | Path) -> Path:
-    """Write a figure; its suffix says the format. Raises EahasError for one that is unknown."""
+    """Write a figure in the format of the suffix; EahasError for an unknown suffix."""
     path = Path(path)
     allowed = figure.canvas.get_supported_filetypes()
     if path.suffix[1:].lower() not in allowed:
-        raise EahasError(f"{path}: the suffix names no format; allowed: .{', .'.join(allowed)}")
+        raise EahasError(f"{path}: the suffix is unknown; allowed: .{', .'.join(allowed)}")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=160)
     return path
@@ -160,7 +162,7 @@ def _figure() -> Figure:
 
 
 def _curves(axes: Axes, view: PredictionView, seen: Mapping[str, Sequence[float]]) -> None:
-    """The curves of one configuration in the unit of the main one, which has the widest line."""
+    """Plot the curves of one configuration that have the unit of the main curve."""
     main = view.main_curve
     others = [c for c in view.curves if c is not main and c.target.unit == main.target.unit]
     colours = {c.target.name: COLOURS[i % len(COLOURS)] for i, c in enumerate([main, *others])}
@@ -200,7 +202,7 @@ def _curves(axes: Axes, view: PredictionView, seen: Mapping[str, Sequence[float]
 
 
 def _first_curves(axes: Axes, view: PredictionView) -> None:
-    """The main curve of the first few configurations; the text beside it names them by colour."""
+    """Plot the main curve of the first configurations; the text next to it names their colours."""
     main = view.main_curve
     for i, length in enumerate(main.lengths(_shown(view))):
         epochs, colour = main.epochs[i, :length], COLOURS[i]
@@ -218,7 +220,7 @@ def _shown(view: PredictionView) -> Any:
 
 
 def _dress(axes: Axes, across: str, up: str) -> None:
-    """Quiet axes: no box, a light grid, dark text."""
+    """Set the labels and the style of axes: no box, a light grid, dark text."""
     axes.set_xlabel(across, color=INK)
     axes.set_ylabel(up, color=INK)
     axes.grid(color=LIGHT, linewidth=0.8)
@@ -235,11 +237,11 @@ def _title(figure: Figure, title: str, below: str) -> None:
 
 
 def _side(figure: Figure, view: PredictionView) -> None:
-    """The text beside the curves: the costs, their intervals, and the source of the energies."""
+    """Write the costs with their intervals and the energy source to the right of the curves."""
     (_costs if view.single else _key)(figure, view)
     notes = [
         f"bands and ranges: {100 * view.level:g} % interval",
-        f"{view.manifest['provenance']['runs']:,} real runs behind it",
+        f"fitted to {view.manifest['provenance']['runs']:,} real runs",
     ]
     if view.single and view.energies:
         notes.append(energy_words(view.energies, view.manifest["energy"]["formula"]))
@@ -248,7 +250,7 @@ def _side(figure: Figure, view: PredictionView) -> None:
 
 
 def _costs(figure: Figure, view: PredictionView) -> None:
-    """Each scalar of one configuration, with its unit, its interval and the source of energies."""
+    """Write each scalar of one configuration with unit, interval and, for an energy, source."""
     y = 0.84
     for scalar in view.scalars:
         unit = scalar.target.unit
@@ -262,7 +264,7 @@ def _costs(figure: Figure, view: PredictionView) -> None:
 
 
 def _key(figure: Figure, view: PredictionView) -> None:
-    """The configurations of a list by index and colour, with the end of the curve and the time."""
+    """Write index, last value of the curve and time of each configuration, in its colour."""
     main, y = view.main_curve, 0.84
     cost = next((scalar for scalar in view.scalars if scalar.source is None), None)
     title = sourced(main.target, main.source or "")
@@ -280,7 +282,7 @@ def _key(figure: Figure, view: PredictionView) -> None:
 
 
 def _shades(count: int) -> list[Any]:
-    """Light to dark, for what is ordered."""
+    """Colours from light to dark, for ordered values."""
     from matplotlib import colormaps
 
     return list(colormaps["viridis_r"](np.linspace(0.12, 0.92, count)))

@@ -1,4 +1,4 @@
-"""How targets and their values are written for people."""
+"""Text for targets and their values in reports."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ UNITS = {"percent": "%"}
 
 
 def label(target: Target) -> str:
-    """What a target is called; one that a user's own spec defines keeps its name."""
+    """The label of a known target; the name of any other target."""
     return LABELS.get(target.name, target.name)
 
 
 def sourced(target: Target, source: str) -> str:
-    """The label, and of an energy its source: `training energy (estimated)`."""
+    """The label of a target, for an energy with its source: `training energy (estimated)`."""
     return f"{label(target)} ({source})" if target.is_energy else label(target)
 
 
 def unit_of(target: Target, source: str) -> str:
-    """The unit, and of an energy its source: `J, estimated`."""
+    """The unit of a target, for an energy with its source: `J, estimated`."""
     unit = UNITS.get(target.unit, target.unit)
     return f"{unit}, {source}" if target.is_energy else unit
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """A number to `digits` significant digits, without an exponent between 0.0001 and ten million.
+    """A number rounded to `digits` significant digits, `-` for None and NaN.
 
-    A dash for what is not known (None, NaN).
+    Numbers from 0.0001 to below ten million have no exponent.
     """
     if value is None or math.isnan(value):
         return "-"
@@ -66,28 +66,28 @@ def span(low: float | None, high: float | None, unit: str) -> str:
 
 
 def held_out_r2(manifest: Mapping[str, Any], target: Target) -> float | None:
-    """R2 of a target on the held-out configurations, of a curve at its last epoch."""
+    """R2 of a target on the held-out runs, for a curve at the last epoch; None if not known."""
     judged = manifest["quality"]["held_out"]["targets"].get(target.name, {})
     part = judged.get("last" if target.kind == "curve" else "value", {})
     return part.get("r2", {}).get("value")
 
 
 def energy_words(energies: Mapping[str, EnergyFacts], formula: str) -> str:
-    """One clause on where some energies come from, by the name of their targets.
+    """The sources of some energies in one line; the keys are the names of their targets.
 
-    `formula` is that of an estimate.
+    `formula` is the formula of estimated energies.
     """
-    said = {name: _source_words(facts, formula) for name, facts in energies.items()}
-    distinct = list(dict.fromkeys(said.values()))
+    sources = {name: _source_words(facts, formula) for name, facts in energies.items()}
+    distinct = list(dict.fromkeys(sources.values()))
     if len(distinct) > 1:
-        return "energy sources: " + "; ".join(f"{name}: {words}" for name, words in said.items())
+        return "energy sources: " + "; ".join(f"{name}: {words}" for name, words in sources.items())
     if {facts.label for facts in energies.values()} == {ESTIMATED}:
         return f"energy is estimated, not measured ({formula})"
     return "".join(f"energy source: {words}" for words in distinct)
 
 
 def _source_words(facts: EnergyFacts, formula: str) -> str:
-    """`external_meter (boundary wall, idle included)`; of an estimate the formula."""
+    """`external_meter (boundary wall, idle included)`; an estimate also has its formula."""
     inside = [formula] if facts.label == ESTIMATED and formula else []
     inside += [] if facts.boundary is None else [f"boundary {facts.boundary}"]
     inside += [] if facts.idle is None else [f"idle {facts.idle}"]

@@ -1,4 +1,4 @@
-"""Predictions and fronts as plain data: what text, figures and pages are made from."""
+"""Predictions and fronts as plain data, from which text, figures and pages are made."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ Array = np.ndarray
 class TargetView:
     """The prediction of one target, in its unit.
 
-    Each number is a float for a scalar and (L,) for a curve of L values; for a list of n
-    configurations (n,) and (n, longest), padded with NaN.
+    For one configuration, `value` and the other numbers are floats for a scalar, and arrays (L,)
+    for a curve of L values. For a list of n configurations they are (n,), and (n, longest) padded
+    with NaN.
 
     Attributes:
-        low, high: the ends of the central interval.
-        energy: source, boundary and so on of an energy, None for other quantities.
-        r2: of the target on held-out runs, for a curve at its last epoch; None: not known.
-        epochs: of the values of a curve, in their shape; None for a scalar.
+        low, high: the ends of the central prediction interval.
+        energy: source, boundary and so on of an energy; None for other quantities.
+        r2: R2 on held-out runs, for a curve at the last epoch; None if not known.
+        epochs: the epochs of the values of a curve, in their shape; None for a scalar.
     """
 
     target: Target
@@ -40,12 +41,12 @@ class TargetView:
     epochs: Any = None
 
     def lengths(self, epochs: Any) -> Any:
-        """How many values a curve has in runs of so many epochs, an int or (n,)."""
+        """The number of values of a curve in runs of `epochs` epochs, an int or (n,)."""
         return self.target.schedule.counts(epochs)
 
     @property
     def source(self) -> str | None:
-        """The source of an energy as it stands beside its value; None for other quantities."""
+        """The label of an energy's source; None for other quantities."""
         return None if self.energy is None else self.energy.label
 
 
@@ -54,16 +55,17 @@ class PredictionView:
     """The prediction of a benchmark for one configuration or for a list of n.
 
     Attributes:
-        benchmark: name and version.
-        configs: the nested configurations; a list of one for a single one.
-        epochs: an int, or (n,).
-        level: of the intervals.
-        main: the name of the curve that is called the learning curve; None without curves.
-        support: a float in 0..1, or (n,); `min_support` is the smallest value that it can have.
-        noise_seed: of a sampled run; None for a prediction.
+        benchmark: name and version of the benchmark.
+        single: whether it is for one configuration instead of a list.
+        configs: the nested configurations; a list also for one configuration.
+        epochs: the number of epochs of the configuration, an int, or (n,).
+        level: the probability of the intervals.
+        main: the name of the learning curve; None without curves.
+        support: a float in 0..1, or (n,); `min_support` is its smallest possible value.
+        noise_seed: the seed of a sampled run; None if the values are means.
         looked_up: whether the benchmark is a table.
-        fidelity: the name of the parameter that holds the epochs; None without one.
-        manifest: the benchmark's.
+        fidelity: the name of the parameter with the number of epochs; None without one.
+        manifest: the manifest of the benchmark.
     """
 
     benchmark: str
@@ -96,8 +98,10 @@ class PredictionView:
         return next(view for view in self.curves if view.target.name == self.main)
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything as JSON-ready values, each target with its unit and quantity; past the end
-        None. An energy has its source and whether that is a measurement, and what else is known.
+        """The prediction as JSON-ready values, with None instead of NaN.
+
+        Each target has its unit and quantity; an energy also has its known facts: its source,
+        whether it is measured, and so on.
         """
         return {
             "benchmark": self.benchmark,
@@ -112,12 +116,14 @@ class PredictionView:
 
 @dataclass(frozen=True, eq=False)
 class FrontView:
-    """Predicted fronts of one objective against each of several costs, over n configurations.
+    """The predicted Pareto fronts of one objective and each of several costs.
 
     Attributes:
-        values: the predictions of each target by name, (n,); for a curve at the last epoch.
-        fronts: the rows of the front against each cost, in the order of the cost.
-        energies: source, boundary and so on of each energy by the name of its target.
+        values: the predictions (n,) of n configurations by the name of the target; of a curve,
+            those at its last epoch.
+        fronts: the indices of the configurations on each front, by the name of the cost and in
+            rising order of the cost.
+        energies: source, boundary and so on of each energy, by the name of its target.
     """
 
     benchmark: str
@@ -129,7 +135,7 @@ class FrontView:
 
     @property
     def sources(self) -> dict[str, str]:
-        """The source of each energy, as it stands beside its values."""
+        """The label of the source of each energy, by the name of its target."""
         return {name: facts.label for name, facts in self.energies.items()}
 
 

@@ -1,6 +1,6 @@
-"""What a space excludes beyond its bounds: forbidden combinations, and rules of architectures.
+"""Constraints of a search space: forbidden combinations, and constraints of architectures.
 
-The kinds are an open set: `forbidden`, and one of the name of each architecture family.
+The kinds of constraints are `forbidden` and the names of the architecture families.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ FORBIDDEN = "forbidden"
 
 
 class Constraint(Protocol):
-    """One rule over a whole (flat, canonical) configuration."""
+    """One constraint on a flat canonical configuration."""
 
     @property
     def family(self) -> str | None:
-        """The architecture family that the rule is about, or None."""
+        """The architecture family of the constraint, or None."""
 
     def violation(self, config: Mapping[str, Any]) -> str | None:
         """Why the configuration is excluded, or None."""
@@ -36,7 +36,7 @@ class Constraint(Protocol):
 
 @dataclass(frozen=True)
 class Forbidden:
-    """One combination of values that may not occur together."""
+    """One forbidden combination of values."""
 
     family: ClassVar[None] = None
 
@@ -49,17 +49,17 @@ class Forbidden:
         return None
 
     def mask(self, columns: Mapping[str, np.ndarray]) -> np.ndarray:
-        together = [columns[name] == value for name, value in self.values]
-        return ~np.logical_and.reduce(together)
+        matches = [columns[name] == value for name, value in self.values]
+        return ~np.logical_and.reduce(matches)
 
 
 def constraint_from_dict(
     given: Any, network: Network | None, parameters: Sequence[Parameter]
 ) -> Constraint:
-    """A constraint from its spec: `{kind: forbidden, values: {...}}` or `{kind: FAMILY, ...}`.
+    """Parse a constraint: `{kind: forbidden, values: {...}}` or `{kind: FAMILY, ...}`.
 
-    Raises SpecError for an unknown kind or field, a name that is no parameter, a value that the
-    parameter cannot take, and parameters that do not make an architecture of the family.
+    Raises SpecError for an unknown kind or field, a name that is not a parameter, a value that the
+    parameter does not allow, and parameters that do not define an architecture of the family.
     """
     if not isinstance(given, Mapping):
         raise SpecError(f"constraints: each is a mapping with a kind, got {shown(given)}")
@@ -92,7 +92,7 @@ def _forbidden(name: Any, value: Any, by_name: Mapping[str, Parameter]) -> tuple
 
 
 def require(constraints: Sequence[Constraint], config: Mapping[str, Any]) -> None:
-    """ConfigError for the first constraint that the configuration violates."""
+    """Raise ConfigError for the first constraint that the configuration violates."""
     for constraint in constraints:
         why = constraint.violation(config)
         if why is not None:

@@ -1,4 +1,4 @@
-"""The spec of a benchmark: its space, its targets, and the settings of the trainings."""
+"""The spec of a benchmark: its search space, its targets, and the settings of the training."""
 
 from eahas.spec.spec import Spec as Spec
 from eahas.spec.spec import spec_from_dict as spec_from_dict

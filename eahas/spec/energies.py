@@ -1,4 +1,4 @@
-"""What a spec states of an energy: its source, boundary, idle power and method."""
+"""The facts about energies in a spec: source, boundary, idle power and method."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ HOW_TO_DECLARE = (
 def energy_from_dict(
     where: str, given: Mapping[str, Any], device: str | None = None
 ) -> EnergyFacts | None:
-    """The facts in the mapping of a target, None where it states none.
+    """The energy facts in the mapping of a target; None if it has none.
 
-    Raises SpecError naming the field, what was given and what is allowed.
+    Raises SpecError, which names the field, the given value and the allowed values.
     """
     if not any(given.get(name) is not None for name in ENERGY_FIELDS):
         return None
@@ -38,9 +38,9 @@ def energy_from_dict(
     method = given.get("method")
     source = None if given.get("source") is None else source_from(where, given["source"])
     boundary = _one_of(f"{where}: boundary", given.get("boundary"), BOUNDARIES)
-    wrong = None if source is None else contradiction(source, boundary)
-    if wrong is not None:
-        raise SpecError(f"{where}: {wrong}")
+    conflict = None if source is None else contradiction(source, boundary)
+    if conflict is not None:
+        raise SpecError(f"{where}: {conflict}")
     return EnergyFacts(
         source=source,
         boundary=boundary,
@@ -52,7 +52,7 @@ def energy_from_dict(
 
 
 def source_from(where: str, given: Any) -> EnergySource:
-    """A known source by its name, or one that is declared by a mapping; SpecError otherwise."""
+    """A known source by its name, or a source that a mapping declares; SpecError otherwise."""
     if isinstance(given, str):
         if given not in KNOWN_SOURCES:
             raise SpecError(f"{where}: {unknown('source', given, KNOWN_SOURCES)}; {HOW_TO_DECLARE}")
@@ -61,11 +61,11 @@ def source_from(where: str, given: Any) -> EnergySource:
         raise SpecError(f"{where}: source is a name or a mapping, got {shown(given)}")
     known_fields(f"{where}: source", given, ("name", "description", "measured", "from_time"))
     name = text(f"{where}: source: name", given.get("name"))
-    taken = (*KNOWN_SOURCES, MIXED, NO_SOURCE)
-    if name in taken:
+    reserved = (*KNOWN_SOURCES, MIXED, NO_SOURCE)
+    if name in reserved:
         raise SpecError(
-            f"{where}: source: name {shown(name)} has a meaning already; taken are "
-            f"{', '.join(taken)}, so choose another name, or give a known source by its name alone"
+            f"{where}: source: name {shown(name)} is reserved, as are {', '.join(reserved)}; "
+            "choose another name, or give a known source as a name instead of a mapping"
         )
     if name != name.strip() or not name.isprintable():
         raise SpecError(f"{where}: source: name is plain text, got {shown(name)}")
@@ -74,7 +74,9 @@ def source_from(where: str, given: Any) -> EnergySource:
         if not isinstance(value, bool):
             raise SpecError(f"{where}: source: {field} is true or false, got {shown(value)}")
     if measured and from_time:
-        raise SpecError(f"{where}: source: what is measured is not from_time, a formula of time")
+        raise SpecError(
+            f"{where}: source: measured and from_time (a formula of the time) exclude each other"
+        )
     description = text(f"{where}: source: description", given.get("description"))
     return EnergySource(name, description, bool(measured), from_time=bool(from_time))
 
@@ -88,23 +90,23 @@ def _one_of(what: str, given: Any, allowed: Mapping[str, str]) -> str | None:
 
 
 def declared_sources(facts: Iterable[EnergyFacts | None]) -> dict[str, EnergySource]:
-    """The sources in the facts of some targets by name; SpecError where two differ in more."""
-    found: dict[str, EnergySource] = {}
+    """The sources in some facts by name; SpecError for two different sources with one name."""
+    sources: dict[str, EnergySource] = {}
     for each in facts:
         if each is not None and each.source is not None:
-            first = found.setdefault(each.source.name, each.source)
+            first = sources.setdefault(each.source.name, each.source)
             if first != each.source:
                 raise SpecError(
-                    f"targets: source {each.source.name!r} is declared twice and not alike; one "
-                    "name stands for one source"
+                    f"targets: source {each.source.name!r} is declared twice with different "
+                    "fields; use one name for one source"
                 )
-    return found
+    return sources
 
 
 def contradiction(source: EnergySource, boundary: str | None) -> str | None:
-    """What is wrong with a boundary of a source; None where nothing is.
+    """Why a boundary is not possible for a source; None if it is possible.
 
-    The sensors that are known cover what they cover. An estimate may be of anything.
+    A known sensor has a fixed boundary. An estimate can have any boundary.
     """
     fixed = source.boundary if source.measured else None
     if boundary is None or fixed is None or boundary == fixed:

@@ -1,9 +1,10 @@
-"""The fidelities of a spec: what makes a run cheaper and its result less exact.
+"""The fidelities of a spec: they determine how expensive a run is and how accurate its result is.
 
-`fidelities` maps roles to parameters of the space. The role `epochs` is the length of a run, which
-`fidelity` names too. The role `watched` is the epoch up to which a run is watched: a schedule of
-the epochs that `Benchmark.query(at=)` takes, or a parameter where the records have one. Any other
-role, as `data_share` or `resolution`, marks a parameter as a fidelity.
+The section `fidelities` maps roles to parameters of the space. The role `epochs` is the number of
+epochs of a run; the field `fidelity` names the same parameter. The role `watched` is the epoch up
+to which a run is observed: a schedule of the epochs that `Benchmark.query(at=)` accepts, or a
+parameter if the records have one. Any other role (`data_share`, `resolution`, ...) marks a
+parameter as a fidelity.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ EPOCHS, WATCHED, DATA_SHARE = "epochs", "watched", "data_share"
 
 @dataclass(frozen=True)
 class Fidelity:
-    """One fidelity: its role, and the parameter or, for the epochs watched, the schedule."""
+    """One fidelity: its role, and its parameter or, for the watched epochs, their schedule."""
 
     role: str
     parameter: str | None = None
@@ -31,10 +32,10 @@ class Fidelity:
 
 
 def fidelities_from_dict(given: Any, fidelity: str | None) -> tuple[Fidelity, ...]:
-    """The fidelities of a spec in their order; `fidelity` is the parameter of the epochs.
+    """The fidelities of a spec; `fidelity` is the parameter with the number of epochs.
 
-    Raises SpecError where a role has no parameter, two have the same one, and where `fidelity` and
-    the role `epochs` differ.
+    Raises SpecError if a role has no parameter, if two roles have the same parameter, if `fidelity`
+    and the role `epochs` differ, or if there is a schedule `watched` without epochs.
     """
     if given is None:
         return () if fidelity is None else (Fidelity(EPOCHS, fidelity),)
@@ -48,7 +49,7 @@ def fidelities_from_dict(given: Any, fidelity: str | None) -> tuple[Fidelity, ..
     if fidelity is not None and epochs is None:
         fidelities.insert(0, Fidelity(EPOCHS, fidelity))
     elif fidelity not in (None, epochs):
-        raise SpecError(f"fidelities: epochs is {shown(epochs)}, and fidelity is {fidelity!r}")
+        raise SpecError(f"fidelities: epochs is {shown(epochs)}, but fidelity is {fidelity!r}")
     if epochs is None and fidelity is None and any(known.at is not None for known in fidelities):
         raise SpecError("fidelities: watched needs the role epochs, the length of a run")
     return tuple(fidelities)
@@ -61,20 +62,20 @@ def _fidelity(role: str, given: Any) -> Fidelity:
 
 
 def epochs_parameter(fidelities: tuple[Fidelity, ...]) -> str | None:
-    """The parameter that holds the length of a run."""
+    """The parameter with the number of epochs of a run; None if there is none."""
     return next((known.parameter for known in fidelities if known.role == EPOCHS), None)
 
 
 def watched_epochs(fidelities: tuple[Fidelity, ...]) -> Schedule | None:
-    """The epochs up to which a run may be watched, where the spec says which."""
+    """The epochs up to which a run can be observed; None if the spec has no such schedule."""
     return next((known.at for known in fidelities if known.at is not None), None)
 
 
 def described(fidelities: tuple[Fidelity, ...], space: Space) -> tuple[dict[str, Any], ...]:
     """Each fidelity as plain data: `role`, `name`, and `choices`, `low` and `high`, or `epochs`.
 
-    The name is that of the parameter, or `at`, the argument of `Benchmark.query` for the epochs
-    watched; their `epochs` are the schedule as in a spec.
+    The name is that of the parameter. For the watched epochs it is `at`, the argument of
+    `Benchmark.query`, and `epochs` is the schedule in the form of a spec.
     """
     rows: list[dict[str, Any]] = []
     for fidelity in fidelities:

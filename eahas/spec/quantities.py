@@ -1,7 +1,6 @@
-"""Quantities and units: what a target is, and the factor from its unit to SI.
+"""Quantities of targets (energy, time, accuracy, ...), their units, and factors to SI units.
 
-This is the one place that knows units; everything else asks for a quantity or for a factor. A unit
-may be one of these per something (J/token, ms/image): the part after the slash is kept as it is.
+A unit may be a rate (J/token, ms/image); the part after the slash is not converted.
 """
 
 from __future__ import annotations
@@ -50,13 +49,13 @@ UNITS: Mapping[str, Mapping[str, float]] = {
         "TiB": 2.0**40,
     },
 }
-"""The units of each quantity that has such, with the factor to the SI unit."""
+"""The units of each quantity with SI units, with their factor to the SI unit."""
 
 SI_UNITS = {ENERGY: "J", POWER: "W", TIME: "s", LATENCY: "s", MEMORY: "B"}
 PERCENT = ("percent", "%")
 _RATES = ("images/s", "img/s", "samples/s", "frames/s", "fps", "tokens/s", "inferences/s")
-# Other spellings, in small letters. `mj` and `mwh` may mean milli or mega: energies whose factor is
-# not known.
+# Other spellings, in lower case. `mj` and `mwh` are ambiguous (milli or mega), so they are energies
+# without a known factor.
 _SPELLINGS = {
     **dict.fromkeys(("j", "joule", "joules"), "J"),
     **dict.fromkeys(("kj", "kilojoule", "kilojoules"), "kJ"),
@@ -79,15 +78,15 @@ _ENERGY_WORDS = {"energy", "energies", "joule", "joules", "kwh", "wh"}
 
 
 def split_rate(unit: str) -> tuple[str, str]:
-    """The unit and what it is per: `("J", "token")` of J/token; without a slash `("J", "")`."""
+    """Numerator and denominator of a unit: `("J", "token")` for J/token, `("J", "")` for J."""
     head, *per = re.split(r"\s*/\s*|[\s_]+per[\s_]+", unit.strip(), maxsplit=1)
     return head, per[0] if per else ""
 
 
 def si_factor(quantity: str, unit: str) -> float | None:
-    """What a value in `unit` is multiplied with to be in the SI unit; None where nobody knows.
+    """The factor from a value in `unit` to a value in the SI unit; None if it is not known.
 
-    Of a rate it is the factor of the unit before the slash: 0.001 for mJ/token.
+    For a rate it is the factor of the unit before the slash: 0.001 for mJ/token.
     """
     known = UNITS.get(quantity)
     if known is None:
@@ -100,18 +99,19 @@ def si_factor(quantity: str, unit: str) -> float | None:
 
 
 def si_unit(quantity: str, unit: str) -> str:
-    """The unit in which a value has been multiplied with `si_factor`; else the unit itself."""
+    """The unit of a value after multiplication with `si_factor`; `unit` itself without a factor."""
     if si_factor(quantity, unit) is None:
         return unit
     head, per = split_rate(unit)
-    named = SI_UNITS[quantity]
-    return f"{named}/{per}" if per and _factor(quantity, head) is not None else named
+    base = SI_UNITS[quantity]
+    return f"{base}/{per}" if per and _factor(quantity, head) is not None else base
 
 
 def infer_quantity(name: str, unit: str, direction: str) -> str:
-    """The quantity of a target whose spec names none: by its unit, without one by its name.
+    """The quantity of a target whose spec states none, inferred from its unit, or from its name.
 
-    Energies are recognised in any spelling, for an energy must not lose its source.
+    The name is used only for energies without a unit. Energies are recognised in any spelling,
+    because each energy needs a source.
     """
     head, per = split_rate(unit)
     if _is_energy(head):
@@ -130,17 +130,17 @@ def infer_quantity(name: str, unit: str, direction: str) -> str:
 
 
 def check_quantity(quantity: str, name: str, unit: str, direction: str) -> str | None:
-    """What is wrong with a unit of a quantity that a spec states; None where nothing is."""
+    """Why the unit does not fit the quantity that a spec states; None if it fits."""
     inferred = infer_quantity(name, unit, direction)
     if quantity in UNITS:
         wrong = {quantity, inferred} == {ENERGY, POWER} or si_factor(quantity, unit) is None
         if wrong:
             return (
-                f"unit is one of {', '.join(UNITS[quantity])}, or one of these per something, for "
+                f"unit is one of {', '.join(UNITS[quantity])}, or a rate with one of these, for "
                 f"the quantity {quantity}"
             )
     elif inferred == ENERGY and unit and quantity not in (ERROR, LOSS):
-        return f"a value in {unit} is an energy (quantity: energy), or an error or a loss of one"
+        return f"a value in {unit} is an energy, or the error or loss of an energy"
     return None
 
 

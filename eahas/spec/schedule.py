@@ -18,8 +18,8 @@ from eahas.checks import is_whole
 from eahas.errors import SpecError, shown
 from eahas.space.fields import known_fields
 
-MAX_EPOCH = 1_000_000_000  # of a schedule; numpy's int64 and exact doubles hold far more
-SHOWN = 6  # epochs in a message
+MAX_EPOCH = 1_000_000_000  # far below the limits of int64 and of exact float64 integers
+SHOWN = 6  # number of epochs in a message
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,11 @@ class Schedule:
     """The epochs at which a curve has values.
 
     Attributes:
-        listed: these epochs, rising, as far as a run goes; if empty, `every` and `start` apply.
-        every: the step: `start`, `start + every`, `start + 2 * every`, ... as far as a run goes.
-        start: the first epoch of that sequence.
-        last: whether the last epoch of a run is scheduled in any case.
+        listed: the scheduled epochs, strictly rising, up to the end of a run. If it is empty, the
+            schedule is the sequence `start`, `start + every`, ... up to the end of a run.
+        every: the step of this sequence.
+        start: the first epoch of this sequence.
+        last: whether the last epoch of a run is always scheduled.
     """
 
     listed: tuple[int, ...] = ()
@@ -45,7 +46,7 @@ class Schedule:
 
     @property
     def is_every_epoch(self) -> bool:
-        """Whether each epoch from 1 on is scheduled, the default."""
+        """Whether every epoch from 1 is scheduled (the default)."""
         return not self.listed and self.every == self.start == 1
 
     def epochs_of(self, length: int) -> np.ndarray:
@@ -53,7 +54,7 @@ class Schedule:
         return _epochs_of(self, int(length))
 
     def counts(self, lengths: Any) -> Any:
-        """How many epochs are scheduled in runs of these lengths, an int or int64 (n,)."""
+        """The number of scheduled epochs in runs of these lengths, an int or int64 (n,)."""
         return lengths if self.is_every_epoch else self.reached(lengths, lengths)
 
     def epoch_at(self, position: int, length: int) -> int:
@@ -65,10 +66,11 @@ class Schedule:
         return min(epoch, length)
 
     def reached(self, at: Any, lengths: Any) -> Any:
-        """How many scheduled epochs runs of these lengths have up to and with epoch `at`.
+        """The number of scheduled epochs up to and including epoch `at`, in runs of these lengths.
 
-        `at` and `lengths` are ints or int64 (n,), `at` at most the length. The value of a curve at
-        epoch `at` is the one before this position; at 0 there is none yet.
+        `at` and `lengths` are ints or int64 (n,), and `at` is at most the length. If the result is
+        k > 0, then value k - 1 of a curve is its last value up to epoch `at`; if it is 0, the curve
+        has no value up to `at`.
         """
         if isinstance(at, np.ndarray) or isinstance(lengths, np.ndarray):
             at, lengths = np.asarray(at), np.asarray(lengths)
@@ -78,7 +80,7 @@ class Schedule:
         return count + 1 if ends else count
 
     def _regular(self, at: Any) -> Any:
-        """How many epochs of the list or of the sequence are at most `at`."""
+        """The number of epochs of the list or of the sequence that are at most `at`."""
         if self.listed:
             return np.searchsorted(self.listed, at, side="right")
         return np.maximum((at - self.start) // self.every + 1, 0)
@@ -101,7 +103,7 @@ class Schedule:
         return f"every {step} from {self.start}{end}"
 
     def to_json(self) -> Any:
-        """The form in which a spec describes it; `schedule_from_json` reads it."""
+        """The schedule in the form of a spec, which `schedule_from_json` reads."""
         last = {"last": True} if self.last else {}
         if self.listed:
             return {"at": list(self.listed), **last} if last else list(self.listed)
@@ -113,10 +115,10 @@ EVERY_EPOCH = Schedule()
 
 
 def schedule_from_json(where: str, given: Any) -> Schedule:
-    """The schedule of a list of epochs, `{at: [...]}` or `{every: k, start: s}`; None: every epoch.
+    """Read a schedule: a list of epochs, `{at: [...]}`, `{every: k, start: s}`, or None.
 
-    Both mappings take `last: true`. `start` is by default k. Raises SpecError, which begins with
-    `where`, for anything else.
+    None means every epoch. Both mappings accept `last: true`. The default of `start` is k. Raises
+    SpecError for anything else; its message begins with `where`.
     """
     if given is None:
         return EVERY_EPOCH
@@ -143,13 +145,13 @@ def _listed(where: str, given: Any) -> tuple[int, ...]:
         raise SpecError(f"{where}: a list of one or more epochs, got {shown(given)}")
     listed = tuple(_whole(f"{where}: an epoch", epoch, 0) for epoch in given)
     if any(a >= b for a, b in pairwise(listed)):
-        raise SpecError(f"{where}: the epochs of a list rise, got {shown(given)}")
+        raise SpecError(f"{where}: the epochs of a list must rise, got {shown(given)}")
     return listed
 
 
-def _whole(what: str, given: Any, least: int) -> int:
-    if not is_whole(given) or not least <= given <= MAX_EPOCH:
-        raise SpecError(f"{what} is a whole number in {least}..{MAX_EPOCH}, got {shown(given)}")
+def _whole(what: str, given: Any, low: int) -> int:
+    if not is_whole(given) or not low <= given <= MAX_EPOCH:
+        raise SpecError(f"{what} is a whole number in {low}..{MAX_EPOCH}, got {shown(given)}")
     return int(given)
 
 

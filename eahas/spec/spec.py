@@ -1,6 +1,6 @@
-"""The spec of a benchmark: its space, its targets, and the settings of the trainings.
+"""The spec of a benchmark: its search space, its targets, and the settings of the training.
 
-A `Spec` is made from one plain dictionary, which is a YAML file for a sweep or a fit, and JSON in a
+A `Spec` is parsed from a plain dictionary: from a YAML file for a sweep or a fit, from JSON in a
 manifest. docs/space-format.md documents the format.
 """
 
@@ -31,7 +31,7 @@ from eahas.spec.fidelities import (
 )
 from eahas.spec.targets import RESERVED, Target, main_curve, targets_from_dict
 
-MAX_DEPTH, MAX_VALUES = 20, 100_000  # levels and values of a spec; more mean a loop or a mistake
+MAX_DEPTH, MAX_VALUES = 20, 100_000  # nesting levels and number of values of a spec
 SECTIONS = (
     "name",
     "version",
@@ -51,7 +51,7 @@ SECTIONS = (
 
 @dataclass(frozen=True)
 class Spec:
-    """A parsed spec; `source` is the dictionary from which it was made, for manifests."""
+    """A parsed spec; `source` is the dictionary that it was parsed from, for manifests."""
 
     name: str
     version: int
@@ -79,12 +79,12 @@ class Spec:
 
     @property
     def main_curve(self) -> Target | None:
-        """The learning curve: validation accuracy, that of the EMA weights if there is one."""
+        """The learning curve: see `eahas.spec.targets.main_curve`; None without curves."""
         return main_curve(self.curves)
 
 
 def spec_from_dict(given: Any) -> Spec:
-    """The spec of a dictionary.
+    """Parse the spec in a dictionary.
 
     Raises:
         SpecError: a section is missing, unknown or not valid. The message contains the section, the
@@ -149,7 +149,7 @@ def spec_from_dict(given: Any) -> Spec:
 
 
 def parameter_from_dict(name: str, given: Any) -> Parameter:
-    """A parameter from `{type: integer|float|choice|boolean, ...}`.
+    """Parse a parameter: `{type: integer|float|choice|boolean, ...}`.
 
     Raises:
         SpecError: the description is not valid.
@@ -196,28 +196,31 @@ def _condition(name: str, when: Any) -> Condition:
 def _check_targets(curves: tuple[Target, ...], scalars: tuple[Target, ...], space: Space) -> None:
     if curves and space.fidelity is None:
         raise SpecError(
-            "targets: curves need a fidelity, the parameter with the number of epochs; if all runs "
-            "have 12, for example, it is max_epoch: {type: choice, choices: [12]}"
+            "targets: curves need a fidelity, the number of epochs of a run; for example, "
+            "if all runs have 12: max_epoch: {type: choice, choices: [12]}"
         )
-    taken = set(space.names)
+    used_names = set(space.names)
     for target in curves + scalars:
-        if target.name in taken:
+        if target.name in used_names:
             raise SpecError(f"targets: {target.name} is also another target or a parameter")
         if target.name in RESERVED:
             raise SpecError(
                 f"targets: {target.name} is already an attribute of a prediction; rename it"
             )
-        taken.add(target.name)
+        used_names.add(target.name)
     for curve in curves:
         check_curve(curve, scalars, space)
 
 
 def check_curve(curve: Target, scalars: tuple[Target, ...], space: Space) -> None:
-    """A run of any length has a value of the curve, and a cumulative one ends at its total."""
+    """Check that a curve has a value in runs of any length, and that it can end at its total.
+
+    Raises SpecError otherwise.
+    """
     lengths, where = run_lengths(space), f"targets: {curve.name}"
     if curve.schedule.counts(lengths[0]) == 0:
         raise SpecError(
-            f"{where}: a run of {lengths[0]} epochs has no value of it; it has values at "
+            f"{where}: it has no value in a run of {lengths[0]} epochs; it has values at "
             f"{curve.schedule}; schedule an earlier epoch, or add last: true"
         )
     if curve.total is None:
@@ -230,8 +233,8 @@ def check_curve(curve: Target, scalars: tuple[Target, ...], space: Space) -> Non
             f"{where}: its total {total.name} needs the unit {curve.unit!r}, low: 0 and no high"
         )
     schedule = curve.schedule
-    ends_there = schedule.last or schedule.is_every_epoch
-    if not (ends_there or all(schedule.includes(length, length) for length in lengths)):
+    has_last = schedule.last or schedule.is_every_epoch
+    if not (has_last or all(schedule.includes(length, length) for length in lengths)):
         raise SpecError(
             f"{where}: it has values at {schedule}, so it does not always end at its total "
             f"{total.name}; add last: true to its epochs"
@@ -239,7 +242,7 @@ def check_curve(curve: Target, scalars: tuple[Target, ...], space: Space) -> Non
 
 
 def run_lengths(space: Space) -> Sequence[int]:
-    """The lengths that runs of a space may have, rising; of an integer also those off its grid."""
+    """The possible numbers of epochs of a run, rising; for an integer, all from `low` to `high`."""
     assert space.fidelity is not None  # a space with curves has one
     parameter = space[space.fidelity]
     if isinstance(parameter, Choice):
@@ -248,7 +251,7 @@ def run_lengths(space: Space) -> Sequence[int]:
 
 
 def _check_fidelity(space: Space) -> None:
-    """Check that the numbers of epochs are whole numbers from 1."""
+    """Raise SpecError unless the numbers of epochs are whole numbers from 1."""
     if space.fidelity is None:
         return
     parameter = space[space.fidelity]
@@ -263,20 +266,20 @@ def _check_fidelity(space: Space) -> None:
 
 
 def _check_watched(fidelities: tuple[Fidelity, ...], space: Space) -> None:
-    """A run of any length can be watched up to some epoch from 1 on."""
+    """Raise SpecError unless runs of any length have a watched epoch, and all are from 1."""
     watched = watched_epochs(fidelities)
     if watched is None:
         return
     shortest = run_lengths(space)[0]
     if not watched.counts(shortest) or watched.first < 1:
         raise SpecError(
-            f"fidelities: watched has {watched}; epochs from 1 on are watched, and a run of "
-            f"{shortest} epochs needs one of them"
+            f"fidelities: watched has {watched}; allowed: epochs from 1, at least one of them in a "
+            f"run of {shortest} epochs"
         )
 
 
 def _check_data_share(fidelities: tuple[Fidelity, ...], space: Space) -> None:
-    """A share of the data is a number above 0 and at most 1."""
+    """Raise SpecError unless the shares of the data are numbers above 0 and at most 1."""
     for fidelity in fidelities:
         if fidelity.role != DATA_SHARE or fidelity.parameter is None:
             continue
@@ -294,8 +297,8 @@ def _check_data_share(fidelities: tuple[Fidelity, ...], space: Space) -> None:
 def _plain(given: Mapping[Any, Any]) -> dict[str, Any]:
     """A deep copy that consists of text, finite numbers, booleans, null, lists and mappings.
 
-    It raises SpecError for values that JSON cannot represent, and for containers that contain
-    themselves.
+    Raises SpecError for values that JSON cannot represent, and for too many levels or values, which
+    includes containers that contain themselves.
     """
     remaining = iter(range(MAX_VALUES))
 

@@ -1,4 +1,4 @@
-"""Targets: what a benchmark predicts, as a spec describes it."""
+"""Targets: the quantities that a benchmark predicts, as its spec defines them."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ Direction = Literal["maximize", "minimize"]
 
 @dataclass(frozen=True)
 class Target:
-    """One predicted quantity: a curve over epochs or a scalar of the whole run.
+    """One predicted quantity: a curve over epochs or a scalar for the whole run.
 
-    Without a `quantity` it is inferred from the unit. `device` is the one that it is measured on,
-    where the spec says so. `energy` holds what the spec states of an energy; None where it states
-    nothing.
+    If `quantity` is empty, it is inferred from the unit. `device` is the device of the measurement,
+    if the spec states it. `energy` has the facts about an energy that the spec states; None if it
+    states none.
     """
 
     name: str
@@ -39,12 +39,12 @@ class Target:
     direction: Direction
     low: float | None = None
     high: float | None = None
-    cumulative: bool = False  # of a scalar: a total over the epochs; of a curve: what it is so far
-    optional: bool = False  # a run that ended well may lack it
+    cumulative: bool = False  # a scalar that is a total over the epochs; a curve of partial sums
+    optional: bool = False  # it may be missing in a successful run
     quantity: str = ""  # one of QUANTITIES
     schedule: Schedule = EVERY_EPOCH  # the epochs at which a curve has values
     total: str | None = None  # the scalar at which a cumulative curve ends
-    # Facts of a measurement: a target that is measured in another way is the same target.
+    # Facts about the measurement, which do not distinguish targets.
     device: str | None = field(default=None, compare=False)
     energy: EnergyFacts | None = field(default=None, compare=False)
 
@@ -55,35 +55,35 @@ class Target:
 
     @property
     def is_energy(self) -> bool:
-        """Whether it is an energy, in any unit; its source must then stand beside it."""
+        """Whether it is an energy, in any unit; an energy is displayed with its source."""
         return self.quantity == ENERGY
 
     @property
     def si_factor(self) -> float | None:
-        """What a value is multiplied with to be in `si_unit`; None where that is not known."""
+        """The factor from a value to `si_unit`; None if it is not known."""
         return si_factor(self.quantity, self.unit)
 
     @property
     def si_unit(self) -> str:
-        """The SI unit: J of a kWh, J/token of mJ/token; the unit itself where none is known."""
+        """The SI unit: J for kWh, J/token for mJ/token; the unit itself if none is known."""
         return si_unit(self.quantity, self.unit)
 
 
 def minimised(target: Target, values: Any) -> Any:
-    """Values of a target with the sign that makes smaller ones better."""
+    """The values of a target, negated if larger values are better, so that smaller is better."""
     return values if target.direction == "minimize" else -values
 
 
-MAIN_CURVES = ("valid_ema", "valid")  # the first of these is called the learning curve
-# What a spec may say of a target that ships without describing it anew.
+MAIN_CURVES = ("valid_ema", "valid")  # the first of these is the learning curve
+# Fields that a spec may set for a known target without redefining it.
 STATED_FIELDS = ("quantity", "device", *ENERGY_FIELDS)
-# What a prediction has beside its targets, and `query` beside theirs.
+# Other attributes of a prediction, and other keys in the results of `query` and `trajectory`.
 RESERVED = (
     *("aleatoric_std", "benchmark", "configs", "curves", "epistemic_std", "epoch", "epochs"),
     *("interval", "learning_curve", "noise_seed", "plot", "question", "single", "std", "support"),
     "to_dict",
 )
-# What the names that ship mean; a spec may define any other in full.
+# The known targets, which a spec can list by name; it must define all others.
 KNOWN_TARGETS = {
     **{
         name: Target(name, "curve", "percent", "maximize", 0.0, 100.0)
@@ -96,19 +96,19 @@ KNOWN_TARGETS = {
 
 
 def main_curve(curves: Sequence[Target]) -> Target | None:
-    """The curve among these that is called the learning curve; without any, None.
+    """The learning curve among some curves; None without curves.
 
-    The first of MAIN_CURVES, else the first that is not cumulative, else the first.
+    It is the first of MAIN_CURVES, else the first curve that is not cumulative, else the first.
     """
-    named = {target.name: target for target in curves}
-    chosen = [named[name] for name in MAIN_CURVES if name in named]
-    return next(iter([*chosen, *(t for t in curves if not t.cumulative), *curves]), None)
+    by_name = {target.name: target for target in curves}
+    main_curves = [by_name[name] for name in MAIN_CURVES if name in by_name]
+    return next(iter([*main_curves, *(t for t in curves if not t.cumulative), *curves]), None)
 
 
 def curve_groups(curves: Sequence[Target]) -> tuple[tuple[Target, ...], ...]:
-    """The curves that one model predicts together, the group of the learning curve first.
+    """The curves in groups that one model predicts; the group of the learning curve is the first.
 
-    The curves of a group have one schedule, and all of them are cumulative or none is.
+    The curves of a group have the same schedule, and either all or none of them are cumulative.
     """
     groups: dict[tuple[Schedule, bool], list[Target]] = {}
     main = main_curve(curves)
@@ -122,6 +122,7 @@ def _group_of(target: Target) -> tuple[Schedule, bool]:
 
 
 def targets_from_dict(given: Any) -> tuple[tuple[Target, ...], tuple[Target, ...]]:
+    """Parse the section `targets` of a spec into curves and scalars; SpecError if malformed."""
     if given is None:
         return (), ()
     if not isinstance(given, Mapping):
@@ -129,12 +130,12 @@ def targets_from_dict(given: Any) -> tuple[tuple[Target, ...], tuple[Target, ...
     known_fields("targets", given, ("curves", "scalars"))
     curves = _target_list("curve", given.get("curves"))
     scalars = _target_list("scalar", given.get("scalars"))
-    declared_sources(target.energy for target in curves + scalars)  # raises where two differ
+    declared_sources(target.energy for target in curves + scalars)  # raises if two differ
     return curves, scalars
 
 
 def _target_list(kind: Kind, given: Any) -> tuple[Target, ...]:
-    """Targets by name (the known ones) or as a mapping name -> {unit, quantity, direction, ...}."""
+    """Targets from a list of known names or a mapping name -> {unit, quantity, direction, ...}."""
     if given is None:
         return ()
     if not isinstance(given, (list, Mapping)):
@@ -146,7 +147,7 @@ def _target_list(kind: Kind, given: Any) -> tuple[Target, ...]:
 def _names(kind: Kind, given: list[Any]) -> list[str]:
     names = [text(f"targets: a {kind}", name) for name in given]
     if len(set(names)) < len(names):
-        raise SpecError(f"targets: a {kind} stands twice in {shown(names)}")
+        raise SpecError(f"targets: a {kind} occurs twice in {shown(names)}")
     return names
 
 
@@ -156,7 +157,7 @@ def _target(kind: Kind, name: str, given: Any) -> Target:
         if known is None or known.kind != kind:
             allowed = [t.name for t in KNOWN_TARGETS.values() if t.kind == kind]
             raise SpecError(
-                f"targets: {unknown(kind, name, allowed)}; describe another as "
+                f"targets: {unknown(kind, name, allowed)}; define another target as "
                 f"{name}: {{unit: ..., direction: maximize|minimize}}"
             )
         return known
@@ -190,7 +191,7 @@ def _target(kind: Kind, name: str, given: Any) -> Target:
             raise SpecError(f"{where}: a cumulative curve has low: 0 and no high")
         low = 0.0
     elif total is not None:
-        raise SpecError(f"{where}: total is for a cumulative curve; add cumulative: true")
+        raise SpecError(f"{where}: only a cumulative curve has a total; add cumulative: true")
     described = Target(
         name=text("target", name),
         kind=kind,
@@ -209,21 +210,21 @@ def _target(kind: Kind, name: str, given: Any) -> Target:
 
 
 def _with_quantity(where: str, target: Target, quantity: Any) -> Target:
-    """The target with the quantity that the spec states, or the inferred one.
+    """The target with the quantity that the spec states; without one, with the inferred quantity.
 
-    Raises SpecError where the unit is none of that quantity, and where facts of an energy are
-    stated of something else.
+    Raises SpecError if the unit does not fit the quantity, or if the target has facts about an
+    energy but another quantity.
     """
     if quantity is not None:
         if not isinstance(quantity, str) or quantity not in QUANTITIES:
             raise SpecError(f"{where}: {unknown('quantity', quantity, QUANTITIES)}")
-        wrong = check_quantity(quantity, target.name, target.unit, target.direction)
-        if wrong is not None:
-            raise SpecError(f"{where}: {wrong}; got unit {shown(target.unit)}")
+        conflict = check_quantity(quantity, target.name, target.unit, target.direction)
+        if conflict is not None:
+            raise SpecError(f"{where}: {conflict}; got unit {shown(target.unit)}")
         target = replace(target, quantity=quantity)
     if target.energy is not None and not target.is_energy:
         raise SpecError(
-            f"{where}: {', '.join(ENERGY_FIELDS)} are of an energy, and its quantity is "
+            f"{where}: only an energy has {', '.join(ENERGY_FIELDS)}, but its quantity is "
             f"{target.quantity}"
         )
     return target

@@ -136,9 +136,9 @@ def test_the_tables_that_it_prints(
     ("arguments", "message"),
     [
         (["--epochs", "0"], "whole numbers from 1"),
-        (["--seeds", "1"], "two or more have a spread"),
-        (["--config", "{bad"], "a JSON object"),
-        (["--config", "[1]"], "a JSON object"),
+        (["--seeds", "1"], "allowed are 0 (no curves) and whole numbers from 2"),
+        (["--config", "{bad"], "allowed is a flat JSON object"),
+        (["--config", "[1]"], "allowed is a flat JSON object"),
     ],
 )
 def test_arguments_that_say_nothing_are_refused(

@@ -11,7 +11,7 @@ from eahas import api
 from eahas.accel_nasbench import (
     ANBEnsemble,
     EfficientNetSS,
-    measured,
+    device_metrics,
     supported_metrics,
     target_of,
 )
@@ -108,9 +108,9 @@ def test_the_pairs_of_device_and_metric_are_those_of_its_readme() -> None:
 
 def test_the_devices_come_from_the_names_of_the_targets() -> None:
     spec = api.load_benchmark("accel-nasbench").spec
-    assert measured(spec) == supported_metrics()
+    assert device_metrics(spec) == supported_metrics()
     assert target_of(spec, "TPUv2", "Throughput") == "throughput_tpuv2"
-    with pytest.raises(EahasError, match="regnet-digits has no device at all"):
+    with pytest.raises(EahasError, match="regnet-digits has no devices"):
         target_of(api.load_benchmark("regnet-digits").spec, "a100", "latency")
 
 

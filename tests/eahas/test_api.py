@@ -76,11 +76,11 @@ def test_the_wrong_door_names_the_right_one(toy) -> None:
     with pytest.raises(CheckpointError, match=r"own is a benchmark: name one of its models"):
         api.load_ensemble(toy)
     for name in ("costs", "runtime_s", "nothing"):
-        with pytest.raises(CheckpointError, match=r"no benchmark: use load_ensemble"):
+        with pytest.raises(CheckpointError, match=r"not a benchmark: use load_ensemble"):
             api.load_benchmark(toy / name)
     with pytest.raises(EahasError, match=r"own@3: model 'nothing' is unknown"):
         api.load_ensemble(toy / "nothing")
-    with pytest.raises(CheckpointError, match=r"costs is an ensemble: weights.safetensors is noth"):
+    with pytest.raises(CheckpointError, match=r"costs is an ensemble: it contains no weights"):
         api.load_ensemble(toy / "costs" / "weights.safetensors")
 
 

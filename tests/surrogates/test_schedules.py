@@ -269,7 +269,7 @@ def test_a_model_is_loaded_alone(bench: Benchmark, folder: Path) -> None:
         assert np.array_equal(
             model.predict(CONFIG, noise_seed=3), bench.predict(CONFIG, noise_seed=3)[name]
         )
-    with pytest.raises(CheckpointError, match="is a model: x is nothing in it"):
+    with pytest.raises(CheckpointError, match="is a model: it contains no x"):
         api.load_ensemble(folder / "joules" / "x")
 
 

@@ -1,4 +1,4 @@
-"""A table to and from a folder; the format is documented in docs/checkpoint-format.md."""
+"""Read and write tables. docs/checkpoint-format.md documents the format."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ from eahas.spec.spec import Spec
 from eahas.spec.targets import Target
 
 FILE = "runs.safetensors"
-KEYS, PRESENT, VALUES, TYPICAL = "keys", "present", "values.", "typical."
-PERCENT, MAX_COUNTED = 100.0, 65_535
-MAX_NUMBERS = 500_000_000  # of one target, ends padded; more would not fit into memory
-MAX_ROUNDING = 1e-12  # relative, between the end of a cumulative curve and its total
+KEYS, PRESENT, VALUES, PRIOR = "keys", "present", "values.", "typical."
+PERCENT, MAX_SCALE = 100.0, 65_535
+MAX_NUMBERS = 500_000_000  # numbers of a padded array of one target; more do not fit into memory
+MAX_ROUNDING = 1e-12  # relative difference between the end of a cumulative curve and its total
 COUNTS = ("uint8", "uint16")
 KNOTS = Dim("knots", low=0)
 POSITIVE = Bounds(0.0, above_low=True)
@@ -42,14 +42,15 @@ RUN_ARRAYS = (
         KEYS,
         "int32",
         ("configurations", "parameters"),
-        "the index of each value on the grid of its parameter, -1 if it is inactive; no row twice",
+        "the index of each value on the grid of its parameter, -1 if the parameter is inactive; "
+        "all rows differ",
         Bounds(-1),
     ),
     ArraySpec(
         PRESENT,
         "bool",
         ("configurations", "seeds"),
-        "whether the run exists; each configuration has one at least",
+        "whether the run exists; each configuration has at least one run",
     ),
 )
 CURVE = ArraySpec(
@@ -57,8 +58,8 @@ CURVE = ArraySpec(
     f"float32 or {' or '.join(COUNTS)}",
     ("epochs of all runs",),
     "a curve: one number for each scheduled epoch of each run that is present, ordered by "
-    "configuration and then by seed; inside the bounds of the target, NaN if it is unknown; counts "
-    "stand for 100 x count / scale",
+    "configuration and then by seed; inside the bounds of the target, NaN if it is unknown; a "
+    "count is the value 100 x count / scale",
     Bounds(nan=True),
 )
 CUMULATIVE_CURVE = ArraySpec(
@@ -77,41 +78,41 @@ SCALAR = ArraySpec(
 )
 PRIOR_ARRAYS = (
     ArraySpec(
-        f"{TYPICAL}TARGET.location",
+        f"{PRIOR}TARGET.location",
         "float64",
         ("positions", KNOTS),
         "the seed-variance prior: means of configurations, at positions spaced evenly from the "
-        "first epoch to the last; of a scalar at one position",
+        "first epoch to the last; a scalar has one position",
         FINITE,
         "rising",
     ),
     ArraySpec(
-        f"{TYPICAL}TARGET.deviation",
+        f"{PRIOR}TARGET.deviation",
         "float64",
         ("positions", KNOTS),
-        "the standard deviation between seeds that is usual there",
+        "the typical standard deviation between seeds at each of these means",
         POSITIVE,
     ),
 )
 ARRAYS = (*RUN_ARRAYS, CURVE, CUMULATIVE_CURVE, SCALAR, *PRIOR_ARRAYS)
-BLOCK = 1024
+BLOCK = 1024  # scales that are tested together
 Array = np.ndarray
 
 
 def load(folder: Path, manifest: Manifest | None = None) -> Table:
-    """The table of a folder, whose manifest may have been read already.
+    """Read the table of a folder. A `manifest` that is given is not read again.
 
-    Raises CheckpointError for anything that is not whole and right.
+    Raises CheckpointError if a file is missing, altered or malformed.
     """
     manifest = manifest or read_manifest(folder, TABLE)
     spec = manifest.spec()
     targets = _targets(manifest, spec)
     seeds = _seeds(manifest)
-    counted = _counted(manifest, targets)
+    scales = _count_scales(manifest, targets)
     weights = manifest.numbers("calibration.weights", len(targets), 0.0, MAX_FACTOR)
     error_quantiles = read_error_quantiles(manifest, [t.name for t in targets])
     if spec.space.cardinality() > MAX_POINTS:
-        manifest.refuse(f"spec: a table is of a space with at most {MAX_POINTS:,} combinations")
+        manifest.refuse(f"spec: the space of a table has at most {MAX_POINTS:,} combinations")
     tensors = read_tensors(folder, FILE, manifest.content)
     with naming(folder / FILE):
         _check_names(tensors, targets)
@@ -128,7 +129,7 @@ def load(folder: Path, manifest: Manifest | None = None) -> Table:
                 tensors,
                 target,
                 _inside(present, lengths[target.name]),
-                counted.get(target.name),
+                scales.get(target.name),
             )
             for target in targets
         }
@@ -163,15 +164,15 @@ def contents(table: Table) -> tuple[dict[str, Any], dict[str, bytes]]:
         if target.kind == "curve":
             flat = values[_inside(table.present, table.lengths(name, table.epochs))]
             percent = target.unit == "percent" and not target.cumulative
-            scale = _whole_counts(flat) if percent else None
+            scale = _count_scale(flat) if percent else None
             if scale is not None:
                 counts[name] = scale
-                flat = np.rint(flat.astype(float) * (scale / PERCENT)).astype(_of_counts(scale))
+                flat = np.rint(flat.astype(float) * (scale / PERCENT)).astype(_count_dtype(scale))
             tensors[VALUES + name] = flat
         else:
             tensors[VALUES + name] = values
-        tensors[f"{TYPICAL}{name}.location"] = table.seed_variance[name].location
-        tensors[f"{TYPICAL}{name}.deviation"] = table.seed_variance[name].deviation
+        tensors[f"{PRIOR}{name}.location"] = table.seed_variance[name].location
+        tensors[f"{PRIOR}{name}.deviation"] = table.seed_variance[name].deviation
     own = {
         "name": table.name,
         "primary": table.primary,
@@ -190,14 +191,14 @@ def contents(table: Table) -> tuple[dict[str, Any], dict[str, bytes]]:
     return {"format": TABLE, **more, **own}, {FILE: tensor_bytes(tensors)}
 
 
-# What the manifest says
+# The entries of the manifest
 
 
 def _targets(manifest: Manifest, spec: Spec) -> tuple[Target, ...]:
     names = manifest.choices("targets", "target", [target.name for target in spec.targets])
     targets = tuple(target for target in spec.targets if target.name in names)
     if [target.name for target in targets] != list(names):
-        manifest.refuse(f"targets stand in the order of the spec, got {shown(list(names))}")
+        manifest.refuse(f"targets must have the order of the spec, got {shown(list(names))}")
     if any(target.kind == "curve" for target in targets):
         check_epochs(manifest, spec.space)
     return targets
@@ -207,26 +208,26 @@ def _seeds(manifest: Manifest) -> tuple[int, ...]:
     given = manifest.entry("seeds")
     valid = isinstance(given, list) and all(type(seed) is int and seed >= 0 for seed in given)
     if not valid or not given or sorted(set(given)) != given:
-        manifest.refuse(f"seeds are rising whole numbers from 0, got {shown(given)}")
+        manifest.refuse(f"seeds are strictly rising whole numbers from 0, got {shown(given)}")
     return tuple(given)
 
 
-def _counted(manifest: Manifest, targets: tuple[Target, ...]) -> dict[str, int]:
-    """Of each curve that is stored as counts what stands for 100 %."""
+def _count_scales(manifest: Manifest, targets: tuple[Target, ...]) -> dict[str, int]:
+    """The scale (the count of 100 %) of each curve that is stored as counts, by its name."""
     given = dict(manifest.section("counts"))
     curves = [t for t in targets if t.kind == "curve" and not t.cumulative]
     known = [t.name for t in curves if t.unit == "percent"]
     for name, scale in given.items():
         if name not in known:
             manifest.refuse(f"counts: {unknown('curve in percent', name, known)}")
-        if type(scale) is not int or not 1 <= scale <= MAX_COUNTED:
+        if type(scale) is not int or not 1 <= scale <= MAX_SCALE:
             manifest.refuse(
-                f"counts: {name} is a whole number in 1..{MAX_COUNTED}, got {shown(scale)}"
+                f"counts: {name} is a whole number in 1..{MAX_SCALE}, got {shown(scale)}"
             )
     return given
 
 
-# What the arrays say; CheckpointErrors here end up behind the name of the file
+# The arrays; `load` adds the path of the file to the CheckpointErrors of these functions
 
 
 def value_spec(target: Target) -> ArraySpec:
@@ -234,8 +235,8 @@ def value_spec(target: Target) -> ArraySpec:
     low = -math.inf if target.low is None else target.low
     high = math.inf if target.high is None else target.high
     if target.kind == "curve" and target.cumulative:
-        bounds = Bounds(low, high, nan=True)  # it may begin at 0
-        general = replace(CUMULATIVE_CURVE, order="rising")  # within a run
+        bounds = Bounds(low, high, nan=True)  # a cumulative curve can start at 0
+        general = replace(CUMULATIVE_CURVE, order="rising")  # within each run
     else:
         bounds = Bounds(low, high, above_low=on_log_scale(target), nan=True)
         general = CURVE if target.kind == "curve" else SCALAR
@@ -252,22 +253,22 @@ def prior_specs(target: Target) -> list[ArraySpec]:
 
 
 def _check_names(tensors: Mapping[str, Array], targets: tuple[Target, ...]) -> None:
-    of_targets = [spec for t in targets for spec in (value_spec(t), *prior_specs(t))]
-    check_names(tensors, [*RUN_ARRAYS, *of_targets])
+    target_specs = [spec for t in targets for spec in (value_spec(t), *prior_specs(t))]
+    check_names(tensors, [*RUN_ARRAYS, *target_specs])
 
 
 def _keys(flats: tuple[Mapping[str, Any], ...], space: Space) -> Array:
-    """(N, parameters): the place of each value on its parameter's grid, -1 where inactive."""
-    places = {p.name: {value: k for k, value in enumerate(p.grid())} for p in space.parameters}
+    """The index of each value on its parameter's grid (N, parameters); -1 where inactive."""
+    indices = {p.name: {value: k for k, value in enumerate(p.grid())} for p in space.parameters}
     rows = [
-        [place[flat[name]] if name in flat else -1 for name, place in places.items()]
+        [index[flat[name]] if name in flat else -1 for name, index in indices.items()]
         for flat in flats
     ]
     return np.array(rows, dtype=np.int32)
 
 
 def _flats(keys: Array, space: Space) -> tuple[dict[str, Any], ...]:
-    """The configurations of keys, each with the parameters that its values bring to life."""
+    """The flat configurations (active parameters only) of the keys (N, parameters)."""
     parameters = space.parameters
     if len(np.unique(keys, axis=0)) < len(keys):
         raise CheckpointError(f"array {KEYS!r} holds a row twice; allowed: different rows")
@@ -285,14 +286,14 @@ def _flats(keys: Array, space: Space) -> tuple[dict[str, Any], ...]:
     flats = []
     for row in keys.tolist():
         flat: dict[str, Any] = {}
-        for parameter, grid, place in zip(parameters, grids, row, strict=True):
-            if is_active(parameter, flat) != (place >= 0):
+        for parameter, grid, index in zip(parameters, grids, row, strict=True):
+            if is_active(parameter, flat) != (index >= 0):
                 raise CheckpointError(
-                    f"array {KEYS!r} holds {place} for {parameter.name} beside {shown(flat)}; "
-                    "allowed: -1 where the parameter is inactive, and only there"
+                    f"array {KEYS!r} holds {index} for {parameter.name} in {shown(flat)}; "
+                    "allowed: -1 if and only if the parameter is inactive"
                 )
-            if place >= 0:
-                flat[parameter.name] = grid[place]
+            if index >= 0:
+                flat[parameter.name] = grid[index]
         flats.append(flat)
     return tuple(flats)
 
@@ -313,10 +314,13 @@ def _epochs(flats: tuple[Mapping[str, Any], ...], space: Space) -> Array:
 
 
 def _inside(present: Array, lengths: Array) -> Array:
-    """(N, S, longest): the values of the curves of the runs that there are."""
+    """Which entries (N, S, longest) are values of a curve of an existing run, bool.
+
+    `present` is (N, S) and `lengths` (N,) is the number of values of the curves.
+    """
     if present.size * int(lengths.max()) > MAX_NUMBERS:
         raise CheckpointError(
-            f"array {PRESENT!r} stands for {present.size:,} curves of up to {lengths.max():,} "
+            f"array {PRESENT!r} means {present.size:,} curves of up to {lengths.max():,} "
             f"epochs; allowed: {MAX_NUMBERS:,} numbers of a target"
         )
     within = np.arange(int(lengths.max())) < lengths[:, None]
@@ -325,11 +329,11 @@ def _inside(present: Array, lengths: Array) -> Array:
 
 
 def _curve(tensors: Mapping[str, Array], target: Target, inside: Array, scale: int | None) -> Array:
-    """The values (N, S, longest) of a curve, NaN past its end."""
+    """The values (N, S, longest) of a curve, NaN after the end of a run."""
     spec = value_spec(target)
     stored = tensors[spec.name]
     plain = np.dtype(np.float64 if target.cumulative else np.float32)
-    dtype = str(plain if scale is None else _of_counts(scale))
+    dtype = str(plain if scale is None else _count_dtype(scale))
     replace(spec, dtype=dtype).check_layout(stored, {"epochs of all runs": int(inside.sum())})
     values = np.full(inside.shape, np.nan, dtype=plain)
     values[inside] = stored if scale is None else PERCENT * stored.astype(float) / scale
@@ -338,7 +342,7 @@ def _curve(tensors: Mapping[str, Array], target: Target, inside: Array, scale: i
 
 
 def _check_totals(values: Mapping[str, Array], lengths: Mapping[str, Array], spec: Spec) -> None:
-    """The curve of a run that has a total ends at it, to float rounding."""
+    """Check that each cumulative curve with a total ends at it, up to rounding."""
     for curve in spec.curves:
         total = curve.total
         if total is None or curve.name not in values or total not in values:
@@ -358,7 +362,7 @@ def _check_totals(values: Mapping[str, Array], lengths: Mapping[str, Array], spe
 def _scalar(
     tensors: Mapping[str, Array], target: Target, dims: Mapping[str, int], present: Array
 ) -> Array:
-    """The values (N, S) of a scalar, NaN where there is no run."""
+    """The values (N, S) of a scalar, NaN if the run does not exist."""
     spec = value_spec(target)
     check_contents(tensors, [spec], dims)
     values = tensors[spec.name]
@@ -377,20 +381,21 @@ def _prior(tensors: Mapping[str, Array], target: Target, weight: float) -> SeedV
     return SeedVariance(tensors[location.name], tensors[deviation.name], weight)
 
 
-# Percentages as the counts that they are: exactly the same numbers in half the bytes
+# An accuracy in percent is a count of correct images. Counts need at most half the bytes of
+# float32 and restore exactly the same numbers.
 
 
-def _of_counts(scale: int) -> np.dtype[Any]:
+def _count_dtype(scale: int) -> np.dtype[Any]:
     return np.dtype(np.uint8 if scale <= 255 else np.uint16)
 
 
-def _whole_counts(values: Array) -> int | None:
-    """The least scale of which all percentages, float32, are whole counts; None without one."""
+def _count_scale(values: Array) -> int | None:
+    """The smallest scale for which all float32 percentages are whole counts; None if none is."""
     if not np.isfinite(values).all():
         return None
     distinct = np.unique(values)
-    for start in range(1, MAX_COUNTED + 1, BLOCK):
-        scales = np.arange(start, min(start + BLOCK, MAX_COUNTED + 1))[:, None]
+    for start in range(1, MAX_SCALE + 1, BLOCK):
+        scales = np.arange(start, min(start + BLOCK, MAX_SCALE + 1))[:, None]
         for scale in scales[_are_counts(distinct[:64], scales).all(axis=1), 0].tolist():
             if _are_counts(distinct, np.array(scale)).all():
                 return int(scale)

@@ -1,8 +1,8 @@
 """Fitted regressors as arrays, evaluated with numpy alone.
 
 A regressor is an ensemble of M members that maps features to outputs. `one` evaluates a single row,
-`many` a list of rows. Networks, trees and kernel machines are stored in this form, whatever library
-fitted them, and so are compositions of several regressors (`parts`).
+`many` a list of rows. Networks, trees, kernel machines and compositions of several regressors
+(`parts`) have this form, independent of the library that fitted them.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ _PARTS: dict[str, Callable[[tuple[Regressor, ...]], Regressor]] = {JOINED: joine
 def regressor_from_tensors(
     described: Any, tensors: Mapping[str, np.ndarray], depth: int = 0, prefix: str = ""
 ) -> Regressor:
-    """The regressor that a manifest describes and a checkpoint holds.
+    """The regressor with the description of a manifest and the arrays of a checkpoint.
 
     `depth` is the number of compositions that contain the regressor. In the file, `prefix` precedes
     the names of the arrays. Raises CheckpointError if the description and the arrays do not match.

@@ -1,4 +1,4 @@
-"""Architecture families: a registered entry each, and the arithmetic of their networks."""
+"""Architecture families: a registry, and the computation of their networks' complexity."""
 
 from eahas.space.architectures.family import ArchitectureFamily as ArchitectureFamily
 from eahas.space.architectures.networks import architecture_hash as architecture_hash

@@ -1,4 +1,4 @@
-"""The constraint of a family that has none of its own: valid architectures of limited complexity.
+"""The default constraint of architecture families: valid architectures of limited complexity.
 
 In a spec: `{kind: nasbench101, flops: [0, 1e9], params: [0, 5e6]}`; the ranges are optional.
 """
@@ -19,7 +19,7 @@ from eahas.space.fields import known_fields
 
 @dataclass(frozen=True)
 class ArchitectureConstraint:
-    """The parameters make an architecture, and its complexity lies in the given ranges."""
+    """The parameters define a valid architecture, and its complexity is in the given ranges."""
 
     architecture: ArchitectureFamily
     network: Any
@@ -48,7 +48,7 @@ class ArchitectureConstraint:
         allowed = np.ones(len(columns[self.architecture.parameters[0]]), dtype=bool)
         if validity is not None:
             allowed &= validity.mask(columns)
-        if self.limits and allowed.any():  # only architectures have a complexity
+        if self.limits and allowed.any():  # only valid architectures have a complexity
             kept = {name: columns[name][allowed] for name in self.architecture.parameters}
             complexity = self.architecture.complexity_columns(kept, self.network)
             allowed[allowed] = inside(self.limits, complexity)
@@ -58,7 +58,7 @@ class ArchitectureConstraint:
 def read_architecture_constraint(
     family: ArchitectureFamily, fields: Mapping[str, Any], network: Any
 ) -> ArchitectureConstraint:
-    """The constraint of the fields of a spec; SpecError for an unknown or malformed field."""
+    """Parse the fields of the constraint in a spec; SpecError for an unknown or malformed field."""
     known_fields(f"constraints: {family.name}", fields, family.quantities)
     limits = read_limits(fields, family.quantities)
     return ArchitectureConstraint(family, network, tuple(limits.items()))

@@ -1,8 +1,9 @@
-"""An architecture family: everything that eahas needs to know about one kind of network.
+"""An architecture family: the parameters, validity and complexity of one kind of network.
 
 A family is one `ArchitectureFamily`, listed in `eahas.space.architectures.registry` or added by an
-installed package. Spaces, specs and constraints use it through this one type; what a surrogate
-computes from an architecture is the family's feature block (`eahas.models.features.blocks`).
+installed package. Spaces, specs and constraints use families through this type. The features that a
+surrogate computes from an architecture are in the feature block of the family
+(`eahas.models.features.blocks`).
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ if TYPE_CHECKING:
     from eahas.space.constraints import Constraint
 
 Flat = Mapping[str, Any]  # a flat canonical configuration
-Columns = Mapping[str, np.ndarray]  # n of them, column by column
+Columns = Mapping[str, np.ndarray]  # n flat configurations as columns of shape (n,)
 
 
 class Network(Protocol):
-    """What a spec fixes about the network around the architecture; families add fields."""
+    """The fixed settings of the network around the architecture; families add fields."""
 
     @property
     def image_size(self) -> int:
@@ -39,7 +40,7 @@ class Network(Protocol):
 
 
 class Numbers(NamedTuple):
-    """The numbers that a parameter may take: both ends included, integers only where it says so."""
+    """The numbers that a parameter may have: from `low` to `high` inclusive, or only integers."""
 
     low: float
     high: float
@@ -57,7 +58,7 @@ class Numbers(NamedTuple):
 
 
 class Values(NamedTuple):
-    """The strings or booleans that a parameter may take; a space may offer some of them."""
+    """The strings or booleans that a parameter may have; a space may allow a subset of them."""
 
     values: tuple[str | bool, ...]
 
@@ -76,12 +77,12 @@ Domain = Numbers | Values
 
 @dataclass(frozen=True)
 class GraphForm:
-    """Architectures as graphs of equal size, for graph networks.
+    """Architectures as graphs with the same number of vertices, for graph neural networks.
 
     `labels` are the operations that a vertex can have. `one` takes a flat configuration and returns
-    the adjacency (vertices, vertices) and one-hot labels (vertices, len(labels)), both float64;
-    `many` takes columns and returns the same with a first axis of length n. A vertex that an
-    architecture does not have is a row of zeros.
+    the adjacency (vertices, vertices) and one-hot labels (vertices, len(labels)), both float64.
+    `many` takes columns and returns the same with a first axis of length n. Vertices that an
+    architecture does not have are rows of zeros.
     """
 
     vertices: int
@@ -92,10 +93,10 @@ class GraphForm:
 
 @dataclass(frozen=True)
 class Validity:
-    """Which configurations of the parameters are architectures at all.
+    """Which configurations of the parameters are valid architectures.
 
-    `violation` says why a flat configuration is none, or None; `mask` does so for columns: bool
-    (n,), True where it is one.
+    `violation` returns the reason why a flat configuration is not valid, or None. `mask` takes
+    columns and returns bool (n,): True for valid architectures.
     """
 
     violation: Callable[[Flat], str | None]
@@ -107,29 +108,32 @@ ConstraintReader = Callable[[Mapping[str, Any], Any], "Constraint"]
 
 @dataclass(frozen=True, eq=False)
 class ArchitectureFamily:
-    """One kind of network. The functions take flat canonical configurations or columns of them.
+    """One kind of network. Its functions take flat canonical configurations or columns of them.
 
-    They are functions of modules, so that a space can be sent to another process. A family is
-    identified by its name.
+    The functions are module-level functions, so that a space can be pickled for another process.
+    Families with the same name are equal.
 
-    name: in manifests, and the kind of the family's constraint in a spec.
-    domains: the parameters that an architecture consists of, and which values each may take.
-    quantities: what `complexity` computes, among "flops" (multiply-adds of one image), "params" and
-        "acts" (output elements of convolutions and linear layers).
-    complexity, complexity_columns: the quantities by name, of the whole network: integers, or
-        arrays of shape (n,). The second argument is the network around the architecture.
-    read_network: the spec's section `network`, a mapping, as a `Network`; SpecError where it is
-        malformed. None where nothing around the architecture can be set.
-    default_network: where a spec has no such section; None if the family needs one.
-    needs_constraint: a space has the family only with a constraint of its kind, not by its
-        parameters alone.
-    read_constraint: the constraint of the fields of a spec (without `kind`) and a network. None:
-        the constraint is that of `eahas.space.architectures.constraint`.
-    validity: None where every combination of parameters is an architecture.
-    graph: None where the family has no graph form.
-    architecture_hash: equal for isomorphic architectures; None where no two configurations are.
-    neighbours: flat configurations of the architectures one move away. None: the moves are those of
-        single parameters.
+    Attributes:
+        name: the name in manifests, and the kind of the family's constraint in a spec.
+        domains: the parameters that define an architecture, and the values that each may have.
+        quantities: the quantities that `complexity` computes, among "flops" (multiply-adds of one
+            image), "params" and "acts" (output elements of convolutions and linear layers).
+        complexity, complexity_columns: functions that return these quantities of the whole network
+            by name, as integers or as arrays of shape (n,). The second argument is the network
+            around the architecture.
+        read_network: parses the section `network` of a spec into a `Network`; it raises SpecError
+            if the section is malformed. None if the family has no such settings.
+        default_network: the network if a spec has no such section; None if the family needs one.
+        needs_constraint: whether a space needs a constraint of this kind to have the family. If
+            False, the parameters suffice.
+        read_constraint: makes the constraint from the fields in a spec (without `kind`) and a
+            network. None stands for the constraint of `eahas.space.architectures.constraint`.
+        validity: None if every combination of parameters is a valid architecture.
+        graph: None if the family has no graph form.
+        architecture_hash: a hash that is equal for isomorphic architectures; None if no two
+            configurations are isomorphic.
+        neighbours: the flat configurations of the neighbouring architectures. None if neighbours
+            differ in one parameter.
     """
 
     name: str
@@ -154,13 +158,13 @@ class ArchitectureFamily:
 
     @cached_property
     def parameters(self) -> tuple[str, ...]:
-        """The names of the parameters that an architecture consists of."""
+        """The names of the parameters that define an architecture."""
         return tuple(self.domains)
 
     def check_parameters(self, parameters: Mapping[str, Parameter]) -> None:
-        """Raise SpecError unless the parameters, by name, hold an architecture of this family.
+        """Raise SpecError unless the parameters, by name, define an architecture of this family.
 
-        There may be others beside them.
+        Further parameters are allowed.
         """
         missing = [name for name in self.domains if name not in parameters]
         if missing:

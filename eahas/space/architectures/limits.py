@@ -1,4 +1,4 @@
-"""Ranges of complexity that a space allows, as a constraint of a spec states them."""
+"""The allowed ranges of complexity in the constraint of a spec."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Range = tuple[float, float]
 
 
 def read_range(name: str, given: Any) -> Range:
-    """A field `[low, high]` of a constraint; SpecError for anything else."""
+    """Parse a field `[low, high]` of a constraint; SpecError for anything else."""
     numbers = isinstance(given, (list, tuple)) and all(
         isinstance(v, (int, float)) and not isinstance(v, bool) for v in given
     )
@@ -23,13 +23,13 @@ def read_range(name: str, given: Any) -> Range:
 
 
 def read_limits(fields: Mapping[str, Any], quantities: Iterable[str]) -> dict[str, Range]:
-    """The ranges of the quantities that the fields limit; SpecError for a malformed range."""
+    """Parse the ranges of the quantities in some fields; SpecError for a malformed range."""
     given = {name: fields.get(name) for name in quantities}
     return {name: read_range(name, value) for name, value in given.items() if value is not None}
 
 
 def exceeded(limits: Mapping[str, Range], complexity: Mapping[str, int]) -> str | None:
-    """What is outside its range, as "has 12 flops; allowed: 0..10", or None. Ends are inside."""
+    """The first quantity outside its closed range, as "has 12 flops; allowed: 0..10", or None."""
     for name, (low, high) in limits.items():
         value = complexity[name]
         if not low <= value <= high:
@@ -38,7 +38,7 @@ def exceeded(limits: Mapping[str, Range], complexity: Mapping[str, int]) -> str 
 
 
 def inside(limits: Mapping[str, Range], complexity: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Which rows are in all ranges: bool, shape (n,). There is at least one limit."""
+    """Which rows are in all ranges: bool, shape (n,). `limits` must not be empty."""
     return np.logical_and.reduce(
         [
             (complexity[name] >= low) & (complexity[name] <= high)

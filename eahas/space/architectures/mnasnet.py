@@ -1,8 +1,9 @@
-"""MnasNet networks as Accel-NASBench varies them: their blocks, and what these cost.
+"""The MnasNet networks of Accel-NASBench: their blocks and complexity.
 
-Seven blocks of inverted residual layers between a stem and a head (Tan et al., "MnasNet", 2019),
-with the widths and strides of EfficientNet-B0 at 224 x 224 pixels. For each block a space chooses
-the expansion `e`, the kernel `k`, the number of layers `l` and squeeze-excite `se`.
+A network has seven blocks of inverted residual layers between a stem and a head (Tan et al.,
+"MnasNet", 2019), with the widths and strides of EfficientNet-B0 at 224 x 224 pixels. The parameters
+of a block are the expansion `e`, the kernel size `k`, the number of layers `l`, and squeeze-excite
+`se`.
 """
 
 from __future__ import annotations
@@ -39,20 +40,20 @@ Block = tuple[int, int, int, bool]  # e, k, l, se
 
 
 def block_of(flat: Mapping[str, Any], b: int) -> Block:
-    """What a flat configuration chooses for block b, from 0."""
+    """The choices (e, k, l, se) of a flat configuration for block b, from 0."""
     e, k, layers, se = (flat[f"block{b}_{what}"] for what in WHAT)
     return e, k, layers, se
 
 
 def distinct_blocks(columns: Columns, b: int) -> tuple[list[Block], np.ndarray]:
-    """The distinct choices for block b in columns, and the position of each row's: (n,)."""
-    # Every choice is below 128, so that four of them fit into one integer.
+    """The distinct choices for block b in columns, and for each row their index (n,)."""
+    # Every choice is below 128, so four of them fit into one integer.
     key = np.zeros(len(columns[PARAMETERS[0]]), dtype=np.int64)
     for what in WHAT:
         key = key * 128 + columns[f"block{b}_{what}"].astype(np.int64)
-    different, where = np.unique(key, return_inverse=True)
-    blocks = [(k >> 21, (k >> 14) & 127, (k >> 7) & 127, bool(k & 127)) for k in different.tolist()]
-    return blocks, where
+    distinct, inverse = np.unique(key, return_inverse=True)
+    blocks = [(k >> 21, (k >> 14) & 127, (k >> 7) & 127, bool(k & 127)) for k in distinct.tolist()]
+    return blocks, inverse
 
 
 def complexity(flat: Mapping[str, Any]) -> Costs:
@@ -66,7 +67,7 @@ def complexity(flat: Mapping[str, Any]) -> Costs:
 
 @cache
 def block_costs(b: int, e: int, k: int, count: int, se: bool) -> tuple[float, ...]:
-    """Of block b: multiply-adds, parameters, activations, layers with squeeze-excite, layers."""
+    """The costs of block b: multiply-adds, parameters, activations, SE layers, layers."""
     side = SIDE // 2
     for stride in STRIDES[:b]:
         side = -(-side // stride)

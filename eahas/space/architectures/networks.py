@@ -1,4 +1,4 @@
-"""The network of a configuration, whatever its family: complexity, graph and hash."""
+"""The network of a configuration of any family: complexity, graph and hash."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def require_family(space: Space) -> ArchitectureFamily:
-    """The architecture family of a space; SpecError where it has none."""
+    """The architecture family of a space; SpecError if it has none."""
     if space.architecture is None:
         raise SpecError(
             f"space {space.name} has no architecture family; allowed: {', '.join(family_names())}"
@@ -25,25 +25,27 @@ def require_family(space: Space) -> ArchitectureFamily:
 
 
 def complexity(space: Space, config: Mapping[str, Any]) -> dict[str, int]:
-    """What the network of a configuration costs, by name.
+    """The complexity of the network of a configuration: "flops", "params" and "acts".
 
     "flops" are the multiply-adds of one image in convolutions and linear layers, "params" the
-    trainable parameters, "acts" (where the family knows them) the output elements of convolutions
-    and linear layers. Raises ConfigError for what `space.check` refuses, SpecError where the space
-    has no architecture family or its family needs the spec's network section.
+    trainable parameters, and "acts" the output elements of convolutions and linear layers (not for
+    all families).
+
+    Raises ConfigError if the configuration is not in the space, and SpecError if the space has no
+    architecture family, or lacks the network section that the family needs.
     """
     family = require_family(space)
     return dict(family.complexity(space.check(config), network_of(space)))
 
 
 def complexity_columns(space: Space, columns: Columns) -> dict[str, np.ndarray]:
-    """`complexity` of what `space.columns` returns: each of shape (n,)."""
+    """`complexity` for columns from `space.columns`; the values have shape (n,)."""
     family = require_family(space)
     return dict(family.complexity_columns(columns, network_of(space)))
 
 
 def graph_form(space: Space) -> GraphForm:
-    """How the architectures of a space are graphs; SpecError where they have no such form."""
+    """The graph form of the architectures of a space; SpecError if they have none."""
     family = require_family(space)
     if family.graph is None:
         raise SpecError(f"the architectures of {family.name} have no graph form")
@@ -51,11 +53,11 @@ def graph_form(space: Space) -> GraphForm:
 
 
 def architecture_hash(space: Space, config: Mapping[str, Any]) -> str:
-    """A hash of the architecture alone, equal for isomorphic ones: 32 hexadecimal digits.
+    """A hash of 32 hexadecimal digits that isomorphic architectures share.
 
-    For NAS-Bench-101 this is the published `module_hash`. Raises SpecError where the space has no
-    architecture family, or one in which no two configurations are isomorphic;
-    `space.canonical_hash` covers those too, and the parameters beside the architecture.
+    It depends only on the architecture. For NAS-Bench-101 it is the published `module_hash`. Raises
+    SpecError if the space has no architecture family, or a family without isomorphic
+    configurations. `space.canonical_hash` exists for all spaces and covers all parameters.
     """
     family = require_family(space)
     if family.architecture_hash is None:
@@ -64,10 +66,10 @@ def architecture_hash(space: Space, config: Mapping[str, Any]) -> str:
 
 
 def network_of(space: Space) -> Any:
-    """The network around the architectures of a space: the spec's, or the family's default.
+    """The network around the architectures of a space: from the spec, or the default of the family.
 
-    None where the family has nothing around the architecture. Raises SpecError where the space has
-    no architecture family, or its family needs the spec's network section.
+    It is None if the family has no such settings. Raises SpecError if the space has no architecture
+    family, or lacks the network section that the family needs.
     """
     family = require_family(space)
     network = family.default_network if space.network is None else space.network

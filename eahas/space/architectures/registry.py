@@ -1,8 +1,8 @@
-"""The architecture families that there are, and which of them a space has.
+"""The registry of architecture families, and the family of a space.
 
-FAMILIES is the whole list of those that come with eahas; a family is imported at its first use. An
-installed package adds its own by an entry point of the group `eahas.architectures` (see
-`eahas.plugins`) whose name is the family's name and whose object is an `ArchitectureFamily`.
+FAMILIES lists the built-in families; each is imported at its first use. An installed package adds a
+family by an entry point in the group `eahas.architectures` (see `eahas.plugins`). The name of the
+entry point is the name of the family, and its object is an `ArchitectureFamily`.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ GROUP = "eahas.architectures"
 
 
 def family_names() -> tuple[str, ...]:
-    """The names of all families, those of installed packages last."""
+    """The names of all families; those of installed packages are last."""
     return tuple(dict.fromkeys((*FAMILIES, *plugin_names(GROUP))))
 
 
 def find_family(name: str) -> ArchitectureFamily | None:
-    """The family of a name, or None. Raises PluginError for a plug-in that is no family."""
+    """The family with a name, or None. Raises PluginError for a plug-in that is not a family."""
     if name in FAMILIES:
         built_in: ArchitectureFamily = load_attribute(FAMILIES[name])
         return built_in
@@ -50,7 +50,7 @@ def find_family(name: str) -> ArchitectureFamily | None:
 
 
 def all_families() -> Iterator[ArchitectureFamily]:
-    """Every family, one after the other; packages are searched when the built-in ones are done."""
+    """Iterate over all families: the built-in ones, then those of installed packages."""
     yield from filter(None, map(find_family, FAMILIES))
     for name in plugin_names(GROUP):
         family = None if name in FAMILIES else find_family(name)
@@ -61,8 +61,10 @@ def all_families() -> Iterator[ArchitectureFamily]:
 def family_of(
     parameters: Mapping[str, Parameter], constraints: Iterable[Constraint]
 ) -> ArchitectureFamily | None:
-    """The family that a space has: that of its first constraint that has one, else the first one
-    that its parameters describe; None if there is none.
+    """The architecture family of a space, or None.
+
+    It is the family of the first constraint with a family, else the first family that the
+    parameters define.
     """
     for constraint in constraints:
         if constraint.family is not None:
@@ -79,10 +81,10 @@ def read_constraint(
     network: Network | None,
     parameters: Mapping[str, Parameter],
 ) -> Constraint:
-    """The constraint of a family from the fields of a spec, `kind` left out.
+    """Parse the constraint of a family from the fields in a spec, without `kind`.
 
     Raises SpecError for an unknown or malformed field, a missing section `network`, and parameters
-    that do not make an architecture of the family.
+    that do not define an architecture of the family.
     """
     network = family.default_network if network is None else network
     if family.read_network is not None and network is None:
@@ -94,12 +96,11 @@ def read_constraint(
 
 
 def read_network(given: Any, kinds: Iterable[Any], parameters: Mapping[str, Parameter]) -> Network:
-    """The section `network` of a spec with constraints of these kinds.
+    """Parse the section `network` of a spec with constraints of these kinds.
 
-    It is read by the family of the first kind that names one, else by the first family that the
-    parameters describe. A spec without a family can have the section too: it is then read as that
-    of a RegNet, which was the only network when the section was defined. Raises SpecError where it
-    is malformed.
+    The family of the first kind that is a family parses it, else the first family that the
+    parameters define. Without a family it is parsed as the section of a RegNet, for compatibility
+    with older specs. Raises SpecError if the section is malformed.
     """
     if not isinstance(given, Mapping):
         raise SpecError(f"network: a mapping, got {shown(given)}")

@@ -23,17 +23,17 @@ def codes(count: int, seed: int) -> np.ndarray:
     return found
 
 
-@pytest.mark.parametrize("itself", [False, True])
+@pytest.mark.parametrize("exclude_self", [False, True])
 @pytest.mark.parametrize("block_size", [1, 200_000])
-def test_means_are_those_of_all_distances(itself, block_size, monkeypatch) -> None:
+def test_means_are_those_of_all_distances(exclude_self, block_size, monkeypatch) -> None:
     others = codes(800, seed=0)
-    queried = others if itself else codes(150, seed=1)
+    queried = others if exclude_self else codes(150, seed=1)
     apart = np.abs(queried[:, None].astype(float) - others).sum(axis=2)
-    if itself:
+    if exclude_self:
         np.fill_diagonal(apart, np.inf)
     expected = np.sort(apart, axis=1)[:, :5].mean(axis=1)
     monkeypatch.setattr(neighbours, "BLOCK_SIZE", block_size)
-    found = NearestNeighbours(WIDTHS, others).mean_distances(queried, 5, itself=itself)
+    found = NearestNeighbours(WIDTHS, others).mean_distances(queried, 5, exclude_self=exclude_self)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, expected, rtol=1e-6)
 
@@ -47,14 +47,15 @@ def test_one_configuration_and_a_list_have_equal_distances() -> None:
 
 
 def test_a_number_with_many_values_is_subtracted() -> None:
-    listed, one_hots, direct = NearestNeighbours(WIDTHS, codes(800, seed=0))._parts
+    nearest = NearestNeighbours(WIDTHS, codes(800, seed=0))
+    tabulated, one_hots, direct = nearest._product_terms
     assert direct == [0, 7]
-    assert [len(different) for _, different in listed] == [4, 4, 2]
+    assert [len(distinct) for _, distinct in tabulated] == [4, 4, 2]
     np.testing.assert_array_equal(one_hots.sum(axis=0), 3.0)
 
 
 def test_without_others_every_distance_is_zero() -> None:
     alone = codes(1, seed=0)
     np.testing.assert_array_equal(
-        NearestNeighbours(WIDTHS, alone).mean_distances(alone, 5, itself=True), [0.0]
+        NearestNeighbours(WIDTHS, alone).mean_distances(alone, 5, exclude_self=True), [0.0]
     )

@@ -86,17 +86,17 @@ def test_a_target_that_ships_keeps_its_meaning_beside_its_facts() -> None:
         ({"source": {"name": "m", "description": "d"}}, "measured is true or false, got None"),
         ({"source": {**METER, "measured": 1}}, "measured is true or false, got 1"),
         ({"source": {**METER, "name": ""}}, "source: name: text, got ''"),
-        ({"source": {**METER, "name": "rapl"}}, "name 'rapl' has a meaning already"),
-        ({"source": {**METER, "name": "mixed"}}, "name 'mixed' has a meaning already"),
+        ({"source": {**METER, "name": "rapl"}}, "name 'rapl' is reserved"),
+        ({"source": {**METER, "name": "mixed"}}, "name 'mixed' is reserved"),
         ({"source": {**METER, "name": "a\nb"}}, "name is plain text"),
         ({"source": {**METER, "maker": "x"}}, "field 'maker' is unknown"),
-        ({"source": {**METER, "from_time": True}}, "what is measured is not from_time"),
+        ({"source": {**METER, "from_time": True}}, "measured and from_time .* exclude"),
         ({"boundary": "rack"}, "boundary 'rack' is unknown; allowed: cpu, gpu, gpu.cpu, node, wal"),
         ({"idle": "none"}, "idle 'none' is unknown; allowed: included, subtracted"),
         ({"composed": "yes"}, "composed is true or false, got 'yes'"),
         ({"method": 3}, "method: text, got 3"),
         ({"source": "nvml_counter", "boundary": "wall"}, "nvml_counter covers gpu .*, not wall"),
-        ({"unit": "s", "source": "rapl"}, "source.* are of an energy, and its quantity is time"),
+        ({"unit": "s", "source": "rapl"}, "only an energy has source.*, but its quantity is time"),
     ],
 )
 def test_malformed_facts_are_refused(described, says) -> None:
@@ -106,6 +106,6 @@ def test_malformed_facts_are_refused(described, says) -> None:
 
 def test_one_name_stands_for_one_source() -> None:
     other = {**METER, "measured": False}
-    with pytest.raises(SpecError, match="'external_meter' is declared twice and not alike"):
+    with pytest.raises(SpecError, match="'external_meter' is declared twice with different fields"):
         targets_of(a={"unit": "J", "source": METER}, b={"unit": "J", "source": other})
     targets_of(a={"unit": "J", "source": METER}, b={"unit": "J", "source": METER})

@@ -78,7 +78,7 @@ def test_the_epochs_watched_may_be_a_parameter() -> None:
         ({"fidelities": {"epochs": "max_epoch", "x": "max_epoch"}}, "a parameter has two roles"),
         (
             {"fidelity": "side", "fidelities": {"epochs": "max_epoch"}},
-            "fidelities: epochs is 'max_epoch', and fidelity is 'side'",
+            "fidelities: epochs is 'max_epoch', but fidelity is 'side'",
         ),
         (
             {"fidelities": {"epochs": "max_epoch", "data_share": "side"}},
@@ -86,9 +86,12 @@ def test_the_epochs_watched_may_be_a_parameter() -> None:
         ),
         (
             {"fidelities": {"epochs": "max_epoch", "watched": [0, 2]}},
-            "watched has epochs 0, 2; epochs from 1 on are watched",
+            "watched has epochs 0, 2; allowed: epochs from 1",
         ),
-        ({"fidelities": {"epochs": "max_epoch", "watched": [7]}}, "a run of 4 epochs needs one"),
+        (
+            {"fidelities": {"epochs": "max_epoch", "watched": [7]}},
+            "at least one of them in a run of 4",
+        ),
         (
             {"fidelities": {"watched": {"every": 1}}, "targets": {}},
             "watched needs the role epochs",

@@ -67,7 +67,7 @@ def test_the_default_is_every_epoch_however_it_is_written() -> None:
         ({}, "is needed, got {}"),
         ({"at": [1], "every": 2}, "is needed, got"),
         ([], "a list of one or more epochs, got []"),
-        ([0, 2, 2], "the epochs of a list rise, got [0, 2, 2]"),
+        ([0, 2, 2], "the epochs of a list must rise, got [0, 2, 2]"),
         ([-1, 2], "an epoch is a whole number in 0..1000000000, got -1"),
         ([0.5], "an epoch is a whole number in 0..1000000000, got 0.5"),
         ({"every": 0}, "every is a whole number in 1..1000000000, got 0"),
@@ -125,9 +125,9 @@ def test_curves_of_one_schedule_go_together_that_of_the_learning_curve_first() -
 @pytest.mark.parametrize(
     ("curve", "says"),
     [
-        ({"epochs": [5]}, "a run of 4 epochs has no value of it; it has values at epochs 5"),
-        ({"epochs": {"every": 5}}, "a run of 4 epochs has no value of it"),
-        ({"total": "runtime_s"}, "total is for a cumulative curve; add cumulative: true"),
+        ({"epochs": [5]}, "it has no value in a run of 4 epochs; it has values at epochs 5"),
+        ({"epochs": {"every": 5}}, "it has no value in a run of 4 epochs"),
+        ({"total": "runtime_s"}, "only a cumulative curve has a total; add cumulative: true"),
         ({"cumulative": True, "low": 1}, "a cumulative curve has low: 0 and no high"),
         ({"cumulative": True, "high": 9}, "a cumulative curve has low: 0 and no high"),
         ({"cumulative": True, "total": "runtime"}, "did you mean 'runtime_s'?"),

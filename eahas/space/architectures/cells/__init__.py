@@ -1,1 +1,1 @@
-"""The cells of NAS benchmarks as arithmetic: NAS-Bench-101 and NAS-Bench-201."""
+"""The cells of NAS-Bench-101 and NAS-Bench-201: encodings, hashes and complexity."""

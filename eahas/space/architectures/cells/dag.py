@@ -1,7 +1,7 @@
-"""Labelled acyclic graphs from a first to a last vertex: pruning, hash, canonical order.
+"""Labelled directed acyclic graphs: pruning, hash and canonical order.
 
-A matrix is a sequence of rows of 0 and 1, strictly upper triangular: `matrix[i][j]` is the edge
-from vertex i to vertex j. Vertex 0 is the input, the last vertex the output.
+The adjacency matrix is a sequence of rows of 0 and 1 and strictly upper triangular: `matrix[i][j]`
+is the edge from vertex i to vertex j. Vertex 0 is the input; the last vertex is the output.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ Matrix = Sequence[Sequence[int]]
 
 
 def live_vertices(matrix: Matrix) -> list[int]:
-    """The vertices on a path from input to output, in order; empty where there is no path."""
+    """The vertices on a path from input to output, in order; empty if there is no path."""
     size = len(matrix)
     reached, reaching = {0}, {size - 1}
     for v in range(1, size):
@@ -27,7 +27,7 @@ def live_vertices(matrix: Matrix) -> list[int]:
 
 
 def reordered(matrix: Matrix, order: Sequence[int]) -> tuple[tuple[int, ...], ...]:
-    """The matrix of the vertices in `order`; the others are left out."""
+    """The adjacency matrix of the vertices in `order`; other vertices are left out."""
     return tuple(tuple(int(matrix[i][j]) for j in order) for i in order)
 
 
@@ -35,11 +35,12 @@ def graph_hash(matrix: Matrix, labels: Sequence[int]) -> str:
     """A hash that isomorphic labelled graphs share: 32 hexadecimal digits.
 
     Ying et al., "NAS-Bench-101", ICML 2019, and Ying, "Enumerating Unique Computational Graphs via
-    an Iterative Graph Invariant", 2019. A vertex starts with the MD5 of its out-degree, in-degree
-    and label. As many times as there are vertices, it takes the MD5 of the sorted hashes of its
-    predecessors, those of its successors, and its own. The graph's hash is the MD5 of the sorted
-    hashes of all vertices. Graphs of NAS-Bench-101 with equal hashes are isomorphic; larger graphs
-    can collide.
+    an Iterative Graph Invariant", 2019. The first hash of a vertex is the MD5 of its out-degree,
+    in-degree and label. Then each vertex hash is updated as many times as there are vertices: the
+    new hash is the MD5 of the sorted hashes of its predecessors, the sorted hashes of its
+    successors, and its own hash. The hash of the graph is the MD5 of the sorted hashes of all
+    vertices. Graphs of NAS-Bench-101 with equal hashes are isomorphic; hashes of larger graphs can
+    collide.
     """
     size = len(matrix)
     vertices = range(size)
@@ -63,16 +64,16 @@ def _md5(text: str) -> str:
 
 
 def canonical_order(matrix: Matrix, labels: Sequence[int]) -> tuple[int, ...]:
-    """The order of vertices that isomorphic graphs share: the first one of NAS-Bench-101.
+    """The vertex order that turns isomorphic graphs into one graph: that of NAS-Bench-101.
 
-    NAS-Bench-101 goes through the matrices of a size by the number whose bit x + y (y - 1) / 2 is
-    the edge from x to y, and then through the labels in lexicographic order; it keeps the first of
-    isomorphic graphs. Input and output stay where they are. Every vertex is on a path from input
-    to output.
+    NAS-Bench-101 enumerates the matrices of a size by the number whose bit x + y (y - 1) / 2 is the
+    edge from x to y, and then the labels in lexicographic order. Of isomorphic graphs it keeps the
+    first. Input and output keep their positions. Every vertex must be on a path from input to
+    output.
     """
     last = len(matrix) - 1
 
-    def place(order: tuple[int, ...]) -> tuple[int, list[int]]:
+    def rank(order: tuple[int, ...]) -> tuple[int, list[int]]:
         edges = (
             matrix[x][order[b]] << (a + b * (b - 1) // 2)
             for b in range(1, last + 1)
@@ -80,11 +81,11 @@ def canonical_order(matrix: Matrix, labels: Sequence[int]) -> tuple[int, ...]:
         )
         return sum(edges), [labels[v] for v in order]
 
-    return min(((0, *inner, last) for inner in _topological_orders(matrix)), key=place)
+    return min(((0, *inner, last) for inner in _topological_orders(matrix)), key=rank)
 
 
 def _topological_orders(matrix: Matrix) -> Iterator[tuple[int, ...]]:
-    """Every order of the inner vertices in which an edge goes from an earlier to a later one."""
+    """All topological orders of the inner vertices."""
 
     def extended(done: tuple[int, ...], left: frozenset[int]) -> Iterator[tuple[int, ...]]:
         if not left:

@@ -1,6 +1,6 @@
-"""What the cells of NAS-Bench-101 and NAS-Bench-201 share: layer costs and checks of a config.
+"""Layer complexity and configuration checks for NAS-Bench-101 and NAS-Bench-201.
 
-The formulas are plain arithmetic: they take numbers or integer arrays of shape (n,) alike.
+The functions of the complexity accept numbers or integer arrays of shape (n,).
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ N = TypeVar("N")
 class Complexity(NamedTuple):
     """Multiply-adds and trainable parameters: integers, or int64 arrays of shape (n,).
 
-    Multiply-adds count convolutions and linear layers; a bias costs one each (as pycls and
-    NAS-Bench-201 count). Batch norm has parameters (scale and shift) but no multiply-adds; pooling,
-    additions and activations cost nothing.
+    The multiply-adds are those of convolutions and linear layers; each bias counts as one, as in
+    pycls and NAS-Bench-201. Batch norm has parameters (scale and shift) but no multiply-adds.
+    Pooling, additions and activations are not counted.
     """
 
     flops: Any
@@ -31,42 +31,43 @@ class Complexity(NamedTuple):
 
 
 def convolution(kernel: int, c_in: Any, c_out: Any, area: int, *, norm: bool = True) -> Complexity:
-    """A convolution without bias that writes `area` pixels, with batch norm unless told otherwise.
+    """The complexity of a convolution without bias, followed by batch norm if `norm`.
 
-    `c_in` and `c_out` are channels; numbers or arrays of shape (n,).
+    `c_in` and `c_out` are channels, numbers or arrays of shape (n,); `area` is the number of output
+    pixels.
     """
     weights = kernel * kernel * c_in * c_out
     return Complexity(weights * area, weights + 2 * c_out * norm)
 
 
 def linear(c_in: int, c_out: int) -> Complexity:
-    """A linear layer with a bias."""
+    """The complexity of a linear layer with a bias."""
     weights = c_in * c_out + c_out
     return Complexity(weights, weights)
 
 
 def total(parts: Iterable[Complexity]) -> Complexity:
-    """The sum of some layers or cells."""
+    """The total complexity of some layers or cells."""
     flops, params = zip(*parts, strict=True)
     return Complexity(sum(flops), sum(params))
 
 
 def times(count: Any, part: Complexity) -> Complexity:
-    """`count` copies of a layer or cell."""
+    """The complexity of `count` copies of a layer or cell."""
     return Complexity(count * part.flops, count * part.params)
 
 
 def one_hot(positions: np.ndarray, width: int) -> np.ndarray:
-    """Rows of the identity, float64: shape (..., width). A negative position gives zeros."""
+    """One-hot vectors, float64 (..., width), of positions (...); zeros for a negative position."""
     return (positions[..., None] == np.arange(width)).astype(np.float64)
 
 
 def positions(column: np.ndarray, names: Sequence[str]) -> np.ndarray:
-    """The position of each value of a column of shape (n,) among `names`, int64; -1 elsewhere."""
-    found = np.full(len(column), -1, dtype=np.int64)
-    for at, name in enumerate(names):
-        found[column == name] = at
-    return found
+    """The index in `names` of each value of a column (n,), int64; -1 for other values."""
+    indices = np.full(len(column), -1, dtype=np.int64)
+    for index, name in enumerate(names):
+        indices[column == name] = index
+    return indices
 
 
 def checked_operation(field: str, given: Any, allowed: Sequence[str]) -> str:
@@ -77,14 +78,14 @@ def checked_operation(field: str, given: Any, allowed: Sequence[str]) -> str:
 
 
 def required(flat: Mapping[str, Any], name: str, allowed: str) -> Any:
-    """The value of a parameter of a flat configuration; ConfigError where it is missing."""
+    """The value of a parameter of a flat configuration; ConfigError if it is missing."""
     if name not in flat:
         raise ConfigError(f"{name} is missing; allowed: {allowed}")
     return flat[name]
 
 
 def check_positive(network: object, *fields: str) -> None:
-    """SpecError for a field of a network that is not a whole number from 1."""
+    """Raise SpecError for a field of a network that is not a whole number from 1."""
     for field in fields:
         value = getattr(network, field)
         if not is_whole(value) or value < 1:
@@ -92,10 +93,9 @@ def check_positive(network: object, *fields: str) -> None:
 
 
 def network_from_dict(kind: Callable[..., N], given: Mapping[str, Any]) -> N:
-    """A network of dataclass `kind` from the section `network` of a spec.
+    """Parse the section `network` of a spec into a network of the dataclass `kind`.
 
-    Fields that are left out have their defaults. Raises SpecError for an unknown field and for what
-    the dataclass refuses.
+    Missing fields have their defaults. Raises SpecError for an unknown field or an invalid value.
     """
     known_fields("network", given, [field.name for field in fields(kind)])  # type: ignore[arg-type]
     return kind(**given)

@@ -1,4 +1,4 @@
-"""RegNet: from (DEPTH, W0, WA, WM, GROUP_W) to stages and complexity, and its family."""
+"""RegNet: stages and complexity from (DEPTH, W0, WA, WM, GROUP_W), and the architecture family."""
 
 from eahas.space.architectures.regnet.arithmetic import (
     STEM_STRIDES,

@@ -1,8 +1,9 @@
-"""RegNet as arithmetic: from (DEPTH, W0, WA, WM, GROUP_W) to stages and their complexity.
+"""Compute the stages and the complexity of a RegNet from (DEPTH, W0, WA, WM, GROUP_W).
 
-Radosavovic et al., "Designing Network Design Spaces", CVPR 2020, equations 2 to 4. Pure Python on
-one configuration, where numpy's call overhead would cost more than the sum; the `_columns` twins
-do the same for whole columns. Tests hold both to each other and to published figures.
+Radosavovic et al., "Designing Network Design Spaces", CVPR 2020, equations 2 to 4. The functions
+for one configuration use pure Python, because the call overhead of numpy would be larger than the
+computation. The `_columns` functions compute the same for n configurations. Tests compare both with
+each other and with published figures.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ STEM_STRIDES = {"res_stem_cifar": 1, "simple_stem_in": 2}
 
 @dataclass(frozen=True)
 class Stages:
-    """The stages of one RegNet: widths, depths and group widths, made compatible.
+    """The stages of one RegNet: compatible widths, depths and group widths.
 
-    `possible` is the number of stages that the quantised widths allow; a network whose `count`
-    differs from it skips a width and is not kept by the sweeps.
+    `possible` is the number of stages that the quantised widths allow. If `count` differs from it,
+    the network skips a width, and `RegNetConstraint` excludes it.
     """
 
     widths: tuple[int, ...]
@@ -41,7 +42,7 @@ class Stages:
 
 @dataclass(frozen=True)
 class NetworkFacts:
-    """What a spec fixes about the network around the RegNet parameters."""
+    """The fixed settings of the network around the RegNet parameters, from the spec."""
 
     image_size: int
     in_channels: int
@@ -67,14 +68,14 @@ def generate_regnet(
 ) -> Stages:
     """The stages of a RegNet (wm > 1). Rounding is half to even, as in numpy and pycls.
 
-    Remembered, because a query asks twice: once to validate and once for the features.
+    The result is cached, because a query needs it for the validation and for the features.
     """
     exponent = partial(_exponent, w0, wa, math.log(wm))
     largest = exponent(depth - 1)
     widths: list[int] = []
     depths: list[int] = []
     start = s = 0
-    while start < depth:  # exponents rise from 0, so bisection finds where each one ends
+    while start < depth:  # exponents rise from 0, so bisection finds the last block of each one
         end = depth
         if s < largest:
             end = bisect_right(range(depth - 1), s, start + 1, key=exponent)
@@ -92,7 +93,7 @@ def generate_regnet(
 
 
 def _exponent(w0: float, wa: float, log_wm: float, block: int) -> int:
-    """s_j: which power of wm is nearest to the width of block j, in log space."""
+    """The exponent s_j: the power of wm that is nearest to the width of block j on a log scale."""
     return round(log((w0 + wa * block) / w0) / log_wm)
 
 
@@ -101,7 +102,7 @@ def _quantised(w0: float, wm: float, s: int) -> int:
 
 
 def stages_of(config: Mapping[str, float], facts: NetworkFacts) -> Stages:
-    """`generate_regnet` on a flat configuration."""
+    """`generate_regnet` for a flat configuration."""
     return generate_regnet(
         int(config["REGNET.DEPTH"]),
         int(config["REGNET.W0"]),
@@ -125,7 +126,8 @@ def _compatible(width: int, group_w: int, multiplier: float) -> tuple[int, int]:
 def complexity(stages: Stages, facts: NetworkFacts) -> Complexity:
     """Complexity of the whole network: stem, stages of residual bottlenecks with SE, linear head.
 
-    Counts as pycls does: batch norm has parameters but no multiply-adds; a bias costs one each.
+    It follows pycls: batch norm has parameters but no multiply-adds; each bias counts as one
+    parameter and one multiply-add.
     """
     count, size, w_in = _stem(facts)
     for width, depth, group in zip(stages.widths, stages.depths, stages.group_widths, strict=True):
@@ -154,7 +156,7 @@ def generate_regnet_columns(
     group_w: np.ndarray,
     bottleneck_multiplier: float = 1.0,
 ) -> StageColumns:
-    """`generate_regnet` on columns of shape (n,), one row a network."""
+    """`generate_regnet` for n networks, given as columns of shape (n,)."""
     blocks = np.arange(int(depth.max()))
     inside = blocks < depth[:, None]
     s, width = _widths_by_block(np.minimum(blocks, depth[:, None] - 1), w0, wa, wm)
@@ -185,8 +187,9 @@ def _widths_by_block(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Exponent s_j and quantised width of every block, both of shape (n, blocks).
 
-    numpy's logarithm and power may differ from the C library's in the last bit. That matters on a
-    tie only, so blocks on a tie take the scalar functions: both twins agree on every machine.
+    Logarithm and power of numpy may differ from those of the C library in the last bit. This
+    matters only for ties in the rounding, so blocks with a tie use the scalar functions. Then the
+    results equal those of `generate_regnet` on every machine.
     """
     ratio = np.log((w0[:, None] + wa[:, None] * block) / w0[:, None]) / np.log(wm)[:, None]
     s = np.rint(ratio)
@@ -206,7 +209,7 @@ def _on_tie(number: np.ndarray) -> np.ndarray:
 def complexity_columns(
     stages: StageColumns, facts: NetworkFacts
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """`complexity` on columns: multiply-adds, parameters and activations, each of shape (n,)."""
+    """`complexity` for columns: multiply-adds, parameters and activations, each of shape (n,)."""
     n, most = stages.widths.shape
     count, size, stem_width = _stem(facts)
     w_in: np.ndarray = np.full(n, float(stem_width))
@@ -224,8 +227,8 @@ def complexity_columns(
     return flops, params, acts
 
 
-# The formulas below are plain arithmetic: they take numbers or arrays of shape (n,) alike, and
-# `rint` is `round` or `np.rint`. A count is (multiply-adds, parameters, activations).
+# The functions below accept numbers or arrays of shape (n,); `rint` is `round` or `np.rint`. A
+# count is (multiply-adds, parameters, activations).
 
 Count = tuple[Any, Any, Any]
 
@@ -249,8 +252,11 @@ def _stage(
     facts: NetworkFacts,
     rint: Any,
 ) -> Count:
-    """`depth` bottlenecks: 1x1, grouped 3x3, SE and 1x1; the first takes images of `size` to `out`,
-    and its shortcut is a 1x1 convolution where the shape changes."""
+    """The count of `depth` bottlenecks: 1x1, grouped 3x3, SE and 1x1 convolutions.
+
+    The first bottleneck reduces images from `size` to `out` pixels a side; its shortcut is a 1x1
+    convolution if the shape changes.
+    """
     area, out_area = size * size, out * out
     inner = rint(width * facts.bottleneck_multiplier)
     more = depth - 1
@@ -271,7 +277,7 @@ def _stage(
 
 
 def _head(w_in: Any, facts: NetworkFacts) -> Count:
-    """Global average pool and one linear layer with a bias."""
+    """The count of the head: global average pool and one linear layer with a bias."""
     weights = w_in * facts.classes + facts.classes
     return weights, weights, facts.classes
 

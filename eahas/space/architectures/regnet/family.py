@@ -1,4 +1,4 @@
-"""RegNet as an architecture family: its parameters, its network section, its constraint."""
+"""The architecture family RegNet: its parameters, network section and constraint."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ REGNET_PARAMETERS = tuple(REGNET_DOMAIN)
 
 
 def stage_columns(columns: Columns, facts: NetworkFacts) -> StageColumns:
-    """`stages_of` on columns of REGNET_PARAMETERS, each of shape (n,)."""
+    """`stages_of` for columns of REGNET_PARAMETERS, each of shape (n,)."""
     depth, w0, wa, wm, group_w = (columns[name] for name in REGNET_PARAMETERS)
     return generate_regnet_columns(depth, w0, wa, wm, group_w, facts.bottleneck_multiplier)
 
 
 @dataclass(frozen=True)
 class RegNetConstraint:
-    """Every possible stage is used; the number of stages and the complexity are in given ranges."""
+    """All possible stages are used; the number of stages and the complexity are in given ranges."""
 
     family: ClassVar[str] = NAME
 
@@ -59,7 +59,7 @@ class RegNetConstraint:
 
     @cached_property
     def limits(self) -> dict[str, Range]:
-        """The complexity ranges that this space has."""
+        """The ranges of complexity of this constraint, by the name of the quantity."""
         named = {"flops": self.flops, "params": self.params, "acts": self.acts}
         return {name: limit for name, limit in named.items() if limit is not None}
 
@@ -109,7 +109,7 @@ def _stage_counts(given: Any) -> tuple[int, int]:
 
 
 def facts_from_dict(given: Mapping[str, Any]) -> NetworkFacts:
-    """The section `network` of a spec of RegNets; SpecError for a malformed field."""
+    """Parse the section `network` of a spec with RegNets; SpecError for a malformed field."""
     known_fields("network", given, [f.name for f in fields(NetworkFacts)])
     required = ("image_size", "in_channels", "classes", "stem_width")
     missing = [key for key in required if given.get(key) is None]

@@ -70,11 +70,11 @@ def test_percentages_are_stored_as_counts(saved) -> None:
 def test_counts_are_exact_or_not_used() -> None:
     for scale in (1, 7, 200, 600, 10_000):
         values = (100.0 * np.arange(scale + 1) / scale).astype(np.float32)
-        found = tables._whole_counts(values)
+        found = tables._count_scale(values)
         assert found == scale
-        assert tables._of_counts(scale) == (np.uint8 if scale < 256 else np.uint16)
-    assert tables._whole_counts(np.array([0.0, 100.0, np.pi], dtype=np.float32)) is None
-    assert tables._whole_counts(np.array([50.0, np.nan], dtype=np.float32)) is None
+        assert tables._count_dtype(scale) == (np.uint8 if scale < 256 else np.uint16)
+    assert tables._count_scale(np.array([0.0, 100.0, np.pi], dtype=np.float32)) is None
+    assert tables._count_scale(np.array([50.0, np.nan], dtype=np.float32)) is None
 
 
 def test_it_is_named_and_described_as_other_benchmarks(tabled, saved_table, tmp_path) -> None:
@@ -87,9 +87,9 @@ def test_it_is_named_and_described_as_other_benchmarks(tabled, saved_table, tmp_
         "score": "percent",
     }
     assert api.load_ensemble(folder / "table").name == "table"
-    with pytest.raises(CheckpointError, match=r"table is a table: weights is nothing in it"):
+    with pytest.raises(CheckpointError, match=r"table is a table: it contains no weights"):
         api.load_ensemble(folder / "table" / "weights")
-    with pytest.raises(CheckpointError, match=r"names a model, no benchmark"):
+    with pytest.raises(CheckpointError, match=r"is a model, not a benchmark"):
         api.load_benchmark(folder / "table")
 
 
@@ -163,9 +163,9 @@ def put(place: Any, value: Any) -> Callable[[np.ndarray], np.ndarray]:
         (
             "keys",
             put((0, 1), -1),
-            "holds -1 for opt.momentum .* -1 where the parameter is inactive",
+            "holds -1 for opt.momentum .* -1 if and only if the parameter",
         ),
-        ("keys", put((0, 2), -1), "holds -1 for width .* -1 where the parameter is inactive"),
+        ("keys", put((0, 2), -1), "holds -1 for width .* -1 if and only if the parameter"),
         ("present", lambda a: a.astype(np.uint8), "has type uint8; allowed: bool"),
         ("present", lambda a: a[:, :2], r"has .* \(configurations = 16, seeds = 3\)"),
         ("present", put(0, False), r"holds no run at index \[0\]; allowed: one or more"),

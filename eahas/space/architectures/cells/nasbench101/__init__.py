@@ -4,18 +4,18 @@ Ying et al., "NAS-Bench-101: Towards Reproducible Neural Architecture Search", I
 acyclic graph of at most 7 vertices and 9 edges between an input and an output vertex; each inner
 vertex is a 3x3 convolution, a 1x1 convolution or a 3x3 max-pool; 423,624 different graphs.
 
-As parameters of a space, the graph is always drawn on 7 vertices (0 the input, 6 the output):
+The parameters of a space describe a graph with 7 vertices (vertex 0 is the input, 6 the output):
 
     CELL.OP_1: {type: choice, choices: [conv3x3-bn-relu, conv1x1-bn-relu, maxpool3x3]}
     ...        # to CELL.OP_5
     CELL.EDGE_0_1: {type: boolean}
     ...        # to CELL.EDGE_5_6, 21 in all, in the order of PARAMETERS
 
-A vertex that is on no path from input to output is not part of the cell; its operation is ignored.
-So a cell has fewer than 7 vertices where edges are missing, and several configurations describe
-the same cell: `canonical_hash(from_config(flat))` is equal for them, and
-`to_config(canonical(cell))` is the one that represents them. `violation` and `mask` say which
-configurations are cells: those with a path and at most 9 edges that are left after pruning.
+A vertex that is not on a path from input to output is not part of the cell, and its operation is
+ignored. So a cell can have fewer than 7 vertices, and several configurations describe the same
+cell. They have equal `canonical_hash(from_config(flat))`, and their canonical configuration is
+`to_config(canonical(cell))`. A configuration is a valid cell if it has a path from input to output
+and at most 9 edges after pruning; `violation` and `mask` check this.
 """
 
 from eahas.space.architectures.cells.nasbench101.cell import (

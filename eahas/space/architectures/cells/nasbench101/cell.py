@@ -1,4 +1,4 @@
-"""A NAS-Bench-101 cell: what is one, and which cells are the same."""
+"""NAS-Bench-101 cells: validity, pruning, and isomorphism."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ MAX_VERTICES, MAX_EDGES = 7, 9
 
 @dataclass(frozen=True)
 class Cell:
-    """A pruned cell: `matrix[i][j]` is 1 for an edge from vertex i to j, `ops[i]` what i does.
+    """A pruned cell: `matrix[i][j]` is 1 for an edge from vertex i to j, `ops[i]` is i's operation.
 
-    The matrix has shape (vertices, vertices) and is strictly upper triangular; ops start with
-    "input" and end with "output". Lists and arrays are taken, tuples are kept. Raises ConfigError
-    where that is not so, for more than 7 vertices or 9 edges, and for a vertex on no path from
-    input to output (`prune` removes those).
+    The matrix has shape (vertices, vertices) and is strictly upper triangular. `ops` starts with
+    "input" and ends with "output". Lists and arrays are converted to tuples. Raises ConfigError
+    otherwise, for more than 7 vertices or 9 edges, and for a vertex that is not on a path from
+    input to output (`prune` removes such vertices).
     """
 
     matrix: tuple[tuple[int, ...], ...]
@@ -44,7 +44,7 @@ class Cell:
             raise ConfigError(f"matrix has {len(ops)} vertices; allowed: 2..{MAX_VERTICES}")
         if len(live_vertices(matrix)) < len(ops):
             raise ConfigError(
-                f"matrix {shown(matrix)} has a vertex on no path from input to output; "
+                f"matrix {shown(matrix)} has a vertex that is not on a path from input to output; "
                 "allowed: none (prune removes them)"
             )
         edges = sum(map(sum, matrix))
@@ -55,7 +55,7 @@ class Cell:
 
 
 def _checked(matrix: Any, ops: Any) -> tuple[tuple[tuple[int, ...], ...], tuple[str, ...]]:
-    """Matrix and ops as tuples; ConfigError for what is no labelled graph at all."""
+    """Matrix and ops as tuples; ConfigError if they do not describe a labelled graph."""
     try:
         rows, names = [list(row) for row in matrix], list(ops)
     except TypeError:
@@ -74,21 +74,23 @@ def _checked(matrix: Any, ops: Any) -> tuple[tuple[tuple[int, ...], ...], tuple[
             number = is_whole(entry) or isinstance(entry, (bool, np.bool_))
             if not number or entry not in allowed:
                 raise ConfigError(
-                    f"matrix[{i}][{j}]={shown(entry)} is no edge to a later vertex; "
+                    f"matrix[{i}][{j}]={shown(entry)} is not an edge to a later vertex; "
                     f"allowed: {' or '.join(map(str, allowed))}"
                 )
     if len(names) != size or names[0] != INPUT or names[-1] != OUTPUT:
         raise ConfigError(
-            f"ops={shown(names)}; allowed: {size} names, one a vertex, from {INPUT!r} to {OUTPUT!r}"
+            f"ops={shown(names)}; allowed: {size} names, one for each vertex, from {INPUT!r} to "
+            f"{OUTPUT!r}"
         )
     inner = [checked_operation(f"ops[{v}]", names[v], OPERATIONS) for v in range(1, size - 1)]
     return tuple(tuple(map(int, row)) for row in rows), (INPUT, *inner, OUTPUT)
 
 
 def prune(matrix: Any, ops: Any) -> Cell:
-    """The cell of a matrix of any size, without the vertices on no path from input to output.
+    """The cell of a matrix of any size, without vertices that are not on a path to the output.
 
-    Raises ConfigError where there is no path, or too many vertices or edges are left.
+    Raises ConfigError if there is no path from input to output, or if the pruned graph has too many
+    vertices or edges.
     """
     matrix, ops = _checked(matrix, ops)
     live = live_vertices(matrix)
@@ -100,7 +102,7 @@ def prune(matrix: Any, ops: Any) -> Cell:
 
 
 def cell_or_none(matrix: Sequence[Sequence[int]], ops: Sequence[str]) -> Cell | None:
-    """`prune` of a graph that is known to be well formed; None where it is no cell."""
+    """`prune` for a well-formed graph; None if it is not a valid cell."""
     live = live_vertices(matrix)
     kept = reordered(matrix, live)
     if not live or len(live) > MAX_VERTICES or sum(map(sum, kept)) > MAX_EDGES:
@@ -116,18 +118,18 @@ def _graph_labels(cell: Cell) -> list[int]:
     return [-1, *map(OPERATIONS.index, cell.ops[1:-1]), -2]
 
 
-@lru_cache(maxsize=65536)  # a search meets the same cells again and again
+@lru_cache(maxsize=65536)  # a search often evaluates the same cells
 def canonical_hash(cell: Cell) -> str:
-    """NAS-Bench-101's `module_hash`, 32 hexadecimal digits: equal exactly for isomorphic cells."""
+    """The `module_hash` of NAS-Bench-101, 32 hexadecimal digits, equal iff cells are isomorphic."""
     return graph_hash(cell.matrix, _graph_labels(cell))
 
 
 @lru_cache(maxsize=65536)
 def canonical(cell: Cell) -> Cell:
-    """The isomorphic cell whose vertices are in NAS-Bench-101's order (`module_adjacency`).
+    """The isomorphic cell with the vertex order of NAS-Bench-101 (`module_adjacency`).
 
-    The published parameter counts are those of this cell: where the channels of a cell do not
-    divide evenly, they depend on the order of the vertices.
+    The published parameter counts are those of this cell. They depend on the order of the vertices
+    if the channels of the cell do not divide evenly.
     """
     order = canonical_order(cell.matrix, _graph_labels(cell))
     return Cell(reordered(cell.matrix, order), tuple(cell.ops[v] for v in order))

@@ -1,4 +1,4 @@
-"""NAS-Bench-101 cells as numbers and as parameters of a space."""
+"""Encodings of NAS-Bench-101 cells as graphs, vectors, and parameters of a space."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from eahas.space.architectures.cells.nasbench101.cell import (
     cell_or_none,
 )
 
-LAST = MAX_VERTICES - 1  # where the output stands
+LAST = MAX_VERTICES - 1  # index of the output vertex
 PAIRS = tuple((i, j) for i in range(LAST) for j in range(i + 1, MAX_VERTICES))
 OP_PARAMETERS = tuple(f"CELL.OP_{v}" for v in range(1, LAST))
 EDGE_PARAMETERS = tuple(f"CELL.EDGE_{i}_{j}" for i, j in PAIRS)
@@ -41,21 +41,22 @@ def graph(cell: Cell) -> tuple[np.ndarray, np.ndarray]:
     """
     adjacency = np.zeros((MAX_VERTICES, MAX_VERTICES))
     labels = np.full(MAX_VERTICES, -1)
-    at = np.array(_places(cell))
-    adjacency[np.ix_(at, at)] = cell.matrix
-    labels[at] = [LABELS.index(op) for op in cell.ops]
+    indices = np.array(_vertex_indices(cell))
+    adjacency[np.ix_(indices, indices)] = cell.matrix
+    labels[indices] = [LABELS.index(op) for op in cell.ops]
     return adjacency, one_hot(labels, len(LABELS))
 
 
-def _places(cell: Cell) -> list[int]:
-    """Where each vertex of a cell stands among 7: the inner ones from 1, the output at 6."""
+def _vertex_indices(cell: Cell) -> list[int]:
+    """The index of each vertex of a cell among 7 vertices: 0, 1, ... and 6 for the output."""
     return [*range(len(cell.ops) - 1), LAST]
 
 
 def encode(cell: Cell) -> np.ndarray:
     """The upper triangle of `graph`'s adjacency and its inner one-hots: float64, shape (36,).
 
-    The order is that of NAMES. It depends on the order of the vertices; `canonical` fixes that.
+    The features have the order of NAMES. The encoding depends on the order of the vertices; use
+    `canonical` to encode isomorphic cells equally.
     """
     return _encoded(*(part[None] for part in graph(cell)))[0]
 
@@ -71,22 +72,22 @@ def _encoded(adjacency: np.ndarray, labels: np.ndarray) -> np.ndarray:
 def from_config(flat: Mapping[str, Any]) -> Cell:
     """The pruned cell of a flat configuration with (at least) PARAMETERS.
 
-    Raises ConfigError for a missing parameter, an edge that is no boolean, an unknown operation,
-    no path from input to output, and more than 9 edges that are left.
+    Raises ConfigError for a missing parameter, an edge that is not a boolean, an unknown operation,
+    no path from input to output, and more than 9 edges after pruning.
     """
-    cell = cell_or_none(*_drawn(flat))
+    cell = cell_or_none(*_unpruned(flat))
     if cell is None:
         raise ConfigError(violation(flat))
     return cell
 
 
-def _drawn(flat: Mapping[str, Any]) -> tuple[list[list[int]], tuple[str, ...]]:
+def _unpruned(flat: Mapping[str, Any]) -> tuple[list[list[int]], tuple[str, ...]]:
     """Matrix and ops of a flat configuration on 7 vertices, before pruning."""
     matrix = [[0] * MAX_VERTICES for _ in range(MAX_VERTICES)]
     for (i, j), name in zip(PAIRS, EDGE_PARAMETERS, strict=True):
         edge = required(flat, name, "true or false")
         if not isinstance(edge, (bool, np.bool_)):
-            raise ConfigError(f"{name}={shown(edge)} is no boolean; allowed: true or false")
+            raise ConfigError(f"{name}={shown(edge)} is not a boolean; allowed: true or false")
         matrix[i][j] = int(edge)
     allowed = ", ".join(OPERATIONS)
     ops = [
@@ -96,9 +97,9 @@ def _drawn(flat: Mapping[str, Any]) -> tuple[list[list[int]], tuple[str, ...]]:
 
 
 def to_config(cell: Cell) -> dict[str, Any]:
-    """The flat configuration of a cell, PARAMETERS in order; `from_config` gives the cell back.
+    """The flat configuration of a cell, in the order of PARAMETERS; the inverse of `from_config`.
 
-    Vertices that the cell does not have get no edge and the first operation.
+    Vertices that the cell does not have are without edges and have the first operation.
     """
     ops = [*cell.ops[1:-1], *[OPERATIONS[0]] * (MAX_VERTICES - len(cell.ops))]
     adjacency = graph(cell)[0]
@@ -108,8 +109,11 @@ def to_config(cell: Cell) -> dict[str, Any]:
 
 
 def violation(flat: Mapping[str, Any]) -> str | None:
-    """Why a flat configuration is no cell, or None. Raises ConfigError as `from_config` does."""
-    matrix, _ = _drawn(flat)
+    """Why a flat configuration is not a valid cell, or None.
+
+    Raises ConfigError for a missing or malformed parameter, as `from_config` does.
+    """
+    matrix, _ = _unpruned(flat)
     live = live_vertices(matrix)
     if not live:
         return "CELL.EDGE_0_1 to CELL.EDGE_5_6: no path from vertex 0 to 6; allowed: one or more"
@@ -151,7 +155,7 @@ def _live_columns(columns: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.nda
 
 
 def mask(columns: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Which rows of columns of PARAMETERS are cells (`violation` is None): bool, shape (n,)."""
+    """Which rows of columns of PARAMETERS are valid cells: bool, shape (n,)."""
     adjacency, live = _live_columns(columns)
     return live[:, 0] & (adjacency.sum(axis=(1, 2)) <= MAX_EDGES)
 
@@ -166,7 +170,7 @@ def graph_columns(columns: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.nda
         labels[:, v] = 1 + positions(columns[name], OPERATIONS)
     live[:, LAST] = True
     labels = np.where(live, labels, -1)
-    # Live inner vertices first, in their order; the input is live and the output stays the last.
+    # Put the live vertices first and keep their order; the output remains the last vertex.
     order = np.argsort(~live[:, :LAST], axis=1, kind="stable")
     order = np.concatenate([order, np.full((n, 1), LAST)], axis=1)
     rows = np.arange(n)[:, None]
@@ -182,11 +186,11 @@ def encode_columns(columns: Mapping[str, np.ndarray]) -> np.ndarray:
 def canonical_columns(columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """`to_config(canonical(cell))` of the cells in columns of PARAMETERS: each of shape (n,).
 
-    Isomorphic cells have equal rows. Every distinct cell is put in order once.
+    Isomorphic cells have equal rows. `canonical` is called once for every distinct cell.
     """
     bits = encode_columns(columns).astype(np.int64)
     key = bits @ (1 << np.arange(bits.shape[1], dtype=np.int64))
-    _, first, where = np.unique(key, return_index=True, return_inverse=True)
+    _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
     rows = zip(*(columns[name][first].tolist() for name in PARAMETERS), strict=True)
     cells = [canonical(from_config(dict(zip(PARAMETERS, row, strict=True)))) for row in rows]
-    return {name: column[where] for name, column in to_columns(cells).items()}
+    return {name: column[inverse] for name, column in to_columns(cells).items()}

@@ -1,7 +1,8 @@
-"""NAS-Bench-101 as an architecture family: a space has it with a constraint of its kind.
+"""The architecture family NAS-Bench-101. A space needs a constraint of this kind to have it.
 
-The kind excludes what is no cell (no path from input to output, or more than 9 edges). Complexity,
-hash and neighbours are those of the canonical cell, so isomorphic configurations share them.
+The constraint excludes configurations that are not valid cells (no path from input to output, or
+more than 9 edges). Complexity, hash and neighbours are those of the canonical cell, so isomorphic
+configurations share them.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ NASBENCH101 = ArchitectureFamily(
     complexity_columns=_complexity_columns,
     read_network=_read_network,
     default_network=CIFAR10,
-    needs_constraint=True,  # without it, a space has configurations that are no cell
+    needs_constraint=True,  # without it, a space has configurations that are not valid cells
     validity=Validity(violation, mask),
     graph=GraphForm(MAX_VERTICES, LABELS, _graph, graph_columns),
     architecture_hash=_hash,

@@ -1,4 +1,4 @@
-"""NAS-Bench-101 cells at random, and the cells one move away."""
+"""Sampling and neighbours of NAS-Bench-101 cells."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ from eahas.space.architectures.cells.nasbench101.cell import (
 
 
 def sample(rng: np.random.Generator) -> Cell:
-    """A random cell, drawn as NAS-Bench-101's random search does.
+    """Sample a cell with the distribution of NAS-Bench-101's random search.
 
-    Each of the 21 edges is present with probability 1/2 and each operation is uniform; the graph
-    is pruned, and drawn again until it has a path and at most 9 edges. This is far from uniform
-    over cells: most draws have 3 to 5 vertices and about one in 400 has 7, as have 85 % of the
-    423,624 cells.
+    Each of the 21 edges is present with probability 1/2, and each operation is uniform. The graph
+    is pruned; sampling is repeated until it has a path and at most 9 edges. The distribution is far
+    from uniform over cells: most samples have 3 to 5 vertices and about one in 400 has 7 vertices,
+    whereas 85 % of the 423,624 cells have 7 vertices.
     """
     while True:
         matrix = np.triu(rng.integers(0, 2, size=(MAX_VERTICES, MAX_VERTICES)), 1)
         names = [OPERATIONS[k] for k in rng.integers(0, len(OPERATIONS), size=MAX_VERTICES - 2)]
-        found = cell_or_none(matrix.tolist(), (INPUT, *names, OUTPUT))
-        if found is not None:
-            return found
+        cell = cell_or_none(matrix.tolist(), (INPUT, *names, OUTPUT))
+        if cell is not None:
+            return cell
 
 
 def neighbours(cell: Cell) -> list[Cell]:
-    """The cells one move away, none of them isomorphic to another one or to `cell`.
+    """The cells that differ by one move; no two of them, nor one and `cell`, are isomorphic.
 
-    A move changes one operation, adds or removes one edge (what this leaves on no path is pruned),
-    or adds one vertex with an edge to it and an edge from it. Without the last move a search could
-    never return to more vertices, as the vertices of a cell are all on a path.
+    A move changes one operation, adds or removes one edge and prunes the graph, or adds one vertex
+    with one incoming and one outgoing edge. Without the last move a local search could not increase
+    the number of vertices, because all vertices of a cell are on a path.
     """
     distinct = {canonical_hash(cell): cell}
     for matrix, ops in _moves(cell):
-        found = cell_or_none(matrix, ops)
-        if found is not None:
-            distinct.setdefault(canonical_hash(found), found)
+        neighbour = cell_or_none(matrix, ops)
+        if neighbour is not None:
+            distinct.setdefault(canonical_hash(neighbour), neighbour)
     return list(distinct.values())[1:]
 
 

@@ -1,14 +1,16 @@
-"""What the network of a NAS-Bench-101 cell costs: multiply-adds and parameters.
+"""The complexity (multiply-adds and parameters) of the network of a NAS-Bench-101 cell.
 
-Ying et al., "NAS-Bench-101", ICML 2019, section 2 and appendix: a 3x3 convolution as stem, then
-stacks of cells; a 2x2 max-pool halves the image and the channels double before each stack but the
-first; global average pool and a linear layer. Every convolution has batch norm and no bias.
+Ying et al., "NAS-Bench-101", ICML 2019, section 2 and appendix. The stem is a 3x3 convolution. It
+is followed by stacks of cells; before each stack except the first, a 2x2 max-pool halves the image
+and the channels double. The head is a global average pool and a linear layer. Every convolution has
+batch norm and no bias.
 
-A cell divides its output channels evenly among the vertices that lead to the output, and gives one
-more to each of the first ones where that leaves a remainder; these outputs are concatenated. Any
-other vertex has as many channels as the widest vertex that it leads to. What leads to a vertex is
-added up; from the input it goes through a 1x1 convolution to the vertex's channels. An edge from
-input to output is such a projection too, and is added to the concatenation.
+A cell divides its output channels evenly among the vertices with an edge to the output; if there is
+a remainder, each of the first vertices has one more channel. The outputs of these vertices are
+concatenated. Any other vertex has the channels of its widest successor. The input of a vertex is
+the sum of the outputs of its predecessors; the output of the input vertex first passes a 1x1
+convolution to the channels of the vertex. An edge from input to output is such a projection, too,
+and is added to the concatenation.
 """
 
 from __future__ import annotations
@@ -36,9 +38,10 @@ KERNELS = {"conv3x3-bn-relu": 3, "conv1x1-bn-relu": 1}
 
 @dataclass(frozen=True)
 class Network:
-    """What is fixed around the cell; the defaults are NAS-Bench-101's on CIFAR-10.
+    """The fixed settings around the cell; the defaults are those of NAS-Bench-101 on CIFAR-10.
 
-    `image_size` in pixels a side. Raises SpecError for what is not a whole number from 1.
+    `image_size` is the side of an image in pixels. Raises SpecError for a value that is not a whole
+    number from 1.
     """
 
     image_size: int = 32
@@ -58,9 +61,9 @@ CIFAR10 = Network()
 
 @lru_cache(maxsize=4096)
 def complexity(cell: Cell, network: Network = CIFAR10) -> Complexity:
-    """Multiply-adds (of one image) and parameters of the network that this cell builds.
+    """Multiply-adds (of one image) and parameters of the network of a cell.
 
-    Where channels do not divide evenly, isomorphic cells can differ in the last per mille; the
+    If channels do not divide evenly, isomorphic cells can differ by about one per mille. The
     published counts are those of `canonical(cell)`.
     """
     adjacency, labels = graph(cell)
@@ -78,8 +81,8 @@ def complexity_columns(
     return _network(edges, np.swapaxes(kinds, 0, 1), network, np.maximum)
 
 
-# The formulas below take numbers or arrays alike: `edges[i][j]` and `kinds[operation][vertex]` are
-# 0 or 1, or arrays of those of shape (n,), and `larger` is `max` or `np.maximum`.
+# The functions below accept numbers or arrays: `edges[i][j]` and `kinds[operation][vertex]` are 0
+# or 1, or arrays (n,) of 0 and 1, and `larger` is `max` or `np.maximum`.
 
 
 def _network(
@@ -100,15 +103,15 @@ def _network(
 
 
 def _vertex_channels(edges: Any, c_out: int, larger: Callable[[Any, Any], Any]) -> list[Any]:
-    """The output channels of each vertex, `c_out` for the output; those of the input are left 0."""
+    """The output channels of each vertex: `c_out` for the output vertex, 0 for the input vertex."""
     inner = range(1, LAST)
-    sharing = sum(edges[v][LAST] for v in inner)
-    share, rest = divmod(c_out, larger(sharing, 1))
+    concatenated = sum(edges[v][LAST] for v in inner)
+    share, remainder = divmod(c_out, larger(concatenated, 1))
     channels: list[Any] = [0] * LAST + [c_out]
-    served: Any = 0
+    count: Any = 0
     for v in inner:
-        channels[v] = edges[v][LAST] * (share + (served < rest))
-        served = served + edges[v][LAST]
+        channels[v] = edges[v][LAST] * (share + (count < remainder))
+        count = count + edges[v][LAST]
     for v in reversed(inner):
         widest: Any = 0
         for w in range(v + 1, LAST):

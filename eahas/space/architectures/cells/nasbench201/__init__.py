@@ -1,17 +1,18 @@
 """NAS-Bench-201 cells: operations on the six edges between four nodes.
 
 Dong and Yang, "NAS-Bench-201: Extending the Scope of Reproducible Neural Architecture Search",
-ICLR 2020: node 0 is the input, node 3 the output; every edge from an earlier to a later node has
-one of five operations, and a node is the sum of what its edges bring: 5^6 = 15,625 cells.
+ICLR 2020. Node 0 is the input, node 3 the output. Every edge from an earlier to a later node has
+one of five operations, and the value of a node is the sum over its incoming edges. There are 5^6 =
+15,625 cells.
 
-As parameters of a space, one choice an edge:
+The parameters of a space are one choice for each edge:
 
     CELL.EDGE_0_1: {type: choice,
                     choices: [none, skip_connect, nor_conv_1x1, nor_conv_3x3, avg_pool_3x3]}
     ...        # CELL.EDGE_0_2, 1_2, 0_3, 1_3 and 2_3, in the order of PARAMETERS
 
-Every combination is a cell, so no constraint is needed. `canonical_hash(from_config(flat))` tells
-the cells that NAS-Bench-201 counts as one.
+Every combination is a cell, so no constraint is needed. `canonical_hash(from_config(flat))` is
+equal for cells that NAS-Bench-201 counts as one.
 """
 
 from eahas.space.architectures.cells.nasbench201.cell import (

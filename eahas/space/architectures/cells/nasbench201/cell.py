@@ -1,4 +1,4 @@
-"""A NAS-Bench-201 cell: its string and index, which cells are the same, and its neighbours."""
+"""NAS-Bench-201 cells: string form, index, isomorphism hashes and neighbours."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Cell:
     def __post_init__(self) -> None:
         if not isinstance(self.ops, (tuple, list)) or len(self.ops) != len(EDGES):
             raise ConfigError(
-                f"ops={shown(self.ops)}; allowed: {len(EDGES)} operations, one an edge, "
+                f"ops={shown(self.ops)}; allowed: {len(EDGES)} operations, one for each edge, "
                 f"of {', '.join(OPERATIONS)}"
             )
         fields = zip(PARAMETERS, self.ops, strict=True)
@@ -47,7 +47,7 @@ class Cell:
 
 
 def parse(text: str) -> Cell:
-    """The cell of a string, the inverse of `str`; ConfigError for a wrong form or operation."""
+    """Parse the string form of a cell; ConfigError for a wrong form or operation."""
     matched = _PATTERN.fullmatch(text) if isinstance(text, str) else None
     if matched is None:
         raise ConfigError(f"cell {shown(text)}; allowed: {FORM} with op of {', '.join(OPERATIONS)}")
@@ -55,10 +55,10 @@ def parse(text: str) -> Cell:
 
 
 def index(cell: Cell) -> int:
-    """The position of a cell among all in lexicographic order of OPERATIONS: 0..15624.
+    """The index of a cell, in 0..15624, in the lexicographic order of OPERATIONS.
 
-    The first edge is the most significant. This is not the `arch-index` of NAS-Bench-201's files,
-    which number a shuffled list.
+    The first edge is the most significant. It differs from the `arch-index` in the files of
+    NAS-Bench-201, which number a shuffled list.
     """
     number = 0
     for op in cell.ops:
@@ -82,16 +82,17 @@ def cell_at(position: int) -> Cell:
 
 @lru_cache(maxsize=COUNT)
 def canonical_hash(cell: Cell) -> str:
-    """A hash of 32 hexadecimal digits that takes 6,466 values, the published number.
+    """A hash of 32 hexadecimal digits with 6,466 distinct values, the published number.
 
-    NAS-Bench-201's own rule (section 2 of the paper; `to_unique_str` of its code): a node is
-    written as the sorted terms of its edges, joined by "+". `none`, and any operation on a node
-    that is written as zero, is the term zero; `skip_connect` is its node's own text, unchanged; any
-    other operation is the node's text in brackets and the operation. Two cells are one where
-    the output has the same text. Without the rules for `none`, 12,751 texts are left.
+    It follows NAS-Bench-201 (section 2 of the paper; `to_unique_str` in its code). The text of a
+    node consists of the sorted terms of its incoming edges, joined by "+". The term is zero for
+    `none` and for any operation on a node whose text is zero. For `skip_connect` it is the text of
+    the node at its start. For any other operation it is that text in brackets and the operation.
+    The hash is that of the text of the output node. Without the rules for `none` there are 12,751
+    distinct texts.
 
-    The rule is cautious: a node of two zero terms does not count as zero, and a text inserted by
-    `skip_connect` is not sorted again. `dataflow_hash` goes on to the end.
+    The rules do not detect all equal cells: a node with two zero terms is not zero, and a text
+    inserted by `skip_connect` is not sorted again. `dataflow_hash` detects these, too.
     """
     nodes = ["0"]
     for ops in _by_node(cell):
@@ -101,7 +102,7 @@ def canonical_hash(cell: Cell) -> str:
 
 
 def _term(op: str, text: str) -> str:
-    """The term of one edge. Characters sort as in the published texts: zero, brackets, input."""
+    """The term of one edge. They sort as the published texts: zero, brackets, input."""
     if op == NONE or text == "#":
         return "#"
     return text if op == SKIP else f"({text})@{op}"
@@ -109,11 +110,11 @@ def _term(op: str, text: str) -> str:
 
 @lru_cache(maxsize=COUNT)
 def dataflow_hash(cell: Cell) -> str:
-    """A hash of 32 hexadecimal digits that takes 4,930 values: what the output is a sum of.
+    """A hash of 32 hexadecimal digits with 4,930 distinct values, of the terms of the output node.
 
-    Zero terms are left out, a node without terms is zero, operations on zero are zero, and
-    `skip_connect` brings the terms of its node. Cells with equal `canonical_hash` agree in this
-    one too. Pooling and convolution of a sum are not taken apart.
+    Zero terms are left out, a node without terms is zero, an operation on zero is zero, and
+    `skip_connect` adds the terms of the node at its start. Cells with equal `canonical_hash` also
+    have equal `dataflow_hash`. Pooling and convolutions of sums are not expanded.
     """
     nodes: list[tuple[Any, ...]] = [("input",)]
     for ops in _by_node(cell):
@@ -128,7 +129,7 @@ def dataflow_hash(cell: Cell) -> str:
 
 
 def _by_node(cell: Cell) -> tuple[tuple[str, ...], ...]:
-    """The operations that lead to nodes 1, 2 and 3, each in the order of where they come from."""
+    """The operations on the edges into nodes 1, 2 and 3, in the order of their start nodes."""
     return cell.ops[:1], cell.ops[1:3], cell.ops[3:]
 
 
@@ -140,7 +141,7 @@ def _md5(text: str) -> str:
 
 
 def sample(rng: np.random.Generator) -> Cell:
-    """A uniform draw of the 15,625 cells."""
+    """Sample a cell uniformly from the 15,625 cells."""
     return cell_at(int(rng.integers(COUNT)))
 
 

@@ -1,4 +1,4 @@
-"""NAS-Bench-201 cells as numbers and as parameters of a space."""
+"""Encodings of NAS-Bench-201 cells as graphs, vectors, and parameters of a space."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def graph(cell: Cell) -> tuple[np.ndarray, np.ndarray]:
     """The cell with operations on vertices: adjacency (8, 8), one-hot LABELS (8, 7), float64.
 
     Vertex 0 is the input, 1..6 are the edges of the cell in the order of EDGES, 7 is the output.
-    An edge of the cell leads to those that start where it ends. The adjacency is the same
-    for every cell; edges with `none` are vertices with that label.
+    There is an adjacency from an edge of the cell to each edge that starts at its end node. The
+    adjacency is the same for every cell; edges with `none` are vertices with that label.
     """
     labels = [0, *(1 + OPERATIONS.index(op) for op in cell.ops), len(LABELS) - 1]
     return _adjacency(), one_hot(np.array(labels), len(LABELS))
@@ -53,7 +53,7 @@ def from_config(flat: Mapping[str, Any]) -> Cell:
 
 
 def to_config(cell: Cell) -> dict[str, Any]:
-    """The flat configuration of a cell, PARAMETERS in order."""
+    """The flat configuration of a cell, in the order of PARAMETERS."""
     return dict(zip(PARAMETERS, cell.ops, strict=True))
 
 

@@ -1,8 +1,8 @@
-"""NAS-Bench-201 as an architecture family: a space has it by its six parameters.
+"""The architecture family NAS-Bench-201. A space with its six parameters has the family.
 
-A constraint of the kind `nasbench201` is needed only to limit the complexity. The hash is the
-published one; isomorphic cells can differ in complexity (see `network`), so a single parameter's
-moves reach other architectures and no other neighbours are needed.
+A constraint of the kind `nasbench201` is needed only to limit the complexity. The hash follows the
+paper. Isomorphic cells can differ in complexity (see `network`). Neighbours differ in one
+parameter.
 """
 
 from __future__ import annotations

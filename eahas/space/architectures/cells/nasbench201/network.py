@@ -1,4 +1,4 @@
-"""What the network of a NAS-Bench-201 cell costs: multiply-adds and parameters.
+"""The complexity (multiply-adds and parameters) of the network of a NAS-Bench-201 cell.
 
 Dong and Yang, "NAS-Bench-201", ICLR 2020, section 2.
 """
@@ -26,11 +26,12 @@ from eahas.space.architectures.cells.nasbench201.cell import OPERATIONS, PARAMET
 
 @dataclass(frozen=True)
 class Network:
-    """What is fixed around the cell; the defaults are NAS-Bench-201's on CIFAR-10.
+    """The fixed settings around the cell; the defaults are those of NAS-Bench-201 on CIFAR-10.
 
-    CIFAR-100 has 100 classes; ImageNet16-120 has 120 classes and images of 16 x 16 pixels. Three
-    stages of `cells_per_stage` cells; `channels` are those of the first. Raises SpecError for what
-    is not a whole number from 1, and for an image whose side (pixels) is no multiple of 4.
+    CIFAR-100 has 100 classes; ImageNet16-120 has 120 classes and images of 16 x 16 pixels. The
+    network has three stages of `cells_per_stage` cells; `channels` are those of the first stage.
+    Raises SpecError for a value that is not a whole number from 1, and for an image whose side
+    (pixels) is not a multiple of 4.
     """
 
     image_size: int = 32
@@ -53,8 +54,8 @@ IMAGENET16_120 = Network(image_size=16, classes=120)
 def complexity(cell: Cell, network: Network = CIFAR10) -> Complexity:
     """Multiply-adds (of one image) and parameters of the whole network.
 
-    Convolutions count wherever they stand, also where their output is not used, as in
-    NAS-Bench-201; so isomorphic cells can differ.
+    As in NAS-Bench-201, all convolutions count, even if their output is not used. So isomorphic
+    cells can differ.
     """
     return _network(cell.ops.count("nor_conv_1x1"), cell.ops.count("nor_conv_3x3"), network)
 
@@ -71,11 +72,12 @@ def complexity_columns(
 
 
 def _network(ones: Any, threes: Any, network: Network) -> Complexity:
-    """The network of a cell with so many 1x1 and 3x3 convolutions; numbers or arrays (n,).
+    """The complexity for `ones` 1x1 and `threes` 3x3 convolutions in a cell, numbers or (n,).
 
-    A 3x3 convolution as stem; three stages; between two of them a residual block that halves the
-    image and doubles the channels: two 3x3 convolutions, and on the shortcut an average pool and
-    a 1x1 convolution without batch norm. At the end batch norm, global average pool, linear.
+    The stem is a 3x3 convolution. Between the three stages, a residual block halves the image and
+    doubles the channels; it has two 3x3 convolutions, and an average pool and a 1x1 convolution
+    without batch norm on the shortcut. The head is batch norm, global average pool and a linear
+    layer.
     """
     side, width = network.image_size, network.channels
     parts = [convolution(3, network.in_channels, width, side * side)]

@@ -118,7 +118,11 @@ TEN = np.triu(np.ones((5, 5), dtype=int), 1)
         ([[0, 2], [0, 0]], ["input", "output"], r"matrix\[0\]\[1\]=2 .*allowed: 0 or 1"),
         ([[0, 0.5], [0, 0]], ["input", "output"], r"matrix\[0\]\[1\]=0.5 .*allowed: 0 or 1"),
         ([[0, 1], [1, 0]], ["input", "output"], r"matrix\[1\]\[0\]=1 .*allowed: 0$"),
-        (IDENTITY, ["input", POOL, "output"], "allowed: 2 names, one a vertex, from 'input' to"),
+        (
+            IDENTITY,
+            ["input", POOL, "output"],
+            "allowed: 2 names, one for each vertex, from 'input' to",
+        ),
         (IDENTITY, ["output", "input"], "from 'input' to 'output'"),
         (CHAIN, ["input", "maxpool", "output"], r"ops\[1\]: operation 'maxpool' .*did you mean"),
         (
@@ -263,8 +267,8 @@ def test_columns_are_cells_side_by_side(some: list[dict[str, Any]]) -> None:
     ("change", "message"),
     [
         ({"CELL.OP_3": "conv3x3"}, r"CELL\.OP_3: operation 'conv3x3' .*did you mean 'conv3x3-bn-"),
-        ({"CELL.EDGE_1_2": 1}, r"CELL\.EDGE_1_2=1 is no boolean; allowed: true or false"),
-        ({"CELL.EDGE_1_2": "yes"}, r"CELL\.EDGE_1_2='yes' is no boolean"),
+        ({"CELL.EDGE_1_2": 1}, r"CELL\.EDGE_1_2=1 is not a boolean; allowed: true or false"),
+        ({"CELL.EDGE_1_2": "yes"}, r"CELL\.EDGE_1_2='yes' is not a boolean"),
     ],
 )
 def test_a_wrong_value_is_named(change: dict[str, Any], message: str) -> None:

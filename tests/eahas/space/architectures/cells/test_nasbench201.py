@@ -104,7 +104,9 @@ def test_a_wrong_string_is_named(given: Any, message: str) -> None:
 
 @pytest.mark.parametrize("ops", [(NONE,) * 5, (NONE,) * 7, "nonono", 6, None])
 def test_six_operations_are_needed(ops: Any) -> None:
-    with pytest.raises(ConfigError, match=r"ops=.*; allowed: 6 operations, one an edge, of none"):
+    with pytest.raises(
+        ConfigError, match=r"ops=.*; allowed: 6 operations, one for each edge, of none"
+    ):
         nb.Cell(ops)
 
 
