@@ -130,7 +130,7 @@ TEN = np.triu(np.ones((5, 5), dtype=int), 1)
             ["input", None, "output"],
             r"ops\[1\]: operation None is unknown; allowed: conv",
         ),
-        (np.eye(3, k=2, dtype=int), ["input", POOL, "output"], "on no path .*allowed: none"),
+        (np.eye(3, k=2, dtype=int), ["input", POOL, "output"], "is not on a path .*allowed: none"),
         (TEN, ["input", POOL, POOL, POOL, "output"], "10 edges; allowed: 1..9"),
         (np.eye(8, k=1, dtype=int), ["input", *[POOL] * 6, "output"], "8 vertices; allowed: 2..7"),
     ],
