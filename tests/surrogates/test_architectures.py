@@ -16,7 +16,7 @@ from eahas.errors import CheckpointError, SpecError
 from eahas.space.architectures import complexity, complexity_columns
 from eahas.space.architectures.cells import nasbench101, nasbench201
 from eahas.spec.spec import Spec, spec_from_dict
-from surrogates.benchmark import default_parts, fit, save
+from surrogates.benchmark import default_components, fit, save
 from surrogates.data.dataset import runs_from_records
 from surrogates.families import SCALARS, family
 
@@ -88,7 +88,11 @@ def fitted(spec: Spec, folder: Path, count: int = 120) -> Any:
     """A benchmark fitted to latencies, saved and loaded again."""
     configs = spec.space.sample(count, seed=0)
     rows = records(spec, configs, ms=latencies(spec, configs))
-    save(fit(spec, rows, parts=default_parts(spec, settings=QUICK), resamples=2), rows, folder)
+    save(
+        fit(spec, rows, components=default_components(spec, settings=QUICK), resamples=2),
+        rows,
+        folder,
+    )
     return api.load_benchmark(folder)
 
 
