@@ -79,7 +79,7 @@ def test_one_seed_is_held_against_the_others() -> None:
 
 def test_a_shared_run_is_no_truth() -> None:
     script.require_disjoint({(1, 0, "a")}, {(1, 0, "b"), (2, 0, "a")})
-    with pytest.raises(AssertionError, match="1 runs stand in both"):
+    with pytest.raises(AssertionError, match="1 runs occur in both"):
         script.require_disjoint({(1, 0, "a"), (3, 1, "c")}, {(1, 0, "a")})
 
 
@@ -123,7 +123,7 @@ def test_the_report_is_whole(tmp_path, capsys) -> None:
     script.main(["--table", str(tmp_path / "part"), "--resamples", "5"])
     lines = capsys.readouterr().out.splitlines()
     assert "12 of 960 configurations with up to 3 seeds" in lines[0]
-    assert "0 of the configurations stand among those" in lines[0]
+    assert "0 of its configurations also occur in the fit" in lines[0]
     for line, below in pairwise(lines):
         if below.startswith("| ---"):
             width = line.count("|")

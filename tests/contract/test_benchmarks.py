@@ -52,8 +52,10 @@ class TestShippedBenchmarks(BenchmarkContract):
         assert new.keys() == old.keys()
         for name in ("provenance", "energy"):
             assert new[name].keys() >= old[name].keys()
-        for name in old.keys() - {"provenance", "energy", "files"}:
+        for name in old.keys() - {"provenance", "energy", "files", "targets"}:
             assert new[name] == old[name], name
+        for target, given in zip(new["targets"], old["targets"], strict=True):
+            assert target.items() >= given.items()
         assert new["files"].keys() == old["files"].keys()
         for name, vouched in old["files"].items():
             assert not name.endswith(".safetensors") or new["files"][name] == vouched, name

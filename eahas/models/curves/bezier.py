@@ -26,7 +26,8 @@ DEGREES = (3, 4, 5, 6)
 DEFAULT_DEGREE = 5
 
 _KNOTS = 192  # cells of the grid in t on which the inverse of x(t) is interpolated
-_CURVES_PER_BLOCK = 64  # at 200 epochs the work arrays of a block fit into the cache of a core
+_CURVES_PER_BLOCK = 128  # at most
+_NUMBERS_PER_BLOCK = 64_000  # keeps the work arrays of a block inside a core's cache
 _ROUNDING = 1e-6  # a smaller decrease may be a rounding error of single precision; it is allowed
 _FLAT_SLOPE_SQUARED = 1e-10  # damps the Newton step where dx/dt is below 1e-5; no division by 0
 
@@ -155,7 +156,8 @@ def basis_at(x_ctrl: ArrayLike, x01: ArrayLike) -> Floats:
 def _values(x: Floats, y: Floats, positions: Floats) -> Floats:
     """Values (N, C, P) at the positions, from valid control points (N, n + 1) and (N, C, n + 1)."""
     values = np.empty((*y.shape[:2], positions.size))
-    size = max(1, _CURVES_PER_BLOCK // max(y.shape[1], 1))
+    numbers = (2 + 3 * y.shape[1]) * positions.size  # of one row of x and its curves
+    size = min(max(1, _NUMBERS_PER_BLOCK // max(numbers, 1)), _CURVES_PER_BLOCK)
     for first in range(0, len(x), size):
         block = slice(first, first + size)
         _values_of_block(x[block], y[block], positions, values[block])

@@ -293,7 +293,7 @@ class BenchmarkContract:
 
     def test_only_a_table_knows_what_is_truly_best(self, bench: Benchmark) -> None:
         if bench.table is None:
-            with pytest.raises(api.EahasError, match="only to a table"):
+            with pytest.raises(api.EahasError, match="only for a table"):
                 bench.best(bench.targets[0].name)
             return
         scalar = next(t for t in bench.scalars if t.direction == "minimize")

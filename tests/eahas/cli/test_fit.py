@@ -39,7 +39,7 @@ def test_the_help_page_knows_the_defaults(capsys):
     assert CURVES.members == SCALARS.members
     assert CURVES.seed == SCALARS.seed
     for line in (
-        f"of an ensemble; default: the model's, often {CURVES.members}",
+        f"of an ensemble; default: the family's, often {CURVES.members}",
         f"default: {CURVES.steps} for curves, {SCALARS.steps} for costs",
         f"weights and batches; default: {CURVES.seed}",
         f"Bezier curves; default: {CURVES.degree}",

@@ -159,7 +159,7 @@ def test_plot_writes_a_picture(eahas, refused, tmp_path):
     _, out, _ = eahas("predict", NAME, "--sample", 0, "--plot", path)
     assert path.read_bytes().startswith(b"\x89PNG")
     assert out.endswith(f"wrote {path}\n")
-    assert "format" in refused("predict", NAME, "--sample", 0, "--plot", tmp_path / "curve.xyz")
+    assert "suffix" in refused("predict", NAME, "--sample", 0, "--plot", tmp_path / "curve.xyz")
 
 
 def test_a_benchmark_of_some_targets_answers_for_those(eahas, own_spec, handmade, saved, tmp_path):

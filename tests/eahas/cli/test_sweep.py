@@ -53,7 +53,7 @@ def test_the_four_stages_in_a_row(eahas, refused, tiny, tmp_path):
     assert status == 0
     assert "runtime_s" in out
     assert picture.read_bytes().startswith(b"\x89PNG")
-    assert "format" in refused("sweep", "report", sweep, "--plot", tmp_path / "front.xyz")
+    assert "suffix" in refused("sweep", "report", sweep, "--plot", tmp_path / "front.xyz")
     _, from_folder, _ = eahas("sweep", "report", sweep, "--json")
     records = sweep / "records.parquet"
     _, from_file, _ = eahas("sweep", "report", records, "--spec", tiny, "--json")
