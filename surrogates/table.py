@@ -27,7 +27,7 @@ Array = np.ndarray
 NAME = "table"
 JUDGED = (
     "one run of each configuration (its third, or its last) predicted by a table of the others: "
-    "what a new seed's run would show, not what is left to predict, for nothing is"
+    "this shows how well the other seeds predict the run of a new seed"
 )
 
 

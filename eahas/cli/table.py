@@ -43,11 +43,11 @@ def run(arguments: Namespace) -> None:
             spec, rows, partial=arguments.partial, resamples=arguments.resamples, report=bars
         )
     save(made, rows, folder, name=arguments.name, version=arguments.version)
-    table, found = made.table, made.quality
+    table, quality = made.table, made.quality
     print(
         f"{len(table.flats):,} of {table.points:,} configurations, {table.present.sum():,} runs "
-        f"with {table.members} seeds\n\n{found['judged']}\n"
-        f"{summary(found['held_out'], spec.targets, checked_energies(rows, spec))}"
+        f"with {table.members} seeds\n\n{quality['judged']}\n"
+        f"{summary(quality['held_out'], spec.targets, checked_energies(rows, spec))}"
     )
     which = "--sample 0" if len(table.flats) == table.points else "--config CONFIG.json"
     print(f"\nwrote {folder}; next: eahas predict {as_argument(folder)} {which}")

@@ -78,17 +78,19 @@ class Runs:
 
     def only(self, targets: Sequence[str]) -> Runs:
         """The same runs with only these targets."""
-        drawn = [k for k, t in enumerate(self.spec.curves) if t.name in targets]
-        kept = [k for k, t in enumerate(self.spec.scalars) if t.name in targets]
-        curves = tuple(self.spec.curves[k] for k in drawn)
-        spec = replace(self.spec, curves=curves, scalars=tuple(self.spec.scalars[k] for k in kept))
+        curve_ids = [k for k, t in enumerate(self.spec.curves) if t.name in targets]
+        scalar_ids = [k for k, t in enumerate(self.spec.scalars) if t.name in targets]
+        curves = tuple(self.spec.curves[k] for k in curve_ids)
+        spec = replace(
+            self.spec, curves=curves, scalars=tuple(self.spec.scalars[k] for k in scalar_ids)
+        )
         longest = longest_curve(curves, self.epochs)
         return replace(
             self,
             spec=spec,
-            curves=self.curves[:, drawn, :longest],
-            scalars=self.scalars[:, kept],
-            spreads=self.spreads[:, kept],
+            curves=self.curves[:, curve_ids, :longest],
+            scalars=self.scalars[:, scalar_ids],
+            spreads=self.spreads[:, scalar_ids],
         )
 
     @cached_property
@@ -250,11 +252,11 @@ def _cumulative(values: np.ndarray, row: Record, target: Target, spec: Spec) -> 
 
 
 def _spreads(rows: Sequence[Record], spec: Spec) -> np.ndarray:
-    found = [
+    spreads = [
         [row.get(spread_of(t), np.nan) / _factor(row, t, spec) for t in spec.scalars]
         for row in rows
     ]
-    return np.array(found, dtype=float).reshape(len(rows), len(spec.scalars))
+    return np.array(spreads, dtype=float).reshape(len(rows), len(spec.scalars))
 
 
 def _scalars(rows: Sequence[Record], spec: Spec) -> np.ndarray:

@@ -61,15 +61,15 @@ def find_outliers(runs: Runs) -> list[Outliers]:
     no outliers, and neither has a cumulative curve, which is learned as shares and as the logarithm
     of its end.
     """
-    found = []
+    all_outliers = []
     for k, target in enumerate(runs.spec.curves):
         low, high = value_limits(runs.curves[:, k])
         low = -np.inf if target.low is not None else low
         high = np.inf if target.high is not None or target.cumulative else high
         beyond = int(((runs.curves[:, k] < low) | (runs.curves[:, k] > high)).any(axis=1).sum())
         if beyond:
-            found.append(Outliers(target, beyond, low, high))
-    return found
+            all_outliers.append(Outliers(target, beyond, low, high))
+    return all_outliers
 
 
 def value_limits(curves: np.ndarray) -> tuple[float, float]:
